@@ -1,0 +1,1 @@
+"""Chapter 1: regression, from a straight line to basis functions."""

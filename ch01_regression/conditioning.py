@@ -1,0 +1,128 @@
+"""Three solvers gave one plane. Then the columns nearly repeat each other, and they part.
+
+Question   When does it matter how the normal equations are solved, and what does the careful way cost?
+Method     Designs whose condition number is set by hand, from 1 to 10¹³, with weights that are known.
+Rival      The solvers of the lesson before are one another's rivals; scikit-learn's stands beside them.
+Theory     Relative error of θ ≈ ε · cond(X) for QR and SVD, ε · cond(X)² for Cholesky (Higham 2002, §20.1–20.4).
+Costs      3 s on two cores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from scipy import linalg
+from sklearn.linear_model import LinearRegression as Reference
+
+from ch01_regression.design_matrix import EPSILON, SOLVE
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Curves = dict[str, list[float]]  # a curve a solver
+MARKERS = {"cholesky": "o", "qr": "s", "svd": "^", "scikit-learn": "x"}
+
+
+def design_of_condition(
+    condition: float, rng: np.random.Generator, n: int = 200, m: int = 8
+) -> Float[np.ndarray, "n m"]:
+    """A random centred design whose singular values fall evenly, on a log scale, from 1 to 1 / condition."""
+    points = rng.normal(size=(n, m))
+    U, _ = np.linalg.qr(points - points.mean(axis=0))
+    V, _ = np.linalg.qr(rng.normal(size=(m, m)))
+    return U * np.logspace(0, -np.log10(condition), m) @ V.T
+
+
+def solve(name: str, X: Float[np.ndarray, "n m"], y: Float[np.ndarray, "n"]) -> Float[np.ndarray, "m"]:
+    """The weights by one of our solvers or by scikit-learn's."""
+    return SOLVE[name](X, X.mean(axis=0), y, 0.0) if name in SOLVE else Reference().fit(X, y).coef_
+
+
+def errors_by_condition(conditions: Float[np.ndarray, "k"], rng: np.random.Generator) -> Curves:
+    """‖θ̂ − θ‖ / ‖θ‖ where y = Xθ exactly, so that all error is the solver's. NaN where the solver refused."""
+    errors: Curves = {name: [] for name in MARKERS}
+    for condition in conditions:
+        X, theta = design_of_condition(float(condition), rng), rng.normal(size=8)
+        for name, curve in errors.items():
+            try:
+                curve.append(float(np.linalg.norm(solve(name, X, X @ theta) - theta) / np.linalg.norm(theta)))
+            except linalg.LinAlgError:
+                curve.append(np.nan)
+    return errors
+
+
+def seconds_by_width(n: int, widths: Sequence[int], rng: np.random.Generator) -> Curves:
+    """Seconds to fit n points with so many columns: the best of three, for noise only ever adds."""
+    seconds: Curves = {name: [] for name in MARKERS}
+    for m in widths:
+        X, y = rng.normal(size=(n, m)), rng.normal(size=n)
+        for name, curve in seconds.items():
+            taken = []
+            for _ in range(3):
+                start = time.perf_counter()
+                solve(name, X, y)
+                taken.append(time.perf_counter() - start)
+            curve.append(min(taken))
+    return seconds
+
+
+def draw_solvers(
+    conditions: Float[np.ndarray, "k"], errors: Curves, widths: Sequence[int], seconds: Curves, n: int
+) -> Figure:
+    """What is lost as the condition grows, and what each solver costs as columns are added."""
+    figure, (lost, cost) = plots.panels(2)
+    for name, marker in MARKERS.items():
+        lost.loglog(conditions, errors[name], marker=marker, markersize=4, linewidth=1.4, label=name)
+        cost.loglog(widths, np.array(seconds[name]) * 1000, marker=marker, markersize=4, linewidth=1.4, label=name)
+    lost.loglog(conditions, EPSILON * conditions, color=plots.GREY, linewidth=1, linestyle=":")
+    squared = EPSILON * conditions**2
+    lost.loglog(conditions[squared < 1], squared[squared < 1], color=plots.GREY, linewidth=1, linestyle="--")
+    lost.set(
+        title="What is lost", xlabel="condition number of X", ylabel=r"relative error of $\theta$", ylim=(1e-17, 1e2)
+    )
+    lost.legend(loc="upper left")
+    cost.set(title=f"What it costs, {n:,} points", xlabel="columns of X", ylabel="milliseconds")
+    return figure
+
+
+def lesson(run: Run) -> None:
+    conditions = np.logspace(0, 13, run.pick(smoke=14, lecture=27))
+    errors = errors_by_condition(conditions, run.rng)
+    points, widths = run.pick(smoke=500, lecture=20_000), run.pick(smoke=(5, 20), lecture=(5, 10, 20, 40, 80))
+    seconds = seconds_by_width(points, widths, run.rng)
+
+    at = int(np.argmin(np.abs(np.log10(conditions) - 6)))
+    for name in MARKERS:
+        with run.method(name, kind="from scratch" if name in SOLVE else "reference") as method:
+            method.measure(f"error of θ at condition {conditions[at]:.0e}", errors[name][at], n=8)
+            method.measure(
+                f"time at {widths[-1]} columns",
+                seconds[name][-1] / seconds["cholesky"][-1],
+                n=points,
+                unit="× Cholesky",
+            )
+
+    power = data.auto_mpg(seed=run.seed).train.select("horsepower").features[:, 0]
+    for degree in (2, 4, 8):
+        X = power[:, None] ** np.arange(degree + 1)
+        run.fact(f"condition number of horsepower⁰ … horsepower^{degree}", float(np.linalg.cond(X)))
+    scaled = (power - power.mean()) / np.ptp(power)
+    run.fact("the same at degree 8, centred and scaled first", float(np.linalg.cond(scaled[:, None] ** np.arange(9))))
+    run.figure(
+        "solvers",
+        draw_solvers,
+        conditions,
+        errors,
+        widths,
+        seconds,
+        points,
+        caption="Left: Cholesky works with the condition number squared, so it loses digits twice as fast (dashed: "
+        "ε·cond²; dotted: ε·cond) and refuses near 10⁷, where few are left. Right: what safety costs.",
+    )
+    run.note("Powers of an unscaled input are such columns. Scale the input first, and any solver will do.")

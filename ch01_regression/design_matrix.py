@@ -1,0 +1,192 @@
+"""Ten measurements of a patient, one number to predict: the line becomes a plane, and the sums become a matrix.
+
+Question   How are the best weights of many inputs found, and what do three ways to find them have in common?
+Method     C(θ) = (Y − Xθ)ᵀ(Y − Xθ) is least where XᵀXθ = XᵀY: by Cholesky, QR or SVD (Golub and Van Loan 2013, §5.3).
+Rival      k nearest neighbours, a tree, a forest and kernel ridge on the same patients; scikit-learn as the reference.
+Differs    The lecture's X carries a column x₀ = 1. The estimator centres the columns instead: the same answer, better
+           conditioned. (y is 1-dimensional, the lecture says, and asks why: k targets are k regressions with one X.)
+Costs      5 s on two cores, all but 0.1 s of it for tuning the rivals.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy import linalg
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLOCK = 2048  # points
+EPSILON = np.finfo(np.float64).eps
+
+
+def design_matrix(features: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m+1"]:
+    """X of the lecture: a row a point, x₀ = 1 in front, so that theta_0 is a weight like the others."""
+    return np.column_stack([np.ones(len(features)), features])
+
+
+def solve_cholesky(
+    X: Float[np.ndarray, "n m"], mean: Float[np.ndarray, "m"], y: Float[np.ndarray, "n"], ridge: float
+) -> Float[np.ndarray, "m"]:
+    """∂C/∂θ = 0 gives the normal equations (XᵀX + λI) θ = Xᵀy, and XᵀX = LLᵀ solves them. Fast, and a stream will do:
+
+    the points enter only in sums, taken here a block at a time. But cond(XᵀX) = cond(X)². Raises LinAlgError where a
+    column is, to the precision that is left, a combination of those before it.
+    """
+    gram, moment = ridge * np.eye(X.shape[1]), np.zeros(X.shape[1])
+    for start in range(0, len(X), BLOCK):
+        block = X[start : start + BLOCK] - mean  # a block and its products stay in the processor's cache
+        gram += block.T @ block
+        moment += block.T @ y[start : start + BLOCK]
+    size = np.diag(gram) + len(X) * mean**2
+    L, lower = linalg.cho_factor(gram, lower=True)
+    if (np.diag(L) ** 2 <= 10 * len(L) * EPSILON * size).any():
+        raise linalg.LinAlgError("columns depend on each other")
+    return linalg.cho_solve((L, lower), moment)
+
+
+def solve_qr(
+    X: Float[np.ndarray, "n m"], mean: Float[np.ndarray, "m"], y: Float[np.ndarray, "n"], ridge: float
+) -> Float[np.ndarray, "m"]:
+    """X = QR turns ‖y − Xθ‖ into ‖Qᵀy − Rθ‖ with R triangular. It works on X itself: the condition is not squared.
+
+    Factoring [X y] in one go leaves Qᵀy as R's last column, so Q is never formed. Ridge is least squares with √λ I as
+    further rows. Raises LinAlgError where a column is, to working precision, a combination of those before it.
+    """
+    m = len(mean)
+    stacked = np.vstack([(X - mean).T, y]).T
+    if ridge:
+        stacked = np.vstack([stacked, np.sqrt(ridge) * np.eye(m, m + 1)])
+    _, R = linalg.qr(stacked, mode="raw", overwrite_a=True, check_finite=False)
+    R, z = R[:m, :m], R[:m, m]
+    size = np.sqrt((R**2).sum(axis=0) + len(X) * mean**2)
+    if len(R) < m or (np.abs(np.diag(R)) <= len(stacked) * EPSILON * size).any():
+        raise linalg.LinAlgError("columns depend on each other")
+    return linalg.solve_triangular(R, z)
+
+
+def solve_svd(
+    X: Float[np.ndarray, "n m"], mean: Float[np.ndarray, "m"], y: Float[np.ndarray, "n"], ridge: float
+) -> Float[np.ndarray, "m"]:
+    """X = U diag(s) Vᵀ gives θ = V diag(s / (s² + λ)) Uᵀy. The dearest of the three, and it never fails:
+
+    a direction with s = 0, to working precision, gets weight 0. Of all best θ that is the shortest; it warns then.
+    """
+    U, s, Vt = np.linalg.svd(X - mean, full_matrices=False)
+    kept = s > s.max(initial=0.0) * max(X.shape) * EPSILON
+    if kept.sum() < len(mean) and not ridge:
+        warnings.warn(
+            f"{len(X)} points settle {kept.sum()} of {len(mean)} directions, so many weights fit alike: these are the "
+            "shortest; use ridge > 0, fewer columns or more points",
+            stacklevel=3,
+        )
+    s, U, Vt = s[kept], U[:, kept], Vt[kept]
+    return Vt.T @ (s / (s**2 + ridge) * (U.T @ y))
+
+
+SOLVE = {"cholesky": solve_cholesky, "qr": solve_qr, "svd": solve_svd}
+
+
+class LinearRegression(RegressorMixin, BaseEstimator):
+    """argmin of ‖y − θ₀ − Xθ‖² + λ‖θ‖², theta_0 unpenalised.
+
+    solver: "cholesky", "qr" or "svd". ridge: λ ≥ 0. fit sets coef_ (m,) and intercept_. Where the first two solvers
+    find that columns depend on each other, the third takes over.
+    """
+
+    def __init__(self, solver: str = "qr", ridge: float = 0.0) -> None:
+        self.solver = solver
+        self.ridge = ridge
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> LinearRegression:
+        """X: (n, m). y: (n,). Raises ValueError as scikit-learn does: NaN, empty, non-numeric, misshaped."""
+        if self.solver not in SOLVE:
+            raise ValueError(f"solver must be one of {', '.join(SOLVE)}, got {self.solver!r}")
+        check_scalar(self.ridge, "ridge", Real, min_val=0)
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        # ∂C/∂θ₀ = 0 makes the plane pass through the mean point: with centred columns theta_0 drops out of the system.
+        x_mean, y_mean = X.mean(axis=0), float(y.mean())
+        try:
+            self.coef_ = SOLVE[self.solver](X, x_mean, y - y_mean, self.ridge)
+        except linalg.LinAlgError:
+            self.coef_ = solve_svd(X, x_mean, y - y_mean, self.ridge)
+        self.intercept_ = float(y_mean - x_mean @ self.coef_)
+        return self
+
+    def predict(self, X: ArrayLike) -> Float[np.ndarray, "n"]:
+        """θ₀ + Xθ. X: (n, m)."""
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=np.float64, reset=False) @ self.coef_ + self.intercept_
+
+
+def relative_gap(a: Float[np.ndarray, "m"], b: Float[np.ndarray, "m"]) -> float:
+    """The largest difference of two weights, as a share of the largest weight."""
+    return float(np.abs(a - b).max() / np.abs(b).max())
+
+
+def draw_weights(weights: Float[np.ndarray, "m"], names: Sequence[str]) -> Figure:
+    """A bar a weight."""
+    figure, axis = plots.panels(width=6.4, height=3.2)
+    axis.barh(names, weights, color=[plots.BLUE if w > 0 else plots.ORANGE for w in weights])
+    axis.axvline(0, color=plots.INK, linewidth=0.8)
+    axis.invert_yaxis()
+    axis.grid(visible=False, axis="y")
+    axis.set(title="Weights of the plane", xlabel="change of the score per standard deviation of the input")
+    return figure
+
+
+def lesson(run: Run) -> None:
+    from sklearn.linear_model import LinearRegression as Reference
+
+    from ch01_regression.rivals import classical_rivals  # which builds on this file
+
+    patients = data.diabetes(seed=run.seed)
+    train, test = patients.train, patients.test
+    for solver in SOLVE:
+        with run.method(f"plane, {solver}", kind="from scratch") as method:
+            method.fit(LinearRegression(solver), train)
+            method.score(test)
+    with run.method("scikit-learn's plane", kind="reference") as method:
+        reference = method.fit(Reference(), train)
+        method.score(test)
+    for name, rival in classical_rivals(run).items():
+        with run.method(name, kind="classical") as method:
+            method.fit(rival, train)
+            method.score(test)
+        run.compare("plane, qr", name)
+    run.floor("plane, qr", "R²", at_least=0.35)
+
+    weights = {solver: run.methods[f"plane, {solver}"].model.coef_ for solver in SOLVE}
+    run.fact("solvers against scikit-learn, gap", max(relative_gap(w, reference.coef_) for w in weights.values()))
+    X = design_matrix(train.features)
+    by_hand = np.linalg.solve(X.T @ X, X.T @ train.targets)  # as the lecture writes it, column of ones and all
+    run.fact("column of ones against centring, gap", relative_gap(by_hand[1:], weights["qr"]))
+    run.fact("condition number with the column of ones", float(np.linalg.cond(X)))
+    centred = train.features - train.features.mean(axis=0)
+    run.fact("condition number centred", float(np.linalg.cond(centred)))
+    run.fact("condition number standardised", float(np.linalg.cond(centred / centred.std(axis=0))))
+    run.figure(
+        "weights",
+        draw_weights,
+        weights["qr"] * train.features.std(axis=0),
+        train.names,
+        caption="What one standard deviation more of each measurement adds to the predicted progression of diabetes. "
+        "s1 and s2 get large weights of opposite sign: they rise and fall together, so that their sum is well "
+        "determined and each alone is not.",
+    )
+    run.note(
+        "Three solvers, one plane. On ten decent columns the choice does not matter; the next lesson makes it matter."
+    )

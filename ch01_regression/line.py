@@ -1,0 +1,152 @@
+"""A heavier car goes fewer miles on a gallon. Which straight line says how many fewer?
+
+Question   What does "best line" mean, and where in the plane of (theta_0, theta_1) does it lie?
+Method     Least squares: C(θ₀, θ₁) = Σ (y⁽ⁱ⁾ − θ₀ − θ₁ x⁽ⁱ⁾)², minimised in closed form (Legendre 1805; Gauss 1809).
+Rival      The mean, which looks at no input, and k nearest neighbours, which assumes no line.
+Differs    The lecture sums the squares; the scoreboard shows √(sum / N), the RMSE, for it has the unit of y.
+Costs      2 s on two cores, mostly for the pictures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+POUNDS = 1000.0  # the weight's unit: with x near 1, theta_0 and theta_1 have like sizes and the surface can be drawn
+NEIGHBOURS = [1, 2, 3, 5, 8, 12, 20, 30, 50]
+
+
+def fit_line(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> tuple[float, float]:
+    """The (theta_0, theta_1) that minimise C. Setting both derivatives of C to zero:
+
+    ∂C/∂θ₀ = 0  ⇒  θ₀ = ȳ − θ₁ x̄                          the line passes through the mean point
+    ∂C/∂θ₁ = 0  ⇒  θ₁ = Σ (x − x̄)(y − ȳ) / Σ (x − x̄)²     the slope is covariance over variance
+
+    Raises ValueError where no one line is best: fewer than two different x, or x and y of different lengths.
+    """
+    if x.shape != y.shape:
+        raise ValueError(f"x and y must have the same length, got {x.size} and {y.size}")
+    if x.size < 2 or np.ptp(x) == 0:
+        raise ValueError("a line needs points at two different x")
+    dx = x - x.mean()
+    theta_1 = dx @ (y - y.mean()) / (dx @ dx)
+    return float(y.mean() - theta_1 * x.mean()), float(theta_1)
+
+
+def cost(
+    theta_0: Float[np.ndarray, "*grid"],
+    theta_1: Float[np.ndarray, "*grid"],
+    x: Float[np.ndarray, "n"],
+    y: Float[np.ndarray, "n"],
+) -> Float[np.ndarray, "*grid"]:
+    """C(θ₀, θ₁) at every point of a grid of lines: the sum of the squared residuals."""
+    residuals = y - (theta_0[..., None] + theta_1[..., None] * x)  # (*grid) -> (*grid, n)
+    return np.square(residuals).sum(axis=-1)
+
+
+def draw_squares(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], lines: dict[str, tuple[float, float]]) -> Figure:
+    """Each line with its residuals as squares whose areas add up to the cost."""
+    figure, axes = plots.panels(len(lines), sharey=True)
+    for axis, (name, theta) in zip(axes, lines.items(), strict=True):
+        squares(axis, x, y, theta)
+        total = float(cost(np.array(theta[0]), np.array(theta[1]), x, y))
+        axis.set(title=f"{name}: C = {total:,.0f}", xlabel="weight (1000 lb)")
+    axes[0].set_ylabel("miles per gallon")
+    return figure
+
+
+def squares(axis: Axes, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], theta: tuple[float, float]) -> None:
+    """One panel of draw_squares. A square's side is its residual, so its width is measured in the units of y."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    predicted = theta[0] + theta[1] * x
+    left, right, low, high, flat = x.min() - 0.5, x.max() + 0.5, 0.0, 50.0, 0.75
+    axis.set(xlim=(left, right), ylim=(low, high), box_aspect=flat)
+    side = np.abs(y - predicted)
+    width = side * flat * (right - left) / (high - low)  # as long on the page as the residual is high
+    boxes = [Rectangle((a, min(b, c)), w, s) for a, b, c, w, s in zip(x, y, predicted, width, side, strict=True)]
+    axis.add_collection(PatchCollection(boxes, facecolor=plots.ORANGE, edgecolor=plots.ORANGE, alpha=0.28))
+    ends = np.array([left, right])
+    axis.plot(ends, theta[0] + theta[1] * ends, color=plots.BLUE)
+    axis.plot(x, y, "o", color=plots.INK, markersize=4)
+
+
+def draw_cost(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], theta: tuple[float, float]) -> Figure:
+    """C over the plane of all lines, as contours and as a surface, its minimum marked."""
+    theta_0, theta_1 = np.meshgrid(theta[0] + np.linspace(-30, 30, 81), theta[1] + np.linspace(-10, 10, 81))
+    surface = cost(theta_0, theta_1, x, y) / x.size
+    lowest = float(cost(np.array(theta[0]), np.array(theta[1]), x, y)) / x.size
+    figure, axes = plots.panels(2)
+    axes[1].remove()
+    flat, solid = axes[0], figure.add_subplot(1, 2, 2, projection="3d")
+
+    levels = lowest * np.array([1.05, 1.5, 3, 6, 12, 24, 48])
+    flat.contourf(theta_0, theta_1, surface, levels=[lowest, *levels, surface.max()], cmap="Blues_r", alpha=0.8)
+    flat.contour(theta_0, theta_1, surface, levels=levels, colors=plots.INK, linewidths=0.6)
+    flat.plot(*theta, "o", color=plots.RED, markersize=7)
+    flat.annotate(f"  ({theta[0]:.1f}, {theta[1]:.1f})", theta, color=plots.RED, weight="bold", va="bottom")
+    flat.set(title="C / N as contours", xlabel=r"$\theta_0$ (miles per gallon)", ylabel=r"$\theta_1$ (per 1000 lb)")
+    flat.grid(visible=False)
+
+    solid.plot_surface(theta_0, theta_1, surface, cmap="Blues_r", rcount=40, ccount=40, alpha=0.9)
+    solid.plot([theta[0]], [theta[1]], [lowest], "o", color=plots.RED, markersize=7, zorder=10)
+    solid.set(title="and as a surface", xlabel=r"$\theta_0$", ylabel=r"$\theta_1$")
+    solid.view_init(elev=28, azim=-60)
+    return figure
+
+
+def lesson(run: Run) -> None:
+    from sklearn.dummy import DummyRegressor
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.neighbors import KNeighborsRegressor
+
+    cars = data.auto_mpg(seed=run.seed)
+    train, test = cars.train.select("weight"), cars.test.select("weight")
+    x, y = train.features[:, 0] / POUNDS, train.targets
+
+    with run.method("mean", kind="classical") as method:
+        method.fit(DummyRegressor(), train)
+        method.score(test)
+    with run.method("line", kind="from scratch") as method:
+        theta = method.model = method.time(fit_line, x, y)
+        method.score(test, predict=lambda weight: theta[0] + theta[1] * weight[:, 0] / POUNDS)
+    with run.method("k nearest neighbours", kind="classical") as method:
+        search = GridSearchCV(KNeighborsRegressor(), {"n_neighbors": NEIGHBOURS})
+        method.fit(search, train)
+        method.score(test)
+    run.compare("line", "mean")
+    run.compare("line", "k nearest neighbours")
+    run.floor("line", "RMSE", at_most=5.0)
+
+    run.fact("theta_0", theta[0], "mpg")
+    run.fact("theta_1", theta[1], "mpg per 1000 lb")
+    few = run.rng.choice(x.size, 24, replace=False)
+    lines = {"A guess": (30.0, -3.0), "Least squares": fit_line(x[few], y[few])}
+    run.figure(
+        "squares",
+        draw_squares,
+        x[few],
+        y[few],
+        lines,
+        caption="24 cars. The cost of a line is the area of all its squares; least squares makes it smallest.",
+    )
+    run.figure(
+        "cost",
+        draw_cost,
+        x,
+        y,
+        theta,
+        caption="Every point of the plane is a line. The cost is a bowl with one lowest point; the bowl is long and "
+        "narrow because a line that starts higher can make up for it by falling faster.",
+    )
+    run.note(f"1000 lb more cost {-theta[1]:.1f} miles on each gallon: {theta[0]:.1f} {theta[1]:+.1f} · weight.")

@@ -1,0 +1,21 @@
+"""Chapter 1, regression: the reading order."""
+
+from common.chapter import Chapter
+
+CHAPTER = Chapter(
+    package="ch01_regression",
+    title="Regression",
+    lessons=(
+        "line",  # least squares with one input
+        "design_matrix",  # many inputs, three solvers
+        "conditioning",  # when the solver matters
+        "basis",  # a curve from a linear model
+        "ridge",  # how much of the curve to believe
+        "rivals",  # what does not use a formula at all
+        "network",  # a basis that is learned: the look ahead
+    ),
+    threads=1,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(CHAPTER.main())

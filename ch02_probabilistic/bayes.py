@@ -1,0 +1,159 @@
+"""Two cars are too few to choose a line. A Bayesian keeps them all, weighted, and lets cars thin them out.
+
+Question   What changes if theta is not one unknown truth but a distribution, and where does ridge come from?
+Method     A Gaussian prior N(0, τ²) on each weight, times the likelihood is a Gaussian posterior (Bishop 2006, §3.3).
+           Its top is ridge with λ = σ²/τ². σ² and τ² come from the evidence (MacKay 1992; Bishop 2006, §3.5.2).
+Rival      Ridge with λ by cross-validation; scikit-learn's BayesianRidge as the reference.
+Differs    The lecture's ";" makes it frequentist: theta is fixed. This lesson is the glance across the fence.
+Costs      2 s on two cores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import BayesianRidge, LinearRegression, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ch02_probabilistic.likelihood import gaussian_log_density
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FEW = 40  # training patients: with 331 the prior hardly matters
+
+
+def posterior(
+    design: Float[np.ndarray, "n m"], y: Float[np.ndarray, "n"], noise_variance: float, prior_variance: float
+) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m m"]]:
+    """Mean m = S Xᵀy/σ² and covariance S = (I/τ² + XᵀX/σ²)⁻¹ of θ, given the points. Eqs. 3.53, 3.54, Bishop 2006."""
+    precision = np.eye(design.shape[1]) / prior_variance + design.T @ design / noise_variance
+    covariance = np.linalg.inv(precision)
+    return covariance @ design.T @ y / noise_variance, covariance
+
+
+class EvidenceRidge(RegressorMixin, BaseEstimator):
+    """Ridge whose λ = σ²/τ² maximises p(y | σ², τ²), the probability of the targets with theta integrated out.
+
+    No validation data is needed. fit sets coef_ (m,), intercept_, noise_variance_ (σ²), prior_variance_ (τ²),
+    covariance_ (m, m) of theta, and n_iter_.
+    """
+
+    def __init__(self, max_iter: int = 300, tol: float = 1e-6) -> None:
+        self.max_iter = max_iter
+        self.tol = tol
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> EvidenceRidge:
+        """X: (n, m), standardise it: one prior for all weights. y: (n,). Raises ValueError as scikit-learn does."""
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self.mean_, y_mean = X.mean(axis=0), float(y.mean())
+        X, y = X - self.mean_, y - y_mean
+        U, s, _ = np.linalg.svd(X, full_matrices=False)
+        projected, rest = U.T @ y, max(0.0, float(y @ y - np.sum((U.T @ y) ** 2)))
+        tiny = np.finfo(float).tiny
+        noise, prior = max(float(y.var()), tiny), 1.0
+        for iteration in range(1, self.max_iter + 1):
+            self.n_iter_ = iteration
+            along = s * projected / (s**2 + noise / prior)  # the posterior mean in the directions of V
+            settled = np.sum(s**2 / (s**2 + noise / prior))  # γ, Eq. (3.91): directions that the data settle
+            before = noise / prior
+            prior = max(float(along @ along) / max(settled, tiny), tiny)  # Eq. (3.92)
+            misses = rest + float(np.sum((projected - s * along) ** 2))
+            noise = max(misses / max(len(y) - settled, tiny), tiny)  # Eq. (3.95)
+            if abs(noise / prior - before) <= self.tol * before:
+                break
+        self.noise_variance_, self.prior_variance_ = noise, prior
+        self.coef_, self.covariance_ = posterior(X, y, noise, prior)
+        self.intercept_ = float(y_mean - self.mean_ @ self.coef_)
+        return self
+
+    def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """The mean of y at each row, (n,); with return_std also its standard deviation (Bishop 2006, Eq. 3.59)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        mean = X @ self.coef_ + self.intercept_
+        if not return_std:
+            return mean
+        off = X - self.mean_
+        return mean, np.sqrt(self.noise_variance_ + np.einsum("ij,jk,ik->i", off, self.covariance_, off))
+
+
+def draw_posterior(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], noise: float, counts: list[int]) -> Figure:
+    """Above: the distribution of lines after so many cars. Below: twenty lines drawn from it, and the cars."""
+    figure, axes = plots.panels(len(counts), 2, width=2.9, height=2.6)
+    rng = np.random.default_rng(0)
+    ends = np.array([x.min(), x.max()])
+    for column, n in enumerate(counts):
+        above, below = axes[:, column]
+        design = np.column_stack([np.ones(n), x[:n]])
+        mean, covariance = posterior(design, y[:n], noise, prior_variance=PRIOR_VARIANCE)
+        draw_density(above, mean, covariance)
+        for theta in rng.multivariate_normal(mean, covariance, 20):
+            below.plot(ends, theta[0] + theta[1] * ends, color=plots.BLUE, alpha=0.35, linewidth=1)
+        below.plot(x[:n], y[:n], "o", color=plots.ORANGE, markersize=4)
+        above.set(title=f"{n} cars" if n else "No car: the prior", xlabel=r"$\theta_0$")
+        below.set(xlabel="weight (standardised)", ylim=(-25, 25), xlim=ends)
+    axes[0, 0].set_ylabel(r"$\theta_1$")
+    axes[1, 0].set_ylabel("mileage − its mean")
+    return figure
+
+
+PRIOR_VARIANCE = 36.0  # mpg²: before any car, a weight of 6 mpg per standard deviation surprises nobody
+
+
+def draw_density(axis: Axes, mean: Float[np.ndarray, "2"], covariance: Float[np.ndarray, "2 2"]) -> None:
+    """Contours of a Gaussian over the plane of lines."""
+    theta = np.stack(np.meshgrid(np.linspace(-14, 14, 141), np.linspace(-14, 14, 141)), axis=-1)
+    off = theta - mean
+    distance = np.einsum("ijk,kl,ijl->ij", off, np.linalg.inv(covariance), off)
+    axis.contourf(theta[..., 0], theta[..., 1], np.exp(-distance / 2), levels=np.linspace(0.02, 1, 9), cmap="Blues")
+    axis.set(xlim=(-14, 14), ylim=(-14, 14), aspect="equal")
+
+
+def lesson(run: Run) -> None:
+    patients = data.diabetes(seed=run.seed)
+    train, test = patients.train.take(slice(FEW)), patients.test
+    methods = {
+        "no prior (least squares)": ("reference", LinearRegression()),
+        "ridge, λ by cross-validation": ("classical", RidgeCV(np.logspace(-2, 4, 61))),
+        "ridge, λ by evidence": ("from scratch", EvidenceRidge()),
+        "BayesianRidge": ("reference", BayesianRidge(tol=1e-6)),
+    }
+    for name, (kind, model) in methods.items():
+        with run.method(name, kind=kind) as method:
+            method.fit(make_pipeline(StandardScaler(), model), train)
+            method.score(test)
+    run.compare("ridge, λ by evidence", "no prior (least squares)")
+    run.compare("ridge, λ by evidence", "ridge, λ by cross-validation")
+    run.floor("ridge, λ by evidence", "R²", at_least=0.2)
+
+    ours = run.methods["ridge, λ by evidence"].model[-1]
+    run.fact("λ = σ²/τ² by evidence", ours.noise_variance_ / ours.prior_variance_)
+    run.fact("λ by cross-validation", float(run.methods["ridge, λ by cross-validation"].model[-1].alpha_))
+    mean, std = run.methods["ridge, λ by evidence"].model.predict(test.features, return_std=True)
+    run.fact("log density per test patient", float(gaussian_log_density(test.targets, mean, std**2).mean()), "nats")
+
+    cars = data.auto_mpg(seed=run.seed).train.select("weight")
+    x = (cars.features[:, 0] - cars.features.mean()) / cars.features.std()
+    y = cars.targets - cars.targets.mean()
+    noise = float(np.var(y - (x @ y) / (x @ x) * x))
+    run.figure(
+        "posterior",
+        draw_posterior,
+        x,
+        y,
+        noise,
+        [0, 2, 10, len(x)],
+        caption="Above: how plausible each line is. Below: twenty lines drawn from that distribution. Every car rules "
+        "lines out; what is left after all of them is nearly the point that least squares gives.",
+    )
+    run.note("Ridge's λ was a knob in chapter 1. Here it is a ratio of two variances, and the data can say which.")

@@ -1,0 +1,160 @@
+"""Three points, 1, 0.5 and 1.5, came from a Gaussian of variance 1. Where is its mean, most likely?
+
+Question   How well does a distribution explain data, and which one explains it best?
+Method     The likelihood, a product of densities (Fisher 1922), and its log, a sum: largest at the points' mean.
+Rival      A kernel density estimate (Parzen 1962) and a mixture of Gaussians assume less, on the mileage of cars.
+Differs    The lecture moves the Gaussian by hand. So does the first picture; the second shows every position at once.
+Costs      2 s on two cores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Real
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.neighbors import KernelDensity
+
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+POINTS = np.array([1.0, 0.5, 1.5])  # the lecture's
+VARIANCE = 1.0
+
+Parameter = float | Real[np.ndarray, "#n"]
+
+
+def gaussian_log_density(y: Float[np.ndarray, "n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "n"]:
+    """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0."""
+    if not np.all(np.asarray(variance) > 0):
+        raise ValueError("variance must be above 0")
+    return -0.5 * np.log(2 * np.pi * np.asarray(variance)) - (y - mean) ** 2 / (2 * np.asarray(variance))
+
+
+def gaussian_log_likelihood(y: Float[np.ndarray, "n"], mean: Parameter, variance: Parameter) -> float:
+    """log Π N(yᵢ; μ, σ²) = Σ log N(yᵢ; μ, σ²), the points being independent. In nats.
+
+    mean, variance: one for all points, or one each.
+    """
+    return float(gaussian_log_density(y, mean, variance).sum())
+
+
+def fit_gaussian(y: Float[np.ndarray, "n"]) -> tuple[float, float]:
+    """The (mean, variance) of largest likelihood. Setting both derivatives of its logarithm to zero:
+
+    ∂/∂μ = Σ (y − μ) / σ² = 0                    ⇒  μ = ȳ
+    ∂/∂σ² = −n / 2σ² + Σ (y − μ)² / 2σ⁴ = 0      ⇒  σ² = Σ (y − ȳ)² / n
+    """
+    return float(y.mean()), float(y.var())
+
+
+def draw_moving(y: Float[np.ndarray, "n"], means: list[float], variance: float) -> Figure:
+    """One Gaussian at several positions; under it, each point's density as a stem."""
+    figure, axes = plots.panels(len(means), width=3.5, height=2.9, sharey=True)
+    x = np.linspace(-2.5, 4.5, 300)
+    for axis, mean in zip(axes, means, strict=True):
+        density = np.exp(gaussian_log_density(y, mean, variance))
+        axis.fill_between(x, np.exp(gaussian_log_density(x, mean, variance)), color=plots.BLUE, alpha=0.15, linewidth=0)
+        axis.plot(x, np.exp(gaussian_log_density(x, mean, variance)), color=plots.BLUE)
+        axis.vlines(y, 0, density, color=plots.ORANGE, linewidth=2)
+        axis.plot(y, density, "o", color=plots.ORANGE, markersize=5)
+        product = " × ".join(f"{d:.2f}" for d in density)
+        axis.set(title=rf"$\theta$ = {mean:g}", xlabel=f"{product} = {density.prod():.4f}", ylim=(0, 0.47))
+    axes[0].set_ylabel("density")
+    return figure
+
+
+def draw_likelihood(y: Float[np.ndarray, "n"], variance: float) -> Figure:
+    """The likelihood of every mean, and its logarithm: another shape, the same summit."""
+    figure, axes = plots.panels(2, height=3)
+    means = np.linspace(-1, 3, 200)
+    logs = np.array([gaussian_log_likelihood(y, mean, variance) for mean in means])
+    best = fit_gaussian(y)[0]
+    top = gaussian_log_likelihood(y, best, variance)
+    for axis, curve, summit in ((axes[0], np.exp(logs), np.exp(top)), (axes[1], logs, top)):
+        axis.plot(means, curve, color=plots.BLUE)
+        axis.axvline(best, color=plots.GREY, linestyle=":", linewidth=1)
+        axis.plot(best, summit, "o", color=plots.RED, markersize=7)
+        axis.set(xlabel=r"$\theta$, the mean")
+    axes[0].set_title("Likelihood")
+    axes[1].set_title("Its logarithm")
+    axes[0].annotate(f"  the points' mean, {best:g}", (best, np.exp(top)), color=plots.RED, va="bottom")
+    axes[0].set_ylim(0, np.exp(top) * 1.15)
+    return figure
+
+
+def draw_densities(
+    y: Float[np.ndarray, "n"], x: Float[np.ndarray, "k"], densities: dict[str, Float[np.ndarray, "k"]]
+) -> Figure:
+    """A histogram of the data and each model's density over it."""
+    figure, axis = plots.panels(width=6.4, height=3.4)
+    axis.hist(y, bins=24, density=True, color=plots.PALE)
+    for name, density in densities.items():
+        axis.plot(x, density, label=name)
+    axis.set(title="Mileage of the training cars", xlabel="miles per gallon", ylabel="density")
+    axis.legend()
+    return figure
+
+
+def lesson(run: Run) -> None:
+    cars = data.auto_mpg(seed=run.seed)
+    train, test = cars.train.targets, cars.test.targets
+    folds = KFold(5, shuffle=True, random_state=run.seed)
+    metric = {"metric": "log density per car", "part": cars.test, "unit": "nats", "higher_is_better": True}
+    with run.method("Gaussian, maximum likelihood", kind="from scratch") as method:
+        mean, variance = method.model = method.time(fit_gaussian, train)
+        method.score_items(values=gaussian_log_density(test, mean, variance), **metric)
+    with run.method("kernel density", kind="classical") as method:
+        search = GridSearchCV(KernelDensity(), {"bandwidth": np.geomspace(0.5, 8, 13)}, cv=folds)
+        kernels = method.time(search.fit, train[:, None]).best_estimator_
+        method.score_items(values=kernels.score_samples(test[:, None]), **metric)
+    with run.method("Gaussian mixture", kind="classical") as method:
+        search = GridSearchCV(GaussianMixture(random_state=run.seed), {"n_components": [1, 2, 3, 4]}, cv=folds)
+        mixture = method.time(search.fit, train[:, None]).best_estimator_
+        method.score_items(values=mixture.score_samples(test[:, None]), **metric)
+    for rival in ("kernel density", "Gaussian mixture"):
+        run.compare("Gaussian, maximum likelihood", rival)
+    run.floor("Gaussian, maximum likelihood", "log density per car", at_least=-3.7)
+
+    run.fact("mean of the three points", fit_gaussian(POINTS)[0])
+    run.fact("log-likelihood there", gaussian_log_likelihood(POINTS, fit_gaussian(POINTS)[0], VARIANCE), "nats")
+    run.fact("log-likelihood of the training cars", gaussian_log_likelihood(train, mean, variance), "nats")
+    run.fact("their likelihood in floating point", float(np.exp(gaussian_log_density(train, mean, variance)).prod()))
+    run.figure(
+        "moving",
+        draw_moving,
+        POINTS,
+        [-0.5, 1.0, 2.0],
+        VARIANCE,
+        caption="One Gaussian in three places. The likelihood of a place is the product of the orange stems; all three "
+        "are tall only where the points are.",
+    )
+    run.figure(
+        "likelihood",
+        draw_likelihood,
+        POINTS,
+        VARIANCE,
+        caption="The likelihood of every place, and its logarithm, a parabola: a sum of squares turned upside down.",
+    )
+    x = np.linspace(train.min() - 6, train.max() + 6, 300)
+    densities = {
+        "Gaussian": np.exp(gaussian_log_density(x, mean, variance)),
+        "kernel density": np.exp(kernels.score_samples(x[:, None])),
+        f"mixture of {mixture.n_components}": np.exp(mixture.score_samples(x[:, None])),
+    }
+    run.figure(
+        "densities",
+        draw_densities,
+        train,
+        x,
+        densities,
+        caption="The most likely Gaussian need not be a likely story: mileage leans to the right, and a bell cannot.",
+    )
+    run.note(
+        "The product of some hundred densities is 0 in floating point. That alone is reason to take the logarithm."
+    )

@@ -1,0 +1,170 @@
+"""Why squares? Give every car a Gaussian around the line, ask which line makes the cars likely, and squares come out.
+
+Question   Least squares was a choice. What does one have to believe for it to be the only choice?
+Method     y⁽ⁱ⁾ = θᵀx⁽ⁱ⁾ + N(0, σ²): the log-likelihood is −N/2 log 2πσ² − C(θ) / 2σ² (Bishop 2006, Eq. 3.11), so the
+           likeliest θ is that of least squares; the likeliest σ² is C(θ) / N (Eq. 3.21), which is too small on average.
+Rival      A Gaussian process (Rasmussen and Williams 2006, ch. 2), which bends; BayesianRidge is the reference.
+Differs    The lecture writes y = N(θᵀx, σ²); read "is drawn from". y has a distribution, it is not one.
+Costs      3 s on two cores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+from sklearn.linear_model import BayesianRidge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ch02_probabilistic.likelihood import gaussian_log_density, gaussian_log_likelihood
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+POUNDS = 1000.0
+
+
+class GaussianLinearModel(RegressorMixin, BaseEstimator):
+    """y = θ₀ + xᵀθ + N(0, σ²), by maximum likelihood.
+
+    fit sets coef_ (m,), intercept_, sigma2_ (the likeliest σ², in squared units of y) and unbiased_sigma2_ (NaN where
+    no degree of freedom is left).
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> GaussianLinearModel:
+        """X: (n, m). y: (n,). Raises ValueError as scikit-learn does. Of many best θ it takes the shortest."""
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self.mean_, y_mean = X.mean(axis=0), float(y.mean())
+        centred = X - self.mean_
+        gram = centred.T @ centred
+        self.coef_ = np.linalg.lstsq(centred, y - y_mean)[0]
+        self.intercept_ = float(y_mean - self.mean_ @ self.coef_)
+        cost = float(np.sum((y - self.intercept_ - X @ self.coef_) ** 2))
+        self.n_points_, self.precision_inverse_ = len(X), np.linalg.pinv(gram, hermitian=True)
+        self.degrees_of_freedom_ = len(X) - 1 - np.linalg.matrix_rank(gram, hermitian=True)
+        self.sigma2_ = cost / len(X)
+        self.unbiased_sigma2_ = cost / self.degrees_of_freedom_ if self.degrees_of_freedom_ > 0 else np.nan
+        return self
+
+    def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """The mean of y at each row of X, (n,); with return_std also the standard deviation of a new y there, (n,).
+
+        σ √(1 + 1/n + (x − x̄)ᵀ(XᵀX)⁻¹(x − x̄)): the noise, and what the fitted line itself may be off (Draper and Smith
+        1998, §1.4); σ from the unbiased estimate.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        mean = X @ self.coef_ + self.intercept_
+        if not return_std:
+            return mean
+        off = X - self.mean_
+        leverage = 1 / self.n_points_ + np.einsum("ij,jk,ik->i", off, self.precision_inverse_, off)
+        return mean, np.sqrt(self.unbiased_sigma2_ * (1 + leverage))
+
+
+def variance_ratio(n: int, rng: np.random.Generator, draws: int) -> tuple[float, float]:
+    """The mean σ̂² / σ² of many lines through n points each: by maximum likelihood (÷ n), and unbiased (÷ n − 2)."""
+    x = rng.normal(size=(draws, n))
+    y = rng.normal(size=(draws, n))  # θ = 0 and σ² = 1, which loses nothing: the residuals do not depend on θ
+    dx, dy = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    slope = (dx * dy).sum(axis=1) / (dx * dx).sum(axis=1)
+    cost = ((dy - slope[:, None] * dx) ** 2).sum(axis=1)
+    return float(cost.mean() / n), float(cost.mean() / (n - 2))
+
+
+def draw_surfaces(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], model: GaussianLinearModel) -> Figure:
+    """The cost and the log-likelihood of every line, side by side: one is the other upside down."""
+    best = (model.intercept_, float(model.coef_[0]))
+    theta_0, theta_1 = np.meshgrid(best[0] + np.linspace(-12, 12, 61), best[1] + np.linspace(-4, 4, 61))
+    residuals = y - theta_0[..., None] - theta_1[..., None] * x
+    cost = (residuals**2).sum(axis=-1)
+    logs = gaussian_log_density(residuals, 0.0, model.sigma2_).sum(axis=-1)
+    figure, axes = plots.panels(2, sharey=True)
+    for axis, surface, colours, title in (
+        (axes[0], cost, "Blues_r", r"Cost $C(\theta)$: a valley"),
+        (axes[1], logs, "Oranges", "Log-likelihood: a hill"),
+    ):
+        levels = np.quantile(surface, np.linspace(0, 1, 13))
+        axis.contourf(theta_0, theta_1, surface, levels=levels, cmap=colours)
+        axis.contour(theta_0, theta_1, surface, levels=levels, colors=plots.INK, linewidths=0.4)
+        axis.plot(*best, "o", color=plots.RED, markersize=7)
+        axis.set(title=title, xlabel=r"$\theta_0$ (mpg)")
+        axis.grid(visible=False)
+    axes[0].set_ylabel(r"$\theta_1$ (mpg per 1000 lb)")
+    return figure
+
+
+def draw_bias(sizes: list[int], ratios: list[tuple[float, float]]) -> Figure:
+    """The estimated variance as a share of the true one, against the number of points."""
+    figure, axis = plots.panels(width=5.6, height=3.2)
+    biased, unbiased = zip(*ratios, strict=True)
+    axis.axhline(1, color=plots.GREY, linewidth=1)
+    axis.plot(
+        sizes, (np.array(sizes) - 2) / np.array(sizes), color=plots.PALE, linewidth=5, label="theory, (N − 2) / N"
+    )
+    axis.plot(sizes, biased, "o", color=plots.BLUE, markersize=5, label="maximum likelihood, ÷ N")
+    axis.plot(sizes, unbiased, "s", color=plots.ORANGE, markersize=4, label="unbiased, ÷ (N − 2)")
+    axis.set(title="Mean estimate of the variance", xlabel="N, points on the line", ylabel="share of the true one")
+    axis.set(xscale="log", xticks=sizes, xticklabels=[str(n) for n in sizes])
+    axis.minorticks_off()
+    axis.legend(loc="lower right")
+    return figure
+
+
+def lesson(run: Run) -> None:
+    cars = data.auto_mpg(seed=run.seed)
+    noise = WhiteKernel(0.2, (1e-3, 1e1))
+    process = GaussianProcessRegressor(1.0 * RBF(3.0, (0.3, 30)) + noise, normalize_y=True, random_state=run.seed)
+    methods = {
+        "Gaussian linear model": ("from scratch", GaussianLinearModel()),
+        "BayesianRidge": ("reference", BayesianRidge()),
+        "Gaussian process": ("classical", Pipeline([("scale", StandardScaler()), ("process", process)])),
+    }
+    for name, (kind, model) in methods.items():
+        with run.method(name, kind=kind) as method:
+            method.fit(model, cars.train)
+            method.score(cars.test)
+            mean, std = model.predict(cars.test.features, return_std=True)
+            density = gaussian_log_density(cars.test.targets, mean, std**2)
+            method.score_items("log density per car", density, cars.test, unit="nats", higher_is_better=True)
+    run.compare("Gaussian linear model", "Gaussian process", "log density per car")
+    run.floor("Gaussian linear model", "RMSE", at_most=3.7)
+
+    weight = cars.train.select("weight").features / POUNDS
+    line = GaussianLinearModel().fit(weight, cars.train.targets)
+    run.fact("σ around the line over weight", float(np.sqrt(line.sigma2_)), "mpg")
+    run.fact(
+        "log-likelihood of that line", gaussian_log_likelihood(cars.train.targets, line.predict(weight), line.sigma2_)
+    )
+    sizes = [3, 5, 10, 20, 50, 100]
+    ratios = [variance_ratio(n, run.rng, run.pick(smoke=500, lecture=5000)) for n in sizes]
+    run.fact("most likely σ² over true σ², 5 points", ratios[1][0])
+    run.figure(
+        "surfaces",
+        draw_surfaces,
+        weight[:, 0],
+        cars.train.targets,
+        line,
+        caption="Mileage over weight. Every line's cost, and every line's log-likelihood: the same contours, the same "
+        "optimum, one bowl upside down.",
+    )
+    run.figure(
+        "bias",
+        draw_bias,
+        sizes,
+        ratios,
+        caption="The line bends towards its own points, so the residuals are smaller than the noise: the most likely "
+        "variance is too small by the share of parameters per point.",
+    )
+    run.note(
+        "Least squares is maximum likelihood under Gaussian noise of one variance. The next lessons doubt each word."
+    )

@@ -1,0 +1,128 @@
+"""Where do bell curves come from, and do the errors of real predictions follow one?
+
+Question   Gaussian noise is convenient. Is it also true?
+Method     The central limit theorem, by adding up small causes (Lyapunov 1901; its speed: Berry 1941); then the
+           residuals of cars and patients against a normal, by Q–Q plot and Shapiro and Wilk's test (1965).
+Rival      Student's t and Laplace's distribution, fitted to the same residuals and scored on the same held-out ones.
+Differs    The lecture says "reasonably accurate in practice". Here that is measured, and holds for some data only.
+Costs      3 s on two cores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from ch02_probabilistic.linear_likelihood import GaussianLinearModel
+from common import data, plots
+from common.data import Table
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAUSES = [1, 2, 5, 30]
+
+
+def standardised_sums(causes: int, draws: int, rng: np.random.Generator) -> Float[np.ndarray, "draws"]:
+    """Sums of so many independent, skewed (exponential) causes each, brought to mean 0 and variance 1."""
+    return (rng.exponential(size=(draws, causes)).sum(axis=1) - causes) / np.sqrt(causes)
+
+
+def distance_to_normal(sample: Float[np.ndarray, "n"]) -> float:
+    """sup |F_n − Φ|, Kolmogorov's distance of the sample's distribution function from the normal one."""
+    return float(stats.kstest(sample, "norm").statistic)
+
+
+def normal_quantiles(n: int) -> Float[np.ndarray, "n"]:
+    """Where n ordered standard normal values are expected, nearly: Φ⁻¹((i − ⅜) / (n + ¼)), Blom 1958."""
+    return stats.norm.ppf((np.arange(1, n + 1) - 0.375) / (n + 0.25))
+
+
+def residuals(train: Table, test: Table) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "k"]]:
+    """Errors of the Gaussian linear model on the part that it was fitted to and on the other, in the fit's σ."""
+    model = GaussianLinearModel().fit(train.features, train.targets)
+    sigma = np.sqrt(model.unbiased_sigma2_)
+    return tuple((part.targets - model.predict(part.features)) / sigma for part in (train, test))
+
+
+def logarithmic(part: Table) -> Table:
+    """The same table, asked for the logarithm of its target."""
+    return Table(part.features, np.log(part.targets), part.names, f"log {part.unit}", part.ids)
+
+
+def draw_sums(rng: np.random.Generator, draws: int) -> Figure:
+    """Histograms of sums of ever more causes, with the bell they approach."""
+    figure, axes = plots.panels(len(CAUSES), width=2.7, height=2.6, sharey=True, sharex=True)
+    x = np.linspace(-4, 4, 200)
+    for axis, causes in zip(axes, CAUSES, strict=True):
+        axis.hist(standardised_sums(causes, draws, rng), bins=np.linspace(-4, 4, 49), density=True, color=plots.SKY)
+        axis.plot(x, stats.norm.pdf(x), color=plots.INK, linewidth=1.4)
+        axis.set(title=f"{causes} cause{'s' * (causes > 1)}", xlabel="standardised sum", xlim=(-4, 4))
+    axes[0].set_ylabel("density")
+    return figure
+
+
+def draw_quantiles(samples: dict[str, Float[np.ndarray, "_"]]) -> Figure:
+    """Q–Q plots: ordered residuals against where a normal would have them. On the line, they are normal."""
+    figure, axes = plots.panels(len(samples), width=3.5, height=3.4)
+    for axis, (name, sample) in zip(axes, samples.items(), strict=True):
+        theory = normal_quantiles(sample.size)
+        axis.plot(theory, theory, color=plots.GREY, linewidth=1)
+        axis.plot(theory, np.sort(sample), "o", color=plots.BLUE, markersize=3.5, markeredgewidth=0, alpha=0.7)
+        p = stats.shapiro(sample).pvalue
+        axis.set(title=name, xlabel=f"normal quantile (Shapiro–Wilk p = {p:.1g})")
+    axes[0].set_ylabel("residual (in σ)")
+    return figure
+
+
+def lesson(run: Run) -> None:
+    draws = run.pick(smoke=5_000, lecture=200_000)
+    for causes in CAUSES:
+        distance = distance_to_normal(standardised_sums(causes, draws, run.rng))
+        run.fact(f"distance from normal, {causes} cause{'s' * (causes > 1)}", distance)
+
+    cars, patients = data.auto_mpg(seed=run.seed), data.diabetes(seed=run.seed)
+    fitted, held_out = {}, {}
+    for name, train, test in (
+        ("Mileage of cars", cars.train, cars.test),
+        ("Log mileage of cars", logarithmic(cars.train), logarithmic(cars.test)),
+        ("Diabetes of patients", patients.train, patients.test),
+    ):
+        fitted[name], held_out[name] = residuals(train, test)
+        run.fact(f"{name}: skewness of residuals", float(stats.skew(fitted[name])))
+        run.fact(f"{name}: Shapiro–Wilk p", float(stats.shapiro(fitted[name]).pvalue))
+
+    for name, family, kind in (
+        ("Gaussian residuals", stats.norm, "from scratch"),
+        ("Laplace residuals", stats.laplace, "classical"),
+        ("Student t residuals", stats.t, "classical"),
+    ):
+        with run.method(name, kind=kind) as method:
+            method.model = method.time(family.fit, fitted["Mileage of cars"])
+            density = family.logpdf(held_out["Mileage of cars"], *method.model)
+            method.score_items("log density per car", density, cars.test, unit="nats", higher_is_better=True)
+    run.compare("Gaussian residuals", "Laplace residuals")
+    run.compare("Gaussian residuals", "Student t residuals")
+
+    run.figure(
+        "sums",
+        draw_sums,
+        run.rng,
+        draws,
+        caption="One exponential cause is badly skewed. The sum of thirty is nearly a bell: errors of many small "
+        "causes should be Gaussian, whatever each cause looks like.",
+    )
+    run.figure(
+        "quantiles",
+        draw_quantiles,
+        fitted,
+        caption="Ordered residuals of the linear model against a normal. Mileage: too many large misses upwards. Its "
+        "logarithm and the patients: close to the line.",
+    )
+    run.note(
+        "Noise is Gaussian on a scale of its own: that of log mileage, here. A Q–Q plot costs three lines; draw it."
+    )

@@ -1,0 +1,147 @@
+"""Run a chapter: its lessons in order, over the seeds, into results.json, pictures and a scoreboard."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from common import flags as command_line
+from common import machine, record, report, tables
+from common.console import Console
+from common.data import Scale
+from common.errors import Problem
+from common.flags import Flags
+from common.record import ChapterRecord, LessonRecord
+from common.run import Run
+
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter package. lessons: modules in reading order, each with a docstring and a function lesson(run).
+
+    threads: of the libraries for linear algebra; None leaves it to them. Small tables are fitted faster by one than by
+    several that wait for each other.
+    """
+
+    package: str
+    title: str
+    lessons: tuple[str, ...]
+    threads: int | None = None
+
+    def main(self, arguments: Sequence[str] | None = None) -> int:
+        """Do what the command line asks for. Returns the exit status; what a user can mend is one line."""
+        try:
+            flags = command_line.parse(self.package, self.title, self.lessons, arguments)
+            console = Console()
+            return self._list(console) if flags.list else self._teach(flags, console)
+        except Problem as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            return 2
+
+    def question(self, lesson: str) -> str:
+        """The first line of the lesson's docstring, read without importing the lesson."""
+        return ast.get_docstring(ast.parse(self._source(lesson))).splitlines()[0]
+
+    def _list(self, console: Console) -> int:
+        width = max(map(len, self.lessons))
+        for name in self.lessons:
+            console.say(f"{name:{width}}  {self.question(name)}", wrap=False)
+        return 0
+
+    def _teach(self, flags: Flags, console: Console) -> int:
+        folder = flags.out / self.package
+        mine = ChapterRecord(self.package, self.title, flags.configuration, machine.describe())
+        wanted = [name for name in self.lessons if not flags.only or name in flags.only]
+        mine.lessons = self._finished(folder / "results.json", flags)
+        if not flags.resume:
+            mine.lessons = {name: done for name, done in mine.lessons.items() if name not in wanted}
+        todo = [name for name in wanted if name not in mine.lessons]
+        mine.save(folder / "results.json")  # an --out that can't be written is known before the work, not after it
+
+        console.rule(f"{self.title} · preset {flags.preset}, {tables.plural(flags.seeds, 'seed')}")
+        if len(todo) < len(wanted):
+            console.say(f"kept from before: {', '.join(name for name in wanted if name not in todo)}")
+        try:
+            with console.steps(len(todo) * flags.seeds):
+                for number, name in enumerate(todo, start=1):
+                    console.say(f"\n[{number}/{len(todo)}] {self.question(name)}", style="bold")
+                    done = {**mine.lessons, name: self._lesson(name, flags, folder, console)}
+                    mine.lessons = {lesson: done[lesson] for lesson in self.lessons if lesson in done}
+                    mine.peak_memory_mib = machine.peak_memory_mib()
+                    mine.save(folder / "results.json")
+        except KeyboardInterrupt:
+            console.say(f"\nInterrupted. The lessons that had finished are kept in {folder}. To go on:")
+            console.say(f"  {flags.command(self.package)}" + ("" if flags.resume else " --resume"))
+            return INTERRUPTED
+
+        scored = {name: mine.lessons[name] for name in wanted}
+        tables.show_scoreboard(scored, flags.seeds, console)
+        page = report.write(flags.out)
+        memory = f", {mine.peak_memory_mib:.0f} MiB of memory at most" if mine.peak_memory_mib else ""
+        console.say(f"{self.title}: {sum(mine.lessons[name].all_seconds for name in todo):.1f} s{memory}.")
+        console.say(f"Tables and pictures: {page}. Numbers: {folder / 'results.json'}")
+        return self._check(scored, flags, console) if flags.check else 0
+
+    def _lesson(self, name: str, flags: Flags, folder: Path, console: Console) -> LessonRecord:
+        from threadpoolctl import threadpool_limits
+
+        lesson = LessonRecord(self.question(name), self._digest(name))
+        scale, pairs = Scale(flags.preset, flags.data), {}
+        for seed in flags.all_seeds:
+            console.step(name + (f" · seed {seed}" if flags.seeds > 1 else ""))
+            start = time.perf_counter()
+            module = importlib.import_module(f"{self.package}.{name}")
+            if torch := sys.modules.get("torch"):
+                torch.manual_seed(seed)
+            with warnings.catch_warnings(record=True) as caught, threadpool_limits(self.threads):
+                warnings.simplefilter("default")
+                module.lesson(Run(name, seed, scale, lesson, folder, console, seed == flags.seed, flags.device, pairs))
+            lesson.seconds.append(time.perf_counter() - start)
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
+                console.say(f"   warning, seed {seed}: {message}")
+            console.done()
+        lesson.comparisons = [pair.compare() for pair in pairs.values()]
+        for verdict in tables.verdicts(lesson.comparisons):
+            console.say(f"   {verdict}")
+        return lesson
+
+    def _finished(self, path: Path, flags: Flags) -> dict[str, LessonRecord]:
+        """Lessons of an earlier run that still count: the same configuration, and their files unchanged since."""
+        if not (flags.resume or flags.only) or not path.exists():
+            return {}
+        earlier = record.load(path)
+        if earlier.configuration != flags.configuration:
+            return {}
+        return {n: done for n, done in earlier.lessons.items() if n in self.lessons and done.digest == self._digest(n)}
+
+    def _check(self, lessons: dict[str, LessonRecord], flags: Flags, console: Console) -> int:
+        if flags.preset == "smoke":
+            console.say("check: floors are stated for the lecture and full presets; smoke is too small to judge.")
+            return 0
+        missed = [f"{name}: {why}" for name, lesson in lessons.items() for why in lesson.missed_floors()]
+        for line in missed:
+            console.say(f"floor missed: {line}")
+        total = sum(len(lesson.floors) for lesson in lessons.values())
+        console.say(f"check: {total - len(missed)} of {tables.plural(total, 'floor')} hold.")
+        return 1 if missed else 0
+
+    @cached_property
+    def _folder(self) -> Path:
+        return Path(importlib.util.find_spec(self.package).origin).parent
+
+    def _source(self, lesson: str) -> str:
+        return (self._folder / f"{lesson}.py").read_text(encoding="utf-8")
+
+    def _digest(self, lesson: str) -> str:
+        return hashlib.sha256(self._source(lesson).encode()).hexdigest()[:16]

@@ -1,0 +1,64 @@
+"""How many numbers a fitted model keeps in order to predict: a network's weights, a neighbour method's training set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Fitted attributes of scikit-learn's estimators and of ours that hold numbers which predict() reads. Support vectors
+# stand before coef_, which a linear SVM derives from them.
+KEPT = (
+    "support_vectors_",
+    "dual_coef_",
+    "coef_",
+    "intercept_",
+    "_fit_X",
+    "X_fit_",
+    "theta_",
+    "constant_",
+    "coefs_",
+    "intercepts_",
+)
+PARTS = ("estimators_", "best_estimator_", "estimator_", "regressor_", "steps")
+
+
+def model_size(model: Any) -> int | None:
+    """The numbers that model keeps; None where it can't be told.
+
+    Bare numbers: how many. A torch module: its parameters. A tree: two numbers (feature, threshold) a split, one
+    (value) a leaf. Another estimator: the sizes of its fitted arrays. A pipeline or ensemble: the sum over its parts.
+    """
+    if isinstance(model, tuple | np.ndarray):
+        return int(np.size(model))
+    if hasattr(model, "parameters") and callable(model.parameters):
+        return sum(weights.numel() for weights in model.parameters())
+    if hasattr(model, "tree_"):
+        leaves = int(model.tree_.n_leaves)
+        return 2 * (int(model.tree_.node_count) - leaves) + leaves
+    own = sum(_numbers(_fitted(model, name)) for name in KEPT)
+    parts = [part for name in PARTS for part in _parts(_fitted(model, name))]
+    total = own + sum(model_size(part) or 0 for part in parts)
+    return total or None
+
+
+def _fitted(model: Any, name: str) -> Any:
+    # A kernel SVM's coef_ is a property that raises; a support vector machine's coef_ would count its vectors twice.
+    if name == "coef_" and hasattr(model, "support_vectors_"):
+        return None
+    return getattr(model, name, None)
+
+
+def _numbers(value: Any) -> int:
+    if isinstance(value, list):
+        return sum(_numbers(v) for v in value)
+    return 0 if value is None else int(np.size(value))
+
+
+def _parts(value: Any) -> list:
+    if value is None:
+        return []
+    if isinstance(value, list | tuple | np.ndarray):
+        items = np.ravel(np.asarray(value, dtype=object)) if isinstance(value, np.ndarray) else value
+        return [item[1] if isinstance(item, tuple) else item for item in items]
+    return [value]

@@ -1,0 +1,147 @@
+"""What a lesson leaves behind: rows, comparisons, facts, floors, notes and pictures, as JSON and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from common.errors import Problem
+from common.files import write_whole
+from common.paired import Comparison
+from common.results import Interval, Row, combine, mean_interval
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A measured number that belongs to no method: a coefficient, a condition number, a share."""
+
+    name: str
+    value: float
+    unit: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure's file, beside results.json, and the sentence under it."""
+
+    name: str
+    file: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a lesson promises: a method's metric, averaged over the seeds, stays on the right side of a limit."""
+
+    method: str
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def missed_by(self, rows: Iterable[Row]) -> str | None:
+        """Why the floor is missed, in words; None where it holds. rows: combined over seeds."""
+        values = [row.value for row in rows if (row.method, row.metric) == (self.method, self.metric)]
+        if not values:
+            return f"{self.method}: {self.metric} was not measured"
+        if self.at_least is not None and not values[0] >= self.at_least:
+            return f"{self.method}: {self.metric} {values[0]:.4g} is below {self.at_least:g}"
+        if self.at_most is not None and not values[0] <= self.at_most:
+            return f"{self.method}: {self.metric} {values[0]:.4g} is above {self.at_most:g}"
+        return None
+
+
+@dataclass
+class LessonRecord:
+    """Everything that one lesson measured and drew, over all seeds of a run. digest: of the lesson's source file."""
+
+    title: str
+    digest: str
+    rows: list[Row] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    floors: list[Floor] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)  # one a seed; the first seed's with imports and pictures
+
+    @property
+    def all_seconds(self) -> float:
+        return sum(self.seconds)
+
+    def scores(self) -> list[Row]:
+        return combine(self.rows)
+
+    def findings(self) -> dict[str, tuple[Interval, str]]:
+        """Facts by name: mean with its interval over the seeds, and unit."""
+        by_name: dict[str, list[Fact]] = {}
+        for fact in self.facts:
+            by_name.setdefault(fact.name, []).append(fact)
+        return {name: (mean_interval([f.value for f in facts]), facts[0].unit) for name, facts in by_name.items()}
+
+    def missed_floors(self) -> list[str]:
+        scores = self.scores()
+        return [missed for floor in self.floors if (missed := floor.missed_by(scores))]
+
+
+@dataclass
+class ChapterRecord:
+    """A chapter's results.json."""
+
+    chapter: str
+    title: str
+    configuration: dict[str, Any]
+    machine: dict[str, Any]
+    lessons: dict[str, LessonRecord] = field(default_factory=dict)
+    peak_memory_mib: float | None = None
+
+    @property
+    def one_seed_seconds(self) -> float:
+        """What a run with one seed takes: every lesson's first seed, with its imports and pictures."""
+        return sum(lesson.seconds[0] for lesson in self.lessons.values())
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all. NaN becomes null: JSON has no NaN."""
+        write_whole(path, json.dumps(_clean(asdict(self)), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def load(path: Path) -> ChapterRecord:
+    """Read what save() wrote. Raises Problem where the file can't be read or is no such record."""
+    try:
+        raw = json.loads(Path(path).read_text(encoding="utf-8"))
+        raw["lessons"] = {name: _lesson(lesson) for name, lesson in raw["lessons"].items()}
+        return ChapterRecord(**raw)
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(
+            f"{path} is damaged or of another version ({error}): delete it and run the chapter again"
+        ) from error
+
+
+def _lesson(raw: dict) -> LessonRecord:
+    kinds = {"rows": Row, "comparisons": Comparison, "facts": Fact, "floors": Floor, "pictures": Picture}
+    return LessonRecord(**{key: _items(kinds[key], value) if key in kinds else value for key, value in raw.items()})
+
+
+def _items(kind: type, raw: list[dict]) -> list:
+    floats = {f.name for f in fields(kind) if f.type == "float"}
+    items = []
+    for entry in raw:
+        restored = {k: math.nan if v is None and k in floats else v for k, v in entry.items()}
+        if isinstance(restored.get("seeds"), list):
+            restored["seeds"] = tuple(restored["seeds"])
+        items.append(kind(**restored))
+    return items
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,136 @@
+"""Rows as tables: one layout for the terminal, for a README and for the report page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from common.paired import Comparison
+from common.results import Interval, Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from common.console import Console
+    from common.record import LessonRecord
+
+ARROWS = {True: "↑", False: "↓"}  # which way is better
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as text: the first columns are words, the rest are numbers and stand right."""
+
+    header: list[str]
+    cells: list[list[str]]
+    words: int = 2
+
+
+def number(value: float | None, spread: float = math.nan) -> str:
+    """value with the digits that its spread supports: two significant ones of the spread; four where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if not math.isnan(spread) and spread > 0:
+        digits = max(0, 1 - math.floor(math.log10(spread)))
+        if digits <= 6:
+            return f"{value:,.{digits}f}"
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        digits = 0 if value == 0 else max(0, 3 - math.floor(math.log10(abs(value))))
+        return f"{value:,.{digits}f}"
+    return f"{value:.3g}"
+
+
+def plus_minus(interval: Interval) -> str:
+    """mean ± half-width, or the bare value where there is no interval."""
+    half = interval.half_width
+    if math.isnan(half) or half == 0:
+        return number(interval.value)
+    return f"{number(interval.value, half)} ± {number(half, half)}"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds with two digits that count; the scoreboard compares, it does not benchmark."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}" if value >= 1e-3 else "<0.001"
+
+
+def count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def scoreboard(rows: Sequence[Row]) -> Sheet:
+    """One line a method, one column a metric. rows: of one lesson, combined over seeds."""
+    metrics = list(dict.fromkeys((row.metric, row.unit, row.higher_is_better) for row in rows))
+    cells = []
+    for method in dict.fromkeys(row.method for row in rows):
+        mine = {row.metric: row for row in rows if row.method == method}
+        first = next(iter(mine.values()))
+        scores = [plus_minus(mine[metric].interval) if metric in mine else "–" for metric, _, _ in metrics]
+        timing = [seconds(first.fit_seconds), seconds(first.predict_seconds)]
+        cells.append([method, first.kind, *scores, count(first.n), count(first.parameters), *timing])
+    heads = [f"{metric} {ARROWS[higher]}" + (f" ({unit})" if unit else "") for metric, unit, higher in metrics]
+    return Sheet(["method", "kind", *heads, "n", "numbers kept", "fit s", "predict s"], cells)
+
+
+def fact_sheet(findings: Mapping[str, tuple[Interval, str]]) -> Sheet:
+    """Facts and their values, one a line."""
+    return Sheet(["measured", "value"], [[name, with_unit(value, unit)] for name, (value, unit) in findings.items()], 1)
+
+
+def with_unit(value: Interval, unit: str) -> str:
+    return f"{plus_minus(value)} {unit}".strip()
+
+
+def verdicts(comparisons: Sequence[Comparison]) -> list[str]:
+    """Each comparison in a sentence, which says "beats" only where the paired test is significant."""
+    return [_verdict(c) for c in comparisons]
+
+
+def _verdict(c: Comparison) -> str:
+    half = (c.high - c.low) / 2
+    gap = with_unit(Interval(abs(c.difference), abs(c.difference) - half, abs(c.difference) + half), c.unit)
+    on = f"{c.test}, n = {c.n}" + (f", {c.seeds} seeds" if c.seeds > 1 else "")
+    p = f"p {'< 0.001' if c.p_value < 0.001 else f'= {c.p_value:.3f}'} ({on})"
+    if c.winner is None:
+        return f"{c.a} or {c.b}: the test sees no difference in {c.metric}, {gap}, {p}."
+    loser = c.b if c.winner == c.a else c.a
+    return f"{c.winner} beats {loser}: {c.metric} {'higher' if c.higher_is_better else 'lower'} by {gap}, {p}."
+
+
+def plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def spread(seeds: int) -> str:
+    """What the ± of a table means."""
+    return "± is the test set's own 95 % interval" if seeds == 1 else f"mean over {seeds} seeds ± its 95 % interval"
+
+
+def markdown(sheet: Sheet) -> str:
+    """The sheet as a GitHub table."""
+    rules = ["---" if i < sheet.words else "---:" for i in range(len(sheet.header))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [sheet.header, rules, *sheet.cells])
+
+
+def terminal(sheet: Sheet, title: str | None = None) -> Table:
+    """The sheet as a rich table."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(sheet.header):
+        table.add_column(name, justify="left" if i < sheet.words else "right", overflow="fold")
+    for line in sheet.cells:
+        table.add_row(*line)
+    return table
+
+
+def show_scoreboard(lessons: Mapping[str, LessonRecord], seeds: int, console: Console) -> None:
+    """Print the scoreboard of every lesson that scored something."""
+    console.rule(f"Scoreboard · {spread(seeds)}")
+    for name, lesson in lessons.items():
+        if scores := lesson.scores():
+            console.say(terminal(scoreboard(scores), title=name))
