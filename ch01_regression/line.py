@@ -91,14 +91,18 @@ def draw_cost(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], theta: tuple
     flat, solid = axes[0], figure.add_subplot(1, 2, 2, projection="3d")
 
     levels = lowest * np.array([1.05, 1.5, 3, 6, 12, 24, 48])
-    flat.contourf(theta_0, theta_1, surface, levels=[lowest, *levels, surface.max()], cmap="Blues_r", alpha=0.8)
+    flat.contourf(
+        theta_0, theta_1, surface, levels=[lowest, *levels, surface.max()], cmap="Blues", norm="log", alpha=0.7
+    )
     flat.contour(theta_0, theta_1, surface, levels=levels, colors=plots.INK, linewidths=0.6)
     flat.plot(*theta, "o", color=plots.RED, markersize=7)
-    flat.annotate(f"  ({theta[0]:.1f}, {theta[1]:.1f})", theta, color=plots.RED, weight="bold", va="bottom")
+    flat.annotate(
+        f"({theta[0]:.1f}, {theta[1]:.1f})", theta, (8, 8), textcoords="offset points", color=plots.RED, weight="bold"
+    )
     flat.set(title="C / N as contours", xlabel=r"$\theta_0$ (miles per gallon)", ylabel=r"$\theta_1$ (per 1000 lb)")
     flat.grid(visible=False)
 
-    solid.plot_surface(theta_0, theta_1, surface, cmap="Blues_r", rcount=40, ccount=40, alpha=0.9)
+    solid.plot_surface(theta_0, theta_1, surface, cmap="Blues", norm="log", rcount=40, ccount=40, alpha=0.9)
     solid.plot([theta[0]], [theta[1]], [lowest], "o", color=plots.RED, markersize=7, zorder=10)
     solid.set(title="and as a surface", xlabel=r"$\theta_0$", ylabel=r"$\theta_1$")
     solid.view_init(elev=28, azim=-60)
@@ -149,4 +153,6 @@ def lesson(run: Run) -> None:
         caption="Every point of the plane is a line. The cost is a bowl with one lowest point; the bowl is long and "
         "narrow because a line that starts higher can make up for it by falling faster.",
     )
-    run.note(f"1000 lb more cost {-theta[1]:.1f} miles on each gallon: {theta[0]:.1f} {theta[1]:+.1f} · weight.")
+    run.note(
+        f"1000 lb more cost {-theta[1]:.1f} miles on each gallon: mpg = {theta[0]:.1f} − {-theta[1]:.1f} · weight."
+    )

@@ -2,7 +2,7 @@
 
 Question   How much of a flexible curve should one believe, and who decides?
 Method     Ridge: the cost plus λ‖θ‖² (Hoerl and Kennard 1970); λ by 5-fold cross-validation.
-Rival      The lasso, with λ Σ|θ_j| (Tibshirani 1996), tuned likewise; no penalty but λ = 10⁻⁸; RidgeCV as reference.
+Rival      The lasso, with λ Σ|θ_j| (Tibshirani 1996), tuned likewise; no penalty but λ = 10⁻¹²; RidgeCV as reference.
 Differs    The penalty spares theta_0, and it compares weights, so all functions are brought to the same size first.
 Costs      2 s on two cores.
 """
@@ -74,7 +74,7 @@ def lesson(run: Run) -> None:
     cars = data.auto_mpg(seed=run.seed)
     train, test = cars.train.select("horsepower").take(slice(FEW)), cars.test.select("horsepower")
     penalties = PENALTIES[:: run.pick(smoke=3, lecture=1)]
-    with run.method("20 knots, λ = 10⁻⁸", kind="from scratch") as method:
+    with run.method("20 knots, λ = 10⁻¹²", kind="from scratch") as method:
         free = method.fit(knots(LinearRegression(ridge=WHISPER)), train)
         method.score(test)
     with run.method("20 knots, ridge", kind="from scratch") as method:
@@ -88,12 +88,12 @@ def lesson(run: Run) -> None:
     with run.method("20 knots, RidgeCV", kind="reference") as method:
         method.fit(knots(RidgeCV(penalties, scoring="neg_root_mean_squared_error", cv=folds(run))), train)
         method.score(test)
-    run.compare("20 knots, ridge", "20 knots, λ = 10⁻⁸")
+    run.compare("20 knots, ridge", "20 knots, λ = 10⁻¹²")
     run.compare("20 knots, ridge", "20 knots, lasso")
     run.floor("20 knots, ridge", "RMSE", at_most=5.2)
 
     run.fact("lambda by cross-validation", chosen)
-    run.fact("length of theta, λ = 10⁻⁸", float(np.linalg.norm(free[-1].coef_)))
+    run.fact("length of theta, λ = 10⁻¹²", float(np.linalg.norm(free[-1].coef_)))
     run.fact("length of theta, chosen λ", float(np.linalg.norm(held[-1].coef_)))
     weights = [knots(LinearRegression(ridge=float(p))).fit(train.inputs, train.answers)[-1].coef_ for p in penalties]
     run.figure(
@@ -111,7 +111,7 @@ def lesson(run: Run) -> None:
         draw_curves,
         train,
         {
-            "λ = 10⁻⁸": free,
+            "λ = 10⁻¹²": free,
             f"λ = {chosen:.2g}": held,
             "λ = 10,000": knots(LinearRegression(ridge=1e4)).fit(train.inputs, train.answers),
         },

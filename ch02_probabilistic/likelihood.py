@@ -64,7 +64,7 @@ def draw_moving(y: Float[np.ndarray, "n"], means: list[float], variance: float) 
         axis.vlines(y, 0, density, color=plots.ORANGE, linewidth=2)
         axis.plot(y, density, "o", color=plots.ORANGE, markersize=5)
         product = " × ".join(f"{d:.2f}" for d in density)
-        axis.set(title=rf"$\theta$ = {mean:g}", xlabel=f"{product} = {density.prod():.4f}", ylim=(0, 0.47))
+        axis.set(title=rf"$\theta = {mean:g}$", xlabel=f"{product} = {density.prod():.4f}", ylim=(0, 0.47))
     axes[0].set_ylabel("density")
     return figure
 

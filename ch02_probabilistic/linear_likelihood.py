@@ -88,14 +88,16 @@ def draw_surfaces(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], model: G
     residuals = y - theta_0[..., None] - theta_1[..., None] * x
     cost = (residuals**2).sum(axis=-1)
     logs = gaussian_log_density(residuals, 0.0, model.sigma2_).sum(axis=-1)
+    heights = cost.min() * np.array([1, 1.05, 1.2, 1.5, 2, 3, 5, 9])  # the same lines in both panels
+    log_heights = -0.5 * (len(x) * np.log(2 * np.pi * model.sigma2_) + heights / model.sigma2_)
     figure, axes = plots.panels(2, sharey=True)
-    for axis, surface, colours, title in (
-        (axes[0], cost, "Blues_r", r"Cost $C(\theta)$: a valley"),
-        (axes[1], logs, "Oranges", "Log-likelihood: a hill"),
+    for axis, surface, levels, colours, title in (
+        (axes[0], cost, heights, "Blues", r"Cost $C(\theta)$: a valley"),
+        (axes[1], logs, log_heights[::-1], "Oranges_r", "Log-likelihood: a hill"),
     ):
-        levels = np.quantile(surface, np.linspace(0, 1, 13))
-        axis.contourf(theta_0, theta_1, surface, levels=levels, cmap=colours)
-        axis.contour(theta_0, theta_1, surface, levels=levels, colors=plots.INK, linewidths=0.4)
+        axis.contourf(theta_0, theta_1, surface, levels=levels, cmap=colours, extend="both", alpha=0.6)
+        lines = axis.contour(theta_0, theta_1, surface, levels=levels[1:-1], colors=plots.INK, linewidths=0.6)
+        axis.clabel(lines, fontsize=7, fmt="%.0f")
         axis.plot(*best, "o", color=plots.RED, markersize=7)
         axis.set(title=title, xlabel=r"$\theta_0$ (mpg)")
         axis.grid(visible=False)

@@ -120,9 +120,9 @@ def lesson(run: Run) -> None:
         "quantiles",
         draw_quantiles,
         fitted,
-        caption="Ordered residuals of the linear model against a normal. Mileage: too many large misses upwards. Its "
-        "logarithm and the patients: close to the line.",
+        caption="Ordered residuals of the linear model against a normal. Mileage: too many cars far above the line. "
+        "Its logarithm: nearer to normal, not there. The patients: normal, as far as the test can see.",
     )
     run.note(
-        "Noise is Gaussian on a scale of its own: that of log mileage, here. A Q–Q plot costs three lines; draw it."
+        "Reasonably accurate in practice? For the patients yes, for mileage no. A Q–Q plot costs three lines: draw it."
     )

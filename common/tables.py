@@ -62,7 +62,7 @@ def count(value: int | None) -> str:
 
 
 def scoreboard(rows: Sequence[Row]) -> Sheet:
-    """One line a method, one column a metric. rows: of one lesson, combined over seeds."""
+    """One line a method, one column a metric; no column that says nothing. rows: of one lesson, combined over seeds."""
     metrics = list(dict.fromkeys((row.metric, row.unit, row.higher_is_better) for row in rows))
     cells = []
     for method in dict.fromkeys(row.method for row in rows):
@@ -72,7 +72,9 @@ def scoreboard(rows: Sequence[Row]) -> Sheet:
         timing = [seconds(first.fit_seconds), seconds(first.predict_seconds)]
         cells.append([method, first.kind, *scores, count(first.n), count(first.parameters), *timing])
     heads = [f"{metric} {ARROWS[higher]}" + (f" ({unit})" if unit else "") for metric, unit, higher in metrics]
-    return Sheet(["method", "kind", *heads, "n", "numbers kept", "fit s", "predict s"], cells)
+    header = ["method", "kind", *heads, "n", "numbers kept", "fit s", "predict s"]
+    told = [i for i in range(len(header)) if any(line[i] != "–" for line in cells)]
+    return Sheet([header[i] for i in told], [[line[i] for i in told] for line in cells])
 
 
 def fact_sheet(findings: Mapping[str, tuple[Interval, str]]) -> Sheet:
@@ -107,6 +109,12 @@ def plural(n: int, noun: str) -> str:
 def spread(seeds: int) -> str:
     """What the ± of a table means."""
     return "± is the test set's own 95 % interval" if seeds == 1 else f"mean over {seeds} seeds ± its 95 % interval"
+
+
+def bench_sheet(rows: Sequence[Mapping]) -> Sheet:
+    """Benchmarks: how many times the peer's speed, and the mark that was set."""
+    cells = [[r["name"], r["peer"], f"{r['ratio']:.1f}×", f"{r['at_least']:g}×"] for r in rows]
+    return Sheet(["benchmark", "peer", "our speed over the peer's", "at least"], cells)
 
 
 def markdown(sheet: Sheet) -> str:

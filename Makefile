@@ -1,0 +1,53 @@
+# make run: set up once, run every chapter, end with out/index.html.   make test: set up once, run every test.
+# Windows, or an environment of your own: README.md gives the same steps in plain pip.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MAINS := $(sort $(wildcard ch0*/main.py))
+CHAPTERS := $(MAINS:/main.py=)
+SHORT := $(foreach chapter,$(CHAPTERS),$(firstword $(subst _, ,$(chapter))))
+FLAGS ?=
+
+.PHONY: run full test bench lint results clean $(SHORT)
+
+run: $(READY)
+	@for chapter in $(CHAPTERS); do $(BIN)/python -m $$chapter.main $(FLAGS) || exit $$?; done
+	@echo; echo "All chapters are done. Open out/index.html in a browser."
+
+full: $(READY)
+	@$(MAKE) --no-print-directory run FLAGS="--preset full $(FLAGS)"
+
+$(SHORT): $(READY)
+	@$(BIN)/python -m $(filter $@_%,$(CHAPTERS)).main $(FLAGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n 2
+
+bench: $(READY)
+	@$(BIN)/python tests/bench/run.py
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+# The results that READMEs quote: every chapter at ten seeds, adopted with the pictures that READMEs show.
+results: $(READY)
+	@$(MAKE) --no-print-directory run FLAGS="--seeds 10 --out out/results"
+	@$(BIN)/python tests/bench/run.py --out out/results
+	@$(BIN)/python -m common.readme --from out/results
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV), once: some minutes, most of them for torch."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade pip
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[test]'
+	@touch $@
+
+# What runs left behind. The environment stays: delete $(VENV) to set up anew.
+clean:
+	rm -rf out build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""Numbers in the READMEs come from committed results files: fill() writes them, and a test holds them there.
+
+A README carries marks such as `<!-- score: ch01_regression/line/line/RMSE -->4.66 ± 0.24 mpg<!-- end -->`, which GitHub
+does not show. What stands between the two comments is generated.
+
+    python -m common.readme            fill every README from the committed results
+    python -m common.readme --from out adopt a run's results and the pictures that READMEs show, then fill
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from common import record, tables
+from common.errors import Problem
+from common.files import write_whole
+from common.record import ChapterRecord, LessonRecord
+
+ROOT = Path(__file__).parent.parent
+BENCH = ROOT / "tests" / "bench" / "results.json"
+MARK = re.compile(r"(<!-- (?P<kind>[a-z]+)(?:: (?P<what>[^\n]*?))? -->)(?P<content>.*?)(<!-- end -->)", re.DOTALL)
+PICTURE = re.compile(r"\]\(((?:ch\d\d_\w+/)?figures/(\w+\.png))\)")
+BLOCKS = ("scoreboard", "facts", "verdicts", "bench")  # what stands on lines of its own
+
+
+def fill(text: str) -> str:
+    """The text with everything between marks generated anew. Raises Problem for a mark that names nothing measured."""
+
+    def generated(match: re.Match) -> str:
+        kind, what = match["kind"], match["what"]
+        if kind not in RENDER:
+            raise Problem(f"no such mark in a README: {match[1]}")
+        try:
+            content = RENDER[kind](*what.split("/")) if what else RENDER[kind]()
+        except (KeyError, StopIteration, TypeError) as error:
+            raise Problem(f"{match[1]} names nothing that was measured") from error
+        return match[1] + (f"\n\n{content}\n\n" if kind in BLOCKS else content) + match[5]
+
+    return MARK.sub(generated, text)
+
+
+def readmes() -> list[Path]:
+    """The project's README and one a chapter."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("ch0*/README.md"))]
+
+
+@cache
+def chapter(name: str) -> ChapterRecord:
+    """The committed results of a chapter."""
+    return record.load(ROOT / name / "results.json")
+
+
+def _lesson(package: str, name: str) -> LessonRecord:
+    return chapter(package).lessons[name]
+
+
+def _score(package: str, name: str, method: str, metric: str) -> str:
+    row = next(r for r in _lesson(package, name).scores() if (r.method, r.metric) == (method, metric))
+    return tables.with_unit(row.interval, row.unit)
+
+
+def _fact(package: str, name: str, fact: str) -> str:
+    return tables.with_unit(*_lesson(package, name).findings()[fact])
+
+
+def _scoreboard(package: str, name: str) -> str:
+    return tables.markdown(tables.scoreboard(_lesson(package, name).scores()))
+
+
+def _facts(package: str, name: str) -> str:
+    return tables.markdown(tables.fact_sheet(_lesson(package, name).findings()))
+
+
+def _verdicts(package: str, name: str) -> str:
+    return "\n".join(f"- {verdict}" for verdict in tables.verdicts(_lesson(package, name).comparisons))
+
+
+def _seconds(package: str) -> str:
+    return f"{chapter(package).one_seed_seconds:.0f} s"
+
+
+def _memory(package: str) -> str:
+    return f"{chapter(package).peak_memory_mib:.0f} MiB"
+
+
+def _seeds(package: str) -> str:
+    return tables.plural(chapter(package).configuration["seeds"], "seed")
+
+
+def _machine(package: str) -> str:
+    m = chapter(package).machine
+    return f"{m['processor']}, {tables.plural(m['cores'], 'core')}, Python {m['python']}"
+
+
+def _bench() -> str:
+    return tables.markdown(tables.bench_sheet(json.loads(BENCH.read_text(encoding="utf-8"))["rows"]))
+
+
+def _benchmachine() -> str:
+    m = json.loads(BENCH.read_text(encoding="utf-8"))["machine"]
+    return f"{m['processor']}, {tables.plural(m['cores'], 'core')}, Python {m['python']}"
+
+
+RENDER: dict[str, Callable[..., str]] = {
+    "score": _score,
+    "fact": _fact,
+    "scoreboard": _scoreboard,
+    "facts": _facts,
+    "verdicts": _verdicts,
+    "seconds": _seconds,
+    "memory": _memory,
+    "seeds": _seeds,
+    "machine": _machine,
+    "bench": _bench,
+    "benchmachine": _benchmachine,
+}
+
+
+def adopt(out: Path) -> None:
+    """Copy a run's results beside its chapters, and from its pictures those that a README shows."""
+    for results in sorted(out.glob("ch0*/results.json")):
+        shutil.copyfile(results, ROOT / results.parent.name / "results.json")
+    if (out / "bench.json").exists():
+        shutil.copyfile(out / "bench.json", BENCH)
+    chapter.cache_clear()
+    for page in readmes():
+        for path, name in PICTURE.findall(page.read_text(encoding="utf-8")):
+            target = page.parent / path
+            target.parent.mkdir(exist_ok=True)
+            source = out / target.parent.parent.name / name
+            if source.exists():
+                shutil.copyfile(source, target)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m common.readme", description="Fill the READMEs from results files.")
+    parser.add_argument("--from", dest="out", type=Path, metavar="DIR", help="adopt the results of a run first")
+    flags = parser.parse_args()
+    try:
+        if flags.out:
+            adopt(flags.out)
+        for page in readmes():
+            write_whole(page, fill(page.read_text(encoding="utf-8")))
+    except Problem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
