@@ -5,23 +5,29 @@ This file lies at the root because the hook must stand before pytest imports the
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from beartype import BeartypeConf, FrozenDict, beartype
 from jaxtyping import install_import_hook
+from numpy.typing import ArrayLike
 
 ROOT = Path(__file__).parent
-# An int is a float here, as in PEP 484. jaxtyping wants an expression in a string that begins with the module's name.
-CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-# Modules that are left out because an annotation in them is false: each entry says which. To be emptied.
-NOT_YET = {
-    "common.results": "rms, r2 and the difference in paired_bootstrap return a numpy scalar for one sample",
-    "ch01_regression.line": "cost returns a numpy scalar for one line",
-    "ch01_regression.basis": "degree, bumps and knots are integers, not axes: write {degree}+1",
-    "ch02_probabilistic.likelihood": "gaussian_log_density is called with a grid of y",
-}
+# As PEP 484 has it, an int is a float. ArrayLike is anything that an estimator is given: it judges that itself, with
+# scikit-learn's messages.
+RULES = BeartypeConf(is_pep484_tower=True, hint_overrides=FrozenDict({ArrayLike: Any}))
+CHECKER = "conftest.checked"  # jaxtyping wants a name that it can import
+
+
+def checked(what):
+    """A function or class whose arguments and results are held against their annotations.
+
+    Not __init__: an estimator keeps what it is given, and judges it in fit, as scikit-learn's rules say.
+    """
+    return what if what.__name__ == "__init__" else beartype(what, conf=RULES)
 
 
 def modules():
-    """common and the chapters, file by file, for a package's name would take in its tests, which are pytest's to load."""
+    """common and the chapters, file by file: by its name a package would take in its tests, which pytest loads."""
     for package in ("common", *sorted(folder.name for folder in ROOT.glob("ch[0-9]*"))):
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
@@ -30,4 +36,4 @@ def modules():
 
 
 sys.path.insert(0, str(ROOT))  # the tests run in a checkout that is not installed, too
-install_import_hook([name for name in modules() if name not in NOT_YET], CHECKER)
+install_import_hook(list(modules()), CHECKER)

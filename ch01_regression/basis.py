@@ -39,21 +39,21 @@ DEGREES, BUMPS, KNOTS = range(1, 16), range(2, 11), range(11)
 SHOWN = {1: "too stiff", 3: "about right", 12: "too loose"}
 
 
-def polynomial(x: Float[np.ndarray, "n"], degree: int) -> Float[np.ndarray, "n degree+1"]:
+def polynomial(x: Float[np.ndarray, "n"], degree: int) -> Float[np.ndarray, "n {degree}+1"]:
     """φ_j(x) = xʲ for j = 0 … degree. The cubic of the lecture is degree 3. Raises ValueError for a degree below 0."""
     if degree < 0:
         raise ValueError(f"degree must be 0 or more, got {degree}")
     return x[:, None] ** np.arange(degree + 1)
 
 
-def gaussian(x: Float[np.ndarray, "n"], bumps: int) -> Float[np.ndarray, "n bumps+1"]:
+def gaussian(x: Float[np.ndarray, "n"], bumps: int) -> Float[np.ndarray, "n {bumps}+1"]:
     """φ_0 = 1, φ_j(x) = exp(−(x − μ_j)² / 2s²), Eq. (3.4), Bishop 2006: bumps over [−1, 1], s their distance."""
     centres = np.linspace(-1, 1, bumps)
     width = 2 / max(1, bumps - 1)
     return np.column_stack([np.ones_like(x), np.exp(-((x[:, None] - centres) ** 2) / (2 * width**2))])
 
 
-def piecewise(x: Float[np.ndarray, "n"], knots: int) -> Float[np.ndarray, "n knots+2"]:
+def piecewise(x: Float[np.ndarray, "n"], knots: int) -> Float[np.ndarray, "n {knots}+2"]:
     """φ = 1, x, and max(0, x − κ_j) at knots spread inside (−1, 1): a line that may bend at the knots, and only there.
 
     A ReLU network with one input and one hidden layer is this, with knots that it moves.
@@ -128,7 +128,9 @@ def lesson(run: Run) -> None:
             method.score(test)
         run.fact(f"{name}, size chosen", best)
     rivals = {
-        "k nearest neighbours": tuned(KNeighborsRegressor(), {"n_neighbors": NEIGHBOURS}, run),
+        "k nearest neighbours": tuned(
+            KNeighborsRegressor(), {"n_neighbors": [k for k in NEIGHBOURS if k <= FEW // 3]}, run
+        ),
         "tree": tuned(DecisionTreeRegressor(random_state=run.seed), {"min_samples_leaf": [2, 5, 10, 20]}, run),
     }
     for name, rival in rivals.items():

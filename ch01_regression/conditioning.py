@@ -3,7 +3,8 @@
 Question   When does it matter how the normal equations are solved, and what does the careful way cost?
 Method     Designs whose condition number is set by hand, from 1 to 10¹³, with weights that are known.
 Rival      The solvers of the lesson before are one another's rivals; scikit-learn's stands beside them.
-Theory     Relative error of θ ≈ ε · cond(X) for QR and SVD, ε · cond(X)² for Cholesky (Higham 2002, §20.1–20.4).
+Theory     Relative error of θ ≈ ε · cond(X) for QR and SVD where y = Xθ, as here, and ε · cond(X)² for Cholesky;
+           a residual adds ε · cond(X)² to all of them (Higham 2002, ch. 20).
 Costs      3 s on two cores.
 """
 
@@ -125,6 +126,6 @@ def lesson(run: Run) -> None:
         seconds,
         points,
         caption="Left: Cholesky works with the condition number squared, so it loses digits twice as fast (dashed: "
-        "ε·cond²; dotted: ε·cond) and refuses at about 10⁸, where none is left. Right: what safety costs.",
+        "ε·cond²; dotted: ε·cond) and refuses before 10⁷, where three are left. Right: what safety costs.",
     )
     run.note("Powers of an unscaled input are such columns. Scale the input first, and any solver will do.")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BLOCK = 2048  # points
 EPSILON = np.finfo(np.float64).eps
+WORST = 3e6  # condition of columns of length 1 up to which Cholesky keeps two or three digits: ε cond² = 0.002
 
 
 def design_matrix(features: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m+1"]:
@@ -51,11 +52,11 @@ def solve_cholesky(
         block = X[start : start + BLOCK] - mean  # a block and its products stay in the processor's cache
         gram += block.T @ block
         moment += block.T @ y[start : start + BLOCK]
-    size = np.diag(gram) + len(X) * mean**2
-    L, lower = linalg.cho_factor(gram, lower=True)
-    if (np.diag(L) ** 2 <= 10 * len(L) * EPSILON * size).any():
+    L, length = linalg.cholesky(gram, lower=True), np.sqrt(np.diag(gram))
+    constant = length <= len(X) ** 1.5 * EPSILON * np.abs(mean)  # but for the rounding of the mean
+    if constant.any() or np.linalg.cond(L / length[:, None]) > WORST:  # L has the singular values of X
         raise linalg.LinAlgError("columns depend on each other")
-    return linalg.cho_solve((L, lower), moment)
+    return linalg.cho_solve((L, True), moment)
 
 
 def solve_qr(
@@ -67,13 +68,14 @@ def solve_qr(
     further rows. Raises LinAlgError where a column is, to working precision, a combination of those before it.
     """
     m = len(mean)
-    stacked = np.vstack([(X - mean).T, y]).T
-    if ridge:
-        stacked = np.vstack([stacked, np.sqrt(ridge) * np.eye(m, m + 1)])
-    _, R = linalg.qr(stacked, mode="raw", overwrite_a=True, check_finite=False)
+    rows = np.zeros((m + 1, len(X) + m))  # [X y; √λ I 0] lying on its side, as LAPACK reads it
+    np.subtract(X.T, mean[:, None], out=rows[:m, : len(X)])
+    rows[m, : len(X)] = y
+    np.fill_diagonal(rows[:m, len(X) :], np.sqrt(ridge))
+    _, R = linalg.qr(rows.T, mode="raw", overwrite_a=True, check_finite=False)
     R, z = R[:m, :m], R[:m, m]
     size = np.sqrt((R**2).sum(axis=0) + len(X) * mean**2)
-    if len(R) < m or (np.abs(np.diag(R)) <= len(stacked) * EPSILON * size).any():
+    if (np.abs(np.diag(R)) <= max(X.shape) * EPSILON * size).any():
         raise linalg.LinAlgError("columns depend on each other")
     return linalg.solve_triangular(R, z)
 
@@ -85,8 +87,12 @@ def solve_svd(
 
     a direction with s = 0, to working precision, gets weight 0. Of all best θ that is the shortest; it warns then.
     """
-    U, s, Vt = np.linalg.svd(X - mean, full_matrices=False)
-    kept = s > s.max(initial=0.0) * max(X.shape) * EPSILON
+    centred = X - mean
+    constant = np.abs(centred).max(axis=0) <= len(X) * EPSILON * np.abs(mean)  # but for the rounding of the mean
+    centred[:, constant] = 0.0
+    U, s, Vt = np.linalg.svd(centred, full_matrices=False)
+    size = np.hypot(s.max(initial=0.0), np.sqrt(len(X)) * np.linalg.norm(mean[~constant]))  # of X before centring
+    kept = s > size * max(X.shape) * EPSILON
     if kept.sum() < len(mean) and not ridge:
         warnings.warn(
             f"{len(X)} points settle {kept.sum()} of {len(mean)} directions, so many weights fit alike: these are the "

@@ -50,7 +50,7 @@ def cost(
 ) -> Float[np.ndarray, "*grid"]:
     """C(θ₀, θ₁) at every point of a grid of lines: the sum of the squared residuals."""
     residuals = y - (theta_0[..., None] + theta_1[..., None] * x)  # (*grid) -> (*grid, n)
-    return np.square(residuals).sum(axis=-1)
+    return np.asarray(np.square(residuals).sum(axis=-1))
 
 
 def draw_squares(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], lines: dict[str, tuple[float, float]]) -> Figure:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEW = 40  # training patients: with 331 the prior hardly matters
+PRIOR_VARIANCE = 36.0  # mpg²: before any car, a weight of 6 mpg per standard deviation surprises nobody
+FEW = 40  # training patients: with all 332 the prior hardly matters
 
 
 def posterior(
@@ -60,7 +61,8 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
         U, s, _ = np.linalg.svd(X, full_matrices=False)
         projected, rest = U.T @ y, max(0.0, float(y @ y - np.sum((U.T @ y) ** 2)))
         tiny = np.finfo(float).tiny
-        noise, prior = max(float(y.var()), tiny), 1.0
+        noise, prior = float(y.var()) or 1.0, 1.0
+        least = 1e-10 * noise  # less noise than that cannot be told from none, and none makes 1/σ² infinite
         for iteration in range(1, self.max_iter + 1):
             self.n_iter_ = iteration
             along = s * projected / (s**2 + noise / prior)  # the posterior mean in the directions of V
@@ -68,7 +70,7 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
             before = noise / prior
             prior = max(float(along @ along) / max(settled, tiny), tiny)  # Eq. (3.92)
             misses = rest + float(np.sum((projected - s * along) ** 2))
-            noise = max(misses / max(len(y) - settled, tiny), tiny)  # Eq. (3.95)
+            noise = max(misses / max(len(y) - settled, tiny), least)  # Eq. (3.95)
             if abs(noise / prior - before) <= self.tol * before:
                 break
         self.noise_variance_, self.prior_variance_ = noise, prior
@@ -105,9 +107,6 @@ def draw_posterior(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], noise: 
     axes[0, 0].set_ylabel(r"$\theta_1$")
     axes[1, 0].set_ylabel("mileage − its mean")
     return figure
-
-
-PRIOR_VARIANCE = 36.0  # mpg²: before any car, a weight of 6 mpg per standard deviation surprises nobody
 
 
 def draw_density(axis: Axes, mean: Float[np.ndarray, "2"], covariance: Float[np.ndarray, "2 2"]) -> None:

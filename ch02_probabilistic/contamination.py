@@ -3,8 +3,8 @@
 Question   How much wrong data does each loss bear before its line is worthless?
 Method     The Gaussian, Laplace and Student t lines of the lessons before, fitted to training cars of which some were
            recorded in litres per 100 km instead of miles per gallon; judged on clean test cars.
-Rival      Huber's regression (1964), RANSAC (Fischler and Bolles 1981) and Theil–Sen (Theil 1950, Sen 1968), on the
-           same contaminated cars.
+Rival      Huber's regression (1973), RANSAC (Fischler and Bolles 1981) and Theil–Sen (Theil 1950, Sen 1968), on
+           the same contaminated cars.
 Differs    Textbooks add outliers from a distribution. This is a mistake that people make: y becomes 235.2 / y.
 Costs      6 s on two cores.
 """
@@ -104,9 +104,7 @@ def lesson(run: Run) -> None:
             {name: run.methods[name].model for name in methods(run.seed)},
             shares,
             errors_by_share(clean, test, shares, run),
-            caption="Left: the wrong cars, below, pull least squares off the right ones. Right: robust lines bear "
-            "up to a third; at one half no method can know which unit is the mistake.",
+            caption="Left: the wrong cars, below, pull least squares off the right ones. Right: robust lines hardly "
+            "move up to a fifth and stay ahead to a third; at one half nobody can know which unit is the mistake.",
         )
-    run.note(
-        "Robust losses are insurance: next to nothing on clean data, and a whole line when some numbers are wrong."
-    )
+    run.note("Robust losses are insurance: cheap on clean data, and they save most of the line when numbers are wrong.")

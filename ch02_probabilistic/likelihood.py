@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 POINTS = np.array([1.0, 0.5, 1.5])  # the lecture's
 VARIANCE = 1.0
 
-Parameter = float | Real[np.ndarray, "#n"]
+Parameter = float | Real[np.ndarray, "*#n"]
 
 
-def gaussian_log_density(y: Float[np.ndarray, "n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "n"]:
+def gaussian_log_density(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
     """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0."""
     if not np.all(np.asarray(variance) > 0):
         raise ValueError("variance must be above 0")
     return -0.5 * np.log(2 * np.pi * np.asarray(variance)) - (y - mean) ** 2 / (2 * np.asarray(variance))
 
 
-def gaussian_log_likelihood(y: Float[np.ndarray, "n"], mean: Parameter, variance: Parameter) -> float:
+def gaussian_log_likelihood(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:
     """log Π N(yᵢ; μ, σ²) = Σ log N(yᵢ; μ, σ²), the points being independent. In nats.
 
     mean, variance: one for all points, or one each.
@@ -153,8 +153,8 @@ def lesson(run: Run) -> None:
         train,
         x,
         densities,
-        caption="The most likely Gaussian need not be a likely story: mileage leans to the right, and a bell cannot.",
+        caption="The likeliest Gaussian need not be likely: mileage has a long tail on the right, a bell has none.",
     )
     run.note(
-        "The product of some hundred densities is 0 in floating point. That alone is reason to take the logarithm."
+        "The product of the 294 cars' densities is 0 in floating point. That alone is reason to take the logarithm."
     )

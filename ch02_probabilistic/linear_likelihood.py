@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POUNDS = 1000.0
+EPSILON = np.finfo(np.float64).eps
 
 
 class GaussianLinearModel(RegressorMixin, BaseEstimator):
@@ -41,16 +42,23 @@ class GaussianLinearModel(RegressorMixin, BaseEstimator):
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> GaussianLinearModel:
-        """X: (n, m). y: (n,). Raises ValueError as scikit-learn does. Of many best θ it takes the shortest."""
+        """X: (n, m). y: (n,). Raises ValueError as scikit-learn does. Where many θ are best, takes one of them."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.mean_, y_mean = X.mean(axis=0), float(y.mean())
         centred = X - self.mean_
-        gram = centred.T @ centred
-        self.coef_ = np.linalg.lstsq(centred, y - y_mean)[0]
+        size = np.abs(centred).max(axis=0)  # columns are scaled: which of them depend on others is no matter of units
+        size[size <= len(X) * EPSILON * np.abs(self.mean_)] = np.inf  # a constant, but for the rounding of its mean
+        R = np.linalg.qr(np.column_stack([centred / size, y - y_mean]), mode="r")
+        R, z = R[:, :-1], R[:, -1]  # ‖y − Xθ‖ = ‖z − Rθ‖, with as few rows as columns
+        U, s, Vt = np.linalg.svd(R, full_matrices=False)
+        kept = s > max(X.shape) * EPSILON * s.max(initial=0.0)
+        root = Vt[kept].T / s[kept] / size[:, None]  # root rootᵀ = (XᵀX)⁻¹ of the centred X
+        along = U[:, kept].T @ z
+        self.coef_ = root @ along
         self.intercept_ = float(y_mean - self.mean_ @ self.coef_)
-        cost = float(np.sum((y - self.intercept_ - X @ self.coef_) ** 2))
-        self.n_points_, self.precision_inverse_ = len(X), np.linalg.pinv(gram, hermitian=True)
-        self.degrees_of_freedom_ = len(X) - 1 - np.linalg.matrix_rank(gram, hermitian=True)
+        cost = float(np.sum((z - U[:, kept] @ along) ** 2))
+        self.n_points_, self.precision_inverse_ = len(X), root @ root.T
+        self.degrees_of_freedom_ = len(X) - 1 - int(kept.sum())
         self.sigma2_ = cost / len(X)
         self.unbiased_sigma2_ = cost / self.degrees_of_freedom_ if self.degrees_of_freedom_ > 0 else np.nan
         return self
@@ -58,8 +66,8 @@ class GaussianLinearModel(RegressorMixin, BaseEstimator):
     def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """The mean of y at each row of X, (n,); with return_std also the standard deviation of a new y there, (n,).
 
-        σ √(1 + 1/n + (x − x̄)ᵀ(XᵀX)⁻¹(x − x̄)): the noise, and what the fitted line itself may be off (Draper and Smith
-        1998, §1.4); σ from the unbiased estimate.
+        σ √(1 + 1/n + (x − x̄)ᵀ(XᵀX)⁻¹(x − x̄)): the noise, and what the fitted line itself may be off (Seber and Lee
+        2003, §5.3); σ from the unbiased estimate.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)

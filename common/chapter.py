@@ -61,9 +61,8 @@ class Chapter:
 
     def _teach(self, flags: Flags, console: Console) -> int:
         folder = flags.out / self.package
-        mine = ChapterRecord(self.package, self.title, flags.configuration, machine.describe())
         wanted = [name for name in self.lessons if not flags.only or name in flags.only]
-        mine.lessons = self._finished(folder / "results.json", flags)
+        mine = self._earlier(folder / "results.json", flags)
         if not flags.resume:
             mine.lessons = {name: done for name, done in mine.lessons.items() if name not in wanted}
         todo = [name for name in wanted if name not in mine.lessons]
@@ -78,19 +77,20 @@ class Chapter:
                     console.say(f"\n[{number}/{len(todo)}] {self.question(name)}", style="bold")
                     done = {**mine.lessons, name: self._lesson(name, flags, folder, console)}
                     mine.lessons = {lesson: done[lesson] for lesson in self.lessons if lesson in done}
+                    mine.machine = machine.describe()
                     mine.peak_memory_mib = machine.peak_memory_mib()
                     mine.save(folder / "results.json")
+            page = report.write(flags.out)
         except KeyboardInterrupt:
             console.say(f"\nInterrupted. The lessons that had finished are kept in {folder}. To go on:")
-            console.say(f"  {flags.command(self.package)}" + ("" if flags.resume else " --resume"))
+            console.say(f"  {flags.command(self.package)}" + ("" if flags.resume else " --resume"), wrap=False)
             return INTERRUPTED
 
         scored = {name: mine.lessons[name] for name in wanted}
         tables.show_scoreboard(scored, flags.seeds, console)
-        page = report.write(flags.out)
         memory = f", {mine.peak_memory_mib:.0f} MiB of memory at most" if mine.peak_memory_mib else ""
         console.say(f"{self.title}: {sum(mine.lessons[name].all_seconds for name in todo):.1f} s{memory}.")
-        console.say(f"Tables and pictures: {page}. Numbers: {folder / 'results.json'}")
+        console.say(f"Tables and pictures: {page}. Numbers: {folder / 'results.json'}", wrap=False)
         return self._check(scored, flags, console) if flags.check else 0
 
     def _lesson(self, name: str, flags: Flags, folder: Path, console: Console) -> LessonRecord:
@@ -108,22 +108,27 @@ class Chapter:
                 warnings.simplefilter("default")
                 module.lesson(Run(name, seed, scale, lesson, folder, console, seed == flags.seed, flags.device, pairs))
             lesson.seconds.append(time.perf_counter() - start)
-            for message in dict.fromkeys(str(warning.message) for warning in caught):
-                console.say(f"   warning, seed {seed}: {message}")
+            for message in dict.fromkeys(str(warning.message).strip() for warning in caught):
+                console.say(f"   warning, seed {seed}: {message.partition(chr(10))[0]}")
             console.done()
         lesson.comparisons = [pair.compare() for pair in pairs.values()]
         for verdict in tables.verdicts(lesson.comparisons):
             console.say(f"   {verdict}")
         return lesson
 
-    def _finished(self, path: Path, flags: Flags) -> dict[str, LessonRecord]:
-        """Lessons of an earlier run that still count: the same configuration, and their files unchanged since."""
-        if not (flags.resume or flags.only) or not path.exists():
-            return {}
-        earlier = record.load(path)
-        if earlier.configuration != flags.configuration:
-            return {}
-        return {n: done for n, done in earlier.lessons.items() if n in self.lessons and done.digest == self._digest(n)}
+    def _earlier(self, path: Path, flags: Flags) -> ChapterRecord:
+        """The record to go on from: that of an earlier run with the lessons of it that still count, or an empty one.
+
+        A lesson counts under the same configuration and if its file is unchanged since.
+        """
+        if (flags.resume or flags.only) and path.exists():
+            earlier = record.load(path)
+            if earlier.configuration == flags.configuration:
+                done = earlier.lessons
+                same = [name for name in self.lessons if name in done and done[name].digest == self._digest(name)]
+                earlier.lessons = {name: done[name] for name in same}
+                return earlier
+        return ChapterRecord(self.package, self.title, flags.configuration, machine.describe())
 
     def _check(self, lessons: dict[str, LessonRecord], flags: Flags, console: Console) -> int:
         if flags.preset == "smoke":

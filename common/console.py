@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ class Console:
 
     def __init__(self) -> None:
         self.plain = bool(os.environ.get("NO_COLOR") or os.environ.get("CI")) or not RichConsole().is_terminal
+        for stream in (sys.stdout, sys.stderr):  # where a letter can't be shown, a question mark stands for it
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
         settings = {"width": PLAIN_WIDTH, "no_color": True, "force_terminal": False} if self.plain else {}
         self._rich = RichConsole(highlight=False, **settings)
         self._progress: Progress | None = None
@@ -27,7 +31,12 @@ class Console:
 
     def say(self, what: RenderableType = "", style: str | None = None, wrap: bool = True) -> None:
         """Print text (rich markup is not read: brackets stay brackets) or a renderable such as a table."""
-        self._rich.print(what, style=None if self.plain else style, markup=False, soft_wrap=not wrap)
+        self._rich.print(
+            what,
+            style=None if self.plain else style,
+            markup=False,
+            soft_wrap=not wrap or (self.plain and isinstance(what, str)),
+        )
 
     def rule(self, title: str) -> None:
         """A heading across the page."""
@@ -63,10 +72,12 @@ class Console:
         total = total if total is not None else (len(items) if hasattr(items, "__len__") else None)
         if (progress := self._progress) is not None:
             task = progress.add_task(f"  {what}", total=total)
-            for item in items:
-                yield item
-                progress.advance(task)
-            progress.remove_task(task)
+            try:
+                for item in items:
+                    yield item
+                    progress.advance(task)
+            finally:  # also where the loop is left early
+                progress.remove_task(task)
             return
         last = time.monotonic()
         for count, item in enumerate(items, start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -41,13 +42,13 @@ class Flags:
 
     def command(self, package: str) -> str:
         """The command line that asks for the same again."""
-        words = [f"python -m {package}.main"]
+        words = ["python", "-m", f"{package}.main"]
         for field in fields(self):
             value = getattr(self, field.name)
             if value != field.default:
                 values = () if value is True else value if isinstance(value, tuple) else (value,)
                 words += [f"--{field.name}", *map(str, values)]
-        return " ".join(words)
+        return shlex.join(words)
 
 
 class _Parser(argparse.ArgumentParser):

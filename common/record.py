@@ -113,11 +113,12 @@ def load(path: Path) -> ChapterRecord:
     """Read what save() wrote. Raises Problem where the file can't be read or is no such record."""
     try:
         raw = json.loads(Path(path).read_text(encoding="utf-8"))
+        _ = raw["configuration"]["preset"], raw["configuration"]["seeds"], raw["machine"]["packages"]
         raw["lessons"] = {name: _lesson(lesson) for name, lesson in raw["lessons"].items()}
         return ChapterRecord(**raw)
     except OSError as error:
         raise Problem(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Problem(
             f"{path} is damaged or of another version ({error}): delete it and run the chapter again"
         ) from error

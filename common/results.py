@@ -42,14 +42,14 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
 
 
-def rms(squared_errors: Float[np.ndarray, "*shape"], axis: int = -1) -> Float[np.ndarray, "*rest"]:
+def rms(squared_errors: Float[np.ndarray, "*shape"], axis: int = -1) -> Float[np.ndarray, "*rest"] | float:
     """√ of the mean: the RMSE from squared errors."""
     return np.sqrt(np.mean(squared_errors, axis=axis))
 
 
 def r2(
     targets: Float[np.ndarray, "*shape"], predictions: Float[np.ndarray, "*shape"], axis: int = -1
-) -> Float[np.ndarray, "*rest"]:
+) -> Float[np.ndarray, "*rest"] | float:
     """1 − Σ(y − ŷ)² / Σ(y − ȳ)²: the share of the targets' variance that the predictions explain."""
     residual = np.sum((targets - predictions) ** 2, axis=axis)
     return 1 - residual / np.sum((targets - targets.mean(axis=axis, keepdims=True)) ** 2, axis=axis)
@@ -99,7 +99,7 @@ def paired_bootstrap(
     a, b: a number an item, from each of two methods. statistic: reduces them along axis=; the mean unless told.
     """
 
-    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
+    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | float:
         return statistic(first, axis=axis) - statistic(second, axis=axis)
 
     draws = _resampled(difference, (a, b), seed)

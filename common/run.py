@@ -93,6 +93,9 @@ class Method:
     ) -> None:
         """Put a metric of this method on the scoreboard. n: how many test items it was measured on."""
         interval = value if isinstance(value, Interval) else Interval(float(value))
+        if not math.isfinite(interval.value):
+            where = f"{self.run.lesson}, seed {self.run.seed}"
+            raise Problem(f"{where}: the {metric} of {self.name} is {interval.value}")
         self.run.record.rows.append(
             Row(
                 lesson=self.run.lesson,

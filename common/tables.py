@@ -32,7 +32,7 @@ def number(value: float | None, spread: float = math.nan) -> str:
     """value with the digits that its spread supports: two significant ones of the spread; four where there is none."""
     if value is None or math.isnan(value):
         return "–"
-    if not math.isnan(spread) and spread > 0:
+    if math.isfinite(spread) and spread > 0:
         digits = max(0, 1 - math.floor(math.log10(spread)))
         if digits <= 6:
             return f"{value:,.{digits}f}"
@@ -54,7 +54,7 @@ def seconds(value: float | None) -> str:
     """Seconds with two digits that count; the scoreboard compares, it does not benchmark."""
     if value is None:
         return "–"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}" if value >= 1e-3 else "<0.001"
+    return f"{value:.1f}" if value >= 0.95 else f"{value:.2g}" if value >= 1e-3 else "<0.001"
 
 
 def count(value: int | None) -> str:
@@ -95,7 +95,7 @@ def _verdict(c: Comparison) -> str:
     half = (c.high - c.low) / 2
     gap = with_unit(Interval(abs(c.difference), abs(c.difference) - half, abs(c.difference) + half), c.unit)
     on = f"{c.test}, n = {c.n}" + (f", {c.seeds} seeds" if c.seeds > 1 else "")
-    p = f"p {'< 0.001' if c.p_value < 0.001 else f'= {c.p_value:.3f}'} ({on})"
+    p = f"p {'< 0.001' if c.p_value < 0.001 else f'= {c.p_value:.3g}'} ({on})"
     if c.winner is None:
         return f"{c.a} or {c.b}: the test sees no difference in {c.metric}, {gap}, {p}."
     loser = c.b if c.winner == c.a else c.a
@@ -120,7 +120,8 @@ def bench_sheet(rows: Sequence[Mapping]) -> Sheet:
 def markdown(sheet: Sheet) -> str:
     """The sheet as a GitHub table."""
     rules = ["---" if i < sheet.words else "---:" for i in range(len(sheet.header))]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [sheet.header, rules, *sheet.cells])
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in [sheet.header, rules, *sheet.cells]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def terminal(sheet: Sheet, title: str | None = None) -> Table:

@@ -1,0 +1,57 @@
+"""Where a measurement was made: enough to judge it, nothing that names a person's machine."""
+
+import json
+import platform
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+from common import machine
+
+
+def test_describe():
+    here = machine.describe()
+    assert here["python"] == platform.python_version()
+    assert here["cores"] >= 1
+    assert here["processor"]
+    assert here["system"]
+    assert here["packages"]["numpy"] == np.__version__
+    assert {"scipy", "scikit-learn", "matplotlib", "torch"} <= set(here["packages"])
+    assert json.loads(json.dumps(here)) == here
+
+
+def test_no_host_name_and_no_path():
+    text = json.dumps(machine.describe())
+    assert platform.node() not in text
+    assert not re.search(r"/(home|root|work|Users)/", text)
+
+
+def test_a_package_that_is_missing_is_left_out(monkeypatch):
+    monkeypatch.setattr(machine, "PACKAGES", ("numpy", "no-such-package-at-all"))
+    assert list(machine.describe()["packages"]) == ["numpy"]
+
+
+def test_git_commit_of_a_checkout():
+    commit = machine.describe()["git_commit"]
+    assert commit is None or re.fullmatch(r"[0-9a-f]{7,40}(-dirty)?", commit)
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git"), subprocess.TimeoutExpired("git", 5)]
+)
+def test_without_git_there_is_no_commit(monkeypatch, error):
+    def run(*_, **__):
+        raise error
+
+    monkeypatch.setattr(machine.subprocess, "run", run)
+    assert machine.describe()["git_commit"] is None
+
+
+def test_peak_memory_grows_with_use():
+    before = machine.peak_memory_mib()
+    assert 10 < before < 100_000  # MiB, not bytes and not KiB
+    block = np.ones((int(before) + 100) * 2**17)  # that many MiB
+    assert machine.peak_memory_mib() >= before + 90
+    del block

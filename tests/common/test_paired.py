@@ -1,0 +1,104 @@
+"""Two methods on the same items: pooled by item, refused on different items, a winner only if significant."""
+
+import numpy as np
+import pytest
+
+from common.paired import Comparison, ItemScores, Pair
+from common.results import mcnemar, paired_bootstrap, rms
+
+
+def scores(values, ids=None, metric="loss", **settings):
+    values = np.asarray(values, float)
+    return ItemScores(metric, np.arange(values.size) if ids is None else np.asarray(ids), values, **settings)
+
+
+def comparison(**changes):
+    settings = {"a": "A", "b": "B", "metric": "loss", "difference": -1.0, "low": -2.0, "high": -0.5}
+    return Comparison(**{**settings, "p_value": 0.01, "test": "paired bootstrap", "n": 10, **changes})
+
+
+def test_one_seed_is_the_paired_bootstrap():
+    a, b = np.random.default_rng(0).normal(size=(2, 50))
+    pair = Pair("A", "B")
+    pair.add(scores(a, unit="mpg"), scores(b))
+    found, test = pair.compare(), paired_bootstrap(a, b)
+    assert (found.a, found.b, found.metric, found.unit, found.n, found.seeds) == ("A", "B", "loss", "mpg", 50, 1)
+    assert (found.difference, found.low, found.high) == (
+        test.difference.value,
+        test.difference.low,
+        test.difference.high,
+    )
+    assert (found.p_value, found.test) == (test.p_value, "paired bootstrap")
+
+
+def test_rmse_is_compared_as_the_root_of_the_mean():
+    squared = np.random.default_rng(0).exponential(size=(2, 50))
+    pair = Pair("A", "B")
+    pair.add(*(scores(s, metric="RMSE") for s in squared))
+    assert pair.compare().difference == pytest.approx(rms(squared[0]) - rms(squared[1]))
+
+
+def test_items_are_pooled_over_seeds_by_id():
+    # Item 7 is tested under both seeds: it counts once, with its mean.
+    pair = Pair("A", "B")
+    pair.add(scores([1, 3], ids=[5, 7]), scores([0, 0], ids=[5, 7]))
+    pair.add(scores([5, 9], ids=[7, 8]), scores([2, 0], ids=[7, 8]))
+    found = pair.compare()
+    assert (found.n, found.seeds) == (3, 2)
+    assert found.difference == pytest.approx(np.mean([1, 4, 9]) - np.mean([0, 1, 0]))
+
+
+def test_the_same_item_again_is_no_new_evidence():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=40)
+    b = a + rng.normal(0.25, 1, 40)
+    one, ten = Pair("A", "B"), Pair("A", "B")
+    one.add(scores(a), scores(b))
+    for _ in range(10):
+        ten.add(scores(a), scores(b))
+    assert ten.compare().p_value == one.compare().p_value
+    assert ten.compare().n == 40
+
+
+def correct(share, n=400, seed=0):
+    return 100.0 * (np.random.default_rng(seed).random(n) < share)
+
+
+def test_accuracy_of_one_seed_is_mcnemar():
+    a, b = correct(0.9), correct(0.8, seed=1)
+    settings = {"metric": "accuracy", "unit": "%", "higher_is_better": True}
+    pair = Pair("A", "B")
+    pair.add(scores(a, **settings), scores(b, **settings))
+    found = pair.compare()
+    assert found.test == "McNemar"
+    assert found.p_value == mcnemar(a > 0, b > 0)
+    assert found.difference == pytest.approx(a.mean() - b.mean())
+    assert found.winner == "A"
+
+
+def test_accuracy_of_several_seeds_is_bootstrapped():
+    pair = Pair("A", "B")
+    for seed in (0, 1):
+        pair.add(*(scores(correct(0.9, seed=seed + i), metric="accuracy", higher_is_better=True) for i in (0, 9)))
+    assert pair.compare().test == "paired bootstrap"
+
+
+def test_different_items_are_refused():
+    with pytest.raises(ValueError, match="forest and line were scored on different items"):
+        Pair("forest", "line").add(scores([1, 2], ids=[0, 1]), scores([1, 2], ids=[0, 2]))
+    with pytest.raises(ValueError, match="different items"):
+        Pair("forest", "line").add(scores([1, 2]), scores([1, 2, 3]))
+
+
+@pytest.mark.parametrize(
+    ("difference", "higher_is_better", "winner"),
+    [(-1.0, False, "A"), (1.0, False, "B"), (-1.0, True, "B"), (1.0, True, "A")],
+)
+def test_the_winner_is_on_the_better_side(difference, higher_is_better, winner):
+    assert comparison(difference=difference, higher_is_better=higher_is_better).winner == winner
+
+
+def test_no_winner_without_significance():
+    assert comparison(p_value=0.049).winner == "A"
+    assert comparison(p_value=0.051).winner is None
+    assert comparison(difference=0.0).winner is None

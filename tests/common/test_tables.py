@@ -1,0 +1,137 @@
+"""Digits that the spread supports, one scoreboard layout everywhere, and verdicts that claim no more than the test."""
+
+import math
+
+import pytest
+
+from common import tables
+from common.console import Console
+from common.paired import Comparison
+from common.results import Interval, Row
+from common.tables import Sheet, count, fact_sheet, markdown, number, plus_minus, scoreboard, seconds, spread, verdicts
+
+NAN = math.nan
+
+
+def row(method="line", metric="RMSE", value=4.6804, half=0.7421, **changes):
+    settings = {"lesson": "l", "method": method, "kind": "from scratch", "metric": metric, "value": value}
+    return Row(**{**settings, "low": value - half, "high": value + half, "n": 98, **changes})
+
+
+def comparison(**changes):
+    settings = {"a": "line", "b": "mean", "metric": "RMSE", "difference": -3.0212, "low": -3.9, "high": -2.2}
+    return Comparison(**{**settings, "p_value": 0.0004, "test": "paired bootstrap", "n": 98, "unit": "mpg", **changes})
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (4.6804, 0.7421, "4.68"),
+        (4.6804, 0.0421, "4.680"),
+        (57.123, 7.4, "57.1"),
+        (96.349, 12.0, "96"),
+        (1234.5, 150.0, "1,234"),
+        (0.9731, NAN, "0.9731"),
+        (12.3456, NAN, "12.35"),
+        (123456.7, NAN, "123,457"),
+        (0.0, NAN, "0"),
+        (1.3e-9, NAN, "1.3e-09"),
+        (6.0712e6, NAN, "6.07e+06"),
+        (-0.0254, 0.066, "-0.025"),
+        (1.0, 0.0, "1.000"),
+        (1.3e-9, 2e-10, "1.3e-09"),
+        (1.0, math.inf, "1.000"),
+        (NAN, NAN, "–"),
+        (None, NAN, "–"),
+    ],
+)
+def test_number(value, spread, text):
+    assert number(value, spread) == text
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        (Interval(4.6804, 4.0, 5.4), "4.68 ± 0.70"),
+        (Interval(97.25, 96.5, 98.0), "97.25 ± 0.75"),
+        (Interval(1500.0, 1380.0, 1620.0), "1,500 ± 120"),
+        (Interval(0.5), "0.5000"),
+        (Interval(1.0, 1.0, 1.0), "1.000"),
+    ],
+)
+def test_plus_minus(interval, text):
+    assert plus_minus(interval) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (12.34, "12.3"), (1.0, "1.0"), (0.0754, "0.075"), (0.0004, "<0.001")]
+)
+def test_seconds(value, text):
+    assert seconds(value) == text
+
+
+def test_count():
+    assert (count(None), count(1234567)) == ("–", "1,234,567")
+
+
+def test_scoreboard_has_a_line_a_method_and_a_column_a_metric():
+    rows = [
+        row(unit="mpg", parameters=2, fit_seconds=0.5, predict_seconds=0.0001),
+        row(metric="R²", value=0.62, half=0.11, higher_is_better=True, parameters=2, fit_seconds=0.5),
+        row("forest", value=3.2, half=1.2, unit="mpg", parameters=4585),
+    ]
+    sheet = scoreboard(rows)
+    assert sheet.header == ["method", "kind", "RMSE ↓ (mpg)", "R² ↑", "n", "numbers kept", "fit s", "predict s"]
+    assert sheet.cells == [
+        ["line", "from scratch", "4.68 ± 0.74", "0.62 ± 0.11", "98", "2", "0.5", "<0.001"],
+        ["forest", "from scratch", "3.2 ± 1.2", "–", "98", "4,585", "–", "–"],
+    ]
+
+
+def test_fact_sheet():
+    sheet = fact_sheet({"theta_1": (Interval(-7.66), "mpg per 1000 lb"), "λ": (Interval(2.0, 1.5, 2.5), "")})
+    assert sheet.cells == [["theta_1", "-7.660 mpg per 1000 lb"], ["λ", "2.00 ± 0.50"]]
+
+
+def test_markdown():
+    sheet = Sheet(["method", "kind", "RMSE ↓"], [["line", "from scratch", "4.68"]])
+    assert markdown(sheet).splitlines() == [
+        "| method | kind | RMSE ↓ |",
+        "| --- | --- | ---: |",
+        "| line | from scratch | 4.68 |",
+    ]
+
+
+def test_verdict_of_a_significant_test_names_the_winner():
+    assert verdicts([comparison()]) == [
+        "line beats mean: RMSE lower by 3.02 ± 0.85 mpg, p < 0.001 (paired bootstrap, n = 98)."
+    ]
+    other = comparison(difference=3.0212, low=2.2, high=3.9, p_value=0.012, seeds=5)
+    assert verdicts([other]) == [
+        "mean beats line: RMSE lower by 3.02 ± 0.85 mpg, p = 0.012 (paired bootstrap, n = 98, 5 seeds)."
+    ]
+    better = comparison(metric="accuracy", unit="%", higher_is_better=True, difference=3.0212, low=2.2, high=3.9)
+    assert verdicts([better])[0].startswith("line beats mean: accuracy higher by 3.02 ± 0.85 %")
+
+
+def test_verdict_without_significance_never_says_beats():
+    (verdict,) = verdicts([comparison(p_value=0.051)])
+    assert "beats" not in verdict
+    assert verdict.startswith("line or mean: the test sees no difference in RMSE")
+
+
+def test_spread_says_what_the_interval_means():
+    assert "test set" in spread(1)
+    assert "5 seeds" in spread(5)
+
+
+def test_plural():
+    assert (tables.plural(1, "seed"), tables.plural(2, "seed")) == ("1 seed", "2 seeds")
+
+
+def test_terminal_shows_every_cell_as_it_is(capsys):
+    # Brackets in a method's name are not markup.
+    Console().say(tables.terminal(Sheet(["method", "kind", "RMSE ↓"], [["SVM [linear]", "deep", "4.68"]]), "ridge"))
+    text = capsys.readouterr().out
+    for word in ("ridge", "method", "SVM [linear]", "deep", "4.68"):
+        assert word in text

@@ -1,0 +1,301 @@
+"""The house rules, held: who may import whom, what runs at import, what a file and a lesson look like."""
+
+import ast
+import re
+import subprocess
+import sys
+import time
+import tomllib
+
+import pytest
+
+from tests.checkout import CHAPTERS, ROOT, SOURCES, lessons, text_files
+
+EACH_FILE = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+EACH_CHAPTER = pytest.mark.parametrize("chapter", CHAPTERS)
+LESSON_FILES = [ROOT / chapter / f"{name}.py" for chapter in CHAPTERS for name in lessons(chapter)]
+EACH_LESSON = pytest.mark.parametrize("path", LESSON_FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+# What a constant may be made with, besides a class: these neither read, nor draw, nor wait.
+PURE = {"range", "tuple", "frozenset", "dict", "field", "compile", "tolist"}
+PURE |= {"array", "arange", "linspace", "logspace", "eye", "zeros", "ones", "finfo", "iinfo"}
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+# Who imports whom
+
+
+def lint_imports(config, folder):
+    program = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as c; c()"
+    command = [sys.executable, "-c", program, "--config", str(config), "--no-cache"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_import_contracts_hold():
+    status, said = lint_imports(ROOT / "pyproject.toml", ROOT)
+    assert status == 0, said
+    assert "2 kept, 0 broken" in said
+
+
+def test_the_import_contracts_know_every_chapter():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    independent, forbidden = settings["contracts"]
+    assert settings["root_packages"] == ["common", *CHAPTERS]
+    assert (independent["type"], independent["modules"]) == ("independence", CHAPTERS)
+    assert (forbidden["type"], forbidden["source_modules"]) == ("forbidden", ["common"])
+    assert forbidden["forbidden_modules"] == CHAPTERS
+
+
+@pytest.mark.parametrize("importer", ["common", CHAPTERS[-1]])
+def test_a_broken_import_contract_is_seen(tmp_path, importer):
+    for package in ("common", *CHAPTERS):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / importer / "wrong.py").write_text(f"def f():\n    from {CHAPTERS[0]} import line\n")
+    (tmp_path / CHAPTERS[0] / "line.py").touch()
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    status, said = lint_imports(tmp_path / "pyproject.toml", tmp_path)
+    assert status == 1
+    assert f"{importer} is not allowed to import {CHAPTERS[0]}" in said
+
+
+# What a file looks like
+
+
+@EACH_FILE
+def test_no_file_is_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+@EACH_FILE
+def test_no_star_import(path):
+    stars = [
+        node.lineno for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+    ]
+    assert stars == []
+
+
+@EACH_FILE
+def test_every_module_says_what_it_is(path):
+    assert ast.get_docstring(parsed(path)) or not parsed(path).body
+
+
+def undocumented(tree):
+    """Public classes, and public functions of more than one statement, that have no docstring."""
+    public = [n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef) and not n.name.startswith("_")]
+    said = [n for n in public if isinstance(n, ast.ClassDef) or len(n.body) > 1]
+    return [n.name for n in said if n.name not in {"lesson", "main"} and not ast.get_docstring(n)]
+
+
+@EACH_FILE
+def test_what_is_public_has_a_docstring(path):
+    assert undocumented(parsed(path)) == []
+
+
+def test_names_that_say_nothing():
+    for path in text_files():
+        for part in path.relative_to(ROOT).with_suffix("").parts:
+            assert part not in {"utils", "util", "helpers", "helper", "misc"}, path
+
+
+# What happens at import
+
+
+def at_import(tree):
+    """Every statement that runs when the module is imported, without the bodies of functions."""
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+            continue
+        yield node
+        if isinstance(node, ast.ClassDef):
+            yield from at_import(node)
+
+
+def doings(tree):
+    """What a module does at import beyond defining things, as lines of code."""
+    constants = (ast.Assign, ast.AnnAssign)
+    for node in at_import(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef | ast.Pass):
+            continue
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.FunctionDef):
+            inspected = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+        elif isinstance(node, constants):
+            inspected = [node.value] if node.value else []
+        else:
+            yield ast.unparse(node)
+            continue
+        for call in (n for part in inspected for n in ast.walk(part) if isinstance(n, ast.Call)):
+            name = ast.unparse(call.func).rpartition(".")[2]
+            if not (name in PURE or name[:1].isupper()):
+                yield ast.unparse(node)
+
+
+@EACH_FILE
+def test_nothing_runs_at_import(path):
+    assert list(doings(parsed(path))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch\ndevice = torch.device('cuda')",
+        "np.random.seed(0)",
+        "cars = data.auto_mpg()",
+        "RNG = np.random.default_rng(0)",
+        "for i in range(3): print(i)",
+        "with open('x') as f: TEXT = f.read()",
+        "def f(x=np.random.rand(3)): pass",
+        "class A:\n    table = load()",
+        "if torch.cuda.is_available():\n    DEVICE = 'cuda'",
+        "figure, axes = plt.subplots()",
+    ],
+)
+def test_what_runs_at_import_is_seen(code):
+    assert list(doings(ast.parse(code)))
+
+
+WATCH = """
+import sys
+read, figures = [], []
+sys.addaudithook(lambda event, args: read.append(str(args[0])) if event == "open" else None)
+import importlib
+import numpy as np
+before = str(np.random.get_state())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+packs = [path for path in read if "packs" in path or path.endswith((".csv", ".npz", ".webp", ".png", ".gz"))]
+assert not packs, f"read at import: {packs}"
+assert str(np.random.get_state()) == before, "the seed of numpy was set, or numbers were drawn"
+if pyplot := sys.modules.get("matplotlib.pyplot"):
+    assert not pyplot.get_fignums(), "a figure was opened"
+"""
+
+
+@EACH_CHAPTER
+def test_importing_every_lesson_reads_no_data_draws_nothing_and_opens_no_figure(chapter):
+    names = [f"{chapter}.{name}" for name in lessons(chapter)]
+    done = subprocess.run([sys.executable, "-c", WATCH, *names], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("import common.data; common.data.auto_mpg()", "read at import"),
+        ("np.random.seed(0)", "the seed of numpy was set"),
+        ("import matplotlib.pyplot; matplotlib.pyplot.figure()", "a figure was opened"),
+    ],
+)
+def test_what_happens_at_import_would_be_seen(code, seen):
+    program = WATCH.replace("packs = [", f"{code}\npacks = [", 1)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert seen in done.stderr
+
+
+# A lesson file
+
+
+@EACH_LESSON
+def test_a_lesson_says_its_question_method_and_costs(path):
+    text = ast.get_docstring(parsed(path))
+    assert text.splitlines()[0].strip()
+    assert text.splitlines()[1] == ""  # --list shows the first line, which must be a whole sentence
+    assert text.splitlines()[0][-1] in ".?!"
+    for label in ("Question", "Method", "Costs"):
+        assert re.search(rf"^{label} +\S", text, flags=re.MULTILINE), f"{label} is missing"
+
+
+@EACH_LESSON
+def test_a_lesson_file_ends_with_the_lesson(path):
+    last = parsed(path).body[-1]
+    assert isinstance(last, ast.FunctionDef)
+    assert ast.unparse(last).startswith("def lesson(run: Run) -> None:")
+
+
+@EACH_LESSON
+def test_constants_stand_before_functions(path):
+    above = set()  # a table of functions, as SOLVERS = {"qr": by_qr}, may stand below them
+    for node in parsed(path).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            above.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and above:
+            assert above & {name.id for name in ast.walk(node.value) if isinstance(name, ast.Name)}, ast.unparse(node)
+
+
+@EACH_CHAPTER
+def test_the_reading_order_is_short_and_complete(chapter):
+    assert len((ROOT / chapter / "main.py").read_text(encoding="utf-8").splitlines()) < 60
+    files = {path.stem for path in (ROOT / chapter).glob("*.py")} - {"__init__", "main"}
+    with_lesson = {
+        name for name in files if re.search(r"^def lesson\(", (ROOT / chapter / f"{name}.py").read_text("utf-8"), re.M)
+    }
+    assert with_lesson == set(lessons(chapter))
+
+
+# The command line answers at once
+
+
+@EACH_CHAPTER
+@pytest.mark.parametrize("flag", ["--help", "--list"])
+def test_an_answer_imports_nothing_heavy(chapter, flag):
+    command = [sys.executable, "-X", "importtime", "-m", f"{chapter}.main", flag]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "common.chapter" in imported
+    assert imported.isdisjoint({"torch", "sklearn", "scipy.stats", "skimage", "matplotlib", "jinja2"})
+
+
+@EACH_CHAPTER
+@pytest.mark.parametrize("flag", ["--help", "--list"])
+def test_an_answer_takes_less_than_a_second(chapter, flag):
+    best = 9.0
+    for _ in range(6):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", f"{chapter}.main", flag], cwd=ROOT, capture_output=True, check=True)
+        best = min(best, time.perf_counter() - start)
+        if best < 1:
+            return
+    pytest.fail(f"the fastest of six took {best:.2f} s")
+
+
+# Nothing of the machine that it was written on
+
+ELSEWHERE = r"/(?:work|root|home|Users)/[a-z]"
+REGISTRIES = r"pypi\.org|pythonhosted\.org|registry\.npmjs|index-url"
+
+
+@pytest.mark.parametrize("forbidden", [ELSEWHERE, REGISTRIES])
+def test_no_file_names_a_machine_s_paths_or_a_registry(forbidden):
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()[:100]}"
+        for path in text_files()
+        if path.name != "test_house_rules.py"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(forbidden, line)
+    ]
+    assert found == []
+
+
+# The hook of conftest.py is awake
+
+
+def test_the_test_run_checks_shapes():
+    import numpy as np
+    from jaxtyping import TypeCheckError
+
+    from common.plots import dots
+
+    with pytest.raises(TypeCheckError):
+        dots(None, np.zeros((2, 2)), np.zeros(2))
+    with pytest.raises(TypeCheckError):
+        dots(None, np.zeros(3), np.zeros(2))
