@@ -176,10 +176,13 @@ def lesson(run: Run) -> None:
     run.floor("plane, qr", "R²", at_least=0.35)
 
     weights = {solver: run.methods[f"plane, {solver}"].model.coef_ for solver in SOLVE}
-    run.fact("solvers against scikit-learn, gap", max(relative_gap(w, reference.coef_) for w in weights.values()))
+    gap = max(relative_gap(w, reference.coef_) for w in weights.values())
+    run.fact("digits in which all solvers agree with scikit-learn", -np.log10(gap))
     X = design_matrix(train.features)
     by_hand = np.linalg.solve(X.T @ X, X.T @ train.targets)  # as the lecture writes it, column of ones and all
-    run.fact("column of ones against centring, gap", relative_gap(by_hand[1:], weights["qr"]))
+    run.fact(
+        "digits in which the column of ones agrees with centring", -np.log10(relative_gap(by_hand[1:], weights["qr"]))
+    )
     run.fact("condition number with the column of ones", float(np.linalg.cond(X)))
     centred = train.features - train.features.mean(axis=0)
     run.fact("condition number centred", float(np.linalg.cond(centred)))

@@ -40,24 +40,25 @@ def contaminated(part: Table, share: float, rng: np.random.Generator) -> Table:
     return Table(part.features, np.where(wrong, LITRES / part.targets, part.targets), part.names, part.unit, part.ids)
 
 
-def methods(seed: int) -> dict[str, tuple[str, Callable[[], RegressorMixin]]]:
+def methods(run: Run) -> dict[str, tuple[str, Callable[[], RegressorMixin]]]:
     """Name: kind, and how to make the method. Huber's and Theil–Sen's steps want inputs of size 1."""
+    slopes = {"max_subpopulation": run.pick(smoke=500, lecture=10_000), "random_state": run.seed}
     return {
         "Gaussian (least squares)": ("from scratch", GaussianLinearModel),
         "Laplace (absolute error)": ("from scratch", LaplaceRegressor),
         "Student t": ("from scratch", StudentTRegressor),
         "Huber": ("classical", lambda: make_pipeline(StandardScaler(), HuberRegressor())),
-        "RANSAC": ("classical", lambda: RANSACRegressor(random_state=seed)),
-        "Theil–Sen": ("classical", lambda: make_pipeline(StandardScaler(), TheilSenRegressor(random_state=seed))),
+        "RANSAC": ("classical", lambda: RANSACRegressor(random_state=run.seed)),
+        "Theil–Sen": ("classical", lambda: make_pipeline(StandardScaler(), TheilSenRegressor(**slopes))),
     }
 
 
 def errors_by_share(train: Table, test: Table, shares: list[float], run: Run) -> dict[str, list[float]]:
     """Each method's RMSE on clean test cars, for each share of wrong training cars."""
-    errors: dict[str, list[float]] = {name: [] for name in methods(run.seed)}
+    errors: dict[str, list[float]] = {name: [] for name in methods(run)}
     for share in run.track(shares, "shares of wrong cars"):
         wrong = contaminated(train, share, run.rng)
-        for name, (_, make) in methods(run.seed).items():
+        for name, (_, make) in methods(run).items():
             misses = make().fit(wrong.features, wrong.targets).predict(test.features) - test.targets
             errors[name].append(float(rms(misses**2)))
     return errors
@@ -85,7 +86,7 @@ def lesson(run: Run) -> None:
     with run.method("least squares, clean cars", kind="reference") as method:
         method.fit(GaussianLinearModel(), clean)
         method.score(test)
-    for name, (kind, make) in methods(run.seed).items():
+    for name, (kind, make) in methods(run).items():
         with run.method(name, kind=kind) as method:
             method.fit(make(), train)
             method.score(test)
@@ -101,7 +102,7 @@ def lesson(run: Run) -> None:
             "shares",
             draw_contamination,
             train,
-            {name: run.methods[name].model for name in methods(run.seed)},
+            {name: run.methods[name].model for name in methods(run)},
             shares,
             errors_by_share(clean, test, shares, run),
             caption="Left: the wrong cars, below, pull least squares off the right ones. Right: robust lines hardly "

@@ -104,7 +104,7 @@ def draw_densities(
 def lesson(run: Run) -> None:
     cars = data.auto_mpg(seed=run.seed)
     train, test = cars.train.targets, cars.test.targets
-    folds = KFold(5, shuffle=True, random_state=run.seed)
+    folds = KFold(run.pick(smoke=2, lecture=5), shuffle=True, random_state=run.seed)
     metric = {"metric": "log density per car", "part": cars.test, "unit": "nats", "higher_is_better": True}
     with run.method("Gaussian, maximum likelihood", kind="from scratch") as method:
         mean, variance = method.model = method.time(fit_gaussian, train)

@@ -151,5 +151,5 @@ def lesson(run: Run) -> None:
         caption="All seven inputs. Right on average is possible with the wrong shape: see the thirds in the table.",
     )
     run.note(
-        "No method here keeps 95 % for light cars. The Gaussian makes up with heavy ones, and looks right overall."
+        "One variance for all covers heavy cars too often and light ones too seldom; on the logarithm, both alike."
     )

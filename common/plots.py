@@ -67,13 +67,15 @@ def dots(axis: Axes, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> No
 def png(figure: Figure, draft: bool = False) -> bytes:
     """The figure as PNG. The same figure gives the same bytes: no date, no version inside.
 
-    draft: small and not laid out, for runs that only ask whether it can be drawn.
+    draft: small, bare and not laid out, for runs that only ask whether it can be drawn.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     if draft:
         figure.set_layout_engine("none")
         figure.set_dpi(40)
+        for axis in figure.axes:
+            axis.set_axis_off()
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # savefig would draw everything twice
     return buffer.getvalue()

@@ -27,6 +27,10 @@ class Interval:
     high: float = math.nan
 
     @property
+    def ends(self) -> tuple[float, float, float]:
+        return self.value, self.low, self.high
+
+    @property
     def half_width(self) -> float:
         return (self.high - self.low) / 2
 

@@ -45,8 +45,11 @@ def number(value: float | None, spread: float = math.nan) -> str:
 def plus_minus(interval: Interval) -> str:
     """mean ± half-width, or the bare value where there is no interval."""
     half = interval.half_width
-    if math.isnan(half) or half == 0:
+    if math.isnan(half) or half <= 1e-5 * abs(interval.value):
         return number(interval.value)
+    if interval.value and not 1e-3 <= abs(interval.value) < 1e6:
+        power = 10.0 ** math.floor(math.log10(abs(interval.value)))
+        return f"({plus_minus(Interval(*(end / power for end in interval.ends)))}) × {power:.0e}"
     return f"{number(interval.value, half)} ± {number(half, half)}"
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import HuberRegressor, LinearRegression
 
 from ch02_probabilistic.contamination import LITRES, SHARE, contaminated, methods
-from common.data import auto_mpg
+from common.console import Console
+from common.data import Scale, auto_mpg
+from common.record import LessonRecord
+from common.run import Run
 
 
 def test_litres_is_a_gallon_over_a_hundred_kilometres():
@@ -51,16 +56,21 @@ def test_the_drawn_cars_are_any_cars():
     assert_allclose(hits / 400, 0.2, atol=5 * np.sqrt(0.2 * 0.8 / 400))
 
 
+def smoke_run() -> Run:
+    """A run at the smoke preset, of which methods() asks the seed and the preset."""
+    return Run("contamination", 0, Scale("smoke"), LessonRecord("", ""), Path(), Console())
+
+
 def test_robust_lines_notice_and_least_squares_does_not():
     cars = auto_mpg(seed=0)
     clean, test = cars.train.select("weight"), cars.test.select("weight")
     wrong = contaminated(clean, SHARE, np.random.default_rng(0))
     rmse = {
         name: np.sqrt(np.mean((make().fit(wrong.features, wrong.targets).predict(test.features) - test.targets) ** 2))
-        for name, (_, make) in methods(0).items()
+        for name, (_, make) in methods(smoke_run()).items()
     }
     worst = rmse.pop("Gaussian (least squares)")
     assert all(value < worst for value in rmse.values())
     least_squares = LinearRegression().fit(wrong.features, wrong.targets).predict(test.features)
     assert_allclose(worst, np.sqrt(np.mean((least_squares - test.targets) ** 2)), rtol=1e-8)
-    assert isinstance(methods(0)["Huber"][1]()[-1], HuberRegressor)
+    assert isinstance(methods(smoke_run())["Huber"][1]()[-1], HuberRegressor)
