@@ -94,7 +94,9 @@ def lesson(run: Run) -> None:
     ):
         fitted[name], held_out[name] = residuals(train, test)
         run.fact(f"{name}: skewness of residuals", float(stats.skew(fitted[name])))
-        run.fact(f"{name}: Shapiro–Wilk rejects normality (1) or not (0)", stats.shapiro(fitted[name]).pvalue < 0.05)
+        run.fact(
+            f"{name}: Shapiro–Wilk rejects normality (1) or not (0)", float(stats.shapiro(fitted[name]).pvalue < 0.05)
+        )
 
     for name, family, kind in (
         ("Gaussian residuals", stats.norm, "from scratch"),

@@ -107,7 +107,7 @@ def cell_histograms(
 
     if gx.dtype == np.int16:
         gx, gy = gx.astype(np.int32), gy.astype(np.int32)
-        magnitude = np.sqrt(gx * gx + gy * gy)
+        magnitude = np.sqrt(gx * gx + gy * gy, dtype=np.float32)  # exact up to here, and fine for a mean of votes
         bins = bin_table(orientations).take(511 * gx + gy + (511 * 255 + 255), mode="wrap")  # spares the range check
     else:
         magnitude, bins = votes(gx, gy, orientations)
