@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Basis = Callable[[Float[np.ndarray, "n"], int], Float[np.ndarray, "n functions"]]
-WHISPER = 1e-12
+WHISPER = 1e-12  # λ that decides what the points leave open, and nothing else
 FEW = 40  # training cars: with all 294, even degree 12 does no harm
 DEGREES, BUMPS, KNOTS = range(1, 16), range(2, 11), range(11)
 SHOWN = {1: "too stiff", 3: "about right", 12: "too loose"}
@@ -43,7 +43,7 @@ def polynomial(x: Float[np.ndarray, "n"], degree: int) -> Float[np.ndarray, "n {
     """φ_j(x) = xʲ for j = 0 … degree. The cubic of the lecture is degree 3. Raises ValueError for a degree below 0."""
     if degree < 0:
         raise ValueError(f"degree must be 0 or more, got {degree}")
-    return x[:, None] ** np.arange(degree + 1)
+    return np.asarray(x, dtype=float)[:, None] ** np.arange(degree + 1)
 
 
 def gaussian(x: Float[np.ndarray, "n"], bumps: int) -> Float[np.ndarray, "n {bumps}+1"]:

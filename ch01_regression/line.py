@@ -4,7 +4,7 @@ Question   What does "best line" mean, and where in the plane of (theta_0, theta
 Method     Least squares: C(θ₀, θ₁) = Σ (y⁽ⁱ⁾ − θ₀ − θ₁ x⁽ⁱ⁾)², minimised in closed form (Legendre 1805; Gauss 1809).
 Rival      The mean, which looks at no input, and k nearest neighbours, which assumes no line.
 Differs    The lecture sums the squares; the scoreboard shows √(sum / N), the RMSE, for it has the unit of y.
-Costs      2 s on two cores, mostly for the pictures.
+Costs      3 s on two cores, mostly to import the libraries and to draw.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
+from sklearn.dummy import DummyRegressor
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsRegressor
 
 from common import data, plots
 from common.run import Run
@@ -33,6 +36,7 @@ def fit_line(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> tuple[floa
 
     Raises ValueError where no one line is best: fewer than two different x, or x and y of different lengths.
     """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.shape != y.shape:
         raise ValueError(f"x and y must have the same length, got {x.size} and {y.size}")
     if x.size < 2 or np.ptp(x) == 0:
@@ -110,10 +114,6 @@ def draw_cost(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], theta: tuple
 
 
 def lesson(run: Run) -> None:
-    from sklearn.dummy import DummyRegressor
-    from sklearn.model_selection import GridSearchCV
-    from sklearn.neighbors import KNeighborsRegressor
-
     cars = data.auto_mpg(seed=run.seed)
     train, test = cars.train.select("weight"), cars.test.select("weight")
     x, y = train.features[:, 0] / POUNDS, train.targets

@@ -5,7 +5,7 @@ Method     f(x) = θ₀ + Σ θ_j tanh(w_j x + b_j): basis functions again, but 
            gradient of the squared error. Where that gradient comes from is the matter of chapter 4.
 Rival      The cubic of this chapter, and kernel ridge, on the same cars.
 Differs    The network is scikit-learn's, not ours, and the only one that is: later chapters build theirs.
-Costs      2 s on two cores.
+Costs      1 s on two cores.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Question   How much of a flexible curve should one believe, and who decides?
 Method     Ridge: the cost plus λ‖θ‖² (Hoerl and Kennard 1970); λ by 5-fold cross-validation.
 Rival      The lasso, with λ Σ|θ_j| (Tibshirani 1996), tuned likewise; no penalty but λ = 10⁻¹²; RidgeCV as reference.
 Differs    The penalty spares theta_0, and it compares weights, so all functions are brought to the same size first.
-Costs      2 s on two cores.
+Costs      1.5 s on two cores.
 """
 
 from __future__ import annotations
