@@ -54,19 +54,29 @@ def fit_gaussian(y: Float[np.ndarray, "n"]) -> tuple[float, float]:
     return float(y.mean()), float(y.var())
 
 
-def draw_moving(y: Float[np.ndarray, "n"], means: list[float], variance: float) -> Figure:
-    """One Gaussian at several positions; under it, each point's density as a stem."""
-    figure, axes = plots.panels(len(means), width=3.5, height=2.9, sharey=True)
-    x = np.linspace(-2.5, 4.5, 300)
-    for axis, mean in zip(axes, means, strict=True):
-        density = np.exp(gaussian_log_density(y, mean, variance))
-        axis.fill_between(x, np.exp(gaussian_log_density(x, mean, variance)), color=plots.BLUE, alpha=0.15, linewidth=0)
-        axis.plot(x, np.exp(gaussian_log_density(x, mean, variance)), color=plots.BLUE)
-        axis.vlines(y, 0, density, color=plots.ORANGE, linewidth=2)
-        axis.plot(y, density, "o", color=plots.ORANGE, markersize=5)
-        product = " × ".join(f"{d:.2f}" for d in density)
-        axis.set(title=rf"$\theta = {mean:g}$", xlabel=f"{product} = {density.prod():.4f}", ylim=(0, 0.47))
-    axes[0].set_ylabel("density")
+def draw_moving(y: Float[np.ndarray, "n"], means: Float[np.ndarray, "k"], variance: float) -> list[Figure]:
+    """A frame for each mean: the Gaussian there, the points' densities as stems, the product of the stems traced."""
+    return [draw_frame(y, float(mean), variance, (means.min(), means.max())) for mean in means]
+
+
+def draw_frame(y: Float[np.ndarray, "n"], mean: float, variance: float, ends: tuple[float, float]) -> Figure:
+    """One frame of draw_moving. ends: the first and the last mean."""
+    figure, (bell, trace) = plots.panels(2, width=3.6, height=2.8)
+    x = np.linspace(ends[0] - 1.5, ends[1] + 1.5, 200)
+    y = np.sort(y)  # so that the factors stand in the order of the stems
+    curve, stems = (np.exp(gaussian_log_density(points, mean, variance)) for points in (x, y))
+    bell.fill_between(x, curve, color=plots.BLUE, alpha=0.15, linewidth=0)
+    bell.plot(x, curve, color=plots.BLUE)
+    bell.vlines(y, 0, stems, color=plots.ORANGE, linewidth=2)
+    bell.plot(y, stems, "o", color=plots.ORANGE, markersize=5)
+    bell.set(title=rf"$\theta$ = {mean:.2f}", xlabel=" × ".join(f"{stem:.2f}" for stem in stems), ylim=(0, 0.47))
+
+    means = np.linspace(*ends, 200)
+    products = np.exp([gaussian_log_likelihood(y, place, variance) for place in means])
+    trace.plot(means, products, color=plots.PALE)
+    trace.plot(means[means <= mean], products[means <= mean], color=plots.ORANGE)
+    trace.plot(mean, stems.prod(), "o", color=plots.RED, markersize=7)
+    trace.set(title=f"Likelihood {stems.prod():.4f}", xlabel=r"$\theta$, the mean", ylim=(0, 1.15 * products.max()))
     return figure
 
 
@@ -130,10 +140,10 @@ def lesson(run: Run) -> None:
         "moving",
         draw_moving,
         POINTS,
-        [-0.5, 1.0, 2.0],
+        np.linspace(-1, 3, run.pick(smoke=2, lecture=21)),
         VARIANCE,
-        caption="One Gaussian in three places. The likelihood of a place is the product of the orange stems; all three "
-        "are tall only where the points are.",
+        caption="Move the Gaussian, multiply the orange stems: their product is the likelihood of the place, and it is "
+        "largest at the points' mean, where all three are tall.",
     )
     run.figure(
         "likelihood",

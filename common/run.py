@@ -182,14 +182,18 @@ class Run:
             self.record.floors.append(Floor(method, metric, at_least, at_most))
 
     def figure(self, name: str, draw: Callable, *args: Any, caption: str, **kwargs: Any) -> None:
-        """Draw a figure, draw(*args, **kwargs) -> Figure, and keep it as a PNG with the sentence under it."""
+        """Draw a figure, draw(*args, **kwargs) -> Figure, and keep it as a PNG with the sentence under it.
+
+        A list of Figures becomes a picture that moves.
+        """
         if not self.first:
             return
         from common import plots
 
         self.console.step(f"{self.lesson} · drawing {name}")
         with plots.style():
-            png = plots.png(draw(*args, **kwargs), draft=self.scale.preset == "smoke")
+            drawn, draft = draw(*args, **kwargs), self.scale.preset == "smoke"
+            png = plots.moving_png(drawn, draft) if isinstance(drawn, list) else plots.png(drawn, draft)
         file = f"{self.lesson}_{name}.png"
         write_whole(self.folder / file, png)
         self.record.pictures.append(Picture(name, file, caption))

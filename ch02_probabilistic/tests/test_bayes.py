@@ -149,7 +149,7 @@ def test_more_weights_than_points_stay_finite():
     model = EvidenceRidge().fit(X, y)
     mean, std = model.predict(X, return_std=True)
     assert np.isfinite([*mean, *std]).all()
-    assert np.linalg.norm(model.coef_) <= np.linalg.norm(LinearRegression().fit(X, y).coef_) * (1 + 1e-9)
+    assert np.linalg.norm(model.coef_) <= np.linalg.norm(LinearRegression().fit(X, y).coef_) * (1 + 1e-6)
 
 
 def test_a_constant_target_is_predicted():

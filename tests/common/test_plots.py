@@ -7,7 +7,7 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from common import plots
 
@@ -101,3 +101,22 @@ def test_no_figure_is_left_open():
     with plots.style():
         plots.png(draw())
     assert plt.get_fignums() == before
+
+
+def test_figures_become_one_picture_that_moves():
+    frames = []
+    for height in (0.2, 0.5, 0.9):
+        figure, axis = plots.panels(width=2, height=1.5)
+        axis.bar([0], [height], color=plots.BLUE)
+        axis.set_ylim(0, 1)
+        frames.append(figure)
+    with Image.open(io.BytesIO(plots.moving_png(frames, milliseconds=50))) as picture:
+        assert picture.n_frames == 3
+        durations, blue = [], []
+        for frame in ImageSequence.Iterator(picture):
+            durations.append(frame.info["duration"])
+            pixels = np.asarray(frame.convert("RGB")).astype(int)
+            assert (pixels[1, 1] == 255).all(), "white stays white"
+            blue.append(int((pixels[..., 2] - pixels[..., 0] > 100).sum()))
+    assert durations == [50, 50, 1050]
+    assert blue[0] < blue[1] < blue[2]
