@@ -91,7 +91,8 @@ def moving_png(frames: Sequence[Figure], draft: bool = False, milliseconds: int 
     from PIL import Image
 
     pictures = [Image.open(io.BytesIO(png(frame, draft))).convert("RGB") for frame in frames]
-    colours = pictures[len(pictures) // 2].quantize(96, method=Image.Quantize.MAXCOVERAGE)
+    colours = pictures[len(pictures) // 2].quantize(96)
+    colours.putpalette([255 if level > 247 else level for level in colours.getpalette()])  # white stays white
     first, *others = (picture.quantize(palette=colours, dither=Image.Dither.NONE) for picture in pictures)
     times = [milliseconds] * len(others) + [milliseconds + 1000]
     buffer = io.BytesIO()
