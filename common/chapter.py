@@ -120,12 +120,14 @@ class Chapter:
 
     def _import(self, lesson: str) -> ModuleType:
         # Imports make many objects and no garbage. Not to look for any saves a third of their time; not to look at them
-        # ever again (freeze) saves as much when the program ends.
+        # ever again (freeze) saves as much when the program ends. But torch's libraries complain of objects that are
+        # never collected.
         gc.disable()
         try:
             return importlib.import_module(f"{self.package}.{lesson}")
         finally:
-            gc.freeze()
+            if "torch" not in sys.modules:
+                gc.freeze()
             gc.enable()
 
     def _earlier(self, path: Path, flags: Flags) -> ChapterRecord:
