@@ -41,6 +41,15 @@ def test_a_number_changed_by_hand_is_found_out() -> None:
     assert readme.fill(forged) == text
 
 
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_marks_within_a_sentence_do_not_start_a_line(page: Path) -> None:
+    """A line that starts with a comment is no part of a paragraph to GitHub: the sentence would be torn."""
+    text = page.read_text(encoding="utf-8")
+    for mark in readme.MARK.finditer(text):
+        starts = mark.start() == 0 or text[mark.start() - 1] == "\n"
+        assert starts == (mark["kind"] in readme.BLOCKS), mark[1]
+
+
 @pytest.mark.parametrize(
     "mark", ["score: ch01_regression/line/line/charm", "fact: ch01_regression/line/none", "tea: time"]
 )
