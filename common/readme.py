@@ -66,6 +66,10 @@ def _score(package: str, name: str, method: str, metric: str) -> str:
     return tables.with_unit(row.interval, row.unit)
 
 
+def _kept(package: str, name: str, method: str) -> str:
+    return tables.count(next(r for r in _lesson(package, name).scores() if r.method == method).parameters)
+
+
 def _fact(package: str, name: str, fact: str) -> str:
     return tables.with_unit(*_lesson(package, name).findings()[fact])
 
@@ -110,6 +114,7 @@ def _benchmachine() -> str:
 
 RENDER: dict[str, Callable[..., str]] = {
     "score": _score,
+    "kept": _kept,
     "fact": _fact,
     "scoreboard": _scoreboard,
     "facts": _facts,
