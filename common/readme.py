@@ -99,17 +99,23 @@ def _seeds(package: str) -> str:
 
 
 def _machine(package: str) -> str:
-    m = chapter(package).machine
-    return f"{m['processor']}, {tables.plural(m['cores'], 'core')}, Python {m['python']}"
+    return _described(chapter(package).machine)
 
 
 def _bench() -> str:
-    return tables.markdown(tables.bench_sheet(json.loads(BENCH.read_text(encoding="utf-8"))["rows"]))
+    return tables.markdown(tables.bench_sheet(_benchmarks()["rows"]))
 
 
 def _benchmachine() -> str:
-    m = json.loads(BENCH.read_text(encoding="utf-8"))["machine"]
-    return f"{m['processor']}, {tables.plural(m['cores'], 'core')}, Python {m['python']}"
+    return _described(_benchmarks()["machine"])
+
+
+def _benchmarks() -> dict:
+    return json.loads(BENCH.read_text(encoding="utf-8"))
+
+
+def _described(machine: dict) -> str:
+    return f"{machine['processor']}, {tables.plural(machine['cores'], 'core')}, Python {machine['python']}"
 
 
 RENDER: dict[str, Callable[..., str]] = {
