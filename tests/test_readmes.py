@@ -95,3 +95,26 @@ def test_the_benchmarks_meet_their_marks() -> None:
     bench = json.loads(readme.BENCH.read_text(encoding="utf-8"))
     assert bench["machine"]["processor"]
     assert {row["name"]: row["ratio"] for row in bench["rows"] if row["ratio"] < row["at_least"]} == {}
+
+
+def test_a_run_s_results_and_the_pictures_shown_are_adopted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, out = tmp_path / "project", tmp_path / "out"
+    (root / "ch01_regression").mkdir(parents=True)
+    (out / "ch01_regression").mkdir(parents=True)
+    (root / "README.md").write_text("![a](ch01_regression/figures/line_squares.png)")
+    (root / "ch01_regression" / "README.md").write_text("![b](figures/line_cost.png)")
+    for name in ("line_squares.png", "line_cost.png", "shown_nowhere.png", "results.json"):
+        (out / "ch01_regression" / name).write_text(name)
+    (out / "bench.json").write_text("{}")
+    monkeypatch.setattr(readme, "ROOT", root)
+    monkeypatch.setattr(readme, "BENCH", root / "bench.json")
+    readme.adopt(out)
+    adopted = {
+        str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.suffix in (".png", ".json")
+    }
+    assert adopted == {
+        "bench.json": "{}",
+        "ch01_regression/results.json": "results.json",
+        "ch01_regression/figures/line_squares.png": "line_squares.png",
+        "ch01_regression/figures/line_cost.png": "line_cost.png",
+    }
