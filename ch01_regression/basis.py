@@ -24,10 +24,11 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from ch01_regression.design_matrix import LinearRegression
-from ch01_regression.rivals import NEIGHBOURS, folds, tuned
+from ch01_regression.rivals import NEIGHBOURS
 from common import data, plots
 from common.data import Table
 from common.run import Run
+from common.tuning import folds, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -21,10 +21,11 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from ch01_regression.basis import curve, polynomial
-from ch01_regression.rivals import classical_rivals, scaled
+from ch01_regression.rivals import classical_rivals
 from common import data, plots
 from common.data import Table
 from common.run import Run
+from common.tuning import scaled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

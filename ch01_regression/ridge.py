@@ -20,10 +20,10 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 from ch01_regression.basis import FEW, WHISPER, draw_curves, piecewise
 from ch01_regression.design_matrix import LinearRegression
-from ch01_regression.rivals import folds
 from common import data, plots
 from common.data import Table
 from common.run import Run
+from common.tuning import folds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

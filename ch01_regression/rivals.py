@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
@@ -27,6 +26,7 @@ from sklearn.tree import DecisionTreeRegressor
 from ch01_regression.design_matrix import LinearRegression
 from common import data, plots
 from common.run import Run
+from common.tuning import scaled, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,22 +34,6 @@ if TYPE_CHECKING:
 NEIGHBOURS = [1, 2, 3, 5, 8, 12, 20, 30]
 LEAVES = [1, 2, 5, 10, 20, 40]
 RIDGES = np.logspace(-2, 3, 11).tolist()
-
-
-def folds(run: Run) -> KFold:
-    """How the lessons of this chapter cross-validate: five folds, shuffled by the run's seed."""
-    return KFold(run.pick(smoke=2, lecture=5), shuffle=True, random_state=run.seed)
-
-
-def tuned(model: BaseEstimator, grid: dict[str, list], run: Run) -> GridSearchCV:
-    """The model with the settings of grid that cross-validation on the training data likes best."""
-    grid = {name: values[:: run.pick(smoke=3, lecture=1)] for name, values in grid.items()}
-    return GridSearchCV(model, grid, cv=folds(run), scoring="neg_root_mean_squared_error")
-
-
-def scaled(model: BaseEstimator) -> Pipeline:
-    """The model behind a standardisation of its inputs. Distances need inputs of like size; trees don't care."""
-    return Pipeline([("scale", StandardScaler()), ("model", model)])
 
 
 def classical_rivals(run: Run) -> dict[str, GridSearchCV]:

@@ -12,11 +12,11 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from ch01_regression.design_matrix import LinearRegression
 from ch01_regression.ridge import PENALTIES, cross_validated_errors, knots
-from ch01_regression.rivals import folds
 from common.console import Console
 from common.data import Scale, Table, auto_mpg
 from common.record import LessonRecord
 from common.run import Run
+from common.tuning import folds
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 
 from ch01_regression.design_matrix import LinearRegression
-from ch01_regression.rivals import classical_rivals, folds, products_plane, scaled, tuned
+from ch01_regression.rivals import classical_rivals, products_plane
 from common.console import Console
 from common.data import Scale, auto_mpg
 from common.record import LessonRecord
 from common.run import Run
+from common.tuning import folds, scaled, tuned
 
 RIVALS = ("k nearest neighbours", "tree", "random forest", "kernel ridge")
 

@@ -1,0 +1,34 @@
+"""Chapter 4, backpropagation: the reading order."""
+
+from common.chapter import Chapter
+
+CHAPTER = Chapter(
+    package="ch04_backprop",
+    title="Backpropagation",
+    lessons=(
+        "gradient_descent",  # one step downhill, three fates, and momentum
+        "layers",  # the layered view: every layer hands a delta to the one before
+        "autograd",  # the same, by a machine that remembers what was computed
+        "graph",  # what it remembers, drawn
+        "optimisers",  # momentum, Nesterov, AdaGrad, RMSProp, Adam on two valleys
+        "optimiser_race",  # and on a network
+        "output_units",  # linear, sigmoid, softmax, each with its loss, and exponentials that overflow
+        "hidden_units",  # ReLU and its kin
+        "vanishing",  # what depth does to gradients
+        "dead_units",  # units that have stopped learning
+        "wide_or_deep",  # one hidden layer can do anything; at what price?
+        "initialisation",  # where to start
+        "penalties",  # L2 and L1
+        "noise",  # in inputs, hidden layers, weights and answers; augmentation
+        "dropout",  # units that are not always there
+        "batchnorm",  # activations put right, layer by layer
+        "early_stopping",  # the cheapest regulariser
+        "regularisation",  # which of them helped, by how much, and together with what
+        "three_times",  # one network: by hand, by our autograd, by PyTorch
+        "race",  # and against the classical rivals
+        "scientific_method",  # how not to be fooled by a seed
+    ),
+)
+
+if __name__ == "__main__":
+    raise SystemExit(CHAPTER.main())

@@ -1,0 +1,36 @@
+"""How lessons choose a model's settings: by cross-validation on the training data, never on the test data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from common.run import Run
+
+
+def folds(run: Run, stratified: bool = False) -> KFold | StratifiedKFold:
+    """Five folds, shuffled by the run's seed. stratified: with the classes' shares alike in each."""
+    kind = StratifiedKFold if stratified else KFold
+    return kind(run.pick(smoke=2, lecture=5), shuffle=True, random_state=run.seed)
+
+
+def tuned(
+    model: BaseEstimator, grid: dict[str, list], run: Run, scoring: str | None = None, **search: Any
+) -> GridSearchCV:
+    """The model with the settings of grid that cross-validation on the training data likes best.
+
+    scoring: log loss for a classifier and RMSE for a regressor unless told. search: further settings of GridSearchCV.
+    """
+    grid = {name: values[:: run.pick(smoke=3, lecture=1)] for name, values in grid.items()}
+    classes = is_classifier(model)
+    scoring = scoring or ("neg_log_loss" if classes else "neg_root_mean_squared_error")
+    return GridSearchCV(model, grid, **{"cv": folds(run, stratified=classes), "scoring": scoring} | search)
+
+
+def scaled(model: BaseEstimator) -> Pipeline:
+    """The model behind a standardisation of its inputs. Distances need inputs of like size; trees don't care."""
+    return Pipeline([("scale", StandardScaler()), ("model", model)])
