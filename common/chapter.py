@@ -20,7 +20,7 @@ from common import flags as command_line
 from common import machine, record, report, tables
 from common.console import Console
 from common.data import Scale
-from common.errors import Problem
+from common.errors import LossNotFinite, Problem
 from common.flags import Flags
 from common.record import ChapterRecord, LessonRecord
 from common.run import Run
@@ -104,11 +104,15 @@ class Chapter:
             console.step(name + (f" · seed {seed}" if flags.seeds > 1 else ""))
             start = time.perf_counter()
             module = self._import(name)
+            run = Run(name, seed, scale, lesson, folder, console, seed == flags.seed, flags.device, pairs)
             if torch := sys.modules.get("torch"):
                 torch.manual_seed(seed)
             with warnings.catch_warnings(record=True) as caught, threadpool_limits(self.threads):
                 warnings.simplefilter("default")
-                module.lesson(Run(name, seed, scale, lesson, folder, console, seed == flags.seed, flags.device, pairs))
+                try:
+                    module.lesson(run)
+                except LossNotFinite as problem:
+                    raise Problem(f"{name}, seed {seed}: {problem}") from problem
             lesson.seconds.append(time.perf_counter() - start)
             for message in dict.fromkeys(str(warning.message).strip() for warning in caught):
                 console.say(f"   warning, seed {seed}: {message.partition(chr(10))[0]}")

@@ -6,3 +6,18 @@ class Problem(Exception):
 
     The message says what is wrong, with the name of the file, flag or lesson, and what to do about it.
     """
+
+
+class LossNotFinite(Problem):
+    """Training ran away: the loss of some step is infinite or no number at all.
+
+    loss: that value. step: its number, from 1. Who raises it has put the model back to its last good state; the runner
+    adds lesson and seed.
+    """
+
+    def __init__(self, loss: float, step: int) -> None:
+        super().__init__(
+            f"the loss is {loss} at step {step}: a smaller learning rate may help; the weights are those of the last "
+            "finite loss"
+        )
+        self.loss, self.step = loss, step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,13 @@ PARTS = ("estimators_", "best_estimator_", "estimator_", "regressor_", "steps")
 def model_size(model: Any) -> int | None:
     """The numbers that model keeps; None where it can't be told.
 
-    Bare numbers: how many. A torch module: its parameters. A tree: two numbers (feature, threshold) a split, one
-    (value) a leaf. Another estimator: the sizes of its fitted arrays. A pipeline or ensemble: the sum over its parts.
+    Bare numbers: how many. A network, torch's or ours: its parameters. A tree: two numbers (feature, threshold) a
+    split, one (value) a leaf. Another estimator: the sizes of its fitted arrays. A pipeline or ensemble: the sum over its parts.
     """
     if isinstance(model, tuple | np.ndarray):
         return int(np.size(model))
     if hasattr(model, "parameters") and callable(model.parameters):
-        return sum(weights.numel() for weights in model.parameters())
+        return sum(math.prod(weights.shape) for weights in model.parameters())
     if hasattr(model, "tree_"):
         leaves = int(model.tree_.n_leaves)
         return 2 * (int(model.tree_.node_count) - leaves) + leaves

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from common.results import SIGNIFICANCE, mcnemar, paired_bootstrap, rms
+from common.results import SIGNIFICANCE, PairedTest, crossed_test, mcnemar, paired_bootstrap, rms
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,31 @@ class Pair:
         self.seeds.append((a, b))
 
     def compare(self) -> Comparison:
-        """The paired bootstrap over items, each item's value averaged over its seeds. One seed of accuracy: McNemar."""
+        """The paired test that fits what was gathered.
+
+        One seed: the paired bootstrap over items, McNemar for accuracy. Several seeds that share their test items: both
+        seeds and items might have been others. Other items under each seed: the bootstrap, each item's value averaged
+        over its seeds.
+        """
+        first = self.seeds[0][0]
+        if len(self.seeds) > 1 and self._same_items() and first.statistic is np.mean:
+            a, b = (np.array([scores[side].values for scores in self.seeds]) for side in (0, 1))
+            return self._verdict(crossed_test(a, b), n=a.shape[1])
         _, item = np.unique(np.concatenate([a.ids for a, _ in self.seeds]), return_inverse=True)
         a, b = (
             np.bincount(item, np.concatenate([scores[side].values for scores in self.seeds])) / np.bincount(item)
             for side in (0, 1)
         )
-        first = self.seeds[0][0]
         test = paired_bootstrap(a, b, first.statistic)
         if first.metric == "accuracy" and len(self.seeds) == 1:
             test = replace(test, p_value=mcnemar(a > 0, b > 0), name="McNemar")
+        return self._verdict(test, n=a.size)
+
+    def _same_items(self) -> bool:
+        return all(np.array_equal(a.ids, self.seeds[0][0].ids) for a, _ in self.seeds)
+
+    def _verdict(self, test: PairedTest, n: int) -> Comparison:
+        first = self.seeds[0][0]
         return Comparison(
             self.a,
             self.b,
@@ -88,7 +103,7 @@ class Pair:
             high=test.difference.high,
             p_value=test.p_value,
             test=test.name,
-            n=a.size,
+            n=n,
             unit=first.unit,
             higher_is_better=first.higher_is_better,
             seeds=len(self.seeds),

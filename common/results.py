@@ -112,6 +112,25 @@ def paired_bootstrap(
     return PairedTest(Interval(float(difference(a, b, -1)), *_percentiles(draws)), float(p), "paired bootstrap")
 
 
+def crossed_test(a: Float[np.ndarray, "seeds items"], b: Float[np.ndarray, "seeds items"]) -> PairedTest:
+    """Would other seeds, and other test items, show the same difference of means? Both variances count.
+
+    Var d̄ = Var(a seed's mean) / seeds + Var(an item's mean) / items: on the cautious side, for noise of one item under
+    one seed is in both. Student's t with the degrees of freedom of such a sum (Satterthwaite 1946).
+    """
+    from scipy import stats
+
+    d = a - b
+    parts = np.array([d.mean(axis=1 - axis).var(ddof=1) / d.shape[axis] for axis in (0, 1)])
+    mean, error = float(d.mean()), float(np.sqrt(parts.sum()))
+    if error == 0:
+        return PairedTest(Interval(mean, mean, mean), float(mean == 0), "t over seeds and items")
+    freedom = parts.sum() ** 2 / (parts**2 / (np.array(d.shape) - 1)).sum()
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(mean) / error, freedom))
+    return PairedTest(Interval(mean, mean - half, mean + half), p, "t over seeds and items")
+
+
 def _resampled(statistic: Callable, samples: Sequence[np.ndarray], seed: int) -> np.ndarray:
     """RESAMPLES draws of the statistic. Batches keep the resampled items under some 40 MB."""
     from scipy import stats

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from common.paired import Comparison, ItemScores, Pair
 from common.results import mcnemar, paired_bootstrap, rms
@@ -56,8 +57,9 @@ def test_the_same_item_again_is_no_new_evidence():
     one.add(scores(a), scores(b))
     for _ in range(10):
         ten.add(scores(a), scores(b))
-    assert ten.compare().p_value == one.compare().p_value
-    assert ten.compare().n == 40
+    found = ten.compare()
+    assert found.p_value == pytest.approx(stats.ttest_rel(a, b).pvalue)  # and not that of 400 items
+    assert (found.n, found.seeds) == (40, 10)
 
 
 def correct(share, n=400, seed=0):
@@ -76,10 +78,26 @@ def test_accuracy_of_one_seed_is_mcnemar():
     assert found.winner == "A"
 
 
-def test_accuracy_of_several_seeds_is_bootstrapped():
+def accuracy_of(seeds, ids):
     pair = Pair("A", "B")
-    for seed in (0, 1):
-        pair.add(*(scores(correct(0.9, seed=seed + i), metric="accuracy", higher_is_better=True) for i in (0, 9)))
+    for seed in seeds:
+        settings = {"metric": "accuracy", "higher_is_better": True, "ids": ids(seed)}
+        pair.add(*(scores(correct(0.9, seed=seed + i), **settings) for i in (0, 9)))
+    return pair.compare()
+
+
+def test_several_seeds_on_the_same_items_must_convince_over_both():
+    assert accuracy_of((0, 1), lambda seed: np.arange(400)).test == "t over seeds and items"
+
+
+def test_several_seeds_on_other_items_are_bootstrapped():
+    assert accuracy_of((0, 1), lambda seed: np.arange(400) + seed).test == "paired bootstrap"
+
+
+def test_a_root_of_a_mean_is_bootstrapped():
+    pair = Pair("A", "B")
+    for _ in range(2):
+        pair.add(*(scores(np.random.default_rng(i).exponential(size=30), metric="RMSE") for i in (0, 9)))
     assert pair.compare().test == "paired bootstrap"
 
 

@@ -12,6 +12,7 @@ from common.results import (
     Row,
     bootstrap_interval,
     combine,
+    crossed_test,
     mcnemar,
     mean_interval,
     paired_bootstrap,
@@ -205,3 +206,35 @@ def test_combine_keeps_metrics_and_lessons_apart():
 
 def test_combine_gives_no_time_where_a_seed_was_not_timed():
     assert combine([row(fit_seconds=1.0), row(fit_seconds=None, seeds=(1,))])[0].fit_seconds is None
+
+
+def crossed(rng, seeds=8, items=60, seed_noise=0.0, item_noise=0.0, own_noise=0.0, effect=0.0):
+    """Differences with a part of the seed, a part of the item, and one of their own."""
+    shape = (seeds, items)
+    d = effect + own_noise * rng.normal(size=shape)
+    d += seed_noise * rng.normal(size=(seeds, 1)) + item_noise * rng.normal(size=(1, items))
+    return d, np.zeros(shape)
+
+
+def test_with_variance_of_seeds_alone_it_is_student_s_test_over_seeds():
+    d, zero = crossed(np.random.default_rng(0), seed_noise=1, effect=1)
+    found = crossed_test(d, zero)
+    assert found.p_value == pytest.approx(stats.ttest_1samp(d.mean(axis=1), 0).pvalue)
+    assert found.difference.ends == pytest.approx(mean_interval(d.mean(axis=1).tolist()).ends)
+
+
+def test_with_variance_of_items_alone_it_is_student_s_test_over_items():
+    d, zero = crossed(np.random.default_rng(0), item_noise=1, effect=0.3)
+    assert crossed_test(d, zero).p_value == pytest.approx(stats.ttest_1samp(d[0], 0).pvalue)
+
+
+@pytest.mark.parametrize("noise", [{"seed_noise": 1}, {"item_noise": 1}, {"seed_noise": 1, "item_noise": 2}])
+def test_without_an_effect_it_finds_one_in_twenty(noise):
+    rng = np.random.default_rng(1)
+    found = sum(crossed_test(*crossed(rng, own_noise=0.5, **noise)).p_value < 0.05 for _ in range(600))
+    assert 8 <= found <= 48  # 30 are expected; four standard deviations are 21
+
+
+def test_no_difference_at_all_is_no_finding():
+    same = np.ones((3, 5))
+    assert crossed_test(same, same).p_value == 1

@@ -1,0 +1,226 @@
+"""A line runs from −∞ to ∞, a probability from 0 to 1. What bends the one into the other?
+
+Question   Why the sigmoid, and not a line that is cut off at 0 and 1? What do theta_0 and theta_1 do to it?
+Method     sigm(x) = 1 / (1 + e⁻ˣ) = eˣ / (eˣ + 1), of θ₀ + θ₁x. Its inverse is the logit, log(p / (1 − p)): to say that
+           the log-odds are a line is the same (Berkson 1944). Two Gaussians of one variance imply it exactly.
+Rival      The line by least squares, cut off; the probit (Bliss 1934); a staircase of ten bins; two Gaussians fitted
+           to the inputs (Fisher 1936).
+Differs    The lecture calls the sigmoid "logit" too: that is its inverse. It says that theta_0 shifts and theta_1
+           scales. But half-way is at x = −θ₀ / θ₁, so theta_1 shifts as well, unless theta_0 is 0.
+Costs      1.5 s on two cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int64, Real
+from scipy import optimize
+from scipy.special import log_ndtr, ndtr
+from scipy.stats import norm
+
+from ch03_classification.bernoulli import laplace_rule, malignant_as_1, score_probability
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INPUT = "mean radius"  # of the nuclei of a tumour's cells, in pixels of its picture
+BINS = 10
+
+Number = float | Real[np.ndarray, "*n"]
+Theta = Float[np.ndarray, "2"]
+Column = Float[np.ndarray, "n"]
+Labels = Int64[np.ndarray, "n"]
+
+
+def sigmoid(x: Number) -> Number:
+    """1 / (1 + e⁻ˣ) where x ≥ 0, eˣ / (eˣ + 1) where x < 0: equal, but either one overflows on the other's side."""
+    e = np.exp(-np.abs(x))
+    return np.where(np.asarray(x) >= 0, 1.0, e) / (1 + e)
+
+
+def sigmoid_slope(x: Number) -> Number:
+    """σ′(x) = e⁻ˣ / (1 + e⁻ˣ)² = σ(x) (1 − σ(x)), at most ¼, at x = 0. Written σ(x) σ(−x) it keeps its digits."""
+    return sigmoid(x) * sigmoid(-x)
+
+
+def log_sigmoid(x: Number) -> Number:
+    """log σ(x) = −log(1 + e⁻ˣ), finite for every x. As 1 − σ(x) = σ(−x), the log loss is −log σ(±x), + for y = 1."""
+    return np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x)))
+
+
+def logit(p: Number) -> Number:
+    """log(p / (1 − p)), the log-odds: p = 1 / (1 + e⁻ˣ) solved for x. ∓∞ at 0 and 1. ValueError outside [0, 1]."""
+    if not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):
+        raise ValueError("a probability lies in [0, 1]")
+    with np.errstate(divide="ignore"):
+        return np.log(p) - np.log1p(-np.asarray(p))
+
+
+def half_way(theta: Theta) -> float:
+    """x = −θ₀ / θ₁: there θ₀ + θ₁x = 0, so p = ½, and p rises by θ₁ / 4 for each unit of x."""
+    return float(-theta[0] / theta[1])
+
+
+def fit_curve(log_curve: Callable, x: Column, y: Labels) -> Theta:
+    """argmax Σ log Pr(y) with Pr(y = 1) = F(θ₀ + θ₁x). log_curve: log F, for an F with F(−z) = 1 − F(z)."""
+    mean, size, sign = x.mean(), x.std(), 2 * y - 1
+    z = (x - mean) / size  # the optimiser likes an input of size 1; the last line undoes it
+    a, b = optimize.minimize(lambda theta: -log_curve(sign * (theta[0] + theta[1] * z)).mean(), np.zeros(2)).x
+    return np.array([a - b * mean / size, b / size])
+
+
+def two_gaussians(x: Column, y: Labels) -> tuple[float, Theta, float]:
+    """The share π of class 1, the means μ₀ and μ₁ of x in the classes, and the variance σ² about them (Fisher 1936)."""
+    means = np.array([x[y == 0].mean(), x[y == 1].mean()])
+    return float(y.mean()), means, float(np.mean((x - means[y]) ** 2))
+
+
+def gaussian_theta(share: float, means: Theta, variance: float) -> Theta:
+    """Where class 1 is N(μ₁, σ²) and class 0 N(μ₀, σ²), Bayes' rule gives class 1, at x, the log-odds
+
+    log(π N(x; μ₁, σ²)) − log((1 − π) N(x; μ₀, σ²)) = logit π − (μ₁² − μ₀²) / 2σ² + x (μ₁ − μ₀) / σ² ,
+
+    a line, as x² / 2σ² stands in both and drops out: the probability of class 1 is a sigmoid, whatever π, μ and σ are.
+    """
+    slope = (means[1] - means[0]) / variance
+    return np.array([logit(share) - slope * means.mean(), slope])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """x -> F(θ₀ + θ₁x)."""
+
+    F: Callable
+    theta: Theta
+
+    def __call__(self, x: Column) -> Column:
+        return self.F(self.theta[0] + self.theta[1] * x)
+
+
+def cut_off_line(x: Column, y: Labels) -> Callable:
+    """The least squares line through 0s and 1s, cut off where Laplace's rule forbids to be more certain."""
+    slope, offset = np.polyfit(x, y, 1)
+    least = laplace_rule(0, len(x))
+    return lambda x: np.clip(offset + slope * x, least, 1 - least)
+
+
+def staircase(x: Column, y: Labels, bins: int = BINS) -> Callable:
+    """The share of 1s, by Laplace's rule, in each of so many bins that hold as many points."""
+    edges = np.quantile(x, np.linspace(0, 1, bins + 1)[1:-1])
+    where = np.searchsorted(edges, x)
+    share = laplace_rule(np.bincount(where, y, bins), np.bincount(where, minlength=bins))
+    return lambda x: share[np.searchsorted(edges, x)]
+
+
+def draw_shift(shifts: list[float]) -> Figure:
+    """theta_0 alone: the same curve, elsewhere."""
+    figure, axis = plots.panels(width=6.4, height=3)
+    x = np.linspace(-8, 8, 321)
+    for theta_0, colour in zip(shifts, plots.CYCLE, strict=False):
+        axis.plot(x, sigmoid(theta_0 + x), color=colour, label=rf"$\theta_0 = {theta_0:g}$")
+        axis.plot(half_way(np.array([theta_0, 1.0])), 0.5, "o", color=colour, markersize=6)
+    axis.set(title=r"$\theta_0$ shifts, with $\theta_1 = 1$", xlabel="x", ylabel=r"sigm($\theta_0 + \theta_1 x$)")
+    axis.legend(loc="upper left")
+    return figure
+
+
+def draw_steepness(slopes: list[float], offset: float) -> Figure:
+    """theta_1 alone, with theta_0 = 0 and with another theta_0; the tangent at the half-way point."""
+    figure, axes = plots.panels(2, sharey=True)
+    x = np.linspace(-6, 8, 281)
+    for axis, theta_0 in zip(axes, (0.0, offset), strict=True):
+        for theta_1, colour in zip(slopes, plots.CYCLE, strict=False):
+            middle = half_way(np.array([theta_0, theta_1]))
+            axis.plot(x, sigmoid(theta_0 + theta_1 * x), color=colour, label=rf"$\theta_1 = {theta_1:g}$")
+            near = middle + np.array([-1.6, 1.6]) / theta_1
+            axis.plot(near, 0.5 + theta_1 / 4 * (near - middle), ":", color=plots.INK, linewidth=1.2)
+            axis.plot(middle, 0.5, "o", color=colour, markersize=6)
+        axis.set(title=rf"$\theta_1$ steepens, with $\theta_0 = {theta_0:g}$", xlabel="x")
+    axes[0].set_ylabel(r"sigm($\theta_0 + \theta_1 x$)")
+    axes[0].legend(loc="upper left")
+    return figure
+
+
+def draw_fits(x: Column, y: Labels, curves: dict[str, Callable]) -> Figure:
+    """Every method's probability over the data, and the same as log-odds."""
+    figure, (shares, odds) = plots.panels(2, height=3.2)
+    grid = np.linspace(x.min(), x.max(), 400)
+    plots.dots(shares, x, y + np.linspace(-0.03, 0.03, len(y)))
+    for (name, curve), colour in zip(curves.items(), plots.CYCLE, strict=False):
+        p = curve(grid)
+        width = 2.4 if name == "sigmoid" else 1.4
+        shares.plot(grid, p, color=colour, linewidth=width, label=name)
+        odds.plot(grid, logit(p), color=colour, linewidth=width)
+    shares.set(title="Probability of malignant", xlabel=f"{INPUT} (pixels)")
+    odds.set(title="Its logit, the log-odds", xlabel=f"{INPUT} (pixels)", ylim=(-8, 10))
+    shares.legend(loc="lower right", fontsize=8)
+    return figure
+
+
+def methods() -> dict[str, tuple[str, Callable]]:
+    """Name: kind, and how x and y become a curve x -> Pr(y = 1)."""
+    return {
+        "sigmoid": ("from scratch", lambda x, y: Curve(sigmoid, fit_curve(log_sigmoid, x, y))),
+        "probit": ("classical", lambda x, y: Curve(ndtr, fit_curve(log_ndtr, x, y))),
+        "two Gaussians": ("classical", lambda x, y: Curve(sigmoid, gaussian_theta(*two_gaussians(x, y)))),
+        "line, cut off": ("classical", cut_off_line),
+        "staircase": ("classical", staircase),
+    }
+
+
+def lesson(run: Run) -> None:
+    tumours = data.breast_cancer(seed=run.seed)
+    train, test = (malignant_as_1(part).select(INPUT) for part in (tumours.train, tumours.test))
+    x, y = train.features[:, 0], train.labels
+    curves = {}
+    for name, (kind, fit) in methods().items():
+        with run.method(name, kind=kind) as method:
+            curve = curves[name] = method.time(fit, x, y)
+            method.model = getattr(curve, "theta", None)
+            score_probability(method, test, lambda X, curve=curve: curve(X[:, 0]))
+        if name != "sigmoid":
+            run.compare("sigmoid", name, "log loss")
+    run.floor("sigmoid", "log loss", at_most=0.4)
+    run.floor("sigmoid", "accuracy", at_least=82)
+
+    theta = curves["sigmoid"].theta
+    middle = run.fact("radius at which malignant and benign are as likely", half_way(theta), "pixels")
+    rise = run.fact("rise of the probability there", float(100 * theta[1] / 4), "% a pixel")
+    share, means, variance = two_gaussians(x, y)
+    grid = np.linspace(x.min(), x.max(), 1000)
+    joint = norm.pdf(grid[:, None], means, np.sqrt(variance)) * [1 - share, share]
+    gap = joint[:, 1] / joint.sum(axis=1) - curves["two Gaussians"](grid)
+    run.fact("largest difference between Bayes' rule on the two Gaussians and a sigmoid", float(np.abs(gap).max()))
+    run.figure(
+        "shift",
+        draw_shift,
+        [-4.0, -2.0, 0.0, 2.0, 4.0],
+        caption="Another theta_0, the same curve elsewhere: half-way (dots) is at −θ₀ / θ₁, so to the left for θ₀ > 0.",
+    )
+    run.figure(
+        "steepness",
+        draw_steepness,
+        [0.5, 1.0, 2.0, 4.0],
+        -2.0,
+        caption="The slope at half-way is θ₁ / 4 (dotted). Left, θ₀ = 0: a larger theta_1 steepens and does nothing "
+        "else. Right, θ₀ = −2: it moves the half-way point too, to 2 / θ₁.",
+    )
+    run.figure(
+        "fits",
+        draw_fits,
+        x,
+        y,
+        curves,
+        caption="Five ways from a radius to a probability, and the same as log-odds: there the sigmoid is straight, "
+        "and the staircase, which assumes nothing, climbs along it. The Gaussians are off in the middle: they "
+        "share a variance, the tumours do not.",
+    )
+    run.note(
+        f"At {middle:.1f} pixels a tumour is as likely malignant as benign; the next pixel adds some {rise:.0f} points."
+    )

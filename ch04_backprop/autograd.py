@@ -1,0 +1,254 @@
+"""A tensor that remembers what it was made from can tell by itself what it owes to each of its makers.
+
+Question   Deltas by hand need a backward for every layer. Can a machine write the backward pass, of any expression?
+Method     Reverse-mode automatic differentiation (Linnainmaa 1970; Griewank and Walther 2008, chapter 3). An operation
+           keeps its operands and, beside its own line, the rule that turns the result's gradient g into each operand's.
+Differs    The semantics are PyTorch's. But a graph that was walked is freed whole, unless retain_graph=True; comparisons
+           give NumPy masks, grad is a NumPy array, and of equal maxima each gets its share, as in torch.amax.
+
+graph.py draws what a tensor remembers; moons.py trains a network with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ch04_backprop.versioned import VersionedArray, values
+
+Axes = int | tuple[int, ...] | None
+Rule = Callable[[np.ndarray], np.ndarray]  # from ∂C/∂result to ∂C/∂operand, before broadcasting is undone
+
+
+class Tensor(VersionedArray):
+    """An array of floats, and the gradient of some scalar with respect to it: grad, of the same shape, or None."""
+
+    recording = True  # off within no_grad()
+    _born = 0
+
+    def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False) -> None:
+        super().__init__(data)
+        self.requires_grad, self.grad = requires_grad, None
+        self._made_of: list[tuple[Tensor, Rule, int]] | None = []  # operand, rule, operand's version; None when freed
+        self._keeps_grad = False
+        Tensor._born += 1  # a result is younger than its operands: by age, youngest first, is an order to walk back
+        self._age = Tensor._born
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.data}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def zero_grad(self) -> None:
+        """Forget the gradient, which would otherwise be added to."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Let backward set grad here too, though this is no leaf but a result."""
+        self._keeps_grad = True
+
+    def detach(self) -> Tensor:
+        """The same values, of unknown origin."""
+        return Tensor(self.data)
+
+    def backward(self, gradient: ArrayLike | None = None, retain_graph: bool = False) -> None:
+        """Add ∂(Σ gradient · self)/∂leaf to the grad of every leaf that self was made from.
+
+        gradient: of self's shape; 1 where left out, which only a scalar allows. Raises RuntimeError for what can't be
+        differentiated, and ValueError for a gradient of another shape.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward: nothing that this was made from requires a gradient")
+        if gradient is None and self.data.size != 1:
+            raise RuntimeError(f"backward needs a scalar, or a gradient of shape {self.shape} for this result")
+        gradient = np.ones_like(self.data) if gradient is None else np.asarray(values(gradient), self.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(f"backward: the result has shape {self.shape}, its gradient {gradient.shape}")
+        arrived = {id(self): gradient}  # complete for a node once everything younger has been seen
+        for node in self.history():
+            g = arrived.pop(id(node))
+            if not node._made_of or node._keeps_grad:
+                node.grad = g.copy() if node.grad is None else node.grad + g
+            for operand, rule, _ in node._made_of:
+                if operand.requires_grad:
+                    share, before = unbroadcast(rule(g), operand.shape), arrived.get(id(operand))
+                    arrived[id(operand)] = share if before is None else before + share
+            if node._made_of and not retain_graph:
+                node._made_of = None
+
+    def history(self) -> list[Tensor]:
+        """Self and all that it was made from, as far as gradients are required; youngest first.
+
+        A stack instead of recursion: chains grow long. Raises RuntimeError where the way back is lost.
+        """
+        found, stack = {id(self): self}, [self]
+        while stack:
+            node = stack.pop()
+            if node._made_of is None:
+                raise RuntimeError("backward: an earlier backward freed this graph; retain_graph=True would keep it")
+            if node._made_of and node.version:
+                raise RuntimeError(f"backward: a result of shape {node.shape} was changed in place, its origin is lost")
+            for operand, _, version in node._made_of:
+                if operand.version != version:
+                    raise RuntimeError(
+                        f"backward: a tensor of shape {operand.shape} was changed in place after its use"
+                    )
+                if operand.requires_grad and id(operand) not in found:
+                    found[id(operand)] = operand
+                    stack.append(operand)
+        return sorted(found.values(), key=lambda node: node._age, reverse=True)
+
+    def _result(self, data: np.ndarray, *made_of: tuple[Tensor, Rule]) -> Tensor:
+        result = Tensor(data)
+        if Tensor.recording and any(operand.requires_grad for operand, _ in made_of):
+            result.requires_grad = True
+            result._made_of = [(operand, rule, operand.version) for operand, rule in made_of]
+        return result
+
+    def _pair(self, other: Any, sign: str) -> tuple[Tensor, Tensor]:
+        other = other if isinstance(other, Tensor) else Tensor(np.asarray(other, dtype=self.dtype))
+        if sign != "@":
+            try:
+                np.broadcast_shapes(self.shape, other.shape)
+            except ValueError:
+                raise ValueError(f"{sign}: shapes {self.shape} and {other.shape} do not broadcast") from None
+        return self, other
+
+    def _overwrite(self, index: Any, other: Any) -> Tensor:
+        if Tensor.recording and (self.requires_grad or getattr(other, "requires_grad", False)):
+            raise RuntimeError("a change in place can't be differentiated: write x = x + y, or use no_grad()")
+        return super()._overwrite(index, other)
+
+    # Operations: the value, and beside it the rule for each operand.
+
+    def __add__(self, other: Any) -> Tensor:
+        a, b = self._pair(other, "+")
+        return self._result(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
+
+    def __sub__(self, other: Any) -> Tensor:
+        a, b = self._pair(other, "-")
+        return self._result(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
+
+    def __mul__(self, other: Any) -> Tensor:
+        a, b = self._pair(other, "*")
+        return self._result(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
+
+    def __truediv__(self, other: Any) -> Tensor:
+        a, b = self._pair(other, "/")
+        return self._result(a.data / b.data, (a, lambda g: g / b.data), (b, lambda g: -g * a.data / b.data**2))
+
+    def __pow__(self, other: Any) -> Tensor:
+        a, b = self._pair(other, "**")
+        out, less = a.data**b.data, np.where(b.data == 0, 1, b.data - 1)  # a⁰ is flat, at a = 0 as well
+        rule_b = lambda g: g * out * np.log(np.where(a.data == 0, 1, a.data))  # noqa: E731
+        return self._result(out, (a, lambda g: g * b.data * a.data**less), (b, rule_b))
+
+    def __matmul__(self, other: Any) -> Tensor:
+        a, b = self._pair(other, "@")
+        if a.ndim == 1:  # a row for the time being
+            product = a.reshape(1, -1) @ b
+            return product[..., 0, :] if b.ndim > 1 else product[0]
+        if b.ndim == 1:
+            return (a @ b.reshape(-1, 1))[..., 0]
+        if 0 in (a.ndim, b.ndim) or a.shape[-1] != b.shape[-2]:
+            raise ValueError(f"@: shapes {a.shape} and {b.shape} do not fit: the inner two lengths must be equal")
+        rule_a, rule_b = lambda g: g @ b.data.swapaxes(-1, -2), lambda g: a.data.swapaxes(-1, -2) @ g
+        return self._result(a.data @ b.data, (a, rule_a), (b, rule_b))
+
+    def __neg__(self) -> Tensor:
+        return self._result(-self.data, (self, lambda g: -g))
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return -self + other
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return self._pair(other, "/")[1] / self
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return self._pair(other, "**")[1] ** self
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return self._pair(other, "@")[1] @ self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def exp(self) -> Tensor:
+        out = np.exp(self.data)
+        return self._result(out, (self, lambda g: g * out))
+
+    def log(self) -> Tensor:
+        return self._result(np.log(self.data), (self, lambda g: g / self.data))
+
+    def tanh(self) -> Tensor:
+        out = np.tanh(self.data)
+        return self._result(out, (self, lambda g: g * (1 - out * out)))
+
+    def sigmoid(self) -> Tensor:
+        out = 0.5 + 0.5 * np.tanh(0.5 * self.data)
+        return self._result(out, (self, lambda g: g * out * (1 - out)))
+
+    def relu(self) -> Tensor:
+        out = np.maximum(self.data, 0)
+        return self._result(out, (self, lambda g: g * (out > 0)))
+
+    def sum(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        gone = self._axes(axis) if not keepdims else ()
+        rule = lambda g: np.broadcast_to(np.expand_dims(g, gone), self.shape)  # noqa: E731
+        return self._result(self.data.sum(axis=axis, keepdims=keepdims), (self, rule))
+
+    def mean(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        total = self.sum(axis, keepdims)
+        return total * (total.data.size / self.data.size)
+
+    def max(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        gone, largest = self._axes(axis) if not keepdims else (), self.data.max(axis=axis, keepdims=True)
+        winners = self.data == largest
+        share = winners / winners.sum(axis=axis, keepdims=True, dtype=self.dtype)
+        return self._result(largest.squeeze(gone), (self, lambda g: share * np.expand_dims(g, gone)))
+
+    def _axes(self, axis: Axes) -> tuple[int, ...]:
+        return tuple(range(self.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+
+    def reshape(self, *shape: int) -> Tensor:
+        return self._result(self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
+
+    def transpose(self, *axes: int) -> Tensor:
+        order = axes or range(self.ndim)[::-1]
+        return self._result(self.data.transpose(order), (self, lambda g: g.transpose(np.argsort(order))))
+
+    T = property(transpose)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        def rule(g: np.ndarray) -> np.ndarray:
+            whole = np.zeros_like(self.data)
+            np.add.at(whole, index, g)  # an item that was taken twice gets both gradients
+            return whole
+
+        return self._result(self.data[index], (self, rule))
+
+
+def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """The tensors one after the other along an axis; each gets back its own piece of the gradient."""
+    ends = np.cumsum([tensor.shape[axis] for tensor in tensors])
+    rules = [lambda g, number=number: np.split(g, ends[:-1], axis)[number] for number in range(len(tensors))]
+    joined = np.concatenate([tensor.data for tensor in tensors], axis)
+    return tensors[0]._result(joined, *zip(tensors, rules, strict=True))
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Within the block nothing is remembered, and tensors may be changed in place."""
+    before, Tensor.recording = Tensor.recording, False
+    try:
+        yield
+    finally:
+        Tensor.recording = before
+
+
+def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Undo broadcasting: a number that was used n times gets the sum of n gradients."""
+    g = g.sum(axis=tuple(range(g.ndim - len(shape)))) if g.ndim > len(shape) else g
+    stretched = tuple(axis for axis, n in enumerate(shape) if n == 1 and g.shape[axis] != 1)
+    return g.sum(axis=stretched, keepdims=True) if stretched else g

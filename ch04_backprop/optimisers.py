@@ -1,0 +1,136 @@
+"""Six rules that say how far to step when the gradient is known.
+
+Question   The gradient says which way is down. How far to go, and what to remember of the steps before?
+Method     Stochastic gradient descent (Robbins and Monro 1951); momentum (Polyak 1964) and Nesterov's (1983, in the form
+           of Sutskever et al. 2013); AdaGrad (Duchi et al. 2011), RMSProp (Tieleman and Hinton 2012), Adam (Kingma and
+           Ba 2015, Algorithm 1). A rule sees a batch's gradient g and says what to subtract from θ.
+Differs    Momentum is written as PyTorch writes it, v ← μ v + g; gradient_descent.py has the lecture's form and the
+           conversion. The lecture calls authors by first names: Adam is Kingma's and Ba's, RMSProp Tieleman's.
+
+valleys.py and optimiser_race.py set the rules against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+
+class Optimiser:
+    """Steps for parameters: objects with data and grad, Tensors as well as Parameters. A subclass says how far.
+
+    learning_rate: η, may be changed between steps. memory: for each parameter, what the rule remembers of it.
+    """
+
+    remembers: tuple[str, ...] = ()
+
+    def __init__(self, parameters: Iterable[Any], learning_rate: float) -> None:
+        self.parameters, self.learning_rate, self.steps = list(parameters), learning_rate, 0
+        self.memory = [{name: np.zeros_like(p.data) for name in self.remembers} for p in self.parameters]
+
+    def step(self) -> None:
+        """θ ← θ − change(g), for every parameter that has a gradient."""
+        self.steps += 1
+        for parameter, memory in zip(self.parameters, self.memory, strict=True):
+            if parameter.grad is not None:
+                parameter.data -= self.change(parameter.grad, memory)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients, which Tensors would add to."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+
+class SGD(Optimiser):
+    """η g: as steep as the gradient, and nothing remembered."""
+
+    def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
+        return self.learning_rate * g
+
+
+class Momentum(Optimiser):
+    """v ← μ v + g, step η v: a ball that keeps rolling. Gradients that agree add up to 1 / (1 − μ) times one."""
+
+    remembers = ("v",)
+
+    def __init__(self, parameters: Iterable[Any], learning_rate: float, momentum: float = 0.9) -> None:
+        super().__init__(parameters, learning_rate)
+        self.momentum = momentum
+
+    def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
+        memory["v"] *= self.momentum
+        memory["v"] += g
+        return self.learning_rate * memory["v"]
+
+
+class Nesterov(Momentum):
+    """v ← μ v + g, step η (g + μ v): the gradient is wanted where the ball will be, not where it is."""
+
+    def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
+        return self.learning_rate * g + self.momentum * super().change(g, memory)
+
+
+class AdaGrad(Optimiser):
+    """s ← s + g², step η g / (√s + ε): a weight that has moved much moves less. s only grows, so all come to rest."""
+
+    remembers = ("s",)
+    epsilon = 1e-10
+
+    def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
+        memory["s"] += g * g
+        return self.learning_rate * g / (np.sqrt(memory["s"]) + self.epsilon)
+
+
+class RMSProp(Optimiser):
+    """s ← ρ s + (1 − ρ) g², step η g / (√s + ε): AdaGrad that forgets, and so never comes to rest by itself."""
+
+    remembers = ("s",)
+
+    def __init__(
+        self, parameters: Iterable[Any], learning_rate: float, decay: float = 0.99, epsilon: float = 1e-8
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.decay, self.epsilon = decay, epsilon
+
+    def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
+        memory["s"] += (1 - self.decay) * (g * g - memory["s"])
+        return self.learning_rate * g / (np.sqrt(memory["s"]) + self.epsilon)
+
+
+class Adam(Optimiser):
+    """m ← β₁ m + (1 − β₁) g and s ← β₂ s + (1 − β₂) g², step η m̂ / (√ŝ + ε): momentum over RMSProp.
+
+    m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ): both began at 0 and are too small at first.
+    """
+
+    remembers = ("m", "s")
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        self.betas, self.epsilon = betas, epsilon
+
+    def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
+        (beta_m, beta_s), t = self.betas, self.steps
+        memory["m"] += (1 - beta_m) * (g - memory["m"])
+        memory["s"] += (1 - beta_s) * (g * g - memory["s"])
+        root = np.sqrt(memory["s"] / (1 - beta_s**t)) + self.epsilon
+        return self.learning_rate / (1 - beta_m**t) * memory["m"] / root
+
+
+OPTIMISERS = {
+    "SGD": SGD,
+    "momentum": Momentum,
+    "Nesterov": Nesterov,
+    "AdaGrad": AdaGrad,
+    "RMSProp": RMSProp,
+    "Adam": Adam,
+}

@@ -1,0 +1,132 @@
+"""The network that this chapter's lessons train, and the loop that trains it: shuffle, take a batch, step, repeat.
+
+Method     Mini-batch stochastic gradient descent: the lecture's on-line rule, θ ← θ − η ∇C of one example, with the mean
+           over a few examples in place of one, because a matrix product of 64 rows costs hardly more than one of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32, Int, UInt8
+
+from ch04_backprop.hidden_units import ReLU
+from ch04_backprop.layers import Layer, Linear, Network, Parameter
+from ch04_backprop.optimisers import Optimiser
+from ch04_backprop.output_units import SoftmaxCrossEntropy
+from common.errors import LossNotFinite
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images as rows of numbers with mean 0 and variance 1, both measured over all pixels of the training images."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, images: UInt8[np.ndarray, "n height width"]) -> Pixels:
+        return cls(float(images.mean()), float(images.std()))
+
+    def __call__(self, images: UInt8[np.ndarray, "n height width"]) -> Float32[np.ndarray, "n pixels"]:
+        return (images.reshape(len(images), -1).astype(np.float32) - np.float32(self.mean)) / np.float32(self.deviation)
+
+
+def mlp(
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+    hidden: Callable[[int], Sequence[Layer]] = lambda units: [ReLU()],
+    cost: SoftmaxCrossEntropy | None = None,
+) -> Network:
+    """A multilayer perceptron. sizes: of the input, each hidden layer, and the output: (784, 128, 10).
+
+    hidden: the layers that follow a hidden linear layer of so many units, ReLU unless told. Weights as He et al. 2015.
+    """
+    layers: list[Layer] = []
+    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=2):
+        layers.append(Linear(inputs, outputs, rng))
+        if number < len(sizes):
+            layers += hidden(outputs)
+    return Network(layers, cost or SoftmaxCrossEntropy())
+
+
+def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Int[np.ndarray, "batch"]]:
+    """0 … n − 1 in random order, size at a time; the last batch may be smaller."""
+    order = rng.permutation(n)
+    for start in range(0, n, size):
+        yield order[start : start + size]
+
+
+def one_cycle(share: float) -> float:
+    """The learning rate as a share of its peak (Smith 2018): up for a quarter of the training, then down to 0."""
+    return share / 0.25 if share < 0.25 else (1 - share) / 0.75
+
+
+@dataclass
+class Training:
+    """How to train. Called with a network and data, it changes the network and returns the loss of every step.
+
+    optimiser: made of the network's parameters. schedule: the learning rate's share of its value, from the share of the
+    steps that are done. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch: called with the
+    number of epochs done; True stops.
+    """
+
+    optimiser: Callable[[list[Parameter]], Optimiser]
+    epochs: int
+    batch_size: int = BATCH
+    schedule: Callable[[float], float] | None = None
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
+    penalise: Callable[[list[Parameter]], None] | None = None
+    each_epoch: Callable[[int], bool | None] = field(default=lambda epoch: None)
+
+    def __call__(
+        self,
+        network: Network,
+        x: Float32[np.ndarray, "n inputs"],
+        answers: Int[np.ndarray, "n"],
+        rng: np.random.Generator,
+    ) -> list[float]:
+        """Raises LossNotFinite where the loss stops being finite; the network is put back to where it last was."""
+        parameters = network.parameters()
+        optimiser, losses = self.optimiser(parameters), []
+        steps, peak = self.epochs * -(-len(x) // self.batch_size), optimiser.learning_rate
+        good = [p.data.copy() for p in parameters]
+        network.train()
+        for epoch in range(1, self.epochs + 1):
+            for batch in minibatches(len(x), self.batch_size, rng):
+                loss = network.gradient(
+                    x[batch] if self.augment is None else self.augment(x[batch], rng), answers[batch]
+                )
+                if not np.isfinite(loss):
+                    for parameter, kept in zip(parameters, good, strict=True):
+                        parameter.data[...] = kept
+                    raise LossNotFinite(loss, len(losses) + 1)
+                for parameter, kept in zip(parameters, good, strict=True):
+                    np.copyto(kept, parameter.data)
+                if self.penalise:
+                    self.penalise(parameters)
+                if self.schedule:
+                    optimiser.learning_rate = peak * self.schedule(len(losses) / steps)
+                optimiser.step()
+                losses.append(loss)
+            network.train(False)
+            if self.each_epoch(epoch):
+                break
+            network.train()
+        network.train(False)
+        return losses
+
+
+def predict(network: Network, x: Float32[np.ndarray, "n inputs"]) -> Int[np.ndarray, "n"]:
+    """The class with the largest output."""
+    network.train(False)
+    return network.forward(x).argmax(axis=1)
+
+
+def accuracy(network: Network, x: Float32[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> float:
+    """The share of answers that are right, in %."""
+    return float(100 * np.mean(predict(network, x) == answers))
