@@ -1,11 +1,11 @@
-"""Two numbers, one valley, two ways down: sixty small steps, or five that look at how the ground bends.
+"""Two numbers, one valley, two ways down: fifty small steps, or five that look at how the ground bends.
 
 Question   Which theta_0 and theta_1 make the tumours that we saw most probable, and how is that pair found?
-Method     The mean of −log Pr(y | x, θ) is convex in θ. Its gradient is Σ (p − y) (1, x) / n. Gradient descent follows it
-           with a fixed learning rate; Newton's method divides it by the Hessian, Σ p (1 − p) (1, x)(1, x)ᵀ / n.
+Method     The mean of −log Pr(y | x, θ) is convex in θ. Its gradient is Σ (p − y) (1, x) / n. Gradient descent follows
+           it with a fixed learning rate; Newton's method divides it by the Hessian, Σ p (1 − p) (1, x) (1, x)ᵀ / n.
 Rival      k nearest neighbours on the same input; scikit-learn's LogisticRegression without a penalty as reference.
-Differs    The lecture multiplies probabilities; we add their logarithms. The input is standardised: then both weights
-           have the same scale, and one learning rate fits both. The last facts say what it costs not to.
+Differs    The lecture multiplies probabilities; after the first picture we add their logarithms. The input is
+           standardised, so that one learning rate suits both weights; a fact says what it costs not to.
 Costs      1.5 s on two cores.
 """
 
@@ -21,13 +21,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 
 from ch03_classification.bernoulli import laplace_rule, malignant_as_1, score_probability
-from ch03_classification.sigmoid import INPUT, half_way, log_sigmoid, sigmoid
+from ch03_classification.sigmoid import INPUT, log_sigmoid, sigmoid
 from common import data, plots
 from common.run import Run
 from common.tuning import tuned
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 START = np.array([2.0, 2.0])
@@ -118,13 +117,13 @@ def draw_surface(grid: Thetas, loss: np.ndarray, climbs: np.ndarray, paths: dict
         axis.plot(*thetas.T, "o-", color=colour, markersize=4, linewidth=1.3, label=name)
     axis.plot(*paths["Newton's method"][-1], "*", color=plots.RED, markersize=13)
     axis.set(title="Mean log loss (nats)", xlabel=r"$\theta_0$", ylabel=r"$\theta_1$")
-    axis.legend(loc="lower left", framealpha=1)
+    axis.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="white")
     return figure
 
 
 def draw_steps(x: Float[np.ndarray, "n"], y: Labels, thetas: Thetas, neighbours: Callable) -> Figure:
     """The sigmoid after each step; and the last one beside the neighbours' shares."""
-    figure, (steps, rival) = plots.panels(2, height=3.2, sharey=True)
+    figure, (steps, rival) = plots.panels(2, height=3, sharey=True)
     grid = np.linspace(x.min(), x.max(), 300)
     curves = sigmoid(thetas @ design((grid - x.mean()) / x.std()).T)
     for i, curve in enumerate(curves):
@@ -134,7 +133,7 @@ def draw_steps(x: Float[np.ndarray, "n"], y: Labels, thetas: Thetas, neighbours:
     for axis in (steps, rival):
         plots.dots(axis, x, y + np.linspace(-0.03, 0.03, len(y)))
         axis.set_xlabel(f"{INPUT} (pixels)")
-        axis.legend(loc="lower right", fontsize=8)
+        axis.legend(loc=(0.02, 0.42), fontsize=8)
     steps.set_title("Newton's method, step by step")
     rival.set_title("Where it ends, and a rival")
     return figure
@@ -158,7 +157,7 @@ def lesson(run: Run) -> None:
             theta = method.model = paths[name][-1]
             score_probability(method, test, lambda X, theta=theta: sigmoid(design((X[:, 0] - mean) / size) @ theta))
     with run.method("scikit-learn, no penalty", kind="reference") as method:
-        reference = method.fit(Reference(C=np.inf, tol=1e-10), train)
+        reference = method.fit(Reference(C=np.inf, solver="newton-cholesky", tol=1e-10), train)
         score_probability(method, test, lambda X: reference.predict_proba(X)[:, 1])
     with run.method("k nearest neighbours", kind="classical") as method:
         search = method.fit(tuned(KNeighborsClassifier(), {"n_neighbors": NEIGHBOURS}, run), train)
@@ -182,11 +181,10 @@ def lesson(run: Run) -> None:
     raw, steps = design(x), run.pick(smoke=500, lecture=20_000)
     slow = safe_learning_rate(raw)
     lost = path(lambda theta: theta - slow * gradient(theta, raw, y), np.zeros(2), steps)[-1]
-    run.fact(
-        f"nats above the lowest after {steps} gradient steps in pixels", float(mean_log_loss(lost, raw, y) - lowest)
-    )
+    above = float(mean_log_loss(lost, raw, y) - lowest)
+    run.fact(f"nats above the lowest after {steps} gradient steps in pixels", above)
 
-    sides = (np.linspace(low, high, run.pick(smoke=30, lecture=90)) for low, high in ((-5, 4), (-1, 7)))
+    sides = (np.linspace(low, high, run.pick(smoke=30, lecture=70)) for low, high in ((-5, 4), (-1, 7)))
     grid = np.stack(np.meshgrid(*sides), axis=-1)
     loss = mean_log_loss(grid, X, y)
     climbs = mean_log_loss(newton_step(grid, X, y), X, y) > loss
@@ -198,8 +196,8 @@ def lesson(run: Run) -> None:
         draw_four,
         *FOUR,
         [np.array([0.0, 0.0]), np.array([1.0, 4.0]), likeliest],
-        caption="Four points, as the lecture draws them. Each sigmoid gives a probability (orange) to what every point "
-        "turned out to be; their product is the likelihood. Right: no sigmoid has a larger one.",
+        caption="A point turned out as it did with the probability that is the length of its orange stem. The product "
+        "of the four is the sigmoid's likelihood. Right: no other sigmoid has a larger one.",
     )
     run.figure(
         "surface",
@@ -208,8 +206,8 @@ def lesson(run: Run) -> None:
         loss,
         climbs,
         paths,
-        caption="One valley, no other: the surface is convex. Gradient descent goes straight down and then creeps along "
-        "the floor; Newton's method leaps. Where it is grey, its leap ends higher than it began.",
+        caption="One valley and no other: the surface is convex. Gradient descent walks down and then creeps along the "
+        "floor; Newton's method leaps. Where it is grey, a leap ends higher than it began.",
     )
     run.figure(
         "steps",
@@ -223,6 +221,6 @@ def lesson(run: Run) -> None:
     )
     few, many = counts["Newton's method"], counts["gradient descent"]
     run.note(
-        f"{few:.0f} Newton steps or {many:.0f} of gradient descent. But from {share:.0f} % of the surface shown Newton's "
-        "first step climbs, and some starts never arrive: the next lesson gives it a brake."
+        f"{few:.0f} Newton steps or {many:.0f} of gradient descent. But on {share:.0f} % of the surface shown a Newton "
+        "step climbs, and from some of it Newton never arrives: the next lesson gives it a brake."
     )

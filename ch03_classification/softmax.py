@@ -132,12 +132,12 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         penalty = np.full(X.shape[1], float(self.penalty))
         penalty[0] = 0.0
         theta, self.losses_ = np.zeros((X.shape[1], Y.shape[1])), []
-        done = False
-        for iterations in (FIRST, self.max_iter - FIRST):
-            if not done and iterations > 0:
-                R = rounding(X, doubt(np.exp(log_softmax(X @ theta))), penalty)
-                theta, losses, done = descend(theta, R, (X, Y, penalty), iterations, self.tol)
-                self.losses_ += losses
+        done, steps = False, FIRST
+        while not done and len(self.losses_) < self.max_iter:
+            R = rounding(X, doubt(np.exp(log_softmax(X @ theta))) / 2, penalty)
+            theta, losses, done = descend(theta, R, (X, Y, penalty), min(steps, self.max_iter - len(self.losses_)), self.tol)
+            self.losses_ += losses
+            steps *= 3
         if not done:
             warnings.warn(f"no minimum after {self.max_iter} steps; raise max_iter", ConvergenceWarning, stacklevel=2)
         self.n_iter_ = len(self.losses_)

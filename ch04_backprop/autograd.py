@@ -2,9 +2,9 @@
 
 Question   Deltas by hand need a backward for every layer. Can a machine write the backward pass, of any expression?
 Method     Reverse-mode automatic differentiation (Linnainmaa 1970; Griewank and Walther 2008, chapter 3). An operation
-           keeps its operands and, beside its own line, the rule that turns the result's gradient g into each operand's.
-Differs    The semantics are PyTorch's. But a graph that was walked is freed whole, unless retain_graph=True; comparisons
-           give NumPy masks, grad is a NumPy array, and of equal maxima each gets its share, as in torch.amax.
+           keeps its operands, and beside its own line stands how a gradient g of the result becomes one of each.
+Differs    The semantics are PyTorch's. But a graph that was walked is freed whole, unless retain_graph=True; masks and
+           grad are NumPy arrays, and of equal maxima each gets its share, as in torch.amax.
 
 graph.py draws what a tensor remembers; moons.py trains a network with it.
 """
@@ -38,9 +38,6 @@ class Tensor(VersionedArray):
         Tensor._born += 1  # a result is younger than its operands: by age, youngest first, is an order to walk back
         self._age = Tensor._born
 
-    def __repr__(self) -> str:
-        return f"Tensor({self.data}{', requires_grad=True' if self.requires_grad else ''})"
-
     def zero_grad(self) -> None:
         """Forget the gradient, which would otherwise be added to."""
         self.grad = None
@@ -48,6 +45,10 @@ class Tensor(VersionedArray):
     def retain_grad(self) -> None:
         """Let backward set grad here too, though this is no leaf but a result."""
         self._keeps_grad = True
+
+    def operands(self) -> list[Tensor]:
+        """What it was made from, as far as gradients are required; nothing for a leaf."""
+        return [operand for operand, *_ in self._made_of or () if operand.requires_grad]
 
     def detach(self) -> Tensor:
         """The same values, of unknown origin."""
@@ -73,7 +74,8 @@ class Tensor(VersionedArray):
                 node.grad = g.copy() if node.grad is None else node.grad + g
             for operand, rule, _ in node._made_of:
                 if operand.requires_grad:
-                    share, before = unbroadcast(rule(g), operand.shape), arrived.get(id(operand))
+                    share = unbroadcast(rule(g), operand.shape).astype(operand.dtype, copy=False)
+                    before = arrived.get(id(operand))
                     arrived[id(operand)] = share if before is None else before + share
             if node._made_of and not retain_graph:
                 node._made_of = None
@@ -92,9 +94,7 @@ class Tensor(VersionedArray):
                 raise RuntimeError(f"backward: a result of shape {node.shape} was changed in place, its origin is lost")
             for operand, _, version in node._made_of:
                 if operand.version != version:
-                    raise RuntimeError(
-                        f"backward: a tensor of shape {operand.shape} was changed in place after its use"
-                    )
+                    raise RuntimeError(f"backward: an operand of shape {operand.shape} was changed in place since")
                 if operand.requires_grad and id(operand) not in found:
                     found[id(operand)] = operand
                     stack.append(operand)
@@ -107,14 +107,8 @@ class Tensor(VersionedArray):
             result._made_of = [(operand, rule, operand.version) for operand, rule in made_of]
         return result
 
-    def _pair(self, other: Any, sign: str) -> tuple[Tensor, Tensor]:
-        other = other if isinstance(other, Tensor) else Tensor(np.asarray(other, dtype=self.dtype))
-        if sign != "@":
-            try:
-                np.broadcast_shapes(self.shape, other.shape)
-            except ValueError:
-                raise ValueError(f"{sign}: shapes {self.shape} and {other.shape} do not broadcast") from None
-        return self, other
+    def _pair(self, other: Any) -> tuple[Tensor, Tensor]:
+        return self, other if isinstance(other, Tensor) else Tensor(np.asarray(other, dtype=self.dtype))
 
     def _overwrite(self, index: Any, other: Any) -> Tensor:
         if Tensor.recording and (self.requires_grad or getattr(other, "requires_grad", False)):
@@ -124,29 +118,29 @@ class Tensor(VersionedArray):
     # Operations: the value, and beside it the rule for each operand.
 
     def __add__(self, other: Any) -> Tensor:
-        a, b = self._pair(other, "+")
+        a, b = self._pair(other)
         return self._result(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
 
     def __sub__(self, other: Any) -> Tensor:
-        a, b = self._pair(other, "-")
+        a, b = self._pair(other)
         return self._result(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
 
     def __mul__(self, other: Any) -> Tensor:
-        a, b = self._pair(other, "*")
+        a, b = self._pair(other)
         return self._result(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
 
     def __truediv__(self, other: Any) -> Tensor:
-        a, b = self._pair(other, "/")
+        a, b = self._pair(other)
         return self._result(a.data / b.data, (a, lambda g: g / b.data), (b, lambda g: -g * a.data / b.data**2))
 
     def __pow__(self, other: Any) -> Tensor:
-        a, b = self._pair(other, "**")
+        a, b = self._pair(other)
         out, less = a.data**b.data, np.where(b.data == 0, 1, b.data - 1)  # a⁰ is flat, at a = 0 as well
         rule_b = lambda g: g * out * np.log(np.where(a.data == 0, 1, a.data))  # noqa: E731
         return self._result(out, (a, lambda g: g * b.data * a.data**less), (b, rule_b))
 
     def __matmul__(self, other: Any) -> Tensor:
-        a, b = self._pair(other, "@")
+        a, b = self._pair(other)
         if a.ndim == 1:  # a row for the time being
             product = a.reshape(1, -1) @ b
             return product[..., 0, :] if b.ndim > 1 else product[0]
@@ -161,16 +155,16 @@ class Tensor(VersionedArray):
         return self._result(-self.data, (self, lambda g: -g))
 
     def __rsub__(self, other: Any) -> Tensor:
-        return -self + other
+        return self._pair(other)[1] - self
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return self._pair(other, "/")[1] / self
+        return self._pair(other)[1] / self
 
     def __rpow__(self, other: Any) -> Tensor:
-        return self._pair(other, "**")[1] ** self
+        return self._pair(other)[1] ** self
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return self._pair(other, "@")[1] @ self
+        return self._pair(other)[1] @ self
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -212,7 +206,7 @@ class Tensor(VersionedArray):
         return tuple(range(self.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
 
     def reshape(self, *shape: int) -> Tensor:
-        return self._result(self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
+        return self._result(self.data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
 
     def transpose(self, *axes: int) -> Tensor:
         order = axes or range(self.ndim)[::-1]

@@ -1,32 +1,22 @@
 """A network is a row of layers, and each hands a delta to the one before it.
 
-Question   How much is each weight to blame for a network's mistake, and can all be told for the price of two passes?
 Method     The layered view. Forward: z^{l+1} = f^l(z^l; θ^l). Backward, with δ^l = ∂C/∂z^l and δ = 1 behind the last
-           layer: δ_i^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂z_i^l and ∂C/∂θ^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂θ^l. (Dreyfus 1962;
-           Rumelhart, Hinton and Williams 1986.)
-Rival      Logistic regression, fitted by Newton's method: two classes of softmax are the same model.
-Differs    The lecture writes δ_{j+1}^{l+1} in one sum: the component is j, only the layer is l + 1. Its rows are points
+           layer: δ_i^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂z_i^l and ∂C/∂θ^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂θ^l (Dreyfus 1962;
+           Rumelhart, Hinton and Williams 1986).
+Differs    The lecture writes δ_{j+1}^{l+1} in one sum: the component is j, only the layer is l + 1. A row is a point
            here, so that a batch goes through at once. Softmax and log-likelihood are two layers, as drawn there; where
            a probability reaches 0 that breaks, and output_units.py joins them.
-Costs      1 s on two cores.
+
+deltas.py sends one point through and back; finite_differences.py checks and counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-
-from common import data, plots
-from common.run import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-LEARNING_RATE, STEPS = 1.0, 300
 
 
 class Parameter:
@@ -58,7 +48,7 @@ class Layer:
 
 
 class Linear(Layer):
-    """z^{l+1} = z^l W + b. W: (inputs, outputs), random with variance 2 / inputs unless std is told (He et al. 2015)."""
+    """z^{l+1} = z^l W + b. W: (inputs, outputs), random; its variance is 2 / inputs (He et al. 2015) unless told."""
 
     def __init__(
         self,
@@ -168,92 +158,3 @@ class Network:
         cost = self.cost.forward(self.forward(x), answers)
         self.backward(self.cost.backward())
         return cost
-
-
-def two_class_softmax(inputs: int, rng: np.random.Generator) -> Network:
-    """The lecture's example: only its first layer has parameters, a θ_0 and a θ_1, the weights of either class."""
-    return Network([Linear(inputs, 2, rng, std=0.01, dtype=np.float64), Softmax()], LogLikelihood())
-
-
-def descend(network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> list[float]:
-    """θ ← θ − η ∂C/∂θ, STEPS times over all points. Returns the cost before each step."""
-    costs = []
-    for _ in range(STEPS):
-        costs.append(network.gradient(x, answers))
-        for parameter in network.parameters():
-            parameter.data -= LEARNING_RATE * parameter.grad
-    return costs
-
-
-def draw_deltas(x: Float[np.ndarray, "1 2"], answer: int, network: Network) -> Figure:
-    """The network as a row of layers for one point: z above each wire, and δ, which runs back, below it."""
-    z = [x, network.layers[0].forward(x)]
-    z.append(network.layers[1].forward(z[-1]))
-    cost = network.cost.forward(z[-1], np.array([answer]))
-    delta = [network.cost.backward()]
-    for layer in reversed(network.layers):
-        delta.append(layer.backward(delta[-1]))
-    delta.reverse()
-
-    figure, axis = plots.panels(width=9.6, height=3.0)
-    axis.set(xlim=(-0.55, 6.75), ylim=(-0.25, 2.1))
-    axis.axis("off")
-    boxes = ("layer 1: linear\n$\\theta_0, \\theta_1$", "layer 2: softmax", f"layer 3: $-\\log p_{answer + 1}$")
-    for place, name in zip((1, 3, 5), boxes, strict=True):
-        axis.text(place, 1, name, ha="center", va="center", bbox={"boxstyle": "round,pad=0.6", "fc": "white"})
-    for place in (0, 2, 4, 6):
-        ends = {"xytext": (place - 0.38, 1.16), "xy": (place + 0.38, 1.16)}
-        axis.annotate("", **ends, arrowprops={"arrowstyle": "->", "color": plots.BLUE, "lw": 1.6})
-        back = {"xytext": (place + 0.38, 0.84), "xy": (place - 0.38, 0.84)}
-        axis.annotate("", **back, arrowprops={"arrowstyle": "->", "color": plots.ORANGE, "lw": 1.6})
-    for number, (values, deltas) in enumerate(zip(z, delta, strict=True)):
-        for k in (0, 1):
-            axis.text(
-                2 * number,
-                1.62 - 0.27 * k,
-                f"$z^{number + 1}_{k + 1}$ = {values[0, k]:.3f}",
-                ha="center",
-                color=plots.BLUE,
-            )
-            text = f"$\\delta^{number + 1}_{k + 1}$ = {deltas[0, k]:.3f}"
-            axis.text(2 * number, 0.5 - 0.27 * k, text, ha="center", color=plots.ORANGE)
-    axis.text(6, 1.62, f"$z^4$ = C = {cost:.3f}", ha="center", color=plots.BLUE)
-    axis.text(6, 0.5, r"$\delta^4$ = 1", ha="center", color=plots.ORANGE)
-    return figure
-
-
-def lesson(run: Run) -> None:
-    from sklearn.linear_model import LogisticRegression
-
-    tumours = data.breast_cancer(seed=run.seed)
-    train, test = (part.select("mean radius", "mean texture") for part in (tumours.train, tumours.test))
-    mean, size = train.features.mean(axis=0), train.features.std(axis=0)
-
-    with run.method("two-class softmax, deltas", kind="from scratch") as method:
-        network = method.model = two_class_softmax(2, run.rng)
-        costs = method.time(descend, network, (train.features - mean) / size, train.targets)
-        method.score(test, predict=lambda x: network.forward((x - mean) / size).argmax(axis=1))
-    with run.method("logistic regression", kind="reference") as method:
-        method.fit(LogisticRegression(C=np.inf), train)
-        reference = method.score(test)
-    run.fact(
-        "test tumours on which both agree",
-        100 * np.mean(run.methods["two-class softmax, deltas"].predictions == reference),
-        "%",
-    )
-    run.fact(f"cost after {STEPS} steps, above the first", costs[-1] / costs[0])
-    run.floor("two-class softmax, deltas", "accuracy", at_least=85)
-
-    W = network.layers[0].W.data
-    run.figure(
-        "deltas",
-        draw_deltas,
-        (test.features[:1] - mean) / size,
-        int(test.targets[0]),
-        network,
-        caption="One tumour goes through the network: z runs forward (blue), δ = ∂C/∂z runs back (orange). δ³ is 0 for the "
-        "class that is not the answer, and softmax spreads it so that the two δ² cancel.",
-    )
-    run.note(
-        f"Only θ_0 − θ_1 = {np.round(W[:, 0] - W[:, 1], 2)} counts: the same added to both leaves every probability as it is."
-    )

@@ -7,10 +7,11 @@ CHAPTER = Chapter(
     title="Backpropagation",
     lessons=(
         "gradient_descent",  # one step downhill, three fates, and momentum
-        "layers",  # the layered view: every layer hands a delta to the one before
-        "autograd",  # the same, by a machine that remembers what was computed
-        "graph",  # what it remembers, drawn
-        "optimisers",  # momentum, Nesterov, AdaGrad, RMSProp, Adam on two valleys
+        "deltas",  # the layered view (layers.py): every layer hands a delta to the one before
+        "finite_differences",  # the slow way, which checks the fast one
+        "graph",  # the same by a machine that remembers (autograd.py), drawn
+        "moons",  # and trained
+        "valleys",  # momentum, Nesterov, AdaGrad, RMSProp, Adam (optimisers.py) on Rosenbrock and Beale
         "optimiser_race",  # and on a network
         "output_units",  # linear, sigmoid, softmax, each with its loss, and exponentials that overflow
         "hidden_units",  # ReLU and its kin
@@ -28,6 +29,7 @@ CHAPTER = Chapter(
         "race",  # and against the classical rivals
         "scientific_method",  # how not to be fooled by a seed
     ),
+    threads=1,
 )
 
 if __name__ == "__main__":

@@ -22,12 +22,12 @@ from jaxtyping import Shaped
 class Optimiser:
     """Steps for parameters: objects with data and grad, Tensors as well as Parameters. A subclass says how far.
 
-    learning_rate: η, may be changed between steps. memory: for each parameter, what the rule remembers of it.
+    learning_rate: η, one for all or an array that fits; may be changed between steps. memory: for each parameter, what the rule remembers of it.
     """
 
     remembers: tuple[str, ...] = ()
 
-    def __init__(self, parameters: Iterable[Any], learning_rate: float) -> None:
+    def __init__(self, parameters: Iterable[Any], learning_rate: float | np.ndarray) -> None:
         self.parameters, self.learning_rate, self.steps = list(parameters), learning_rate, 0
         self.memory = [{name: np.zeros_like(p.data) for name in self.remembers} for p in self.parameters]
 
@@ -56,7 +56,7 @@ class Momentum(Optimiser):
 
     remembers = ("v",)
 
-    def __init__(self, parameters: Iterable[Any], learning_rate: float, momentum: float = 0.9) -> None:
+    def __init__(self, parameters: Iterable[Any], learning_rate: float | np.ndarray, momentum: float = 0.9) -> None:
         super().__init__(parameters, learning_rate)
         self.momentum = momentum
 
@@ -90,7 +90,7 @@ class RMSProp(Optimiser):
     remembers = ("s",)
 
     def __init__(
-        self, parameters: Iterable[Any], learning_rate: float, decay: float = 0.99, epsilon: float = 1e-8
+        self, parameters: Iterable[Any], learning_rate: float | np.ndarray, decay: float = 0.99, epsilon: float = 1e-8
     ) -> None:
         super().__init__(parameters, learning_rate)
         self.decay, self.epsilon = decay, epsilon
@@ -111,7 +111,7 @@ class Adam(Optimiser):
     def __init__(
         self,
         parameters: Iterable[Any],
-        learning_rate: float = 1e-3,
+        learning_rate: float | np.ndarray = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
     ) -> None:

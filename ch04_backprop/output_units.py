@@ -2,23 +2,36 @@
 
 Question   A network ends in plain numbers. How do they become a quantity, a probability, or several that sum to 1?
 Method     Linear, sigmoid and softmax units, each with the log-likelihood of its distribution (Gaussian, Bernoulli,
-           categorical). Joined, every one has the same delta: (prediction − answer) / N. (Bridle 1990; Bishop 1995, §6.)
-Rival      The same units with the squared error, and with logarithms taken after the exponentials have overflowed.
+           categorical). Joined, each has the same delta: (prediction − answer) / N. (Bridle 1990; Bishop 1995, §6.)
+Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot answers.
 Differs    The lecture draws softmax and log-likelihood as two layers, as layers.py has them; here they are one.
-Costs      2 s on two cores.
+Costs      4 s on two cores, nearly all of it to choose learning rates.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int, Real, Shaped
+from sklearn.linear_model import RidgeClassifier
 
+from ch04_backprop.layers import Layer, Linear, Network, Sigmoid, Softmax
+from common import data, plots
+from common.errors import LossNotFinite
 from common.run import Run
+from common.tuning import tuned
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.figure import Figure
+
+RATE, STEPS = 0.3, 300  # of gradient descent, for the tumours
+RATES = [0.01, 0.03, 0.1, 0.3]  # of momentum, for the digits
+PENALTIES = [10.0, 100.0, 1000.0, 10_000.0]  # of ridge
+
+Curve = tuple[list[float], list[float]]
 
 
 def log_sum_exp(z: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n 1"]:
@@ -72,5 +85,166 @@ class SoftmaxCrossEntropy:
         return (np.exp(self.log_p) - self.wanted) / len(self.wanted)
 
 
+class OneHotSquaredError(SquaredError):
+    """The squared error of a classifier: answer y is the vector e_y. unit: the layer that makes the prediction of z."""
+
+    def __init__(self, unit: Layer | None = None) -> None:
+        self.unit = unit
+
+    def forward(self, z: Float[np.ndarray, "n classes"], answers: Int[np.ndarray, "n"]) -> float:
+        predicted = self.unit.forward(z) if self.unit else z
+        return super().forward(predicted, np.eye(z.shape[1], dtype=z.dtype)[answers])
+
+    def backward(self) -> Float[np.ndarray, "n classes"]:
+        """(prediction − e_y) / N, back through the unit: its slope comes in, and no logarithm takes it out again."""
+        delta = super().backward()
+        return self.unit.backward(delta) if self.unit else delta
+
+
+def naive_log_loss(z: Float[np.ndarray, "n"]) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """C = −log σ(z) of points whose answer is 1, and ∂C/∂z = ∂C/∂p · ∂p/∂z, step by step as the formulas stand."""
+    with np.errstate(all="ignore"):
+        p = 1 / (1 + np.exp(-z))
+        return -np.log(p), -1 / p * (p * (1 - p))
+
+
+def first_failures(dtype: type) -> dict[str, int]:
+    """The first whole number at which each step of the naive way fails."""
+    z = np.arange(1000, dtype=dtype)
+    with np.errstate(all="ignore"):
+        behind = Softmax().forward(np.stack([-z, 0 * z], axis=1))[:, 0]
+        failures = {
+            "e^z is infinite from z =": np.isinf(np.exp(z)),
+            "softmax gives 0, its logarithm −∞, to a logit behind by": behind == 0,
+            "−log σ(z) is 0 from z =": naive_log_loss(z)[0] == 0,
+        }
+    return {what: int(failed.argmax()) for what, failed in failures.items()}
+
+
+def descend(network: Network, x: Float[np.ndarray, "n m"], answers: Shaped[np.ndarray, "n ..."], rate: float) -> Curve:
+    """Gradient descent on all points. Of each step: the share of right answers in %, and the length of ∂C/∂W."""
+    unit, right, length = network.layers[0], [], []
+    for _ in range(STEPS):
+        network.gradient(x, answers)
+        right.append(100 * float(np.mean((unit.forward(x) > 0).ravel() == answers.ravel())))
+        length.append(float(np.linalg.norm(unit.W.grad)))
+        for parameter in network.parameters():
+            parameter.data -= rate * parameter.grad
+    return right, length
+
+
+def recoveries(x: Float[np.ndarray, "n m"], answers: Int[np.ndarray, "n"], run: Run) -> dict[str, Curve]:
+    """One sigmoid unit learns that every answer is the other one; then copies of it learn the truth."""
+    misled = Network([Linear(x.shape[1], 1, run.rng, std=0.01, dtype=np.float64)], SigmoidCrossEntropy())
+    descend(misled, x, 1 - answers, rate=10 * RATE)
+    curves = {"log loss": descend(deepcopy(misled), x, answers, RATE)}
+    for name, rate in (("squared error", RATE), ("squared error, 100 × the rate", 100 * RATE)):
+        squared = Network([*deepcopy(misled.layers), Sigmoid()], SquaredError())
+        curves[name] = descend(squared, x, answers[:, None], rate)
+    return curves
+
+
+def draw_numbers() -> Figure:
+    """A point's loss, the loss's relative error, and its slope, against the logit of the right class, in float32."""
+    figure, (loss, digits, slope) = plots.panels(3, width=3.5, height=3.1)
+    z = np.linspace(-120, 30, 601, dtype=np.float32)
+    (naive, naive_slope), joined, unit = naive_log_loss(z), np.logaddexp(0, -z), Sigmoid()
+    residual = unit.forward(z) - 1
+    loss.plot(z, joined, color=plots.BLUE, label="joined")
+    loss.plot(z, np.where(np.isfinite(naive), naive, np.nan), "--", color=plots.ORANGE, label="naive")
+    slope.plot(z, residual, color=plots.BLUE, label="log loss, joined")
+    slope.plot(z, naive_slope, "--", color=plots.ORANGE, label="log loss, naive")
+    slope.plot(z, unit.backward(residual), color=plots.RED, label="squared error")
+    for axis, height, text in ((loss, 30, "∞"), (slope, -0.5, "NaN")):
+        axis.axvspan(-120, -88.7, color=plots.ORANGE, alpha=0.12, linewidth=0)
+        axis.text(-104, height, text, color=plots.ORANGE, ha="center", weight="bold")
+    right = z > 0
+    exact = np.log1p(np.exp(-z[right].astype(float)))
+    for values, style, colour in ((joined, "-", plots.BLUE), (naive, "--", plots.ORANGE)):
+        error = np.maximum(np.abs(values[right] / exact - 1), 1e-9)
+        digits.semilogy(z[right], error, style, color=colour, linewidth=1.4)
+    loss.set(title="Log loss", ylabel="loss (nats)")
+    digits.set(title="Digits lost where right", ylabel="relative error of the loss")
+    slope.set(title="How hard a point pushes", ylabel="∂C/∂z")
+    figure.supxlabel("logit of the right class", fontsize=10)
+    loss.legend(loc="upper right")
+    slope.legend(loc="center", fontsize=8)
+    return figure
+
+
+def draw_recovery(curves: dict[str, Curve]) -> Figure:
+    """Right answers and the length of the gradient, step by step."""
+    figure, axes = plots.panels(2)
+    for (name, curve), colour in zip(curves.items(), (plots.BLUE, plots.RED, plots.ORANGE), strict=True):
+        for axis, values in zip(axes, curve, strict=True):
+            axis.plot(np.arange(1, STEPS + 1), values, color=colour, label=name)
+    axes[0].set(title="Taught wrong, then put right", xlabel="step", xscale="log", ylabel="right answers (%)")
+    axes[1].set(title="Length of the gradient", xlabel="step", xscale="log", ylabel="‖∂C/∂W‖", yscale="log")
+    axes[1].legend(loc="lower left")
+    return figure
+
+
 def lesson(run: Run) -> None:
-    raise NotImplementedError
+    from ch04_backprop.optimisers import Momentum
+    from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle, predict
+
+    for dtype in (np.float32, np.float64):
+        for what, logit in first_failures(dtype).items():
+            run.fact(f"{dtype.__name__}: {what}", logit)
+    run.figure(
+        "numbers",
+        draw_numbers,
+        caption="One point in float32. Naive, the loss is infinite and its slope no number where they matter most, and "
+        "digits go where the unit is right. The squared error's slope dies where the unit is most wrong.",
+    )
+    tumours = data.breast_cancer(seed=run.seed).train
+    x = (tumours.features - tumours.features.mean(axis=0)) / tumours.features.std(axis=0)
+    curves = recoveries(x, tumours.labels, run)
+    for name, (right, _) in curves.items():
+        run.fact(f"right answers after {STEPS} steps, {name}", right[-1], "%")
+    run.figure(
+        "recovery",
+        draw_recovery,
+        curves,
+        caption="A sigmoid unit was taught the opposite of the truth, and now the truth. While it is sure and wrong "
+        "the log loss pushes hardest and the squared error hardly: a hundred times the rate makes up for it.",
+    )
+
+    digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=6)
+    (fitted, held_out), test = digits.split(seed=run.seed), digits.test
+    pixels = Pixels.of(digits.train.images)
+
+    def trained(cost: Layer, rate: float, part: data.Images) -> Network:
+        rng = np.random.default_rng(run.seed)
+        network = Network(mlp((784, 64, 10), rng).layers, cost)
+        training = Training(lambda parameters: Momentum(parameters, rate), epochs, batch_size=32, schedule=one_cycle)
+        with suppress(LossNotFinite), np.errstate(over="ignore", invalid="ignore"):  # too fast: as it last was
+            training(network, pixels(part.images), part.labels, rng)
+        return network
+
+    def chosen(cost: Layer) -> Network:
+        right = [accuracy(trained(cost, rate, fitted), pixels(held_out.images), held_out.labels) for rate in RATES]
+        return trained(cost, RATES[int(np.argmax(right))], digits.train)
+
+    softmax, squared, linear = "softmax, log loss", "softmax, squared error", "linear, squared error"
+    costs = {softmax: SoftmaxCrossEntropy(), squared: OneHotSquaredError(Softmax()), linear: OneHotSquaredError()}
+    for name, cost in costs.items():
+        with run.method(name, kind="from scratch") as method:
+            network = method.model = method.time(chosen, cost)
+            method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
+            if name != linear:  # whose outputs are no probabilities
+                z = network.forward(pixels(test.images))
+                losses = (log_sum_exp(z) - z)[np.arange(len(z)), test.labels]
+                method.score_items("log loss", losses, test, unit="nats")
+    with run.method("ridge on one-hot answers", kind="classical") as method:
+        ridge = method.model = tuned(RidgeClassifier(), {"alpha": PENALTIES}, run, scoring="accuracy")
+        method.time(ridge.fit, pixels(digits.train.images), digits.train.labels)
+        method.score(test, predict=lambda images: ridge.predict(pixels(images)))
+    for rival in (squared, linear, "ridge on one-hot answers"):
+        run.compare(softmax, rival)
+    run.compare(softmax, squared, "log loss")
+    run.floor(softmax, "accuracy", at_least=90)
+    run.note(
+        f"A unit that began sure and wrong has {curves['log loss'][0][-1]:.0f} % right after {STEPS} steps with the "
+        f"log loss, {curves['squared error'][0][-1]:.0f} % with the squared error."
+    )

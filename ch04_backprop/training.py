@@ -1,13 +1,14 @@
 """The network that this chapter's lessons train, and the loop that trains it: shuffle, take a batch, step, repeat.
 
-Method     Mini-batch stochastic gradient descent: the lecture's on-line rule, θ ← θ − η ∇C of one example, with the mean
-           over a few examples in place of one, because a matrix product of 64 rows costs hardly more than one of 1.
+Method     Mini-batch stochastic gradient descent: the lecture's on-line rule, θ ← θ − η ∇C of one example, with the
+           mean over some examples in place of one, for a matrix product of 64 rows hardly costs more than one of 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
@@ -47,7 +48,7 @@ def mlp(
     hidden: the layers that follow a hidden linear layer of so many units, ReLU unless told. Weights as He et al. 2015.
     """
     layers: list[Layer] = []
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=2):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=2):
         layers.append(Linear(inputs, outputs, rng))
         if number < len(sizes):
             layers += hidden(outputs)
@@ -70,9 +71,9 @@ def one_cycle(share: float) -> float:
 class Training:
     """How to train. Called with a network and data, it changes the network and returns the loss of every step.
 
-    optimiser: made of the network's parameters. schedule: the learning rate's share of its value, from the share of the
-    steps that are done. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch: called with the
-    number of epochs done; True stops.
+    optimiser: made of the network's parameters. schedule: from the share of the steps that are done, the share of its
+    peak that the learning rate has. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch: is
+    told how many epochs are done; True stops.
     """
 
     optimiser: Callable[[list[Parameter]], Optimiser]
@@ -94,19 +95,19 @@ class Training:
         parameters = network.parameters()
         optimiser, losses = self.optimiser(parameters), []
         steps, peak = self.epochs * -(-len(x) // self.batch_size), optimiser.learning_rate
-        good = [p.data.copy() for p in parameters]
-        network.train()
+        good = [parameter.data.copy() for parameter in parameters]
         for epoch in range(1, self.epochs + 1):
+            network.train()
             for batch in minibatches(len(x), self.batch_size, rng):
-                loss = network.gradient(
-                    x[batch] if self.augment is None else self.augment(x[batch], rng), answers[batch]
-                )
+                inputs = self.augment(x[batch], rng) if self.augment else x[batch]
+                with np.errstate(over="ignore", invalid="ignore"):  # the next line but one sees what comes of it
+                    loss = network.gradient(inputs, answers[batch])
                 if not np.isfinite(loss):
                     for parameter, kept in zip(parameters, good, strict=True):
                         parameter.data[...] = kept
                     raise LossNotFinite(loss, len(losses) + 1)
                 for parameter, kept in zip(parameters, good, strict=True):
-                    np.copyto(kept, parameter.data)
+                    kept[...] = parameter.data
                 if self.penalise:
                     self.penalise(parameters)
                 if self.schedule:
@@ -116,8 +117,6 @@ class Training:
             network.train(False)
             if self.each_epoch(epoch):
                 break
-            network.train()
-        network.train(False)
         return losses
 
 

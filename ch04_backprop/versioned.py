@@ -28,6 +28,9 @@ class VersionedArray:
         self._data = data if data.dtype.kind == "f" else data.astype(np.float64)
         self.version = 0
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._data})"
+
     @property
     def data(self) -> np.ndarray:
         return self._data

@@ -97,5 +97,6 @@ def draw_differences(comparisons: Sequence[Comparison], height: float = 0.26) ->
     axis.invert_yaxis()
     axis.grid(visible=False, axis="y")
     first = comparisons[0]
-    axis.set(xlabel=f"change of {first.metric} ({first.unit} points) on {first.n} test items, {first.seeds} seeds")
+    unit = {"%": "points"}.get(first.unit, first.unit)
+    axis.set(xlabel=f"change of {first.metric} ({unit}) on {first.n} test items, {first.seeds} seeds")
     return figure

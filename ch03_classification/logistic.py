@@ -1,0 +1,186 @@
+"""Thirty measurements of a tumour, one probability: the boundary is the plane where xᵀθ = 0.
+
+Question   How is logistic regression fitted to many inputs, and what do Newton's few steps save over a thousand?
+Method     Σ −log Pr(y | x, θ) + λ/2 ‖w‖², whose gradient is Xᵀ(p − y) + λw and whose Hessian Xᵀ diag(p (1 − p)) X + λI.
+           A Newton step is a weighted least squares fit to xᵀθ + (y − p) / p (1 − p): hence its other name, iteratively
+           reweighted least squares (Nelder and Wedderburn 1972; Rubin 1983). Its code, and Nesterov's, is in descent.py.
+Rival      Linear discriminant analysis, k nearest neighbours; scikit-learn's LogisticRegression as the reference.
+Differs    The lecture has no penalty; why one is needed is the next lesson. λ is chosen by cross-validation.
+Costs      3 s on two cores, most of it to choose λ and k.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as Reference
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ch03_classification.bernoulli import malignant_as_1, score_probability
+from ch03_classification.descent import Objective, accelerated_gradient, newton, separated
+from ch03_classification.logistic_line import NEIGHBOURS, neighbours_probability
+from ch03_classification.sigmoid import sigmoid
+from common import data, plots
+from common.data import Table
+from common.run import Run
+from common.tuning import scaled, tuned
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EPSILON = np.finfo(np.float64).eps
+SOLVE = {"newton": newton, "gradient": accelerated_gradient}
+PENALTIES = np.logspace(-3, 3, 13).tolist()
+TWO = ("worst texture", "worst concave points")
+SEPARABLE = (
+    "the classes are separable, so without a penalty the loss falls for ever as the weights grow: no finite weights are "
+    "best, these are where it stopped; use penalty > 0"
+)
+
+
+class LogisticRegression(ClassifierMixin, BaseEstimator):
+    """argmin Σ −log Pr(y | x, θ) + penalty/2 ‖w‖² for two classes, the intercept unpenalised.
+
+    penalty: λ ≥ 0, scikit-learn's 1 / C. solver: "newton" or "gradient". fit sets classes_ (2,), coef_ (1, m),
+    intercept_ (1,), n_iter_, and loss_curve_, the objective at each step.
+    """
+
+    def __init__(self, penalty: float = 1.0, solver: str = "newton", max_iter: int = 10_000, tol: float = 1e-5) -> None:
+        self.penalty = penalty
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> LogisticRegression:
+        """X: (n, m). y: (n,), labels of two kinds. Raises ValueError as scikit-learn does; warns where no fit is best."""
+        if self.solver not in SOLVE:
+            raise ValueError(f"solver must be one of {', '.join(SOLVE)}, got {self.solver!r}")
+        if not 0 <= self.penalty < np.inf:
+            raise ValueError(f"penalty must be finite and at least 0, got {self.penalty}")
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, y = np.unique(y, return_inverse=True)
+        if len(self.classes_) == 1:
+            raise ValueError(f"This solver needs samples of at least 2 classes, but all are of class {self.classes_[0]}")
+        if len(self.classes_) > 2:
+            kinds = f"multiclass: {len(self.classes_)} classes"
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kinds}")
+        # Columns are centred, which the intercept makes up for, and get units in which no curvature is above 1, so that
+        # one step length suits all. The penalty stays on the weights of the columns as they came.
+        mean, penalties = X.mean(axis=0), np.full(X.shape[1] + 1, float(self.penalty))
+        design, penalties[0] = np.empty((len(X), len(penalties))), 0.0
+        design[:, 0] = 1.0
+        np.subtract(X, mean, out=design[:, 1:])
+        unit = np.sqrt(np.einsum("ij,ij->j", design, design) / 4 + penalties)
+        unit[1:][unit[1:] <= len(X) * EPSILON * np.abs(mean)] = np.inf  # constant, but for the rounding of the mean
+        design /= unit
+        objective = Objective(design, 2.0 * y - 1, penalties / unit**2)
+        found = SOLVE[self.solver](objective, self.max_iter, self.tol)
+        if self.penalty == 0 and separated(objective, found):
+            warnings.warn(SEPARABLE, ConvergenceWarning, stacklevel=2)
+        elif not found.arrived:
+            warnings.warn(f"{self.solver} did not arrive in {self.max_iter} steps", ConvergenceWarning, stacklevel=2)
+        theta = found.theta / unit
+        self.coef_, self.intercept_ = theta[None, 1:], theta[:1] - mean @ theta[1:]
+        self.loss_curve_, self.n_iter_ = found.losses, len(found.losses)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> Float[np.ndarray, "n"]:
+        """xᵀθ, the log-odds of classes_[1]. X: (n, m)."""
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=np.float64, reset=False) @ self.coef_[0] + self.intercept_[0]
+
+    def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n 2"]:
+        """The probability of each class."""
+        log_odds = self.decision_function(X)
+        return sigmoid(np.column_stack([-log_odds, log_odds]))
+
+    def predict(self, X: ArrayLike) -> Shaped[np.ndarray, "n"]:
+        """classes_[1] where its probability is at least ½, that is, where xᵀθ ≥ 0."""
+        return self.classes_[(self.decision_function(X) >= 0).astype(int)]
+
+
+def draw_boundary(part: Table, model: Pipeline) -> Figure:
+    """Two standardised inputs, the probability as shades and contours, theta at right angles to the boundary."""
+    figure, axis = plots.panels(width=6.4, height=4.4)
+    z, theta, offset = model["scale"].transform(part.features), model["model"].coef_[0], model["model"].intercept_[0]
+    x_0, x_1 = np.meshgrid(*(np.linspace(column.min() - 0.3, column.max() + 0.3, 150) for column in z.T))
+    p = sigmoid(offset + theta[0] * x_0 + theta[1] * x_1)
+    axis.contourf(x_0, x_1, p, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.4)
+    levels = np.arange(1, 10) / 10
+    lines = axis.contour(x_0, x_1, p, levels, colors=plots.INK, linewidths=np.where(levels == 0.5, 2.5, 0.6))
+    axis.clabel(lines, levels[::2], fontsize=8)
+    for label, colour in ((0, plots.BLUE), (1, plots.RED)):
+        axis.plot(*z[part.labels == label].T, "o", color=colour, markersize=3, markeredgewidth=0)
+    foot = -offset * theta / (theta @ theta)  # of all points with xᵀθ = 0 the nearest to the middle
+    tip = foot + 1.5 * theta / np.linalg.norm(theta)
+    axis.annotate("", tip, foot, arrowprops={"arrowstyle": "-|>", "color": plots.INK, "linewidth": 2.5})
+    axis.text(*tip, r"  $\theta$", fontsize=14, va="bottom")
+    axis.set(title="Probability of malignant", aspect="equal", xlabel=f"{part.names[0]} (standardised)")
+    axis.set_ylabel(f"{part.names[1]} (standardised)")
+    return figure
+
+
+def draw_convergence(curves: dict[str, list[float]]) -> Figure:
+    """How far above the lowest the loss is, step by step."""
+    figure, axis = plots.panels(width=6.4, height=3.2)
+    lowest = min(min(curve) for curve in curves.values())
+    for name, curve in curves.items():
+        axis.loglog(np.arange(1, len(curve) + 1), np.maximum(np.array(curve) - lowest, 1e-14), label=name)
+    axis.set(title="Loss above the lowest", xlabel="step", ylabel="nats", ylim=(1e-10, None))
+    axis.legend(loc="lower left")
+    return figure
+
+
+def lesson(run: Run) -> None:
+    tumours = data.breast_cancer(seed=run.seed)
+    train, test = malignant_as_1(tumours.train), malignant_as_1(tumours.test)
+    with run.method("logistic regression, Newton", kind="from scratch") as method:
+        ours = method.fit(tuned(scaled(LogisticRegression()), {"model__penalty": PENALTIES}, run), train)
+        score_probability(method, test, lambda X: ours.predict_proba(X)[:, 1])
+    penalty = run.fact("penalty λ that cross-validation chooses", ours.best_params_["model__penalty"])
+    others = {
+        "logistic regression, gradient": ("from scratch", LogisticRegression(penalty, "gradient")),
+        "scikit-learn's": ("reference", Reference(C=1 / penalty, solver="newton-cholesky", tol=1e-12)),
+        "linear discriminant": ("classical", LinearDiscriminantAnalysis()),
+    }
+    for name, (kind, model) in others.items():
+        with run.method(name, kind=kind) as method:
+            fitted = method.fit(scaled(model), train)
+            score_probability(method, test, lambda X, fitted=fitted: fitted.predict_proba(X)[:, 1])
+    with run.method("k nearest neighbours", kind="classical") as method:
+        search = tuned(scaled(KNeighborsClassifier()), {"model__n_neighbors": NEIGHBOURS}, run)
+        score_probability(method, test, neighbours_probability(method.fit(search, train)))
+    with run.method("Newton, two inputs", kind="from scratch") as method:
+        two = method.fit(scaled(LogisticRegression(penalty)), train.select(*TWO))
+        score_probability(method, test.select(*TWO), lambda X: two.predict_proba(X)[:, 1])
+    for rival in ("linear discriminant", "k nearest neighbours"):
+        run.compare("logistic regression, Newton", rival, "log loss")
+    run.floor("logistic regression, Newton", "log loss", at_most=0.15)
+    run.floor("logistic regression, Newton", "accuracy", at_least=94)
+
+    fits = {
+        "Newton": ours.best_estimator_["model"],
+        "accelerated gradient": run.methods["logistic regression, gradient"].model["model"],
+    }
+    exact = run.methods["scikit-learn's"].model["model"].coef_
+    for name, fit in fits.items():
+        run.fact(f"steps of {name}", fit.n_iter_)
+        gap = np.abs(fit.coef_ - exact).max() / np.abs(exact).max()
+        run.fact(f"digits in which {name} agrees with scikit-learn", float(-np.log10(gap + EPSILON)))

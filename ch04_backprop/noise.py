@@ -1,0 +1,217 @@
+"""Whoever has seen a digit a little shifted, turned and blurred is not surprised by the next one.
+
+Question   Noise in the inputs, the hidden layers, the weights or the answers, or in the digits' pose: what does which do?
+Method     Layers that add Gaussian noise while the network is fitted (Bishop 1995: in inputs of a linear model that is
+           ridge, which is checked), noisy weights (Murray and Edwards 1994; Graves 2011), answers drawn anew (Xie et al.
+           2016), whose average is label smoothing (Szegedy et al. 2016, §7), and digits shifted and turned.
+Rival      The RBF-SVM, on the same 1000 digits, and on these and moved copies of them.
+Differs    Weight noise is Gaussian with one σ a layer, fixed; Graves learns a σ for every weight.
+Costs      8 s on two cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.linear_model import Ridge
+from sklearn.svm import SVC
+
+from ch04_backprop.few_digits import FewDigits, Sweep, few_digits, swept, taught
+from ch04_backprop.hidden_units import ReLU
+from ch04_backprop.layers import Layer, Linear, Network
+from ch04_backprop.moves import Moves
+from ch04_backprop.output_units import SoftmaxCrossEntropy
+from common import data, plots
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COPIES, COPIES_LINEAR = 2, 300
+
+
+class GaussianNoise(Layer):
+    """z^{l+1} = z^l + σε, ε new for every batch while the network is fitted; in use it does nothing."""
+
+    def __init__(self, std: float, rng: np.random.Generator) -> None:
+        self.std, self.rng = std, rng
+
+    def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
+        if not self.training:
+            return z
+        return z + z.dtype.type(self.std) * self.rng.standard_normal(z.shape, z.dtype)
+
+    def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
+        """∂z_k^{l+1}/∂z_k^l = 1."""
+        return delta
+
+
+class NoisyLinear(Linear):
+    """z^{l+1} = z^l (W + σE) + b, E new for every batch. It takes over the W and b of a Linear.
+
+    strength: σ in units of √(2 / inputs), the standard deviation that the weights began with.
+    """
+
+    def __init__(self, linear: Linear, strength: float, rng: np.random.Generator) -> None:
+        self.W, self.b, self.rng = linear.W, linear.b, rng
+        self.std = strength * np.sqrt(2 / len(linear.W.data))
+
+    def forward(self, z: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "n outputs"]:
+        self.z, self.used = z, self.W.data
+        if self.training:
+            self.used = self.used + z.dtype.type(self.std) * self.rng.standard_normal(self.W.shape, z.dtype)
+        return z @ self.used + self.b.data
+
+    def backward(self, delta: Float[np.ndarray, "n outputs"]) -> Float[np.ndarray, "n inputs"]:
+        """∂z_k^{l+1}/∂z_i^l = W_ik + σE_ik. ∂C/∂W is Linear's: E does not depend on W."""
+        return delta @ self.used.T
+
+
+class NoisyAnswers(SoftmaxCrossEntropy):
+    """A share s of each batch's answers is drawn anew, from all classes: on average, label smoothing by s."""
+
+    def __init__(self, share: float, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.share, self.rng = share, rng
+
+    def forward(self, z: Float[np.ndarray, "n classes"], answers: Int[np.ndarray, "n"]) -> float:
+        drawn = self.rng.integers(z.shape[1], size=len(z))
+        return super().forward(z, np.where(self.rng.random(len(z)) < self.share, drawn, answers))
+
+
+def noisy_inputs(std: float, rng: np.random.Generator) -> dict:
+    """What input noise changes in the recipe."""
+    return {"rebuild": lambda layers: [GaussianNoise(std, rng), *layers]}
+
+
+def noisy_hidden(std: float, rng: np.random.Generator) -> dict:
+    """What noise behind every hidden layer changes."""
+    return {"hidden": lambda units: [ReLU(), GaussianNoise(std, rng)]}
+
+
+def noisy_weights(strength: float, rng: np.random.Generator) -> dict:
+    """What noise in all weights changes."""
+    return {
+        "rebuild": lambda layers: [
+            NoisyLinear(layer, strength, rng) if isinstance(layer, Linear) else layer for layer in layers
+        ]
+    }
+
+
+# How strong, in which unit, and what it changes in the recipe.
+KINDS: dict[str, tuple[tuple[float, ...], str, Callable[[float, np.random.Generator], dict]]] = {
+    "input noise": ((0.25, 0.5, 1.0), "σ (pixels' deviations)", noisy_inputs),
+    "hidden noise": ((0.25, 0.5, 1.0), "σ", noisy_hidden),
+    "weight noise": ((0.25, 0.5, 1.0), "σ (first weights' deviations)", noisy_weights),
+    "label smoothing": ((0.05, 0.1, 0.2), "share spread", lambda share, rng: {"cost": SoftmaxCrossEntropy(share)}),
+    "shifts": ((0.5, 1.0, 2.0), "pixels at most", lambda most, rng: {"augment": Moves(shift=most)}),
+    "turns": ((5.0, 10.0, 20.0), "degrees at most", lambda most, rng: {"augment": Moves(angle=most)}),
+}
+
+
+def with_copies(few: FewDigits, moves: Moves, rng: np.random.Generator) -> SVC:
+    """The RBF-SVM on the few and COPIES moved copies of each: virtual examples."""
+    x = np.concatenate([few.x, *(moves(few.x, rng) for _ in range(COPIES))])
+    return SVC(C=10).fit(x, np.tile(few.train.labels, COPIES + 1))
+
+
+def noisy_least_squares(
+    x: Float[np.ndarray, "n m"], y: Float[np.ndarray, "n"], std: float, rng: np.random.Generator
+) -> Float[np.ndarray, "m"]:
+    """Least squares on COPIES_LINEAR noisy copies of every row: θ that minimises Σ (y − (x + σε)ᵀθ)²."""
+    copies = np.tile(x, (COPIES_LINEAR, 1))
+    return np.linalg.lstsq(copies + std * rng.standard_normal(copies.shape), np.tile(y, COPIES_LINEAR))[0]
+
+
+def draw_kinds(few: FewDigits, network: Network, rng: np.random.Generator) -> Figure:
+    """One digit and one unit's weights as they are, and two draws of every noise that can be seen."""
+    x = few.x[few.train.labels == 5][:1]
+    W = network.layers[0].W.data
+    unit = W[:, [np.abs(W).max(axis=0).argmax()]].T
+    noisy = NoisyLinear(network.layers[0], 1.0, rng)
+    columns = {
+        "a digit": lambda: x,
+        "input noise, σ = ½": lambda: GaussianNoise(0.5, rng).forward(x),
+        "input noise, σ = 1": lambda: GaussianNoise(1.0, rng).forward(x),
+        "shifted by ≤ 2": lambda: Moves(2, 0)(x, rng),
+        "turned by ≤ 20°": lambda: Moves(0, 20)(x, rng),
+        "a unit's weights": lambda: unit,
+        "weight noise, σ = 1": lambda: unit + noisy.std * rng.standard_normal(unit.shape),
+    }
+    figure, axes = plots.panels(len(columns), 2, width=1.55, height=1.6)
+    for column, (name, draw) in zip(axes.T, columns.items(), strict=True):
+        for axis in column:
+            axis.imshow(draw().reshape(28, 28), cmap="RdBu" if "weight" in name else "gray_r", interpolation="nearest")
+            axis.set_axis_off()
+        column[0].set_title(name, fontsize=8.5)
+    return figure
+
+
+def draw_strengths(found: dict[str, Sweep], base: float) -> Figure:
+    """A panel for each kind: accuracy on validation digits by strength, from no noise on."""
+    figure, axes = plots.panels(3, 2, width=3.0, height=2.2, sharey=True)
+    for axis, (name, these) in zip(axes.ravel(), found.items(), strict=True):
+        axis.plot([0, *these.strengths], [base, *these.accuracies[:, 1]], "o-", markersize=4)
+        axis.axhline(base, color=plots.GREY, linewidth=1, linestyle=":")
+        axis.set(title=name[0].upper() + name[1:], xlabel=KINDS[name][1])
+    for axis in axes[:, 0]:
+        axis.set_ylabel("validation (%)")
+    return figure
+
+
+def draw_ridge(deviations: np.ndarray, ridge: np.ndarray, noisy: np.ndarray) -> Figure:
+    """Weights of a linear model by the input noise's deviation: ridge's as lines, those learned from noise as dots."""
+    figure, axis = plots.panels(width=5.6)
+    for number, (line, dots) in enumerate(zip(ridge.T, noisy.T, strict=True)):
+        colour = plots.CYCLE[number % len(plots.CYCLE)]
+        axis.plot(deviations, line, color=colour, linewidth=1.4)
+        axis.plot(deviations, dots, "o", color=colour, markersize=4)
+    axis.set(title="Input noise on a linear model is ridge", xlabel="σ of the noise", ylabel="weight of a column")
+    return figure
+
+
+def lesson(run: Run) -> None:
+    few = few_digits(run, run.seed)
+    with run.method("no noise", kind="from scratch") as method:
+        base = method.time(taught, run, few, run.seed)
+        few.score(method, base)
+    found = {}
+    for kind, (strengths, _, change) in KINDS.items():
+        with run.method(kind, kind="from scratch") as method:
+            found[kind] = method.time(swept, run, few, strengths, change)
+            few.score(method, found[kind].networks[found[kind].most_right])
+        run.compare(kind, "no noise")
+    moves = Moves(*(found[kind].strengths[found[kind].most_right] for kind in ("shifts", "turns")))
+    with run.method("shifts and turns", kind="from scratch") as method:
+        few.score(method, method.time(taught, run, few, run.seed, augment=moves))
+    run.compare("shifts and turns", "no noise")
+    rivals = {
+        "RBF-SVM": lambda: SVC(C=10).fit(few.x, few.train.labels),
+        "RBF-SVM, moved copies": lambda: with_copies(few, moves, run.rng),
+    }
+    for name, fit in rivals.items():
+        with run.method(name, kind="classical") as method:
+            method.model = method.time(fit)
+            method.score(few.test, predict=lambda images, model=method.model: model.predict(few.pixels(images)))
+    run.compare("shifts and turns", "RBF-SVM")
+    run.compare("shifts and turns", "RBF-SVM, moved copies")
+    run.floor("shifts and turns", "accuracy", at_least=92)
+
+    patients = data.diabetes(seed=run.seed).train
+    x, y = (values - values.mean(axis=0) for values in (patients.features, patients.targets))
+    x /= x.std(axis=0)
+    deviations = np.linspace(0, 1, run.pick(smoke=2, lecture=9))
+    ridge = np.array([Ridge(len(x) * std**2, fit_intercept=False).fit(x, y).coef_ for std in deviations])
+    noisy = np.array([noisy_least_squares(x, y, std, run.rng) for std in deviations])
+    run.fact(
+        "largest distance of a noisy weight from ridge's",
+        np.abs(noisy - ridge).max() / np.abs(ridge).max() * 100,
+        "% of the largest",
+    )
+    run.figure("kinds", draw_kinds, few, base, run.rng, caption="…")
+    run.figure("strength", draw_strengths, found, few.accuracies(base)[1], caption="…")
+    run.figure("ridge", draw_ridge, deviations, ridge, noisy, caption="…")
+    run.note("…")
