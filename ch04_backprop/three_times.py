@@ -82,7 +82,7 @@ def by_pytorch(weights: Weights) -> Callable[[Batch], float]:
     optimiser = torch.optim.SGD(network.parameters(), LEARNING_RATE)
 
     def step(batch: Batch) -> float:
-        x, answers = map(torch.tensor, batch)
+        x, answers = map(torch.from_numpy, batch)
         loss = nn.functional.cross_entropy(network(x), answers)
         optimiser.zero_grad()
         loss.backward()

@@ -28,7 +28,8 @@ def model_size(model: Any) -> int | None:
     """The numbers that model keeps; None where it can't be told.
 
     Bare numbers: how many. A network, torch's or ours: its parameters. A tree: two numbers (feature, threshold) a
-    split, one (value) a leaf. Another estimator: the sizes of its fitted arrays. A pipeline or ensemble: the sum over its parts.
+    split, one (value) a leaf. Another estimator: the sizes of its fitted arrays. A pipeline or ensemble: the sum over
+    its parts.
     """
     if isinstance(model, tuple | np.ndarray):
         return int(np.size(model))

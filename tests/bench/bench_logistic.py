@@ -1,4 +1,4 @@
-"""Speed of logistic regression by Newton's method beside scikit-learn's default solver, to the same loss or a lower one."""
+"""Speed of logistic regression by Newton's method beside scikit-learn's default solver, to no higher a loss."""
 
 from __future__ import annotations
 
