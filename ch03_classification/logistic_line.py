@@ -6,7 +6,7 @@ Method     The mean of −log Pr(y | x, θ) is convex in θ. Its gradient is Σ 
 Rival      k nearest neighbours on the same input; scikit-learn's LogisticRegression without a penalty as reference.
 Differs    The lecture multiplies probabilities; after the first picture we add their logarithms. The input is
            standardised, so that one learning rate suits both weights; a fact says what it costs not to.
-Costs      1.5 s on two cores.
+Costs      1 s on two cores.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ CLOSE = 1e-6  # nats above the lowest mean log loss
 NEIGHBOURS = [5, 10, 20, 40, 80]
 FOUR = np.array([-2.0, -0.5, 0.5, 2.0]), np.array([0, 1, 0, 1])  # x and y of four points to look at
 
-Thetas = Float[np.ndarray, "*grid 2"]  # one theta, or a path or a grid of them
+Thetas = Float[np.ndarray, "*grid 2"]  # one theta, or a grid of them
+Path = Float[np.ndarray, "_ 2"]
 Design = Float[np.ndarray, "n 2"]
 Labels = Int64[np.ndarray, "n"]
 
@@ -44,7 +45,7 @@ def design(x: Float[np.ndarray, "n"]) -> Design:
     return np.column_stack([np.ones_like(x), x])
 
 
-def mean_log_loss(theta: Thetas, X: Design, y: Labels) -> Float[np.ndarray, "*grid"]:
+def mean_log_loss(theta: Thetas, X: Design, y: Labels) -> float | Float[np.ndarray, "*grid"]:
     """−1/n Σ log Pr(y | x, θ) = −1/n Σ log σ(±xᵀθ), with + for y = 1."""
     return -log_sigmoid((2 * y - 1) * (theta @ X.T)).mean(axis=-1)
 
@@ -73,8 +74,8 @@ def safe_learning_rate(X: Design) -> float:
     return float(4 * len(X) / np.linalg.eigvalsh(X.T @ X)[-1])
 
 
-def path(step: Callable[[Thetas], Thetas], start: Thetas, steps: int) -> Float[np.ndarray, "steps+1 2"]:
-    """The start, and theta after each step."""
+def path(step: Callable, start: Float[np.ndarray, "2"], steps: int) -> Path:
+    """The start, and theta after each step. step: theta -> the next theta."""
     thetas = [start]
     for _ in range(steps):
         thetas.append(step(thetas[-1]))
@@ -82,7 +83,7 @@ def path(step: Callable[[Thetas], Thetas], start: Thetas, steps: int) -> Float[n
 
 
 def neighbours_probability(search: GridSearchCV) -> Callable:
-    """What k nearest neighbours say of label 1, by Laplace's rule: k neighbours are often all of a kind.
+    """The probability of label 1 from k nearest neighbours, by Laplace's rule: they are often all of a kind.
 
     search: over n_neighbors of a KNeighborsClassifier, or of one that stands last in a Pipeline.
     """
@@ -106,7 +107,7 @@ def draw_four(x: Float[np.ndarray, "n"], y: Labels, thetas: list[np.ndarray]) ->
     return figure
 
 
-def draw_surface(grid: Thetas, loss: np.ndarray, climbs: np.ndarray, paths: dict[str, Thetas]) -> Figure:
+def draw_surface(grid: Thetas, loss: np.ndarray, climbs: np.ndarray, paths: dict[str, Path]) -> Figure:
     """Contours of the mean log loss over a grid, grey where a Newton step climbs, and the paths."""
     figure, axis = plots.panels(width=6.4, height=4.2)
     theta_0, theta_1 = np.moveaxis(grid, -1, 0)
@@ -121,7 +122,7 @@ def draw_surface(grid: Thetas, loss: np.ndarray, climbs: np.ndarray, paths: dict
     return figure
 
 
-def draw_steps(x: Float[np.ndarray, "n"], y: Labels, thetas: Thetas, neighbours: Callable) -> Figure:
+def draw_steps(x: Float[np.ndarray, "n"], y: Labels, thetas: Path, neighbours: Callable) -> Figure:
     """The sigmoid after each step; and the last one beside the neighbours' shares."""
     figure, (steps, rival) = plots.panels(2, height=3, sharey=True)
     grid = np.linspace(x.min(), x.max(), 300)

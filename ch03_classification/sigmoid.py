@@ -7,7 +7,7 @@ Rival      The line by least squares, cut off; the probit (Bliss 1934); a stairc
            to the inputs (Fisher 1936).
 Differs    The lecture calls the sigmoid "logit" too: that is its inverse. It says that theta_0 shifts and theta_1
            scales. But half-way is at x = −θ₀ / θ₁, so theta_1 shifts as well, unless theta_0 is 0.
-Costs      1.5 s on two cores.
+Costs      0.6 s on two cores.
 """
 
 from __future__ import annotations
@@ -113,9 +113,9 @@ def cut_off_line(x: Column, y: Labels) -> Callable:
 def staircase(x: Column, y: Labels, bins: int = BINS) -> Callable:
     """The share of 1s, by Laplace's rule, in each of so many bins that hold as many points."""
     edges = np.quantile(x, np.linspace(0, 1, bins + 1)[1:-1])
-    where = np.searchsorted(edges, x)
+    where = np.digitize(x, edges)
     share = laplace_rule(np.bincount(where, y, bins), np.bincount(where, minlength=bins))
-    return lambda x: share[np.searchsorted(edges, x)]
+    return lambda x: share[np.digitize(x, edges)]
 
 
 def draw_shift(shifts: list[float]) -> Figure:

@@ -17,94 +17,28 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import linalg, optimize, sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as Reference
+from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_scalar
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ch03_classification.curvature import Cost, descend_in_rounds, draw_walks, log_softmax, walks
 from common import data, plots
 from common.data import Images, Table
 from common.run import Method, Run
+from common.tuning import tuned
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FIRST = 10  # iterations before the curvature is measured again
-WIDE = 2000  # columns above which a matrix of columns × columns costs more than it saves
 LEAST = 1e-6  # probabilities below are counted as this: a forest's 0 would make its log loss infinite
-PENALTIES = np.logspace(-2, 2, 9).tolist()
-
-
-def log_softmax(z: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
-    """log P = z − log Σⱼ exp(zⱼ). The largest z is taken off first, which changes nothing but that no exp overflows."""
-    z = z - z.max(axis=1, keepdims=True)
-    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-
-
-def cost(
-    theta: Float[np.ndarray, "m classes"],
-    X: Float[np.ndarray, "n m"],
-    Y: Float[np.ndarray, "n classes"],
-    penalty: Float[np.ndarray, "m"],
-) -> tuple[float, Float[np.ndarray, "m classes"]]:
-    """C(θ) = −Σ Y log P + ½ Σ λⱼ θⱼ² in nats, and its gradient Xᵀ(P − Y) + λθ. Y: a 1 a row, in the true class."""
-    logs = log_softmax(X @ theta)
-    value = penalty @ (theta**2).sum(axis=1) / 2 - np.vdot(Y, logs)
-    return float(value), X.T @ (np.exp(logs) - Y) + penalty[:, None] * theta
-
-
-def doubt(P: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n"]:
-    """1 − Σₖ Pₖ², the trace of diag(P) − PPᵀ: how much a point can bend the cost. No doubt, no curvature."""
-    return 1 - (P**2).sum(axis=1)
-
-
-def rounding(
-    X: Float[np.ndarray, "n m"], weights: Float[np.ndarray, "n"], penalty: Float[np.ndarray, "m"]
-) -> Float[np.ndarray, "m m"] | sparse.sparray:
-    """R with Rᵀ (Xᵀ diag(w) X + diag(λ)) R = I, by Cholesky. For wide X the same for the diagonal alone, which is cheap.
-
-    With a weight of ½ this is Böhning's bound (1992): in θ = Rv no curvature of the cost is above 1. With each point's
-    doubt as weight, it is a bound near the current θ.
-    """
-    size = weights @ X**2 + penalty
-    size[size == 0] = 1.0  # a constant column
-    if X.shape[1] > WIDE:
-        return sparse.diags_array(size**-0.5)
-    rows = X * np.sqrt(weights)[:, None]
-    curvature = rows.T @ rows + np.diag(penalty + 1e-8 * size)  # the 1e-8: columns may depend on each other
-    return linalg.solve_triangular(linalg.cholesky(curvature), np.eye(len(size)))
-
-
-def descend(
-    theta: Float[np.ndarray, "m classes"],
-    R: Float[np.ndarray, "m m"] | sparse.sparray,
-    problem: tuple[np.ndarray, np.ndarray, np.ndarray],
-    iterations: int,
-    tol: float,
-) -> tuple[Float[np.ndarray, "m classes"], list[float], bool]:
-    """L-BFGS on v in θ = start + Rv, until no slope along v is above tol. Also the cost after each step, and whether
-
-    it got there. problem: X, Y and penalty, as cost() takes them.
-    """
-
-    def along(v: Float[np.ndarray, "m*classes"]) -> tuple[float, Float[np.ndarray, "m*classes"]]:
-        value, gradient = cost(theta + R @ v.reshape(theta.shape), *problem)
-        return value, (R.T @ gradient).ravel()
-
-    losses: list[float] = []
-    found = optimize.minimize(
-        along,
-        np.zeros(theta.size),
-        jac=True,
-        method="L-BFGS-B",
-        callback=lambda intermediate_result: losses.append(float(intermediate_result.fun)),
-        options={"maxiter": iterations, "maxfun": 20 * iterations, "gtol": tol, "ftol": np.finfo(float).eps},
-    )
-    return theta + R @ found.x.reshape(theta.shape), losses, found.status != 1
+PENALTIES = {"8×8": [0.01, 0.1, 1.0, 10.0, 100.0], "28×28": [3.0, 10.0, 30.0, 100.0]}
 
 
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):
@@ -114,7 +48,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     about tol²/2 nats. fit sets classes_, coef_ (classes, m), intercept_ (classes,), losses_ (after each step), n_iter_.
     """
 
-    def __init__(self, penalty: float = 1.0, max_iter: int = 2000, tol: float = 0.01) -> None:
+    def __init__(self, penalty: float = 1.0, max_iter: int = 2000, tol: float = 1e-3) -> None:
         self.penalty = penalty
         self.max_iter = max_iter
         self.tol = tol
@@ -127,22 +61,13 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) == 1:
             raise ValueError("softmax regression needs two classes or more, got 1 class")
-        Y, mean = np.eye(len(self.classes_))[labels], X.mean(axis=0)
-        X = np.column_stack([np.ones(len(X)), X - mean])
-        penalty = np.full(X.shape[1], float(self.penalty))
-        penalty[0] = 0.0
-        theta, self.losses_ = np.zeros((X.shape[1], Y.shape[1])), []
-        done, steps = False, FIRST
-        while not done and len(self.losses_) < self.max_iter:
-            R = rounding(X, doubt(np.exp(log_softmax(X @ theta))) / 2, penalty)
-            theta, losses, done = descend(theta, R, (X, Y, penalty), min(steps, self.max_iter - len(self.losses_)), self.tol)
-            self.losses_ += losses
-            steps *= 3
+        cost = Cost.of(X, labels, self.penalty)
+        theta, self.losses_, done = descend_in_rounds(cost, self.max_iter, self.tol)
         if not done:
             warnings.warn(f"no minimum after {self.max_iter} steps; raise max_iter", ConvergenceWarning, stacklevel=2)
         self.n_iter_ = len(self.losses_)
         self.coef_ = theta[1:].T
-        self.intercept_ = theta[0] - self.coef_ @ mean
+        self.intercept_ = theta[0] - self.coef_ @ X.mean(axis=0)
         return self
 
     def predict_log_proba(self, X: ArrayLike) -> Float[np.ndarray, "n classes"]:
@@ -159,3 +84,151 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         """The likeliest class of each row, (n,)."""
         best = self.predict_log_proba(X).argmax(axis=1)
         return self.classes_[best]
+
+
+def pixels(part: Images, white: int) -> Table:
+    """The same images as rows of numbers in [0, 1]. white: the largest value of a pixel."""
+    rows = part.images.reshape(len(part), -1) / white
+    return Table(rows, part.labels, tuple(f"pixel {i}" for i in range(rows.shape[1])), ids=part.ids)
+
+
+def score_classes(method: Method, part: Table) -> None:
+    """Accuracy, and log loss: −log of the probability that the true class was given, counted as LEAST if below."""
+    method.score(part)
+    given = method.model.predict_proba(part.features)[np.arange(len(part)), part.labels]
+    method.score_items("log loss", -np.log(np.maximum(given, LEAST)), part, unit="nats")
+
+
+def principal_plane(part: Table, labels: list[int]) -> Table:
+    """The points of these classes, seen along the two directions in which they differ most; classes counted anew."""
+    part = part.take(np.isin(part.labels, labels))
+    centred = part.features - part.features.mean(axis=0)
+    directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    names = ("first principal component", "second principal component")
+    return Table(centred @ directions.T, np.searchsorted(labels, part.labels), names)
+
+
+def shade_plane(axis: Axes, model: BaseEstimator, part: Table) -> None:
+    """What the model says of every place: the classes' colours, mixed as probabilities; lines where the top two tie."""
+    from matplotlib.colors import to_rgb
+
+    x, y = (np.linspace(column.min() - 0.2, column.max() + 0.2, 100) for column in part.features.T)
+    P = model.predict_proba(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)).reshape(len(y), len(x), -1)
+    colours = np.array([to_rgb(colour) for colour in plots.CYCLE[: P.shape[2]]])
+    axis.imshow(1 - 0.55 * (1 - P @ colours), origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto")
+    for k in range(P.shape[2]):
+        others = np.delete(P, k, axis=2).max(axis=2)
+        axis.contour(x, y, P[:, :, k] - others, [0], colors=plots.INK, linewidths=0.8)
+        axis.plot(*part.features[part.labels == k].T, "o", color=plots.CYCLE[k], markersize=2.5, label=str(k))
+    axis.grid(visible=False)
+
+
+def draw_plane(part: Table, names: list[str]) -> Figure:
+    """Softmax on two numbers."""
+    figure, axis = plots.panels(width=5.6, height=4.4)
+    shade_plane(axis, SoftmaxRegression().fit(part.features, part.labels), part)
+    axis.set(title="Three digits in two numbers", xlabel=part.names[0], ylabel=part.names[1])
+    axis.legend(names, loc="upper right", frameon=True)
+    return figure
+
+
+def draw_weights(weights: Float[np.ndarray, "classes side side"]) -> Figure:
+    """Each class's weights as an image: blue pixels speak for it, red ones against."""
+    figure, axes = plots.panels(5, len(weights) // 5, width=1.5, height=1.65)
+    most = float(np.abs(weights).max())
+    for k, axis in enumerate(axes.flat):
+        axis.imshow(weights[k], cmap="RdBu", vmin=-most, vmax=most)
+        axis.set(title=str(k), xticks=[], yticks=[])
+    return figure
+
+
+def draw_answers(part: Images, P: Float[np.ndarray, "n classes"]) -> Figure:
+    """Each digit above, its ten probabilities below: green is the truth, red a wrong answer."""
+    figure, axes = plots.panels(len(part), 2, width=1.4, height=1.4)
+    for (image, bars), digit, label, p in zip(axes.T, part.images, part.labels, P, strict=True):
+        image.imshow(digit, cmap="gray_r")
+        image.set(xticks=[], yticks=[])
+        colours = [plots.GREEN if k == label else plots.RED if k == p.argmax() else plots.GREY for k in range(len(p))]
+        bars.bar(range(len(p)), p, color=colours)
+        bars.set(ylim=(0, 1), yticks=[0, 1], xticks=range(len(p)))
+        bars.tick_params(labelsize=6)
+        bars.grid(visible=False)
+    return figure
+
+
+def lesson(run: Run) -> None:
+    from ch03_classification.rivals import classical_rivals  # which builds on this file
+
+    digits, mnist = data.digits(seed=run.seed), data.mnist(run.scale)
+    small = pixels(digits.train, white=16), pixels(digits.test, white=16)
+    large = pixels(mnist.train, white=255), pixels(mnist.test, white=255)
+    tol = run.pick(smoke=0.1, lecture=0.01)
+    one_split = {"cv": StratifiedShuffleSplit(1, test_size=0.2, random_state=run.seed)}
+    for size, (train, test), search, names in (
+        ("8×8", small, {}, ("linear discriminant", "k nearest neighbours", "RBF-SVM")),
+        ("28×28", large, one_split, ("linear discriminant", "k nearest neighbours")),
+    ):
+        ours = f"softmax, {size}"
+        with run.method(ours, kind="from scratch") as method:
+            method.fit(tuned(SoftmaxRegression(tol=tol), {"penalty": PENALTIES[size]}, run, **search), train)
+            score_classes(method, test)
+        rivals = classical_rivals(run, standardise=False, **search)
+        for name in names:
+            with run.method(f"{name}, {size}", kind="classical") as method:
+                method.fit(rivals[name], train)
+                score_classes(method, test)
+            run.compare(ours, f"{name}, {size}", "accuracy")
+            run.compare(ours, f"{name}, {size}", "log loss")
+    small_fit, large_fit = (run.methods[f"softmax, {size}"].model.best_estimator_ for size in PENALTIES)
+    with run.method("scikit-learn's, 8×8", kind="reference") as method:
+        method.fit(Reference(C=1 / small_fit.penalty, max_iter=5000), small[0])
+        score_classes(method, small[1])
+    run.floor("softmax, 8×8", "accuracy", at_least=94)
+    run.floor("softmax, 28×28", "accuracy", at_least=88)
+    run.fact("penalty λ chosen, 8×8", small_fit.penalty)
+    run.fact("penalty λ chosen, 28×28", large_fit.penalty)
+
+    steps, tumours = run.pick(smoke=15, lecture=1000), data.breast_cancer(seed=run.seed).train
+    few = run.pick(smoke=300, lecture=2000)  # digits on which to compare ways down
+    problems = {"Digits: pixels, one unit": large[0].take(slice(few)), "Tumours: thirty units": tumours}
+    walked = {name: walks(Cost.of(part.features, part.labels, 1.0), steps, 1e-5) for name, part in problems.items()}
+    for problem, found in walked.items():
+        near = 1.0001 * min(min(costs) for costs in found.values())
+        for name, costs in found.items():
+            run.fact(f"{problem}: steps to within 0.01 %, {name}", int(np.sum(np.array(costs) > near)) + 1)
+    run.figure(
+        "plane",
+        draw_plane,
+        principal_plane(small[0], [0, 1, 2]),
+        ["0", "1", "2"],
+        caption="Three classes: colours mix as the probabilities do. Two classes are as likely where z₁ = z₂, a line, "
+        "and the three lines meet in a point.",
+    )
+    run.figure(
+        "weights",
+        draw_weights,
+        large_fit.coef_.reshape(-1, *mnist.train.images.shape[1:]),
+        caption="What each class looks for: ink on blue speaks for the digit, ink on red against it. A 0 is to have "
+        "nothing in its middle, a 1 nothing beside it.",
+    )
+    P = large_fit.predict_proba(large[1].features)
+    wrong = np.flatnonzero(P.argmax(axis=1) != mnist.test.labels)
+    wrong = wrong[np.argsort(P[wrong].max(axis=1))]
+    shown = np.r_[:3, wrong[[0, len(wrong) // 2, -2, -1]]]
+    run.figure(
+        "answers",
+        draw_answers,
+        mnist.test.take(shown),
+        P[shown],
+        caption="Three test digits, then mistakes from the least to the most confident. Green is the truth, red what "
+        "was said instead.",
+    )
+    run.figure(
+        "steps",
+        draw_walks,
+        walked,
+        caption="Pixels share a unit, and no change of coordinates helps; a bound that takes every point to be in "
+        "doubt even hinders. Columns in thirty units need one, and the measured one most of all.",
+    )
+    missed = 100 * len(wrong) / len(P)
+    run.note(f"Ten planes misread {missed:.0f} % of the large digits: a pixel's vote cannot depend on its neighbours.")

@@ -1,8 +1,8 @@
 """A ReLU that is 0 for every image hands back no delta, so it stays 0. How many units of a network are dead?
 
-Question   "Select a small learning rate, monitor the fraction of dead neurons; if this fails, try leaky ReLU." Is it so?
-Method     The monitor: the share of hidden units that no image lifts above 0. A dead unit of ReLU has gradient 0; one of
-           leaky ReLU still has a hundredth (Maas et al. 2013) and may come back. Five networks a learning rate.
+Question   The lecture advises a small learning rate, an eye on the dead units, and then leaky ReLU. Is it right?
+Method     The monitor: the share of hidden units that no image lifts above 0. With ReLU such a unit has gradient 0;
+           with leaky ReLU (Maas et al. 2013) a hundredth of the usual, and may come back. Five networks a rate.
 Rival      Logistic regression, which has nothing that could die.
 Differs    A dead unit is dead for these images: should the layers below it move, it may yet wake up.
 Costs      6 s on two cores.
@@ -11,7 +11,6 @@ Costs      6 s on two cores.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from ch04_backprop.optimisers import Momentum
 from ch04_backprop.training import Pixels, Training, accuracy, minibatches, mlp, predict
 from common import data, plots
 from common.errors import LossNotFinite
-from common.results import Interval, mean_interval
+from common.results import mean_interval
 from common.run import Run
 
 if TYPE_CHECKING:
@@ -37,8 +36,9 @@ SIZES = (784, 64, 64, 10)
 UNITS: dict[str, Callable[[], Layer]] = {"ReLU": ReLU, "leaky ReLU": LeakyReLU}
 COLOURS = {"ReLU": plots.BLUE, "leaky ReLU": plots.ORANGE}
 RATES = [0.02, 0.035, 0.06, 0.1, 0.14, 0.2, 0.28, 0.4]  # of momentum
-LARGE = 0.2
-REPETITIONS = 5
+LARGE, STEPS, SOME = 0.28, 80, 500  # the rate, steps and images of the network that is watched
+
+Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
 
 
 def dead_share(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
@@ -51,21 +51,119 @@ def dead_share(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.n
     return np.array(shares)
 
 
-@dataclass
-class Outcome:
-    """What became of the networks of one unit at one learning rate: of those that finished, and how many did not."""
+def network_of(name: str, rng: np.random.Generator) -> Network:
+    return mlp(SIZES, rng, hidden=lambda units: [UNITS[name]()])
 
-    dead: list[float] = field(default_factory=list)  # %, of all hidden units
-    accuracy: list[float] = field(default_factory=list)  # %
+
+@dataclass
+class Outcomes:
+    """What became of several networks of one unit at one learning rate. dead, right: in %, of those that finished."""
+
+    dead: list[float] = field(default_factory=list)
+    right: list[float] = field(default_factory=list)
     ran_away: int = 0
 
 
-def network_of(unit: Callable[[], Layer], rng: np.random.Generator) -> Network:
-    return mlp(SIZES, rng, hidden=lambda units: [unit()])
-
-
-def train(network: Network, rate: float, epochs: int, x: Float32[np.ndarray, "n 784"], answers: Int[np.ndarray, "n"], rng: np.random.Generator) -> Network:
-    """Momentum with a rate that falls to 0 in a straight line. Raises LossNotFinite."""
+def watched(name: str, part: Part, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
+    """The share of dead units, in %, before each of STEPS steps at the LARGE rate, or as long as the loss is finite."""
+    (x, answers), rng, shares = part, np.random.default_rng([run.seed, 0]), []
+    network = network_of(name, rng)
+    optimiser = Momentum(network.parameters(), LARGE)
     with np.errstate(over="ignore", invalid="ignore"):
-        Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=lambda share: 1 - share)(network, x, answers, rng)
-    return network
+        for batch in islice(minibatches(len(x), 64, rng), STEPS):
+            shares.append(100 * dead_share(network, images).mean())
+            if not np.isfinite(network.gradient(x[batch], answers[batch])):
+                break
+            optimiser.step()
+    return shares
+
+
+def draw_rates(axis: Axes, by_rate: dict[float, list[float]], name: str) -> None:
+    """The mean for each learning rate, with its interval where three networks or more finished."""
+    finished = {rate: mean_interval(values) for rate, values in by_rate.items() if values}
+    axis.plot(list(finished), [mean.value for mean in finished.values()], "o-", color=COLOURS[name], label=name)
+    for rate, mean in finished.items():
+        if len(by_rate[rate]) > 2:
+            axis.vlines(rate, mean.low, mean.high, color=COLOURS[name], linewidth=4, alpha=0.3)
+
+
+def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[float]]) -> Figure:
+    """By learning rate: dead units, accuracy, networks that ran away. Step by step: dead units at one large rate."""
+    figure, ((dead, right), (away, steps)) = plots.panels(2, 2, width=4.8, height=2.7)
+    for name, by_rate in outcomes.items():
+        draw_rates(dead, {rate: outcome.dead for rate, outcome in by_rate.items()}, name)
+        draw_rates(right, {rate: outcome.right for rate, outcome in by_rate.items()}, name)
+        away.plot(list(by_rate), [outcome.ran_away for outcome in by_rate.values()], "o-", color=COLOURS[name])
+        steps.plot(watch[name], color=COLOURS[name])
+        if len(watch[name]) < STEPS:
+            steps.plot(len(watch[name]) - 1, watch[name][-1], "X", color=COLOURS[name], markersize=9)
+    for axis in (dead, right, away):
+        axis.set(xlabel="learning rate", xscale="log")
+        axis.set_xticks(list(by_rate), [f"{rate:g}" for rate in by_rate], fontsize=8)
+        axis.minorticks_off()
+    dead.set(title="Units that no image lifts above 0", ylabel="hidden units (%)", ylim=(-2, 102))
+    right.set(title="Accuracy", ylabel="held-out digits right (%)", ylim=(0, 101))
+    away.set(title="Networks whose loss ran away", ylabel="networks")
+    steps.set(title=f"One network at learning rate {LARGE}", xlabel="step", ylabel="dead units (%)", ylim=(-2, 102))
+    dead.legend()
+    return figure
+
+
+def lesson(run: Run) -> None:
+    digits, epochs, repetitions = data.mnist(run.scale), run.pick(smoke=1, lecture=3), run.pick(smoke=1, lecture=5)
+    train, test, pixels = digits.train, digits.test, Pixels.of(digits.train.images)
+    x = pixels(train.images)
+    fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
+
+    def trained(name: str, rate: float, part: Part, number: int = 0) -> Network:
+        """Momentum, and a rate that falls to 0 in a straight line. Raises LossNotFinite."""
+        rng = np.random.default_rng([run.seed, number])
+        network = network_of(name, rng)
+        training = Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=lambda share: 1 - share)
+        training(network, *part, rng)
+        return network
+
+    def several(name: str, rate: float) -> Outcomes:
+        outcomes = Outcomes()
+        for number in range(repetitions):
+            try:
+                network = trained(name, rate, fitted, number)
+            except LossNotFinite:
+                outcomes.ran_away += 1
+                continue
+            outcomes.dead.append(100 * dead_share(network, fitted[0]).mean())
+            outcomes.right.append(accuracy(network, *held_out))
+        return outcomes
+
+    rates = run.pick(smoke=RATES[::3], lecture=RATES)
+    outcomes = {name: {rate: several(name, rate) for rate in run.track(rates, name)} for name in UNITS}
+    for name, by_rate in outcomes.items():
+        with run.method(name, kind="from scratch") as method:
+            rate = max(rates, key=lambda rate, by_rate=by_rate: (-by_rate[rate].ran_away, np.sum(by_rate[rate].right)))
+            network = method.model = method.time(trained, name, rate, (x, train.labels))
+            method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
+        run.fact(f"learning rate that validation likes, {name}", rate)
+        run.fact(f"dead units at that rate, {name}", float(np.mean(by_rate[rate].dead)), "%")
+        for rate in rates[-3:]:
+            run.fact(f"of {repetitions} networks ran away at {rate:g}, {name}", by_rate[rate].ran_away)
+    with run.method("logistic regression", kind="classical") as method:
+        logistic = method.model = LogisticRegression(C=0.01, tol=1e-3, max_iter=1000)
+        method.time(logistic.fit, x, train.labels)
+        method.score(test, predict=lambda images: logistic.predict(pixels(images)))
+    run.compare("leaky ReLU", "ReLU")
+    run.compare("ReLU", "logistic regression")
+    run.floor("ReLU", "accuracy", at_least=91)
+    run.figure(
+        "dead",
+        draw_dead,
+        outcomes,
+        {name: watched(name, fitted, held_out[0][:SOME], run) for name in UNITS},
+        caption=f"Means of {repetitions} networks, with 95 % intervals. A large learning rate kills ReLUs, and with "
+        "them the accuracy. Leaky ReLU's units come back, so nothing holds its loss: it runs away (✕) where ReLU dies.",
+    )
+    worst = rates[-1]
+    run.note(
+        f"At η = {worst:g}, {np.mean(outcomes['ReLU'][worst].dead or 100):.0f} % of ReLU's units end dead, and "
+        f"{outcomes['leaky ReLU'][worst].ran_away} of {repetitions} leaky networks run away. What helps is the first "
+        "half of the advice: a smaller η."
+    )

@@ -1,7 +1,7 @@
-"""A thousand digits: few enough for a network to know all of them by heart, which is where regularisation matters.
+"""A thousand digits: few enough for a network to know them all by heart, which is where regularisation matters.
 
-The lessons on regularisation share these images and a recipe that reaches a training accuracy of 100 %; each changes one
-thing of it.
+The lessons on regularisation share these digits and a recipe that reaches a training accuracy of 100 %. Each of them
+changes one thing of it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,30 @@ from ch04_backprop.hidden_units import ReLU
 from ch04_backprop.layers import Layer, Network
 from ch04_backprop.optimisers import Momentum
 from ch04_backprop.output_units import SoftmaxCrossEntropy, log_sum_exp
-from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle, predict
+from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle
 from common import data
 from common.data import Images
 from common.run import Method, Run
 
-SIZES = (784, 128, 128, 10)
+SIZES = (784, 128, 10)
 BATCH, LEARNING_RATE = 50, 0.05
+
+
+def log_probabilities(network: Network, x: Float32[np.ndarray, "n 784"]) -> Float32[np.ndarray, "n 10"]:
+    """log softmax of the outputs, whatever cost the network was taught by."""
+    network.train(False)
+    z = network.forward(x)
+    return z - log_sum_exp(z)
+
+
+def log_losses(log_p: Float[np.ndarray, "n classes"], answers: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """−log p of the right class, for every digit, in nats."""
+    return -log_p[np.arange(len(log_p)), answers]
 
 
 @dataclass(frozen=True)
 class FewDigits:
-    """train: the few images to learn from. validation: others, to choose settings on. test: looked at once."""
+    """train: the few to learn from. validation: others, to choose settings on. test: looked at once."""
 
     train: Images
     validation: Images
@@ -43,54 +55,60 @@ class FewDigits:
 
     @cached_property
     def x(self) -> Float32[np.ndarray, "n 784"]:
-        """The training images as rows."""
+        """The few as rows."""
         return self.pixels(self.train.images)
 
     @cached_property
     def x_validation(self) -> Float32[np.ndarray, "n 784"]:
-        """The validation images as rows."""
+        """The validation digits as rows."""
         return self.pixels(self.validation.images)
 
-    def losses(self, network: Network) -> tuple[float, float]:
-        """The mean log loss on the few and on the validation images."""
-        few, validation = (float(-log_probabilities(network, x)[np.arange(len(x)), part.labels].mean()) for x, part in self._to_learn_from)
-        return few, validation
+    def losses(self, network: Network) -> Float[np.ndarray, "2"]:
+        """The mean log loss on the few and on the validation digits, in nats."""
+        both = (self.x, self.train), (self.x_validation, self.validation)
+        return np.array([log_losses(log_probabilities(network, x), part.labels).mean() for x, part in both])
 
-    def accuracies(self, network: Network) -> tuple[float, float]:
-        """The share of the few and of the validation images that are read rightly, in %."""
-        few, validation = (accuracy(network, x, part.labels) for x, part in self._to_learn_from)
-        return few, validation
+    def accuracies(self, network: Network) -> Float[np.ndarray, "2"]:
+        """The accuracy on the few and on the validation digits, in %."""
+        both = (self.x, self.train), (self.x_validation, self.validation)
+        return np.array([accuracy(network, x, part.labels) for x, part in both])
 
-    @property
-    def _to_learn_from(self) -> tuple:
-        return (self.x, self.train), (self.x_validation, self.validation)
-
-    def score(self, method: Method, model: Any, read: Callable | None = None) -> None:
-        """The accuracy and the log loss of a model on the test images.
-
-        read: from the model and rows to the logarithms of probabilities; a network's own unless told.
-        """
-        method.model, log_p = model, []
+    def score(self, method: Method, model: Any, read: Callable = log_probabilities) -> None:
+        """Accuracy and log loss on the test digits. read: turns the model and rows into logarithms of probabilities."""
 
         def classes(images: UInt8[np.ndarray, "n 28 28"]) -> Int[np.ndarray, "n"]:
-            log_p.append((read or log_probabilities)(model, self.pixels(images)))
-            return log_p[0].argmax(axis=1)
+            nonlocal log_p
+            log_p = read(model, self.pixels(images))
+            return log_p.argmax(axis=1)
 
+        method.model, log_p = model, None
         method.score(self.test, predict=classes)
-        losses = -log_p[0][np.arange(len(self.test)), self.test.labels]
-        method.score_items("log loss", losses, self.test, unit="nats")
+        method.score_items("log loss", log_losses(log_p, self.test.labels), self.test, unit="nats")
 
 
 def few_digits(run: Run, seed: int) -> FewDigits:
-    """1000 of the training images (smoke: 200), drawn by seed, each class with its share; 2000 of the rest to choose on."""
+    """1000 training digits (smoke: 200), drawn by seed, each class in its share; 2000 of the rest for validation."""
     digits, few = data.mnist(run.scale), run.pick(smoke=200, lecture=1000)
     train, rest = digits.split(1 - few / len(digits.train), seed)
     return FewDigits(train, rest.take(slice(run.pick(smoke=200, lecture=2000))), digits.test)
 
 
 def relu(units: int) -> list[Layer]:
-    """The recipe's hidden layer."""
+    """What stands behind a hidden linear layer unless a lesson says otherwise."""
     return [ReLU()]
+
+
+def new_network(
+    rng: np.random.Generator,
+    *,
+    hidden: Callable[[int], Sequence[Layer]] = relu,
+    cost: SoftmaxCrossEntropy | None = None,
+    rebuild: Callable[[list[Layer]], list[Layer]] = list,
+) -> Network:
+    """784-128-10. hidden, cost: as for mlp. rebuild: changes the row of layers."""
+    network = mlp(SIZES, rng, hidden, cost)
+    network.layers = rebuild(network.layers)
+    return network
 
 
 def recipe(run: Run, **changes: Any) -> Training:
@@ -104,42 +122,21 @@ def recipe(run: Run, **changes: Any) -> Training:
     return Training(**usual | changes)
 
 
-def new_network(
-    rng: np.random.Generator,
-    *,
-    hidden: Callable[[int], Sequence[Layer]] = relu,
-    cost: SoftmaxCrossEntropy | None = None,
-    rebuild: Callable[[list[Layer]], list[Layer]] = list,
-) -> Network:
-    """784-128-128-10. hidden, cost: as for mlp. rebuild: changes the row of layers."""
-    network = mlp(SIZES, rng, hidden, cost)
-    network.layers = rebuild(network.layers)
-    return network
-
-
-def taught(run: Run, few: FewDigits, seed: int, *, changes: dict | None = None, **kind: Any) -> Network:
+def taught(run: Run, few: FewDigits, seed: int, changes: dict[str, Any] | None = None) -> Network:
     """A network that learned the few. seed: of its first weights and its batches.
 
-    changes: to the recipe's Training. kind: of the network, as new_network has it.
+    changes: to the network, as new_network has them (hidden, cost, rebuild), and to the recipe.
     """
-    rng = np.random.default_rng(seed)
+    changes, rng = dict(changes or {}), np.random.default_rng(seed)
+    kind = {name: changes.pop(name) for name in ("hidden", "cost", "rebuild") if name in changes}
     network = new_network(rng, **kind)
-    recipe(run, **changes or {})(network, few.x, few.train.labels, rng)
+    recipe(run, **changes)(network, few.x, few.train.labels, rng)
     return network
-
-
-def log_probabilities(
-    network: Network, x: Float32[np.ndarray, "n 784"]
-) -> Float32[np.ndarray, "n 10"]:
-    """log softmax of the outputs, whatever cost the network was taught by."""
-    network.train(False)
-    z = network.forward(x)
-    return z - log_sum_exp(z)
 
 
 @dataclass
 class Sweep:
-    """One network for each strength of something. losses, accuracies: on the few and on the validation images."""
+    """A network for each strength of something, with its losses and accuracies on the few and on validation digits."""
 
     strengths: tuple[float, ...]
     networks: list[Network]
@@ -148,12 +145,12 @@ class Sweep:
 
     @property
     def least_loss(self) -> int:
-        """Which one has the least log loss on the validation images."""
+        """Which one has the least log loss on the validation digits."""
         return int(self.losses[:, 1].argmin())
 
     @property
     def most_right(self) -> int:
-        """Which one is right on most validation images; the weakest of them where several are."""
+        """Which one is right on most validation digits."""
         return int(self.accuracies[:, 1].argmax())
 
 
@@ -162,25 +159,16 @@ def swept(
 ) -> Sweep:
     """Teach a network at every strength (smoke: one in three), all from the same first weights.
 
-    change: what a strength changes in taught(), with a generator for its randomness.
+    change: from a strength, and a generator for what is random about it, to the changes that taught wants.
     """
     strengths = tuple(strengths[:: run.pick(smoke=3, lecture=1)])
     changes = [change(strength, np.random.default_rng([run.seed, 1])) for strength in strengths]
-    networks = [taught(run, few, run.seed, **these) for these in changes]
+    networks = [taught(run, few, run.seed, these) for these in changes]
     losses, accuracies = (np.array([of(network) for network in networks]) for of in (few.losses, few.accuracies))
     return Sweep(strengths, networks, losses, accuracies)
 
 
-def log_losses(
-    network: Network, x: Float32[np.ndarray, "n 784"], answers: Int[np.ndarray, "n"]
-) -> Float32[np.ndarray, "n"]:
-    """−log p of the right class for every image, whatever cost the network was taught by."""
-    network.train(False)
-    z = network.forward(x)
-    return log_sum_exp(z)[:, 0] - z[np.arange(len(z)), answers]
-
-
 def best_on_validation(models: Sequence[ClassifierMixin], few: FewDigits) -> ClassifierMixin:
-    """Fit all to the few; return the one that is right on most validation images."""
+    """Fit all to the few; return the one that is right on most validation digits."""
     fitted = [model.fit(few.x, few.train.labels) for model in models]
     return max(fitted, key=lambda model: model.score(few.x_validation, few.validation.labels))

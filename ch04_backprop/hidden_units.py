@@ -86,7 +86,7 @@ class ConcatenatedReLU(Layer):
         self.out = np.maximum(np.concatenate([z, -z], axis=1), 0)
         return self.out
 
-    def backward(self, delta: Float[np.ndarray, "n 2*units"]) -> Float[np.ndarray, "n units"]:
+    def backward(self, delta: Float[np.ndarray, "n both"]) -> Float[np.ndarray, "n units"]:
         """∂/∂z = [z > 0] for the first half and −[z < 0] for the second."""
         positive, negative = np.split(delta * (self.out > 0), 2, axis=1)
         return positive - negative
@@ -144,7 +144,7 @@ UNITS: dict[str, Callable[[], Layer]] = {
 
 
 def digit_network(unit: Callable[[], Layer], rng: np.random.Generator) -> Network:
-    """784 pixels, DEPTH linear layers with the unit behind each, 10 classes; each takes as many numbers as it is given."""
+    """784 pixels, DEPTH linear layers with the unit behind each, 10 classes. A layer takes as many as it is handed."""
     layers, inputs = [], 784
     for _ in range(DEPTH):
         layers += [Linear(inputs, WIDTH, rng), unit()]
@@ -186,7 +186,7 @@ def lesson(run: Run) -> None:
     from ch04_backprop.optimisers import Momentum
     from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
 
-    digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=5)
+    digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=4)
     fitted, held_out = digits.split(seed=run.seed)
     pixels = Pixels.of(digits.train.images)
 
@@ -194,7 +194,7 @@ def lesson(run: Run) -> None:
         rng = np.random.default_rng(run.seed)
         network = digit_network(unit, rng)
         training = Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=one_cycle)
-        with suppress(LossNotFinite), np.errstate(over="ignore", invalid="ignore"):  # too fast: as it last was
+        with suppress(LossNotFinite):  # too fast: the network stays as it last was
             training(network, pixels(part.images), part.labels, rng)
         return network
 
@@ -221,18 +221,18 @@ def lesson(run: Run) -> None:
     run.figure(
         "units",
         draw_units,
-        caption="The functions (blue) and their derivatives (dashed). The sigmoid's derivative is never above ¼. "
+        caption="The functions and, dashed, their derivatives. The sigmoid's derivative is never above ¼. "
         "Concatenated ReLU hands on two numbers for one; maxout chooses among lines, here z and −z/2, that it learns.",
     )
     run.figure(
         "accuracy",
         draw_scores,
         run.record.rows,
-        caption="One network, eight kinds of hidden unit, each with the learning rate that validation likes. Any bend is "
-        "better than none; which bend matters less, while there are only two hidden layers.",
+        caption="One network, eight kinds of hidden unit, each at the learning rate that validation likes. Any bend is "
+        "better than none; which one matters less, while there are only two hidden layers.",
     )
     right = {row.method: row.value for row in run.record.rows}
     run.note(
-        f"The sigmoid, advised against, tells {right['sigmoid']:.1f} % apart and ReLU {right['ReLU']:.1f} %: with two hidden "
-        "layers, and at a learning rate that ReLU would not survive, it is no bad unit. The next lesson adds layers."
+        f"The sigmoid, advised against, has {right['sigmoid']:.1f} % right and ReLU {right['ReLU']:.1f} %: with two "
+        "hidden layers and a learning rate that ruins ReLU, it is no bad unit. The next lesson adds layers."
     )

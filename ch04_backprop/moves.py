@@ -20,20 +20,22 @@ def moved(
     """
     n, side, _ = images.shape
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=images.min())
-    # Where each pixel's value comes from: the shift undone, then the turn, about the centre.
-    place, middle = np.arange(side, dtype=np.float32) - (side - 1) / 2, (side + 1) / 2
-    down, right = (shift.astype(np.float32)[:, None, None] for shift in shifts.T)
-    cos, sin = (of(angles).astype(np.float32)[:, None, None] for of in (np.cos, np.sin))
+    middle, width = np.float32((side + 1) / 2), side + 2  # of the padded images
+    place = np.arange(1, side + 1, dtype=np.float32) - middle
+    down, right, cos, sin = (
+        values.astype(np.float32)[:, None, None] for values in (*shifts.T, np.cos(angles), np.sin(angles))
+    )
+    # Where each pixel's value comes from: the shift undone, then the turn.
     y, x = place[:, None] - down, place[None, :] - right
     row = np.clip(cos * y + sin * x + middle, 0, side + 1)
     column = np.clip(cos * x - sin * y + middle, 0, side + 1)
+    # That lies between four pixels. One flat index into all images is faster than three.
     top, left = np.minimum(row.astype(int), side), np.minimum(column.astype(int), side)
-    # The four neighbours of that place, weighted by how near they are. Flat indices are faster than three of them.
-    corner, width = (np.arange(n)[:, None, None] * (side + 2) + top) * (side + 2) + left, side + 2
+    corner = (np.arange(n)[:, None, None] * width + top) * width + left
     a, b, c, d = (padded.ravel()[corner + step] for step in (0, 1, width, width + 1))
     row, column = row - top.astype(np.float32), column - left.astype(np.float32)
-    upper, lower = a + column * (b - a), c + column * (d - c)
-    return upper + row * (lower - upper)
+    above, below = a + column * (b - a), c + column * (d - c)
+    return above + row * (below - above)
 
 
 @dataclass(frozen=True)

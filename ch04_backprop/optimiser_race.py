@@ -1,12 +1,12 @@
 """Six rules train the same network on the same digits, each at the learning rate that suits it best.
 
 Question   Which rule learns fastest on a network, once each has its own learning rate? And what are batches good for?
-Method     784–128–10, batches of 64, 5 epochs at a constant rate. The rate is chosen from one grid, by accuracy on 1000
-           training digits that are held out; then once more from the same weights, and the test digits are scored.
+Method     784–128–10, batches of 64, a constant rate. The rate is chosen from one grid, by accuracy on 1000 training
+           digits that are held out, after 2 epochs; then 5 epochs from the same weights, and the test digits.
 Rival      L-BFGS on all digits at once, which asks for as many passes through them and makes far fewer steps.
 Differs    The lecture's on-line rule takes one example a step: batch size 1 in the second picture. That it shuffles
            matters: a fact tells what happens to digits that come in order, first all zeros, then all ones.
-Costs      15 s on two cores.
+Costs      9 s on two cores.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SIZES = (784, 128, 10)
 HELD_OUT = 1000
-RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 BATCHES = (1, 8, 64, 512)
 SGD_RATE = 0.003  # an example, whatever the batch size: a batch of n takes the step of n examples, as far as that goes
 LARGEST_RATE = 0.2
@@ -131,7 +131,7 @@ def lesson(run: Run) -> None:
     losses, grid = {}, {}
     for name in OPTIMISERS:
         with run.method(name, kind="from scratch") as method:
-            rate, grid[name] = method.time(best_rate, name, rates, epochs, (x, y), run.seed)
+            rate, grid[name] = method.time(best_rate, name, rates, max(1, epochs // 2), (x, y), run.seed)
             network, losses[name] = method.time(trained, name, rate, epochs, (x, y), run.seed)
             method.model = network
             method.score(digits.test, predict=lambda images, network=network: predict(network, pixels(images)))

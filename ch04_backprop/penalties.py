@@ -1,17 +1,17 @@
 """A network that may have any weights takes large ones; a price on their size makes it do more with less.
 
 Question   What does it change to add λ/2 ‖W‖² or λ ‖W‖₁ to the cost, in the weights and on digits never seen?
-Method     L2, whose gradient λW shrinks a weight by the share ηλ every step: weight decay (Krogh and Hertz 1992). L1, whose
-           subgradient is λ sign W. And the step that solves for L1 exactly, a soft threshold after the gradient's step
-           (Daubechies et al. 2004), which leaves zeros. λ is chosen by the log loss of validation digits.
+Method     L2, whose gradient λW shrinks a weight by the share ηλ in every step: weight decay (Krogh and Hertz 1992).
+           L1, whose subgradient is λ sign W; and the step that solves for L1 exactly, a soft threshold after the
+           gradient's step (Daubechies et al. 2004), which leaves zeros. λ: by the log loss on validation digits.
 Rival      Logistic regression, which has an L2 penalty of its own, and the RBF-SVM, on the same 1000 digits.
 Differs    Weights are priced, biases are not: a bias moves a unit's threshold, and bends nothing.
-Costs      5 s on two cores.
+Costs      4 s on two cores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -191,19 +191,19 @@ def lesson(run: Run) -> None:
         "weights",
         draw_weights,
         chosen,
-        caption="Left: weights of eight hidden units, red to blue, each unit on its own scale. Without a penalty the pixels "
-        "that are never inked keep the random weights they began with; a penalty removes what no digit pays for. Right: "
-        "L2 makes large weights rare, L1 makes most weights 0.",
+        caption="Left: weights of eight hidden units, red to blue. Without a penalty those of pixels that are never "
+        "inked stay the random numbers they began as; a penalty removes what no digit pays for. Right: L2 makes large "
+        "weights rare, L1 makes most of them exactly 0.",
     )
     run.figure(
         "strength",
         draw_strengths,
         paths,
         few.losses(base),
-        caption="Dotted: no penalty. The training loss can only rise with λ; the validation loss falls first, and the red dot "
-        "is the λ that was taken. Right: along the subgradient weights become tiny and never 0, and a threshold ends that.",
+        caption="Dotted: no penalty. The loss of training digits rises with λ, that of validation digits falls first; "
+        "red is the λ that was taken. Right: the subgradient makes weights tiny, and only the threshold makes them 0.",
     )
     run.note(
-        "A network that knows its thousand digits by heart is also too sure of the others. A penalty mends that first, as "
-        "the log loss shows; whether more digits are read is a smaller matter, and regularisation.py asks five seeds."
+        "A network that knows its digits by heart is too sure of all others, and that is what a penalty mends: its log "
+        "loss is smaller. That more digits are read rightly does not follow."
     )

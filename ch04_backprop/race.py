@@ -1,12 +1,12 @@
 """The multilayer perceptron against the classical rivals, on as many digits as LeCun had in 1989.
 
 Question   All that the last lessons collected goes into one network. Is it better than methods that need none of it?
-Method     784–256–128–10 with ReLU, He's start, momentum and one cycle of the learning rate; with or without BatchNorm
-           and dropout, as held-out training digits decide. Then the same with digits that are moved each time.
-Rival      Logistic regression, k nearest neighbours, a random forest and an RBF-SVM, tuned on held-out digits too; and
-           the SVM with a moved copy of every digit: augmentation is no privilege of networks (Schölkopf et al. 1996).
+Method     784–256–128–10 with ReLU, He's start, momentum and one cycle of the learning rate; dropout, with or without
+           BatchNorm, as held-out training digits decide. Then the same with digits that are moved each time.
+Rival      Logistic regression, k nearest neighbours, a random forest, an RBF-SVM on 50 principal components, tuned on
+           held-out digits too; the SVM with a moved copy of every digit, as Schölkopf et al. 1996 had it.
 Differs    The lecture lets deep learning win by scale. Here are 7291 digits and two cores.
-Costs      45 s on two cores.
+Costs      30 s on two cores.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
@@ -43,7 +44,6 @@ SIZES = (784, 256, 128, 10)
 LEARNING_RATE, HELD_OUT = 0.05, 1 / 7
 MOVES = Moves(shift=1.5, angle=10.0)
 HIDDEN: dict[str, Callable] = {
-    "ReLU": lambda units, rng: [ReLU()],
     "ReLU + dropout": lambda units, rng: [ReLU(), Dropout(0.2, rng)],
     "BatchNorm + ReLU + dropout": lambda units, rng: [BatchNorm(units), ReLU(), Dropout(0.2, rng)],
 }
@@ -79,15 +79,20 @@ def rows(images: UInt8[np.ndarray, "n height width"]) -> Float[np.ndarray, "n pi
     return images.reshape(len(images), -1) / 255.0
 
 
+def kernel_machine() -> Pipeline:
+    """An RBF-SVM on 50 principal components: ten times as fast as on 784 pixels, and a little better."""
+    return make_pipeline(PCA(50, random_state=0), SVC(C=10))
+
+
 def rivals(run: Run) -> dict[str, Any]:
     """The rivals by name, each choosing its settings on digits held out of what it is fitted to."""
     split = ShuffleSplit(1, test_size=HELD_OUT, random_state=run.seed)
     trees = RandomForestClassifier(run.pick(smoke=20, lecture=100), random_state=run.seed)
     choices = {
-        "logistic regression": (LogisticRegression(max_iter=200), {"C": [0.02, 0.1]}),
+        "logistic regression": (LogisticRegression(tol=1e-3, max_iter=300), {"C": [0.02, 0.1]}),
         "k nearest neighbours": (KNeighborsClassifier(), {"n_neighbors": [1, 3, 5]}),
         "random forest": (trees, {"max_features": ["sqrt", 0.1]}),
-        "RBF-SVM": (SVC(C=10), {"gamma": [0.02, 0.03]}),
+        "RBF-SVM": (kernel_machine(), {"svc__gamma": [0.01, 0.02, 0.03]}),
     }
     return {
         name: make_pipeline(FunctionTransformer(rows), tuned(model, grid, run, scoring="accuracy", cv=split))
@@ -128,8 +133,9 @@ def lesson(run: Run) -> None:
             method.fit(rival, train)
             method.score(test)
     with run.method("RBF-SVM, moved digits", kind="classical") as method:
-        gamma = run.methods["RBF-SVM"].model[-1].best_params_["gamma"]
-        method.fit(make_pipeline(FunctionTransformer(rows), SVC(C=10, gamma=gamma)), with_moved_copies(train, run.seed))
+        settings = run.methods["RBF-SVM"].model[-1].best_params_
+        machine = make_pipeline(FunctionTransformer(rows), kernel_machine().set_params(**settings))
+        method.fit(machine, with_moved_copies(train, run.seed))
         method.score(test)
     for name in ("logistic regression", "k nearest neighbours", "random forest", "RBF-SVM"):
         run.compare("perceptron", name)
@@ -149,6 +155,6 @@ def lesson(run: Run) -> None:
         for which in ("", ", moved digits")
     )
     run.note(
-        f"On rows of 784 numbers: network {right[0]:.1f} %, SVM {right[1]:.1f} %. With moved digits: {moved[0]:.1f} and "
-        f"{moved[1]:.1f} %. What both lack is to know that pixels have neighbours. Chapter 5 builds it in."
+        f"On rows of 784 numbers: network {right[0]:.1f} %, SVM {right[1]:.1f} %. With moved digits: {moved[0]:.1f}, "
+        f"{moved[1]:.1f} %. Both lack one thing: to know that pixels have neighbours. Chapter 5 builds it in."
     )

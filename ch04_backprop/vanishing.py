@@ -2,8 +2,8 @@
 
 Question   How large is δ^l = ∂C/∂z^l far below the output, and what does a network learn where it is tiny?
 Method     A layer whose weights have variance g / inputs multiplies the root mean square of δ by √g · rms f′ (Glorot
-           and Bengio 2010, §4.2). The sigmoid's f′ is at most ¼ (Hochreiter 1991). Measured through thirty layers, and in
-           the accuracy of networks that grow deeper.
+           and Bengio 2010, §4.2). The sigmoid's f′ is at most ¼ (Hochreiter 1991). Measured through thirty layers, and
+           in the accuracy of networks that grow deeper.
 Rival      Logistic regression, which has no hidden layer: is a deep network that can't learn worth less than none?
 Differs    Each unit has weights made for it: g = 1 for sigmoid and tanh (Xavier), 2 for ReLU and leaky ReLU (He).
 Costs      7 s on two cores, nearly all of it to train 104 networks.
@@ -37,20 +37,22 @@ SHALLOW, DEEP, WIDTH = 2, 16, 32  # layers and units of the networks that are tr
 RATES = [0.005, 0.02, 0.08, 0.32]  # of momentum, at its peak
 EXPLODING = "ReLU, weights twice as large"
 COLOURS = {"sigmoid": plots.RED, "tanh": plots.ORANGE, "ReLU": plots.BLUE, "leaky ReLU": plots.GREEN}
-UNITS: dict[str, tuple[Callable[[], Layer], float]] = {  # the unit, and g
-    "sigmoid": (Sigmoid, 1.0),
-    "tanh": (Tanh, 1.0),
-    "ReLU": (ReLU, 2.0),
-    "leaky ReLU": (LeakyReLU, 2.0),
-}
+UNITS = {"sigmoid": (Sigmoid, 1.0), "tanh": (Tanh, 1.0), "ReLU": (ReLU, 2.0), "leaky ReLU": (LeakyReLU, 2.0)}  # and g
+
+Unit = Callable[[], Layer]
+Deviation = Callable[[int, int], float]
 
 
-def deep_network(unit: Callable[[], Layer], g: float, depth: int, width: int, rng: np.random.Generator) -> Network:
-    """784 pixels, so many hidden layers of that width, 10 classes; weights of variance g / inputs."""
-    layers, sizes = [], [784, *[width] * depth]
+def by_inputs(g: float) -> Deviation:
+    return lambda inputs, outputs: (g / inputs) ** 0.5
+
+
+def deep_network(unit: Unit, std: Deviation, depth: int, width: int, rng: np.random.Generator) -> Network:
+    """784 pixels, so many hidden layers of that width, 10 classes. std: of the weights, from a layer's two sizes."""
+    layers, sizes = [], [784, *[width] * depth, 10]
     for inputs, outputs in pairwise(sizes):
-        layers += [Linear(inputs, outputs, rng, std=np.sqrt(g / inputs)), unit()]
-    return Network([*layers, Linear(sizes[-1], 10, rng, std=np.sqrt(g / sizes[-1]))], SoftmaxCrossEntropy())
+        layers += [Linear(inputs, outputs, rng, std=std(inputs, outputs)), unit()]
+    return Network(layers[:-1], SoftmaxCrossEntropy())
 
 
 def rms(values: Float[np.ndarray, "*shape"]) -> float:
@@ -99,7 +101,7 @@ def lesson(run: Run) -> None:
     train, test, pixels = digits.train, digits.test, Pixels.of(digits.train.images)
     x, sizes = pixels(train.images), {}
     for name, (unit, g) in {**UNITS, EXPLODING: (ReLU, 8.0)}.items():
-        network = deep_network(unit, g, TALL, BROAD, run.rng)
+        network = deep_network(unit, by_inputs(g), TALL, BROAD, run.rng)
         sizes[name], slope = delta_sizes(network, x[:SOME], train.labels[:SOME])
         run.fact(f"δ's factor a layer, {name}", factor_a_layer(sizes[name]))
         run.fact(f"√g · rms f′, {name}", float(np.exp(np.log(np.sqrt(g) * slope).mean())))
@@ -108,9 +110,10 @@ def lesson(run: Run) -> None:
         name: str, depth: int, rate: float, x: Float32[np.ndarray, "n 784"], labels: Int[np.ndarray, "n"]
     ) -> Network:
         rng = np.random.default_rng(run.seed)
-        network = deep_network(*UNITS[name], depth, WIDTH, rng)
+        unit, g = UNITS[name]
+        network = deep_network(unit, by_inputs(g), depth, WIDTH, rng)
         training = Training(lambda parameters: Momentum(parameters, rate), epochs, batch_size=128, schedule=one_cycle)
-        with suppress(LossNotFinite), np.errstate(over="ignore", invalid="ignore"):  # too fast: as it last was
+        with suppress(LossNotFinite):  # too fast: the network stays as it last was
             training(network, x, labels, rng)
         return network
 
@@ -144,10 +147,10 @@ def lesson(run: Run) -> None:
         depths,
         scores,
         caption="Before training: thirty layers of sigmoids leave the first a δ that is smaller by many powers of ten; "
-        "weights twice as large as He's make it explode. After training, each network at the rate that validation likes: "
-        "deep sigmoids learn nothing. ReLU keeps its δ, and with only so much training loses with depth all the same.",
+        "weights twice as large as He's make it explode. After training, each at the rate that validation likes: deep "
+        "sigmoids learn nothing. ReLU keeps its δ, and with only so much training loses with depth all the same.",
     )
     run.note(
-        f"Through {TALL} layers of sigmoids δ shrinks by a factor {sizes['sigmoid'][0] / sizes['sigmoid'][-1]:.0e}. What let "
-        "networks of hundreds of layers learn are shortcuts around layers (He et al. 2016), whose factor is near 1."
+        f"Through {TALL} layers of sigmoids δ shrinks to {sizes['sigmoid'][0] / sizes['sigmoid'][-1]:.0e} of itself. "
+        "What lets hundreds of layers learn are shortcuts around them (He et al. 2016): δ passes those unchanged."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.chapter import Chapter
+from common.errors import LossNotFinite, Problem
 
 NUMBERS = itertools.count(1)
 
@@ -154,6 +155,28 @@ def test_a_problem_in_a_lesson_is_one_line_and_keeps_what_had_finished(toy):
     assert toy.run() == 2
     assert toy.error() == "error: two, seed 0: slope is nan"
     assert list(toy.results["lessons"]) == ["one"]
+
+
+def test_a_training_that_runs_away_is_one_line_with_lesson_seed_and_step(toy):
+    head = "from common.errors import LossNotFinite"
+    toy.body("two", "if run.seed == 5:", "    raise LossNotFinite(float('nan'), step=7)", head=head)
+    assert toy.run("--seed", "4", "--seeds", "3") == 2
+    assert toy.error().startswith("error: two, seed 5: the loss is nan at step 7: a smaller learning rate may help")
+    assert list(toy.results["lessons"]) == ["one"]
+    assert len(toy.results["lessons"]["one"]["seconds"]) == 3
+    assert "Traceback" not in toy.said.out
+
+    toy.write("two")  # mended
+    assert toy.run("--seed", "4", "--seeds", "3", "--resume") == 0
+    assert toy.ran == ["two", "three"]
+
+
+def test_a_loss_that_is_not_finite_says_what_it_was_and_when():
+    problem = LossNotFinite(float("inf"), 12)
+    assert isinstance(problem, Problem)
+    assert (problem.loss, problem.step) == (float("inf"), 12)
+    assert "the loss is inf at step 12" in str(problem)
+    assert "\n" not in str(problem)
 
 
 def test_a_bug_in_a_lesson_is_no_problem_of_the_reader(toy):

@@ -1,0 +1,230 @@
+"""A forecaster who says 80 % should be right four times in five. Which of our methods keep their word?
+
+Question   Do the probabilities that classifiers give mean what they say, and can it be mended afterwards?
+Method     Reliability diagrams; their mean gap, the expected calibration error (Naeini et al. 2015); the Brier score as
+           reliability − resolution + uncertainty (Murphy 1973). The mend: one temperature for all (Guo et al. 2017).
+Rival      Isotonic regression, class by class (Zadrozny and Elkan 2002), on the same digits held out for the purpose.
+Differs    Guo et al. tempered deep networks. These are the methods of the lesson before, on 2000 digits of 14×14
+           pixels: few, so that there are mistakes to judge. Each is tuned for accuracy, as most are.
+Costs      10 s on two cores, most of it for the support vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import minimize_scalar
+from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from ch03_classification.curvature import log_softmax
+from ch03_classification.rivals import classical_rivals
+from ch03_classification.softmax import LEAST, SoftmaxRegression, pixels
+from common import data, plots
+from common.data import Images, Table
+from common.results import Row, wilson_interval
+from common.run import Method, Run
+from common.tuning import tuned
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BINS = 10
+FOREST = "random forest"
+FEW = 5  # points: a bin with fewer is not drawn
+TINY = np.finfo(float).tiny  # what a probability of 0 counts as where its logarithm is taken
+
+Probabilities = Float[np.ndarray, "n classes"]
+Confidence = Float[np.ndarray, "*n"]
+Right = Bool[np.ndarray, "*n"] | Float[np.ndarray, "*n"]
+
+
+def bin_of(confidence: Confidence) -> Int[np.ndarray, "*n"]:
+    """Which of BINS equal bins of [0, 1] each confidence is in."""
+    return np.minimum((confidence * BINS).astype(int), BINS - 1)
+
+
+def calibration_error(confidence: Confidence, right: Right, axis: int = -1) -> Float[np.ndarray, "..."] | float:
+    """ECE = Σₖ nₖ/n |right in bin k − confidence there| = Σₖ |Σ (right − confidence)| / n over the points of bin k.
+
+    In [0, 1]. Never 0 for a finite sample: chance alone makes gaps, and all of them count as positive.
+    """
+    bins, gap = bin_of(confidence), right - confidence
+    return sum(np.abs(np.where(bins == k, gap, 0.0).mean(axis=axis)) for k in range(BINS))
+
+
+def honest_error(confidence: Float[np.ndarray, "n"], draws: int, rng: np.random.Generator) -> float:
+    """The mean ECE of a forecaster with these confidences whose word is true: what chance alone makes of it."""
+    right = rng.random((draws, len(confidence))) < confidence
+    return float(calibration_error(np.broadcast_to(confidence, right.shape), right).mean())
+
+
+def murphy(confidence: Float[np.ndarray, "n"], right: Bool[np.ndarray, "n"]) -> tuple[float, float, float]:
+    """Reliability Σ nₖ/n (fₖ − oₖ)², resolution Σ nₖ/n (oₖ − o)² and uncertainty o (1 − o), Eq. of Murphy 1973.
+
+    fₖ: the mean confidence of bin k, oₖ: the share that is right in it, o: in all. The first minus the second plus the
+    third is the Brier score of the fₖ, exactly.
+    """
+    bins = bin_of(confidence)
+    count = np.bincount(bins, minlength=BINS)
+    said, was = (np.bincount(bins, v, BINS) / np.maximum(count, 1) for v in (confidence, right))
+    share, overall = count / len(bins), right.mean()
+    return float(share @ (said - was) ** 2), float(share @ (was - overall) ** 2), float(overall * (1 - overall))
+
+
+def temper(P: Probabilities, temperature: float) -> Probabilities:
+    """P^(1/T), scaled to sum to 1: above 1 all are less sure, below 1 more; the order of the classes stays."""
+    return np.exp(log_softmax(np.log(np.maximum(P, TINY)) / temperature))
+
+
+def fit_temperature(P: Probabilities, labels: Int[np.ndarray, "n"]) -> float:
+    """The T of least log loss on points held out. The loss is convex in 1/T: there is one."""
+    logs = np.log(np.maximum(P, TINY))
+
+    def loss(log_t: float) -> float:
+        return -float(log_softmax(logs / np.exp(log_t))[np.arange(len(labels)), labels].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
+def half_size(part: Images) -> Images:
+    """The mean of each 2×2 pixels: a quarter of the numbers, and a digit can still be read."""
+    n, height, width = part.images.shape
+    small = part.images.reshape(n, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
+    return Images(small.astype(np.uint8), part.labels, part.ids)
+
+
+def judge(method: Method, part: Table, probabilities: Callable) -> Probabilities:
+    """Accuracy, log loss, Brier score and ECE of the probabilities that a method gives. Returns them."""
+    found = {}
+
+    def predict(X: Float[np.ndarray, "n m"]) -> Int[np.ndarray, "n"]:
+        found["P"] = probabilities(X)
+        return found["P"].argmax(axis=1)
+
+    right = method.score(part, predict) == part.labels
+    given, confidence = found["P"][np.arange(len(part)), part.labels], found["P"].max(axis=1)
+    method.score_items("log loss", -np.log(np.maximum(given, LEAST)), part, unit="nats")
+    method.score_items("Brier score", (confidence - right) ** 2, part)
+    method.measure("ECE", calibration_error(confidence, right), n=len(part))
+    return found["P"]
+
+
+def draw_reliability(part: Table, said: dict[str, Probabilities], mended: dict[str, Probabilities]) -> Figure:
+    """Above: how many were right of those said to be so sure, with 95 % intervals. Below: how sure, how often."""
+    figure, axes = plots.panels(len(said), 2, width=1.9, height=1.75, sharex=True, sharey="row")
+    edges = np.linspace(0, 1, BINS + 1)
+    for (above, below), name in zip(axes.T, said, strict=True):
+        above.plot([0, 1], [0, 1], color=plots.GREY, linewidth=1)
+        for P, colour, label in ((said[name], plots.ORANGE, "as it says"), (mended[name], plots.BLUE, "tempered")):
+            confidence, right = P.max(axis=1), P.argmax(axis=1) == part.labels
+            bins = bin_of(confidence)
+            for k in np.flatnonzero(np.bincount(bins) >= FEW):
+                found = wilson_interval(int(right[bins == k].sum()), int((bins == k).sum()))
+                place = confidence[bins == k].mean()
+                above.plot([place, place], [found.low, found.high], color=colour, linewidth=1.2)
+                above.plot(place, found.value, "o", color=colour, markersize=4)
+            below.hist(confidence, edges, color=colour, alpha=0.55, label=label)
+        above.set(title=name, ylim=(0, 1.02))
+        below.set(xlabel="said to be right", xlim=(0, 1))
+    axes[0, 0].set_ylabel("share right")
+    axes[1, 0].set_ylabel("digits")
+    axes[1, 0].legend(loc="upper left")
+    return figure
+
+
+def draw_mends(rows: list[Row], part: Table, said: dict[str, Probabilities], chance: dict[int, float]) -> Figure:
+    """Log loss as said and mended; what the Brier score as said is made of; the ECE that chance alone makes."""
+    figure, (losses, parts, honest) = plots.panels(3, width=3.9, height=3)
+    loss = {row.method: row.value for row in rows if row.metric == "log loss"}
+    for mend, colour in (("", plots.ORANGE), (", tempered", plots.BLUE), (", isotonic", plots.GREEN)):
+        losses.plot([loss[name + mend] for name in said], list(said), "o", color=colour, label=mend[2:] or "as it says")
+    for name, P in said.items():
+        reliability, resolution, uncertainty = murphy(P.max(axis=1), P.argmax(axis=1) == part.labels)
+        parts.barh(name, uncertainty - resolution, color=plots.PALE)
+        parts.barh(name, reliability, left=uncertainty - resolution, color=plots.RED)
+    for axis in (losses, parts):
+        axis.invert_yaxis()
+    losses.set(title="Log loss", xlabel="nats")
+    losses.legend()
+    parts.set(title="Brier score: red can be mended", xlabel="reliability (red) + uncertainty − resolution", yticks=[])
+    honest.loglog(list(chance), list(chance.values()), "o-")
+    honest.set(title="ECE of an honest forecaster", xlabel="test points")
+    return figure
+
+
+def forecasters(run: Run) -> dict[str, BaseEstimator]:
+    """Six that are tuned for accuracy; but k by log loss, for one neighbour can have no doubt."""
+    one_split = {"cv": StratifiedShuffleSplit(1, test_size=0.25, random_state=run.seed)}
+    rivals = classical_rivals(run, standardise=False, scoring="accuracy", **one_split)
+    neighbours = classical_rivals(run, standardise=False, **one_split)["k nearest neighbours"]
+    softmax = tuned(SoftmaxRegression(tol=0.01), {"penalty": [0.1, 1.0, 10.0]}, run, "accuracy", **one_split)
+    return {
+        "softmax": softmax,
+        "softmax, λ = 0.01": SoftmaxRegression(0.01, tol=0.1),
+        "naive Bayes": rivals["naive Bayes"],
+        "k nearest": neighbours,
+        FOREST: rivals[FOREST],
+        "RBF-SVM, Platt": rivals["RBF-SVM"],
+    }
+
+
+def lesson(run: Run) -> None:
+    mnist = data.mnist(run.scale)
+    digits, test = pixels(half_size(mnist.train), white=255), pixels(half_size(mnist.test), white=255)
+    size = run.pick(smoke=500, lecture=2000)
+    train, held_out = digits.take(slice(size)), digits.take(slice(size, size + size // 2))
+    said, tempered = {}, {}
+    for name, model in forecasters(run).items():
+        kind = "from scratch" if name.startswith("softmax") else "classical"
+        with run.method(name, kind=kind) as method:
+            method.fit(model, train)
+            said[name] = judge(method, test, model.predict_proba)
+        with run.method(f"{name}, tempered", kind="from scratch") as method:
+            temperature = method.time(fit_temperature, model.predict_proba(held_out.features), held_out.labels)
+            tempered[name] = judge(method, test, lambda X, m=model, T=temperature: temper(m.predict_proba(X), T))
+            run.fact(f"temperature of {name}", temperature)
+        with run.method(f"{name}, isotonic", kind="classical") as method:
+            isotonic = method.fit(CalibratedClassifierCV(FrozenEstimator(model), method="isotonic"), held_out)
+            judge(method, test, isotonic.predict_proba)
+        run.compare(f"{name}, tempered", name, "log loss")
+        run.compare(f"{name}, tempered", f"{name}, isotonic", "log loss")
+    for name in ("softmax", FOREST):
+        by_chance = honest_error(tempered[name].max(axis=1), 200, run.rng)
+        run.fact(f"ECE by chance alone, {name}, tempered", by_chance)
+    run.floor("softmax, tempered", "accuracy", at_least=85)
+    run.floor(f"{FOREST}, tempered", "log loss", at_most=0.35)
+
+    sure = tempered["softmax"].max(axis=1)
+    chance = {n: honest_error(run.rng.choice(sure, n), 100, run.rng) for n in (30, 100, 300, 1000, 3000, 10_000)}
+    run.figure(
+        "reliability",
+        draw_reliability,
+        test,
+        said,
+        tempered,
+        caption="Honest is who stays on the diagonal (bars: 95 %). Below it is too much confidence, as of naive Bayes, "
+        "who takes each pixel for news of its own; above it too little, as of a forest, whose trees outvote each "
+        "other. One number, the temperature, mends most of it. Platt's sigmoids, one a class, resist it.",
+    )
+    run.figure(
+        "mends",
+        draw_mends,
+        [row for row in run.record.rows if row.seeds == (run.seed,)],
+        test,
+        said,
+        chance,
+        caption="Left: a temperature from held-out digits lowers the losses; isotonic steps do it too, but where they "
+        "say 0 and are wrong, they pay. Middle: what is said wrongly, and what is not known. Right: chance makes gaps "
+        "too, so an ECE means little without the number of points.",
+    )
+    before, after = (np.mean(run.methods[name].items["log loss"].values) for name in (FOREST, f"{FOREST}, tempered"))
+    run.note(
+        f"The forest knew more than it said: one temperature, and its log loss falls from {before:.2f} to {after:.2f} "
+        "nats. No answer changed."
+    )

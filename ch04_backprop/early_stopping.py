@@ -1,0 +1,218 @@
+"""Stop while it is good: no regulariser is cheaper, but it has to ask digits that can't be learned from then.
+
+Question   When should a network stop learning, what is gained, and what has it to do with a penalty on the weights?
+Method     Ask held-out digits after each epoch; after `patience` epochs without a smaller loss, go back to the best one
+           (Goodfellow et al. 2016, §7.8, Algorithm 7.1). Where the cost is quadratic, t steps of size η from 0 come to
+           nearly the same as ridge with λ = 1 / ηt (Bishop 1995; Ali et al. 2019), which is checked on patients.
+Rival      Learning to the end; and all digits for as many epochs as stopping has found (Algorithm 7.2).
+Differs    To be fair, the 200 digits that are asked come out of the 1000. The learning rate is constant, for a schedule
+           that ends at 0 stops by itself.
+Costs      2 s on two cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from ch04_backprop.few_digits import few_digits, log_losses, log_probabilities, new_network, recipe
+from ch04_backprop.layers import Network
+from ch04_backprop.optimisers import Momentum
+from ch04_backprop.training import accuracy
+from common import data, plots
+from common.results import rms
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PATIENCE, EPOCHS, RATE = 5, 40, 0.02
+ASKED = 0.2  # of the few
+PATIENTS = 40  # so few that least squares overfits
+Rows = tuple[np.ndarray, np.ndarray]  # inputs and answers
+
+
+def memory(network: Network) -> list[np.ndarray]:
+    """All that the network keeps: its parameters, and what layers as BatchNorm have measured."""
+    measured = [array for layer in network.layers for array in getattr(layer, "measured", ())]
+    return [parameter.data for parameter in network.parameters()] + measured
+
+
+class EarlyStopping:
+    """For Training's each_epoch: True after `patience` epochs without a new least loss.
+
+    loss: tells the network's, which is in use then and not in training. losses: after every epoch so far. best: the
+    epoch of the least, counted from 1. restore() gives the network back what it knew then.
+    """
+
+    def __init__(self, network: Network, loss: Callable[[], float], patience: int = PATIENCE) -> None:
+        self.network, self.loss, self.patience = network, loss, patience
+        self.losses: list[float] = []
+        self.best, self.kept = 0, [array.copy() for array in memory(network)]
+
+    def __call__(self, epoch: int) -> bool:
+        self.losses.append(self.loss())
+        if self.losses[-1] < min(self.losses[:-1], default=np.inf):
+            self.best, self.kept = epoch, [array.copy() for array in memory(self.network)]
+        return epoch - self.best >= self.patience
+
+    def restore(self) -> None:
+        for array, kept in zip(memory(self.network), self.kept, strict=True):
+            array[...] = kept
+
+
+def teach(run: Run, network: Network, part: Rows, epochs: int, each_epoch: Callable = lambda epoch: None) -> None:
+    """The recipe at a constant rate."""
+    changes = {"schedule": None, "epochs": epochs, "optimiser": lambda parameters: Momentum(parameters, RATE)}
+    recipe(run, each_epoch=each_epoch, **changes)(network, *part, np.random.default_rng([run.seed, 1]))
+
+
+def mean_loss(network: Network, part: Rows) -> float:
+    """The mean log loss on rows with their answers, in nats."""
+    x, answers = part
+    return float(log_losses(log_probabilities(network, x), answers).mean())
+
+
+def descended(
+    H: Float[np.ndarray, "m m"], g: Float[np.ndarray, "m"], rate: float, steps: int
+) -> Float[np.ndarray, "steps m"]:
+    """θ after 1, 2, … steps down C = ½ θᵀHθ − gᵀθ from 0.
+
+    Along an eigenvector of H of eigenvalue h it has come 1 − (1 − ηh)ᵗ of the way to the minimum.
+    """
+    path = np.zeros((steps + 1, len(g)))
+    for step in range(steps):
+        path[step + 1] = path[step] - rate * (H @ path[step] - g)
+    return path[1:]
+
+
+def ridge(
+    H: Float[np.ndarray, "m m"], g: Float[np.ndarray, "m"], penalties: Float[np.ndarray, "k"]
+) -> Float[np.ndarray, "k m"]:
+    """argmin C + λ/2 ‖θ‖² for every λ, (H + λI)⁻¹ g: h / (h + λ) of the way.
+
+    With λ = 1 / ηt that is never more than a fifth of the way behind descent.
+    """
+    return np.linalg.solve(H + penalties[:, None, None] * np.eye(len(g)), g[:, None])[..., 0]
+
+
+def draw_epochs(losses: np.ndarray, accuracies: np.ndarray, stopping: EarlyStopping) -> Figure:
+    """Log losses and accuracies by epoch; shaded: from the best epoch until patience ended."""
+    figure, axes = plots.panels(2, height=3.3)
+    names = ("learned from (800)", "asked (200)", "others (2000)")
+    for axis, curves in zip(axes, (losses, accuracies), strict=True):
+        for name, values, colour in zip(names, curves.T, (plots.GREY, plots.ORANGE, plots.BLUE), strict=True):
+            axis.plot(1 + np.arange(len(values)), values, color=colour, label=name)
+        axis.axvspan(stopping.best, stopping.best + stopping.patience, color=plots.PALE, alpha=0.7, linewidth=0)
+        axis.set_xlabel("epochs")
+    axes[0].set(title="Log loss", ylabel="log loss (nats)", ylim=(-0.02, 0.9))
+    axes[1].set(title="Accuracy", ylabel="accuracy (%)", ylim=(80, 100.5))
+    axes[1].legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def draw_ridge(times: Float[np.ndarray, "k"], stopped: np.ndarray, penalised: np.ndarray, errors: dict) -> Figure:
+    """Weights, and errors on held-out patients, by ηt for descent and by 1 / λ for ridge."""
+    figure, (paths, axis) = plots.panels(2, height=3.3)
+    for number, (solid, dashed) in enumerate(zip(stopped.T, penalised.T, strict=True)):
+        colour = plots.CYCLE[number % len(plots.CYCLE)]
+        paths.semilogx(times, solid, color=colour, linewidth=1.4)
+        paths.semilogx(times, dashed, "--", color=colour, linewidth=1.4)
+    paths.set(title="Weights of ten columns", xlabel="ηt, or 1 / λ (dashed)", ylabel="weight")
+    for (name, values), style in zip(errors.items(), ("-", "--"), strict=True):
+        axis.semilogx(times, values, style, color=plots.INK, label=name)
+    axis.set(title="Held-out patients", xlabel="ηt, or 1 / λ", ylabel="RMSE")
+    axis.legend()
+    return figure
+
+
+def as_ridge(run: Run) -> tuple:
+    """What draw_ridge draws: diabetes patients, PATIENTS of the training part to learn from and the others held out."""
+    patients = data.diabetes(seed=run.seed)
+    train, held_out = patients.train.take(slice(PATIENTS)), patients.train.take(slice(PATIENTS, None))
+    mean, size, middle = train.features.mean(axis=0), train.features.std(axis=0), train.targets.mean()
+    x, y = (train.features - mean) / size, train.targets - middle
+    H, g = x.T @ x / len(x), x.T @ y / len(x)
+    rate = 0.2 / np.linalg.eigvalsh(H)[-1]
+    steps = np.unique(np.geomspace(1, run.pick(smoke=100, lecture=20_000), 60).astype(int))
+    stopped = descended(H, g, rate, int(steps[-1]))[steps - 1]
+    penalised = ridge(H, g, 1 / (rate * steps))
+    new = (held_out.features - mean) / size
+    errors = {
+        name: rms((new @ theta.T - (held_out.targets - middle)[:, None]) ** 2, axis=0)
+        for name, theta in (("stopped descent", stopped), ("ridge", penalised))
+    }
+    return rate * steps, stopped, penalised, errors
+
+
+def lesson(run: Run) -> None:
+    few, epochs = few_digits(run, run.seed), run.pick(smoke=3, lecture=EPOCHS)
+    answers, kept = few.train.labels, round((1 - ASKED) * len(few.x))
+    whole, part, asked = (few.x, answers), (few.x[:kept], answers[:kept]), (few.x[kept:], answers[kept:])
+
+    def fresh() -> Network:
+        return new_network(np.random.default_rng(run.seed))
+
+    with run.method("early stopping", kind="from scratch") as method:
+        network = fresh()
+        stopping = EarlyStopping(network, lambda: mean_loss(network, asked))
+        method.time(teach, run, network, part, epochs, stopping)
+        stopping.restore()
+        few.score(method, network)
+    others = {
+        "to the end": (part, epochs),
+        "all digits, to the end": (whole, epochs),
+        "all digits, as many epochs": (whole, stopping.best),
+    }
+    for name, (digits, count) in others.items():
+        with run.method(name, kind="from scratch") as method:
+            network = fresh()
+            method.time(teach, run, network, digits, count)
+            few.score(method, network)
+    for name, other in (
+        ("early stopping", "to the end"),
+        ("early stopping", "all digits, to the end"),
+        ("all digits, as many epochs", "all digits, to the end"),
+    ):
+        run.compare(name, other)
+        run.compare(name, other, "log loss")
+    run.floor("all digits, as many epochs", "accuracy", at_least=86)
+    run.fact("best epoch", stopping.best)
+    run.fact("epochs saved", epochs - len(stopping.losses))
+
+    if run.first:
+        curves, network = [], fresh()
+        parts = part, asked, (few.x_validation, few.validation.labels)
+
+        def look(epoch: int) -> None:
+            curves.append([(mean_loss(network, these), accuracy(network, *these)) for these in parts])
+
+        teach(run, network, part, epochs, look)
+        run.figure(
+            "epochs",
+            draw_epochs,
+            *np.moveaxis(curves, 2, 0),
+            stopping,
+            caption="Shaded: from the best epoch to the one where patience ends. The loss of digits not learned from "
+            "rises again, but not because more are read wrongly: the network becomes surer of its mistakes.",
+        )
+    times, stopped, penalised, errors = as_ridge(run)
+    for name, values in errors.items():
+        run.fact(f"best RMSE of {name} on held-out patients", values.min())
+    run.figure(
+        "ridge",
+        draw_ridge,
+        times,
+        stopped,
+        penalised,
+        errors,
+        caption="Forty diabetes patients. A weight that descent has reached after t steps (solid) is near the one that "
+        "ridge takes with λ = 1 / ηt (dashed), and the errors of both fall, and rise again, alike.",
+    )
+    run.note(
+        f"Stopping after epoch {stopping.best} saved {epochs - len(stopping.losses)} of {epochs} epochs. What it costs "
+        "are the digits that are asked: to learn from them, too, is worth more than to know when to stop."
+    )

@@ -1,0 +1,204 @@
+"""Before the first step a deep network's fate is half decided: by the size of its random weights.
+
+Question   The lecture says: small random values. How small, why random, and what if they are 0, or too large?
+Method     A layer of ReLUs multiplies the root mean square of its input by std · √(inputs / 2). The variance 2 / inputs
+           makes that 1 (He et al. 2015, §2.2); 2 / (inputs + outputs) is the compromise between the forward and the
+           backward pass for units that are linear near 0 (Glorot, called Xavier, and Bengio 2010, Eq. 12).
+Rival      Logistic regression, whose cost has one minimum: any start will do.
+Differs    Each start gets the learning rate that suits it. Biases begin at 0.
+Costs      6 s on two cores, most of it to train 30 networks of ten hidden layers.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from sklearn.linear_model import LogisticRegression
+
+from ch04_backprop.hidden_units import ReLU, Tanh
+from ch04_backprop.layers import Linear, Network
+from ch04_backprop.optimisers import Momentum
+from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
+from ch04_backprop.vanishing import Deviation, deep_network, rms
+from common import data, plots
+from common.errors import LossNotFinite
+from common.results import mean_interval
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STARTS: dict[str, Deviation] = {
+    "zeros": lambda inputs, outputs: 0.0,
+    "0.01": lambda inputs, outputs: 0.01,
+    "Xavier": lambda inputs, outputs: (2 / (inputs + outputs)) ** 0.5,
+    "He": lambda inputs, outputs: (2 / inputs) ** 0.5,
+    "twice He": lambda inputs, outputs: 2 * (2 / inputs) ** 0.5,
+}
+COLOURS = {"zeros": plots.GREY, "0.01": plots.RED, "Xavier": plots.ORANGE, "He": plots.BLUE, "twice He": plots.PURPLE}
+DEPTH, WIDTH = 10, 64  # hidden layers, and their units where they learn
+BROAD, SOME = 256, 256  # their units, and the images, with which sizes are measured
+ALIKE = 16  # hidden units of the network whose weights begin all equal
+RATES = [0.003, 0.01, 0.03]  # of momentum, at its peak
+
+Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
+
+
+def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
+    """The rms of the numbers that each layer of hidden units hands on, first layer first."""
+    sizes = []
+    for layer in network.layers:
+        x = layer.forward(x)
+        if not isinstance(layer, Linear):
+            sizes.append(rms(x))
+    return np.array(sizes)
+
+
+def expected_factor(std: float, inputs: int) -> float:
+    """By what a layer of ReLUs multiplies the rms: std √inputs by the weights, √½ by the half that becomes 0."""
+    return std * (inputs / 2) ** 0.5
+
+
+def all_equal(value: float, rng: np.random.Generator) -> Network:
+    """784 pixels, one hidden layer of ReLUs, 10 classes, every weight the same.
+
+    In float64: in float32 the order of a long sum's terms, which differs from unit to unit, soon tells the units apart.
+    """
+    layers = [Linear(784, ALIKE, rng, dtype=np.float64), ReLU(), Linear(ALIKE, 10, rng, dtype=np.float64)]
+    for layer in layers[::2]:
+        layer.W.data[...] = value
+    return Network(layers, SoftmaxCrossEntropy())
+
+
+def different_units(network: Network) -> int:
+    """How many units of the first layer have weights of their own, to six decimals."""
+    return np.unique(network.layers[0].W.data.round(6), axis=1).shape[1]
+
+
+def trained(network: Network, rate: float, epochs: int, part: Part, rng: np.random.Generator) -> list[float]:
+    """Momentum over one cycle of the rate. Returns the loss of every step; none where it ran away."""
+    training = Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=one_cycle)
+    with suppress(LossNotFinite):
+        return training(network, *part, rng)
+    return []
+
+
+def draw_sizes(sizes: dict[str, dict[str, Float[np.ndarray, "depth"]]]) -> Figure:
+    """For each unit, the rms of the activations by layer from each start; dotted, what the factor a layer predicts."""
+    figure, axes = plots.panels(len(sizes), width=4.6, height=3.4, sharey=True)
+    layers = np.arange(1, DEPTH + 1)
+    for axis, (unit, by_start) in zip(axes, sizes.items(), strict=True):
+        for name, size in by_start.items():
+            axis.semilogy(layers, size, "o-", color=COLOURS[name], markersize=4, label=name)
+            if unit == "ReLU":
+                factor = expected_factor(STARTS[name](BROAD, BROAD), BROAD)
+                axis.semilogy(layers, size[0] * factor ** (layers - 1), ":", color=plots.INK, linewidth=1)
+        axis.set(title=f"{unit}: size of the activations", xlabel="hidden layer")
+    axes[0].set_ylabel("root mean square")
+    axes[1].legend()
+    return figure
+
+
+def draw_training(losses: dict[str, list[float]], right: dict[str, list[float]]) -> Figure:
+    """Left: the loss of a network from each start, ten steps averaged. Right: accuracies and their 95 % interval."""
+    figure, (loss, score) = plots.panels(2)
+    for place, name in enumerate(STARTS):
+        curve = np.convolve(losses[name] or [np.nan], np.full(10, 0.1), "valid")
+        loss.plot(curve, color=COLOURS[name], label=name if losses[name] else f"{name}: runs away")
+        score.plot(right[name], np.full(len(right[name]), place), "o", color=COLOURS[name], alpha=0.5, markersize=4)
+        mean = mean_interval(right[name])
+        score.plot([mean.low, mean.high], [place, place], color=COLOURS[name], linewidth=5, alpha=0.4)
+    loss.set(title="Training from each start", xlabel="step", ylabel="loss (nats)", ylim=(0, 3))
+    loss.legend(loc="lower left")
+    score.set(title="What is learned", xlabel="held-out digits right (%)", xlim=(0, 100))
+    score.set_yticks(range(len(STARTS)), STARTS)
+    score.invert_yaxis()
+    return figure
+
+
+def draw_units(networks: dict[str, Network]) -> Figure:
+    """The weights of four hidden units of each network, as images."""
+    figure, axes = plots.panels(4 * len(networks), width=1.2, height=1.5)
+    for place, (name, network) in enumerate(networks.items()):
+        weights = network.layers[0].W.data[:, :4].T.reshape(4, 28, 28)
+        for axis, image in zip(axes[4 * place : 4 * place + 4], weights, strict=True):
+            axis.imshow(image, cmap="RdBu", vmin=-np.abs(weights).max(), vmax=np.abs(weights).max())
+            axis.axis("off")
+        axes[4 * place].set_title(name)
+    return figure
+
+
+def lesson(run: Run) -> None:
+    digits, epochs, repetitions = data.mnist(run.scale), run.pick(smoke=1, lecture=3), run.pick(smoke=2, lecture=4)
+    test, pixels = digits.test, Pixels.of(digits.train.images)
+    fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
+
+    sizes: dict[str, dict] = {"ReLU": {}, "tanh": {}}
+    for unit, by_start in (ReLU, sizes["ReLU"]), (Tanh, sizes["tanh"]):
+        for name, std in list(STARTS.items())[1:]:  # zeros hand on zeros
+            by_start[name] = activation_sizes(deep_network(unit, std, DEPTH, BROAD, run.rng), fitted[0][:SOME])
+    for name, size in sizes["ReLU"].items():
+        run.fact(f"factor a layer of ReLUs, {name}", (size[-1] / size[0]) ** (1 / (DEPTH - 1)))
+        run.fact(f"std √(inputs / 2), {name}", expected_factor(STARTS[name](BROAD, BROAD), BROAD))
+    run.figure(
+        "sizes",
+        draw_sizes,
+        sizes,
+        caption="Before training: how large the numbers are that each layer hands on. Dotted: by the factor that "
+        "theory predicts for ReLU. tanh can't explode; with weights of twice He's size it saturates instead.",
+    )
+
+    starts = {
+        "all weights 0.01": all_equal(0.01, run.rng),
+        "He": deep_network(ReLU, STARTS["He"], 1, ALIKE, run.rng),
+        "0.01": deep_network(ReLU, STARTS["0.01"], 1, ALIKE, run.rng),
+    }
+    for name, network in starts.items():
+        trained(network, RATES[-1], epochs, fitted, run.rng)
+        run.fact(f"one hidden layer, {name}: different units of {ALIKE} after training", different_units(network))
+        run.fact(f"one hidden layer, {name}: held-out digits right", accuracy(network, *held_out), "%")
+    run.figure(
+        "units",
+        draw_units,
+        {name: starts[name] for name in ("all weights 0.01", "He")},
+        caption="The weights of four hidden units after training. Units that begin alike get the same gradient in "
+        "every step: they stay one unit, drawn many times. Random weights are there to tell units apart.",
+    )
+
+    def attempt(name: str, rate: float, number: int) -> tuple[float, list[float], Network]:
+        rng = np.random.default_rng([run.seed, number])
+        network = deep_network(ReLU, STARTS[name], DEPTH, WIDTH, rng)
+        losses = trained(network, rate, epochs, fitted, rng)
+        return accuracy(network, *held_out), losses, network
+
+    right, losses, rates = {}, {}, run.pick(smoke=RATES[-1:], lecture=RATES)
+    for name in STARTS:
+        with run.method(name, kind="from scratch") as method:
+            tried = method.time(lambda name=name: {rate: attempt(name, rate, 0) for rate in rates})
+            rate = max(rates, key=lambda rate, tried=tried: tried[rate][0])
+            score, losses[name], method.model = tried[rate]
+            right[name] = [score, *(attempt(name, rate, number)[0] for number in range(1, repetitions))]
+            method.score(test, predict=lambda images, method=method: predict(method.model, pixels(images)))
+    with run.method("logistic regression", kind="classical") as method:
+        logistic = method.model = LogisticRegression(C=0.01, tol=1e-3, max_iter=1000)
+        method.time(logistic.fit, *fitted)
+        method.score(test, predict=lambda images: logistic.predict(pixels(images)))
+    for rival in ("zeros", "0.01", "Xavier", "twice He", "logistic regression"):
+        run.compare("He", rival)
+    run.floor("He", "accuracy", at_least=80)
+    run.figure(
+        "training",
+        draw_training,
+        losses,
+        right,
+        caption=f"Ten hidden layers of ReLUs, {repetitions} networks from each start. From 0 and from 0.01 no signal "
+        "gets through, from twice He's size it explodes; from Xavier's and He's sizes they learn.",
+    )
+    run.note(
+        f"'Small' is a rule and not a number: of a signal of 1, ten layers hand on {sizes['ReLU']['0.01'][-1]:.0e} "
+        f"with weights of size 0.01, and {sizes['ReLU']['He'][-1]:.1f} with He's. With one hidden layer, 0.01 is fine."
+    )

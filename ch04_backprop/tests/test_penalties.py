@@ -1,0 +1,132 @@
+"""Penalties: their gradients, PyTorch's weight decay, scikit-learn's lasso."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize_scalar
+from sklearn.linear_model import Lasso, Ridge
+
+from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.finite_differences import finite_differences
+from ch04_backprop.hidden_units import ReLU
+from ch04_backprop.layers import Linear, Network, Parameter
+from ch04_backprop.optimisers import SGD, Momentum
+from ch04_backprop.output_units import SquaredError
+from ch04_backprop.penalties import L1, L2, SparseMomentum, sizes, soft_threshold, weights
+from ch04_backprop.training import mlp
+
+
+def test_weights_are_those_of_linear_layers():
+    network = mlp((4, 5, 3), np.random.default_rng(0), lambda units: [BatchNorm(units), ReLU()])
+    linear = [layer for layer in network.layers if isinstance(layer, Linear)]
+    assert [id(W) for W in weights(network.parameters())] == [id(layer.W) for layer in linear]
+    assert_array_equal(sizes(network), np.concatenate([layer.W.data.ravel() for layer in linear]))
+
+
+@pytest.mark.parametrize("penalty", [L2(0.3), L1(0.3)])
+def test_a_penalty_adds_its_gradient_to_weights_only(penalty):
+    rng = np.random.default_rng(1)
+    parameters = [Parameter(rng.normal(size=shape)) for shape in ((3, 4), (4,), (4, 2), (2,))]
+    before = [rng.normal(size=p.shape) for p in parameters]
+    for p, grad in zip(parameters, before, strict=True):
+        p.grad = grad.copy()
+    penalty(parameters)
+    for p, grad in zip(parameters, before, strict=True):
+        slope = finite_differences(lambda: penalty.cost(parameters), p.data)
+        assert_allclose(p.grad - grad, slope, atol=1e-7)
+        assert (np.abs(slope).max() > 0) == (p.data.ndim == 2)
+
+
+def test_l1_does_not_push_what_is_0():
+    W = Parameter(np.zeros((2, 2)))
+    L1(5.0)([W])
+    assert_array_equal(W.grad, 0)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_l2_is_pytorchs_weight_decay(momentum):
+    rng = np.random.default_rng(2)
+    ours = Parameter(rng.normal(size=(3, 4)))
+    theirs = torch.tensor(ours.data, requires_grad=True)
+    optimiser = Momentum([ours], 0.1, momentum)
+    peer = torch.optim.SGD([theirs], lr=0.1, momentum=momentum, weight_decay=0.3)
+    for _ in range(20):
+        gradient = rng.normal(size=(3, 4))
+        ours.grad, theirs.grad = gradient.copy(), torch.tensor(gradient)
+        L2(0.3)([ours])
+        optimiser.step()
+        peer.step()
+        assert_allclose(ours.data, theirs.detach().numpy(), rtol=1e-12)
+
+
+def test_without_a_gradient_every_step_takes_the_same_share_of_a_weight():
+    W = Parameter(np.array([[1.0, -2.0]]))
+    optimiser = SGD([W], 0.5)
+    for _ in range(10):
+        W.grad = np.zeros((1, 2))
+        L2(0.1)([W])
+        optimiser.step()
+    assert_allclose(W.data, np.array([[1.0, -2.0]]) * (1 - 0.5 * 0.1) ** 10)
+
+
+@settings(max_examples=60, deadline=None)
+@given(w=st.floats(-5, 5), threshold=st.floats(0, 5))
+def test_the_soft_threshold_is_the_nearest_cheap_weight(w, threshold):
+    found = soft_threshold(np.array([w]), threshold)[0]
+    best = minimize_scalar(lambda v: 0.5 * (v - w) ** 2 + threshold * abs(v), bounds=(-6, 6), method="bounded").x
+    assert found == pytest.approx(best, abs=1e-4)
+    assert (found == 0) == (abs(w) <= threshold)
+
+
+def test_the_threshold_keeps_single_precision():
+    assert soft_threshold(np.ones((2, 2), np.float32), 0.1).dtype == np.float32
+
+
+def regression(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 8))
+    return X, X[:, :3] @ [2.0, -1.0, 0.5] + 4 + 0.3 * rng.normal(size=60)
+
+
+def descend(make_optimiser, penalise=None, steps: int = 3000) -> Linear:
+    X, y = regression()
+    layer = Linear(8, 1, np.random.default_rng(3), dtype=np.float64)
+    network = Network([layer], SquaredError())
+    optimiser = make_optimiser(network.parameters())
+    for _ in range(steps):
+        network.gradient(X, y[:, None])
+        if penalise:
+            penalise(network.parameters())
+        optimiser.step()
+    return layer
+
+
+def test_sparse_momentum_ends_at_the_lasso():
+    X, y = regression()
+    layer = descend(lambda parameters: SparseMomentum(parameters, 0.02, 0.2))
+    peer = Lasso(alpha=0.2, tol=1e-12, max_iter=100_000).fit(X, y)
+    assert_allclose(layer.W.data[:, 0], peer.coef_, atol=1e-8)
+    assert_allclose(layer.b.data, peer.intercept_, atol=1e-8)
+    assert_array_equal(layer.W.data[:, 0] == 0, peer.coef_ == 0)
+    assert np.count_nonzero(peer.coef_) < 8
+
+
+def test_the_subgradient_comes_near_the_lasso_and_never_to_0():
+    X, y = regression()
+    layer = descend(lambda parameters: SGD(parameters, 0.01), L1(0.2))
+    peer = Lasso(alpha=0.2, tol=1e-12, max_iter=100_000).fit(X, y)
+    assert_allclose(layer.W.data[:, 0], peer.coef_, atol=0.01)
+    assert np.count_nonzero(layer.W.data) == 8
+
+
+def test_l2_ends_at_ridge():
+    X, y = regression()
+    layer = descend(lambda parameters: Momentum(parameters, 0.02), L2(0.2))
+    peer = Ridge(alpha=0.2 * len(X)).fit(X, y)
+    assert_allclose(layer.W.data[:, 0], peer.coef_, atol=1e-8)
+    assert_allclose(layer.b.data, peer.intercept_, atol=1e-8)
