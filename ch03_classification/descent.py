@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
+from threadpoolctl import ThreadpoolController
 
 from ch03_classification.sigmoid import log_sigmoid, sigmoid
 
 BLOCK = 16384  # points: weighted, they stay in the processor's cache
 MANY = 1000  # points for each weight, from which on a sixteenth of them says where to start
+WIDE = 64  # columns, from which on products are large enough to be shared out to threads
 SLACK = 1e-12  # a loss that rises by a smaller share of itself rises by rounding
 DEPENDENT = 1e-12  # a column of which no larger share is new, beside the columns before it
 
@@ -57,6 +61,16 @@ class Descent:
     theta: Theta
     losses: list[float]
     arrived: bool
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def few_threads(columns: int) -> AbstractContextManager:
+    """While the block runs, one thread for products of few columns: more would wait for each other, not work."""
+    return _libraries().limit(limits=1 if columns < WIDE else None, user_api="blas")
 
 
 def solve(hessian: Float[np.ndarray, "m m"], slope: Theta) -> Theta:

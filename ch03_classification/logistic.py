@@ -29,7 +29,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.bernoulli import malignant_as_1, score_probability
-from ch03_classification.descent import Objective, accelerated_gradient, newton, separated
+from ch03_classification.descent import Objective, accelerated_gradient, few_threads, newton, separated
 from ch03_classification.logistic_line import NEIGHBOURS, neighbours_probability
 from ch03_classification.sigmoid import sigmoid
 from common import data, plots
@@ -93,7 +93,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         unit[1:][unit[1:] <= len(X) * EPSILON * np.abs(mean)] = np.inf  # constant, but for the rounding of the mean
         design /= unit
         objective = Objective(design, 2.0 * y - 1, penalties / unit**2)
-        found = SOLVE[self.solver](objective, self.max_iter, self.tol)
+        with few_threads(design.shape[1]):
+            found = SOLVE[self.solver](objective, self.max_iter, self.tol)
         if self.penalty == 0 and separated(objective, found):
             warnings.warn(SEPARABLE, ConvergenceWarning, stacklevel=2)
         elif not found.arrived:

@@ -134,7 +134,7 @@ def draw_steps(x: Float[np.ndarray, "n"], y: Labels, thetas: Path, neighbours: C
     for axis in (steps, rival):
         plots.dots(axis, x, y + np.linspace(-0.03, 0.03, len(y)))
         axis.set_xlabel(f"{INPUT} (pixels)")
-        axis.legend(loc=(0.02, 0.42), fontsize=8)
+        axis.legend(loc=(0.62, 0.3), fontsize=8)
     steps.set_title("Newton's method, step by step")
     rival.set_title("Where it ends, and a rival")
     return figure

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike
 from ch04_backprop.versioned import VersionedArray, values
 
 Axes = int | tuple[int, ...] | None
-Rule = Callable[[np.ndarray], np.ndarray]  # from ∂C/∂result to ∂C/∂operand, before broadcasting is undone
+Array = np.ndarray | np.floating  # NumPy makes a number of an array of no axes
+Rule = Callable[[Array], Array]  # from ∂C/∂result to ∂C/∂operand, before broadcasting is undone
 
 
 class Tensor(VersionedArray):
@@ -51,8 +52,8 @@ class Tensor(VersionedArray):
         return [operand for operand, *_ in self._made_of or () if operand.requires_grad]
 
     def detach(self) -> Tensor:
-        """The same values, of unknown origin."""
-        return Tensor(self.data)
+        """A copy of the values, of unknown origin."""
+        return Tensor(self.data.copy())
 
     def backward(self, gradient: ArrayLike | None = None, retain_graph: bool = False) -> None:
         """Add ∂(Σ gradient · self)/∂leaf to the grad of every leaf that self was made from.
@@ -71,7 +72,7 @@ class Tensor(VersionedArray):
         for node in self.history():
             g = arrived.pop(id(node))
             if not node._made_of or node._keeps_grad:
-                node.grad = g.copy() if node.grad is None else node.grad + g
+                node.grad = np.array(g if node.grad is None else node.grad + g)
             for operand, rule, _ in node._made_of:
                 if operand.requires_grad:
                     share = unbroadcast(rule(g), operand.shape).astype(operand.dtype, copy=False)
@@ -100,8 +101,8 @@ class Tensor(VersionedArray):
                     stack.append(operand)
         return sorted(found.values(), key=lambda node: node._age, reverse=True)
 
-    def _result(self, data: np.ndarray, *made_of: tuple[Tensor, Rule]) -> Tensor:
-        result = Tensor(data)
+    def _result(self, data: Array, *made_of: tuple[Tensor, Rule]) -> Tensor:
+        result = Tensor(data if data.base is None else data.copy())  # no change of one tensor is to change another
         if Tensor.recording and any(operand.requires_grad for operand, _ in made_of):
             result.requires_grad = True
             result._made_of = [(operand, rule, operand.version) for operand, rule in made_of]
@@ -131,7 +132,8 @@ class Tensor(VersionedArray):
 
     def __truediv__(self, other: Any) -> Tensor:
         a, b = self._pair(other)
-        return self._result(a.data / b.data, (a, lambda g: g / b.data), (b, lambda g: -g * a.data / b.data**2))
+        out = a.data / b.data
+        return self._result(out, (a, lambda g: g / b.data), (b, lambda g: -g * out / b.data))
 
     def __pow__(self, other: Any) -> Tensor:
         a, b = self._pair(other)
@@ -206,16 +208,17 @@ class Tensor(VersionedArray):
         return tuple(range(self.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
 
     def reshape(self, *shape: int) -> Tensor:
-        return self._result(self.data.reshape(*shape), (self, lambda g: g.reshape(self.shape)))
+        to = shape[0] if len(shape) == 1 else shape
+        return self._result(self.data.reshape(to), (self, lambda g: g.reshape(self.shape)))
 
     def transpose(self, *axes: int) -> Tensor:
-        order = axes or range(self.ndim)[::-1]
+        order = [axis % self.ndim for axis in axes] or range(self.ndim)[::-1]
         return self._result(self.data.transpose(order), (self, lambda g: g.transpose(np.argsort(order))))
 
     T = property(transpose)
 
     def __getitem__(self, index: Any) -> Tensor:
-        def rule(g: np.ndarray) -> np.ndarray:
+        def rule(g: Array) -> Array:
             whole = np.zeros_like(self.data)
             np.add.at(whole, index, g)  # an item that was taken twice gets both gradients
             return whole
@@ -227,8 +230,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """The tensors one after the other along an axis; each gets back its own piece of the gradient."""
     ends = np.cumsum([tensor.shape[axis] for tensor in tensors])
     rules = [lambda g, number=number: np.split(g, ends[:-1], axis)[number] for number in range(len(tensors))]
-    joined = np.concatenate([tensor.data for tensor in tensors], axis)
-    return tensors[0]._result(joined, *zip(tensors, rules, strict=True))
+    return tensors[0]._result(np.concatenate([t.data for t in tensors], axis), *zip(tensors, rules, strict=True))
 
 
 @contextmanager
@@ -241,7 +243,7 @@ def no_grad() -> Iterator[None]:
         Tensor.recording = before
 
 
-def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     """Undo broadcasting: a number that was used n times gets the sum of n gradients."""
     g = g.sum(axis=tuple(range(g.ndim - len(shape)))) if g.ndim > len(shape) else g
     stretched = tuple(axis for axis, n in enumerate(shape) if n == 1 and g.shape[axis] != 1)

@@ -159,7 +159,7 @@ def lesson(run: Run) -> None:
         outcomes,
         {name: watched(name, fitted, held_out[0][:SOME], run) for name in UNITS},
         caption=f"Means of {repetitions} networks, with 95 % intervals. A large learning rate kills ReLUs, and with "
-        "them the accuracy. Leaky ReLU's units come back, so nothing holds its loss: it runs away (✕) where ReLU dies.",
+        "them the accuracy. Leaky ReLU is no cure here: at the rates at which ReLU dies, its loss runs away (✕).",
     )
     worst = rates[-1]
     run.note(

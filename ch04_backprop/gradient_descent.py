@@ -35,7 +35,7 @@ Gradient = Callable[[np.ndarray], np.ndarray]
 
 def descend(
     gradient: Gradient, start: Float[np.ndarray, "d"], learning_rate: float, steps: int, momentum: float = 0.0
-) -> Float[np.ndarray, "steps+1 d"]:
+) -> Float[np.ndarray, "points d"]:
     """All points of the way: θ ← θ + Δ, with Δ ← α Δ + (1 − α)(−η ∇C) and Δ = 0 at first. α = 0 is Cauchy's recipe."""
     theta, delta, path = start, np.zeros_like(start), [start]
     for _ in range(steps):

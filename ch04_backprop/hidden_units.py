@@ -7,7 +7,7 @@ Method     ReLU (Nair and Hinton 2010), leaky ReLU (Maas et al. 2013), ELU (Clev
 Rival      No hidden unit at all, which makes the network a linear classifier; an RBF-SVM.
 Differs    Concatenated ReLU doubles the units it hands on and maxout halves them: the layers beside them fit themselves
            to that, and the number of weights is shown. All start from He's weights, which were made for ReLU.
-Costs      7 s on two cores, most of it to choose a learning rate for each unit.
+Costs      6 s on two cores, most of it to choose a learning rate for each unit.
 """
 
 from __future__ import annotations
@@ -187,32 +187,33 @@ def lesson(run: Run) -> None:
     from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
 
     digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=4)
-    fitted, held_out = digits.split(seed=run.seed)
-    pixels = Pixels.of(digits.train.images)
+    test, pixels = digits.test, Pixels.of(digits.train.images)
+    x, labels = pixels(digits.train.images), digits.train.labels
+    fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
-    def trained(unit: Callable[[], Layer], rate: float, part: data.Images) -> Network:
+    def trained(unit: Callable[[], Layer], rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
         rng = np.random.default_rng(run.seed)
         network = digit_network(unit, rng)
         training = Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=one_cycle)
         with suppress(LossNotFinite):  # too fast: the network stays as it last was
-            training(network, pixels(part.images), part.labels, rng)
+            training(network, x, labels, rng)
         return network
 
     def chosen(unit: Callable[[], Layer]) -> tuple[float, Network]:
-        right = [accuracy(trained(unit, rate, fitted), pixels(held_out.images), held_out.labels) for rate in RATES]
+        right = [accuracy(trained(unit, rate, *fitted), *held_out) for rate in RATES]
         rate = RATES[int(np.argmax(right))]
-        return rate, trained(unit, rate, digits.train)
+        return rate, trained(unit, rate, x, labels)
 
     for name, unit in UNITS.items():
         with run.method(name, kind="from scratch") as method:
             rate, network = method.time(chosen, unit)
             method.model = network
-            method.score(digits.test, predict=lambda images, network=network: predict(network, pixels(images)))
+            method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
             run.fact(f"learning rate that validation likes, {name}", rate)
     with run.method("RBF-SVM", kind="classical") as method:
         svm = method.model = make_pipeline(PCA(50, random_state=run.seed), SVC(C=10))
-        method.time(svm.fit, pixels(digits.train.images), digits.train.labels)
-        method.score(digits.test, predict=lambda images: svm.predict(pixels(images)))
+        method.time(svm.fit, x, labels)
+        method.score(test, predict=lambda images: svm.predict(pixels(images)))
     for rival in run.methods:
         if rival != "ReLU":
             run.compare("ReLU", rival)

@@ -128,6 +128,6 @@ def lesson(run: Run) -> None:
         "of straight pieces, the kernel a smooth one; logistic regression has one straight line.",
     )
     run.note(
-        f"{STEPS} steps with {sum(p.data.size for p in network.parameters())} weights took "
+        f"{STEPS} steps of {sum(p.data.size for p in network.parameters())} weights took "
         f"{run.methods['network, our autograd'].fit_seconds:.2f} s: an array at a time is what makes Python fast enough."
     )

@@ -1,7 +1,7 @@
 """Six rules that say how far to step when the gradient is known.
 
 Question   The gradient says which way is down. How far to go, and what to remember of the steps before?
-Method     Stochastic gradient descent (Robbins and Monro 1951); momentum (Polyak 1964) and Nesterov's (1983, in the form
+Method     Stochastic gradient descent (Robbins and Monro 1951); momentum (Polyak 1964); Nesterov's (1983, in the form
            of Sutskever et al. 2013); AdaGrad (Duchi et al. 2011), RMSProp (Tieleman and Hinton 2012), Adam (Kingma and
            Ba 2015, Algorithm 1). A rule sees a batch's gradient g and says what to subtract from θ.
 Differs    Momentum is written as PyTorch writes it, v ← μ v + g; gradient_descent.py has the lecture's form and the
@@ -22,20 +22,21 @@ from jaxtyping import Shaped
 class Optimiser:
     """Steps for parameters: objects with data and grad, Tensors as well as Parameters. A subclass says how far.
 
-    learning_rate: η, one for all or an array that fits; may be changed between steps. memory: for each parameter, what the rule remembers of it.
+    learning_rate: η, one for all or an array that fits; may be changed between steps. memory: for each parameter, the
+    number t of its steps and what the rule remembers of it.
     """
 
     remembers: tuple[str, ...] = ()
 
     def __init__(self, parameters: Iterable[Any], learning_rate: float | np.ndarray) -> None:
-        self.parameters, self.learning_rate, self.steps = list(parameters), learning_rate, 0
-        self.memory = [{name: np.zeros_like(p.data) for name in self.remembers} for p in self.parameters]
+        self.parameters, self.learning_rate = list(parameters), learning_rate
+        self.memory = [{"t": 0} | {name: np.zeros_like(p.data) for name in self.remembers} for p in self.parameters]
 
     def step(self) -> None:
         """θ ← θ − change(g), for every parameter that has a gradient."""
-        self.steps += 1
         for parameter, memory in zip(self.parameters, self.memory, strict=True):
             if parameter.grad is not None:
+                memory["t"] += 1
                 parameter.data -= self.change(parameter.grad, memory)
 
     def zero_grad(self) -> None:
@@ -119,7 +120,7 @@ class Adam(Optimiser):
         self.betas, self.epsilon = betas, epsilon
 
     def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
-        (beta_m, beta_s), t = self.betas, self.steps
+        (beta_m, beta_s), t = self.betas, memory["t"]
         memory["m"] += (1 - beta_m) * (g - memory["m"])
         memory["s"] += (1 - beta_s) * (g * g - memory["s"])
         root = np.sqrt(memory["s"] / (1 - beta_s**t)) + self.epsilon

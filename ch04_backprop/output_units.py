@@ -5,7 +5,7 @@ Method     Linear, sigmoid and softmax units, each with the log-likelihood of it
            categorical). Joined, each has the same delta: (prediction − answer) / N. (Bridle 1990; Bishop 1995, §6.)
 Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot answers.
 Differs    The lecture draws softmax and log-likelihood as two layers, as layers.py has them; here they are one.
-Costs      4 s on two cores, nearly all of it to choose learning rates.
+Costs      5 s on two cores, nearly all of it to choose learning rates.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 RATE, STEPS = 0.3, 300  # of gradient descent, for the tumours
 RATES = [0.01, 0.03, 0.1, 0.3]  # of momentum, for the digits
-PENALTIES = [10.0, 100.0, 1000.0, 10_000.0]  # of ridge
 
 Curve = tuple[list[float], list[float]]
 
@@ -211,20 +210,21 @@ def lesson(run: Run) -> None:
     )
 
     digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=6)
-    (fitted, held_out), test = digits.split(seed=run.seed), digits.test
-    pixels = Pixels.of(digits.train.images)
+    test, pixels = digits.test, Pixels.of(digits.train.images)
+    x, labels = pixels(digits.train.images), digits.train.labels
+    fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
-    def trained(cost: Layer, rate: float, part: data.Images) -> Network:
+    def trained(cost: Layer, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
         rng = np.random.default_rng(run.seed)
         network = Network(mlp((784, 64, 10), rng).layers, cost)
         training = Training(lambda parameters: Momentum(parameters, rate), epochs, batch_size=32, schedule=one_cycle)
         with suppress(LossNotFinite):  # too fast: the network stays as it last was
-            training(network, pixels(part.images), part.labels, rng)
+            training(network, x, labels, rng)
         return network
 
     def chosen(cost: Layer) -> Network:
-        right = [accuracy(trained(cost, rate, fitted), pixels(held_out.images), held_out.labels) for rate in RATES]
-        return trained(cost, RATES[int(np.argmax(right))], digits.train)
+        right = [accuracy(trained(cost, rate, *fitted), *held_out) for rate in RATES]
+        return trained(cost, RATES[int(np.argmax(right))], x, labels)
 
     softmax, squared, linear = "softmax, log loss", "softmax, squared error", "linear, squared error"
     costs = {softmax: SoftmaxCrossEntropy(), squared: OneHotSquaredError(Softmax()), linear: OneHotSquaredError()}
@@ -237,8 +237,8 @@ def lesson(run: Run) -> None:
                 losses = (log_sum_exp(z) - z)[np.arange(len(z)), test.labels]
                 method.score_items("log loss", losses, test, unit="nats")
     with run.method("ridge on one-hot answers", kind="classical") as method:
-        ridge = method.model = tuned(RidgeClassifier(), {"alpha": PENALTIES}, run, scoring="accuracy")
-        method.time(ridge.fit, pixels(digits.train.images), digits.train.labels)
+        ridge = method.model = tuned(RidgeClassifier(), {"alpha": [10.0, 100.0, 1e3, 1e4]}, run, scoring="accuracy")
+        method.time(ridge.fit, x, labels)
         method.score(test, predict=lambda images: ridge.predict(pixels(images)))
     for rival in (squared, linear, "ridge on one-hot answers"):
         run.compare(softmax, rival)

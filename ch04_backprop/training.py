@@ -105,6 +105,7 @@ class Training:
                 if not np.isfinite(loss):
                     for parameter, kept in zip(parameters, good, strict=True):
                         parameter.data[...] = kept
+                    network.train(False)
                     raise LossNotFinite(loss, len(losses) + 1)
                 for parameter, kept in zip(parameters, good, strict=True):
                     kept[...] = parameter.data

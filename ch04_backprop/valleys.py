@@ -46,7 +46,7 @@ VALLEYS = {"Rosenbrock": (rosenbrock, (-1.5, 1.5), (1.0, 1.0)), "Beale": (beale,
 
 def race(
     valley: Callable[[Tensor], Tensor], start: tuple[float, float], rule: type[Optimiser], steps: int
-) -> tuple[Float[np.ndarray, "steps+1 2"], Float[np.ndarray, "steps+1"]]:
+) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndarray, "points"]]:
     """The way of the learning rate that ends lowest: its points and their heights.
 
     All of RATES run at once, a column each, for valleys and rules work number by number.

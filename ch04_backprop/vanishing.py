@@ -6,7 +6,7 @@ Method     A layer whose weights have variance g / inputs multiplies the root me
            in the accuracy of networks that grow deeper.
 Rival      Logistic regression, which has no hidden layer: is a deep network that can't learn worth less than none?
 Differs    Each unit has weights made for it: g = 1 for sigmoid and tanh (Xavier), 2 for ReLU and leaky ReLU (He).
-Costs      7 s on two cores, nearly all of it to train 104 networks.
+Costs      8 s on two cores, nearly all of it to train 104 networks.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def lesson(run: Run) -> None:
         run.fact(f"δ's factor a layer, {name}", factor_a_layer(sizes[name]))
         run.fact(f"√g · rms f′, {name}", float(np.exp(np.log(np.sqrt(g) * slope).mean())))
 
-    def trained(
-        name: str, depth: int, rate: float, x: Float32[np.ndarray, "n 784"], labels: Int[np.ndarray, "n"]
-    ) -> Network:
+    def trained(name: str, depth: int, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
         rng = np.random.default_rng(run.seed)
         unit, g = UNITS[name]
         network = deep_network(unit, by_inputs(g), depth, WIDTH, rng)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+Mask = np.ndarray | np.bool_  # NumPy makes a number of an array of no axes
+
 
 def values(other: Any) -> Any:
     """The array of a VersionedArray; anything else as it is."""
@@ -36,10 +38,10 @@ class VersionedArray:
         return self._data
 
     @data.setter
-    def data(self, array: np.ndarray) -> None:  # x.data -= step ends up here, too
+    def data(self, array: ArrayLike) -> None:  # x.data -= step ends up here, too
         if np.shape(array) != self.shape:
             raise ValueError(f"data has shape {self.shape}; an array of shape {np.shape(array)} can't replace it")
-        self._data = array
+        self._data = np.asarray(array, dtype=self.dtype)
         self.version += 1
 
     @property
@@ -90,20 +92,20 @@ class VersionedArray:
 
     # Masks
 
-    def __gt__(self, other: Any) -> np.ndarray:
+    def __gt__(self, other: Any) -> Mask:
         return self._data > values(other)
 
-    def __ge__(self, other: Any) -> np.ndarray:
+    def __ge__(self, other: Any) -> Mask:
         return self._data >= values(other)
 
-    def __lt__(self, other: Any) -> np.ndarray:
+    def __lt__(self, other: Any) -> Mask:
         return self._data < values(other)
 
-    def __le__(self, other: Any) -> np.ndarray:
+    def __le__(self, other: Any) -> Mask:
         return self._data <= values(other)
 
-    def __eq__(self, other: Any) -> np.ndarray:
+    def __eq__(self, other: Any) -> Mask:
         return self._data == values(other)
 
-    def __ne__(self, other: Any) -> np.ndarray:
+    def __ne__(self, other: Any) -> Mask:
         return self._data != values(other)

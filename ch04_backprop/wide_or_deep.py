@@ -210,7 +210,7 @@ def lesson(run: Run) -> None:
     train, grid = noisy_points(400, run.rng), np.linspace(0, 1, 1000)
     test = Table(grid[:, None], sawtooth(grid), ("x",))
     fitted, held_out = train.take(slice(300)), train.take(slice(300, 400))
-    starts, steps = run.pick(smoke=2, lecture=5), run.pick(smoke=50, lecture=1500)
+    starts, steps = run.pick(smoke=2, lecture=5), run.pick(smoke=50, lecture=1200)
     networks, misses = {}, {}
     for name, (sizes, spread) in SHAPES.items():
         with run.method(name, kind="from scratch") as method:

@@ -19,11 +19,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ch03_classification.descent import (
     MANY,
     Objective,
     accelerated_gradient,
+    few_threads,
     newton,
     separated,
     solve,
@@ -241,6 +243,18 @@ def test_momentum_saves_steps():
     assert_allclose(fast.theta, slow.theta, atol=1e-6)
     assert len(fast.losses) < len(slow.losses) / 2
     assert (np.diff(slow.losses) <= 1e-9).all()
+
+
+@pytest.mark.parametrize(("columns", "limited"), [(2, True), (1000, False)])
+def test_products_of_few_columns_run_in_one_thread_and_later_ones_in_as_many_as_before(columns, limited):
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with few_threads(columns):
+            assert threads() == ([1] * len(before) if limited else before)
+        assert threads() == before
 
 
 # --- the brake --------------------------------------------------------------------------------------------------------

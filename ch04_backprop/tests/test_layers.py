@@ -231,9 +231,9 @@ def test_every_layer_is_told_whether_it_is_being_fitted():
     assert all(layer.training for layer in network.layers)
     network.train(False)
     assert not any(layer.training for layer in network.layers)
+    assert Sigmoid().training  # other networks are not told
     network.train()
     assert all(layer.training for layer in network.layers)
-    assert Sigmoid().training  # other networks are not told
 
 
 def test_nobody_asks_the_first_layer_for_the_input_s_delta_unless_told():
