@@ -66,8 +66,8 @@ def best_settings(smallest: float, largest: float) -> tuple[float, float]:
 
 def steps_until_close(heights: Float[np.ndarray, "steps"], least: float) -> float:
     """The first step from which C stays within CLOSE of the least; infinity where it never gets there."""
-    far = heights - least > CLOSE * (heights[0] - least)
-    return float(np.flatnonzero(far)[-1] + 1) if not far[-1] else float("inf")
+    far = ~(heights - least <= CLOSE * (heights[0] - least))  # NaN is far, too
+    return float("inf") if far[-1] else float(np.flatnonzero(far).max(initial=-1) + 1)
 
 
 def draw_fates(paths: dict[str, Float[np.ndarray, "steps d"]]) -> Figure:
@@ -117,7 +117,7 @@ def lesson(run: Run) -> None:
     solved, curvatures = np.linalg.solve(hessian, slope), np.linalg.eigvalsh(hessian)
     run.fact("condition number of the cars' Hessian", curvatures[-1] / curvatures[0])
 
-    def cost(theta: np.ndarray) -> np.ndarray:
+    def cost(theta: np.ndarray) -> np.ndarray | np.floating:
         return 0.5 * np.square(y - theta @ X.T).mean(axis=-1)
 
     def gradient(theta: np.ndarray) -> np.ndarray:
