@@ -6,7 +6,7 @@ Method     Layers that add Gaussian noise while the network learns (Bishop 1995:
            same as label smoothing (Szegedy et al. 2016, §7). Augmentation: digits shifted and turned (moves.py).
 Rival      The RBF-SVM on the same 1000 digits, and on these with two moved copies of each.
 Differs    One σ for all weights of a layer, and fixed; Graves learns a σ for each weight.
-Costs      6 s on two cores.
+Costs      7 s on two cores.
 """
 
 from __future__ import annotations

@@ -113,6 +113,13 @@ def test_blocks_give_the_weights_of_the_rule_point_by_point(seed, n, m, apart, p
     assert_allclose(np.r_[average.coef_[0], average.intercept_], mean, atol=1e-9)
 
 
+@pytest.mark.parametrize("place", [0, 1, 63, 64, 65, 127, 128, 129])
+def test_no_point_is_passed_over(place):
+    Z = np.ones((130, 1))
+    Z[place] = -1
+    assert next(one_pass(Z, np.array([0.5]))) == place
+
+
 def test_scikit_learns_perceptron_takes_the_same_way():
     X, y = clouds(1, 80, 3, 1.5)
     peer = Reference(shuffle=False, tol=None, max_iter=7, alpha=0.0).fit(X, y)

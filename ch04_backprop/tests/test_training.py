@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from ch04_backprop import three_times
+from ch04_backprop.batchnorm import BatchNorm
 from ch04_backprop.few_digits import few_digits
 from ch04_backprop.hidden_units import ReLU
 from ch04_backprop.layers import Linear, Sigmoid
@@ -274,6 +275,21 @@ def test_one_bad_number_in_the_data_is_found_in_the_epoch_that_meets_it(bad, row
     assert problem.step == len(states) == 1 + np.flatnonzero(order == row)[0] // 10
     for parameter, last in zip(network.parameters(), states[-1], strict=True):
         assert_array_equal(parameter.data, last)
+
+
+def test_what_a_layer_measured_is_put_back_with_the_weights():
+    """BatchNorm's running mean and variance have no gradient, and go wrong all the same."""
+    network = mlp((SIZES[0], 16, 16, SIZES[-1]), np.random.default_rng(0), lambda units: [BatchNorm(units), ReLU()])
+    layers = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
+    measured = [[array.copy() for layer in layers for array in layer.measured]]
+
+    def record(parameters):
+        measured.append([array.copy() for layer in layers for array in layer.measured])
+
+    with pytest.raises(LossNotFinite), np.errstate(all="ignore"):
+        Training(sgd(1e12), 50, 10, penalise=record)(network, *points(), np.random.default_rng(1))
+    for array, last in zip((array for layer in layers for array in layer.measured), measured[-1], strict=True):
+        assert_array_equal(array, last)
 
 
 def test_the_network_is_ready_for_use_after_it_ran_away():

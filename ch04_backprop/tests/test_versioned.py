@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import operator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from ch04_backprop.versioned import VersionedArray, values
+
+
+ARITHMETIC = ("add", "sub", "mul", "truediv")  # which only a Tensor has
 
 
 class Doubled(VersionedArray):
@@ -190,13 +194,20 @@ def test_whole_numbers_become_floats_and_floats_stay(given, kind):
 def test_as_an_array_and_as_a_number():
     x = VersionedArray(np.array([[1.5, 2.5]], np.float32))
     assert_array_equal(np.asarray(x), x.data, strict=True)
-    assert np.asarray(x, np.float64).dtype == np.float64
+    assert np.asarray(x, np.float64).dtype == x.__array__(np.float64).dtype == np.float64
     assert np.array(x) is not x.data
     assert len(x) == 1
     assert (float(VersionedArray([[3.0]])), VersionedArray(3.0).item()) == (3.0, 3.0)
     for read in (float, VersionedArray.item):
         with pytest.raises(ValueError, match=r"size 1|scalar|one"):
             read(x)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "gt", "le", "eq"])
+def test_an_array_on_the_left_leaves_the_work_to_it(name):
+    """NumPy would go through it number by number, and make an array of objects."""
+    with pytest.raises(TypeError, match="unsupported operand|ufunc") if name in ARITHMETIC else nullcontext():
+        assert getattr(operator, name)(np.ones(2), VersionedArray([1.0, 2.0])).dtype == bool
 
 
 def test_it_says_what_it_is():
