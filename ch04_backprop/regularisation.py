@@ -148,10 +148,8 @@ def weakened(change: dict[str, Any], share: float) -> dict[str, Any]:
 
 
 def draw(comparisons: Sequence[Comparison]) -> Figure:
-    """The differences, largest first, on a figure wide enough for their names."""
-    figure = draw_differences(sorted(comparisons, key=lambda c: -c.difference))
-    figure.set_size_inches(8.4, figure.get_size_inches()[1])
-    return figure
+    """The differences, largest first."""
+    return draw_differences(sorted(comparisons, key=lambda c: -c.difference))
 
 
 def verdict(comparison: Comparison) -> str:

@@ -85,14 +85,15 @@ class Ablation:
 
 def draw_differences(comparisons: Sequence[Comparison], height: float = 0.26) -> Figure:
     """Each change's effect with its interval: filled and coloured where the test is sure, hollow where it isn't."""
-    figure, axis = plots.panels(width=6.8, height=1.0 + height * len(comparisons))
+    names = [c.a if c.b == BASE else f"{c.a}  (against: {c.b})" for c in comparisons]
+    width = 4.9 + max(map(len, names)) / 16  # inches
+    figure, axis = plots.panels(width=width, height=1.0 + height * len(comparisons))
     for row, c in enumerate(comparisons):
         sure = c.winner is not None
         colour = plots.GREY if not sure else plots.GREEN if c.winner == c.a else plots.RED
         axis.plot([c.low, c.high], [row, row], color=colour, linewidth=2)
         axis.plot(c.difference, row, "o", color=colour, markersize=6, markerfacecolor=colour if sure else "white")
     axis.axvline(0, color=plots.INK, linewidth=0.8)
-    names = [c.a if c.b == BASE else f"{c.a}  (against: {c.b})" for c in comparisons]
     axis.set_yticks(range(len(names)), names)
     axis.invert_yaxis()
     axis.grid(visible=False, axis="y")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,14 +11,13 @@ from numpy.testing import assert_array_equal
 from ch04_backprop.versioned import VersionedArray, values
 
 
-ARITHMETIC = ("add", "sub", "mul", "truediv")  # which only a Tensor has
-
-
 class Doubled(VersionedArray):
     """An array with just enough arithmetic for the changes in place."""
 
     def __add__(self, other):
         return Doubled(self.data + values(other))
+
+    __radd__ = __add__
 
     def __sub__(self, other):
         return Doubled(self.data - values(other))
@@ -203,11 +201,11 @@ def test_as_an_array_and_as_a_number():
             read(x)
 
 
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "gt", "le", "eq"])
-def test_an_array_on_the_left_leaves_the_work_to_it(name):
-    """NumPy would go through it number by number, and make an array of objects."""
-    with pytest.raises(TypeError, match="unsupported operand|ufunc") if name in ARITHMETIC else nullcontext():
-        assert getattr(operator, name)(np.ones(2), VersionedArray([1.0, 2.0])).dtype == bool
+def test_an_array_on_the_left_leaves_the_work_to_it():
+    """NumPy would add its numbers one by one, and make an array of objects."""
+    both = np.ones(2) + Doubled([1.0, 2.0])
+    assert type(both) is Doubled
+    assert_array_equal(both.data, [2, 3])
 
 
 def test_it_says_what_it_is():
