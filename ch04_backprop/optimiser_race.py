@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SIZES = (784, 128, 10)
 HELD_OUT = 1000
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 BATCHES = (1, 8, 64, 512)
 SGD_RATE = 0.003  # an example, whatever the batch size: a batch of n takes the step of n examples, as far as that goes
 LARGEST_RATE = 0.2

@@ -113,6 +113,7 @@ class Chapter:
                     module.lesson(run)
                 except LossNotFinite as problem:
                     raise Problem(f"{name}, seed {seed}: {problem}") from problem
+            run.methods.clear()  # method and run hold each other, and models can be large
             lesson.seconds.append(time.perf_counter() - start)
             for message in dict.fromkeys(str(warning.message).strip() for warning in caught):
                 console.say(f"   warning, seed {seed}: {message.partition(chr(10))[0]}")
