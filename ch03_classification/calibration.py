@@ -177,8 +177,8 @@ def forecasters(run: Run) -> dict[str, BaseEstimator]:
 def lesson(run: Run) -> None:
     mnist = data.mnist(run.scale)
     digits, test = pixels(half_size(mnist.train), white=255), pixels(half_size(mnist.test), white=255)
-    size = run.pick(smoke=500, lecture=2000)
-    train, held_out = digits.take(slice(size)), digits.take(slice(size, size + size // 2))
+    size, order = run.pick(smoke=500, lecture=2000), run.rng.permutation(len(digits))
+    train, held_out = digits.take(order[:size]), digits.take(order[size : size + size // 2])
     said, tempered = {}, {}
     for name, model in forecasters(run).items():
         kind = "from scratch" if name.startswith("softmax") else "classical"

@@ -344,7 +344,7 @@ def test_pixels_are_scaled_by_the_training_images_and_by_nothing_else():
     assert_array_equal(pixels(digits.test.images[:1]), pixels(digits.test.images)[:1])
 
 
-def test_no_lesson_measures_pixels_on_anything_but_training_images(monkeypatch, tmp_path):
+def test_lessons_measure_pixels_on_their_training_images(monkeypatch, tmp_path):
     run = Run("three_times", 0, Scale("smoke"), LessonRecord("", ""), Path(tmp_path), Console())
     measured, of = [], Pixels.of
     monkeypatch.setattr(Pixels, "of", lambda images: measured.append(images) or of(images))
