@@ -134,10 +134,20 @@ RENDER: dict[str, Callable[..., str]] = {
 }
 
 
-def adopt(out: Path) -> None:
-    """Copy a run's results beside its chapters, and from its pictures those that a README shows."""
+def adopt(out: Path, one_run: Path | None = None) -> None:
+    """Copy a run's results beside its chapters, and from its pictures those that a README shows.
+
+    one_run: a run with one seed, of the same lessons, for what READMEs say of its seconds and its memory.
+    """
     for results in sorted(out.glob("ch0*/results.json")):
-        shutil.copyfile(results, ROOT / results.parent.name / "results.json")
+        kept = ROOT / results.parent.name / "results.json"
+        shutil.copyfile(results, kept)
+        if one_run and (one_run / kept.parent.name / "results.json").exists():
+            mine, single = record.load(kept), record.load(one_run / kept.parent.name / "results.json")
+            mine.peak_memory_mib = single.peak_memory_mib
+            for name, lesson in mine.lessons.items():
+                lesson.seconds[0] = single.lessons[name].seconds[0]
+            mine.save(kept)
     if (out / "bench.json").exists():
         shutil.copyfile(out / "bench.json", BENCH)
     chapter.cache_clear()
@@ -153,10 +163,11 @@ def adopt(out: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m common.readme", description="Fill the READMEs from results files.")
     parser.add_argument("--from", dest="out", type=Path, metavar="DIR", help="adopt the results of a run first")
+    parser.add_argument("--one-run", type=Path, metavar="DIR", help="with the seconds and the memory of this run")
     flags = parser.parse_args()
     try:
         if flags.out:
-            adopt(flags.out)
+            adopt(flags.out, flags.one_run)
         for page in readmes():
             write_whole(page, fill(page.read_text(encoding="utf-8")))
     except Problem as problem:
