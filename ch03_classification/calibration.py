@@ -65,7 +65,7 @@ def honest_error(confidence: Float[np.ndarray, "n"], draws: int, rng: np.random.
 
 
 def murphy(confidence: Float[np.ndarray, "n"], right: Bool[np.ndarray, "n"]) -> tuple[float, float, float]:
-    """Reliability Σ nₖ/n (fₖ − oₖ)², resolution Σ nₖ/n (oₖ − o)² and uncertainty o (1 − o), Eq. of Murphy 1973.
+    """Reliability Σ nₖ/n (fₖ − oₖ)², resolution Σ nₖ/n (oₖ − o)² and uncertainty o (1 − o) (Murphy 1973).
 
     fₖ: the mean confidence of bin k, oₖ: the share that is right in it, o: in all. The first minus the second plus the
     third is the Brier score of the fₖ, exactly.
@@ -219,7 +219,7 @@ def lesson(run: Run) -> None:
         test,
         said,
         chance,
-        caption="Left: a temperature from held-out digits lowers the losses; isotonic steps do it too, but where they "
+        caption="Left: a temperature from held-out digits lowers most losses; isotonic steps do too, but where they "
         "say 0 and are wrong, they pay. Middle: what is said wrongly, and what is not known. Right: chance makes gaps "
         "too, so an ECE means little without the number of points.",
     )

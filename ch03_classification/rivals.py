@@ -180,7 +180,7 @@ def lesson(run: Run) -> None:
         [row for row in run.record.rows if row.seeds == (run.seed,)],
         list(problems),
         caption="Our regression stands on top, and its value is the dotted line. To be right often (left) and to give "
-        "honest probabilities (right) are two things: on digits neighbours and kernels win the first, not the second.",
+        "honest probabilities (right) are two things: on digits neighbours and kernels lead in the first only.",
     )
     plane = principal_plane(problems["digits"][0], FIVE)
     models = {"softmax regression": our_regression(run, "digits")} | classical_rivals(run)
@@ -190,7 +190,7 @@ def lesson(run: Run) -> None:
         plane,
         models,
         caption="Five digits in two numbers. Softmax and the discriminant cut with lines, naive Bayes with conics, a "
-        "kernel with curves, neighbours and trees as ragged as the data. Pale is doubt: Platt's sigmoids, fitted class "
+        "kernel with curves, neighbours and trees as ragged as the data. Dull is doubt: Platt's sigmoids, fitted class "
         "by class, leave much of it.",
     )
     digit_rows = [row for row in run.record.rows if row.method.endswith("digits") and row.seeds == (run.seed,)]

@@ -35,12 +35,6 @@ PATIENTS = 40  # so few that least squares overfits
 Rows = tuple[np.ndarray, np.ndarray]  # inputs and answers
 
 
-def memory(network: Network) -> list[np.ndarray]:
-    """All that the network keeps: its parameters, and what layers as BatchNorm have measured."""
-    measured = [array for layer in network.layers for array in getattr(layer, "measured", ())]
-    return [parameter.data for parameter in network.parameters()] + measured
-
-
 class EarlyStopping:
     """For Training's each_epoch: True after `patience` epochs without a new least loss.
 
@@ -51,16 +45,16 @@ class EarlyStopping:
     def __init__(self, network: Network, loss: Callable[[], float], patience: int = PATIENCE) -> None:
         self.network, self.loss, self.patience = network, loss, patience
         self.losses: list[float] = []
-        self.best, self.kept = 0, [array.copy() for array in memory(network)]
+        self.best, self.kept = 0, [array.copy() for array in network.state()]
 
     def __call__(self, epoch: int) -> bool:
         self.losses.append(self.loss())
         if self.losses[-1] < min(self.losses[:-1], default=np.inf):
-            self.best, self.kept = epoch, [array.copy() for array in memory(self.network)]
+            self.best, self.kept = epoch, [array.copy() for array in self.network.state()]
         return epoch - self.best >= self.patience
 
     def restore(self) -> None:
-        for array, kept in zip(memory(self.network), self.kept, strict=True):
+        for array, kept in zip(self.network.state(), self.kept, strict=True):
             array[...] = kept
 
 

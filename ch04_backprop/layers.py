@@ -34,10 +34,12 @@ class Parameter:
 class Layer:
     """z^{l+1} = f^l(z^l; θ^l). forward remembers what backward will need; one without parameters leaves the rest as is.
 
-    training: whether the layer is being fitted or used; some later layers behave differently.
+    training: whether the layer is being fitted or used; some later layers behave differently. measured: what it keeps
+    besides its parameters, such as BatchNorm's running means.
     """
 
     training = True
+    measured: tuple[np.ndarray, ...] = ()
 
     def parameters(self) -> list[Parameter]:
         """θ^l, none unless a layer says otherwise."""
@@ -130,6 +132,11 @@ class Network:
     def parameters(self) -> list[Parameter]:
         """θ of all layers, first layer first."""
         return [parameter for layer in self.layers for parameter in layer.parameters()]
+
+    def state(self) -> list[np.ndarray]:
+        """All that the network keeps: the arrays of its parameters, and what its layers have measured."""
+        measured = [array for layer in self.layers for array in layer.measured]
+        return [parameter.data for parameter in self.parameters()] + measured
 
     def train(self, training: bool = True) -> None:
         """Switch every layer between being fitted and being used."""

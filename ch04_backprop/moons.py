@@ -89,7 +89,7 @@ def draw_regions(models: dict[str, object], part: Table) -> Figure:
     return figure
 
 
-def draw_region(axis: Axes, grid: list, said: Int[np.ndarray, "h w"], part: Table) -> None:
+def draw_region(axis: Axes, grid: tuple, said: Int[np.ndarray, "h w"], part: Table) -> None:
     """One panel of draw_regions."""
     axis.contourf(*grid, said, levels=[-0.5, 0.5, 1.5], colors=[plots.ORANGE, plots.BLUE], alpha=0.18)
     axis.contour(*grid, said, levels=[0.5], colors=plots.INK, linewidths=1)

@@ -46,7 +46,8 @@ def trained(rule: str, rate: float, epochs: int, part: Points, seed: int) -> tup
 
 def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Points, seed: int) -> tuple[float, list[float]]:
     """The rate that is best on the last HELD_OUT points of part, and what each came to; NaN where the loss ran away."""
-    fitted, held_out = ([array[half] for array in part] for half in (slice(-HELD_OUT), slice(-HELD_OUT, None)))
+    few = min(HELD_OUT, len(part[0]) // 5)
+    fitted, held_out = ([array[half] for array in part] for half in (slice(-few), slice(-few, None)))
     found = []
     for rate in rates:
         try:

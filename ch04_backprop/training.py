@@ -95,7 +95,7 @@ class Training:
         parameters = network.parameters()
         optimiser, losses = self.optimiser(parameters), []
         steps, peak = self.epochs * -(-len(x) // self.batch_size), optimiser.learning_rate
-        good = [parameter.data.copy() for parameter in parameters]
+        good = [array.copy() for array in network.state()]  # as it was at the last finite loss
         for epoch in range(1, self.epochs + 1):
             network.train()
             for batch in minibatches(len(x), self.batch_size, rng):
@@ -103,12 +103,12 @@ class Training:
                 with np.errstate(over="ignore", invalid="ignore"):  # the next line but one sees what comes of it
                     loss = network.gradient(inputs, answers[batch])
                 if not np.isfinite(loss):
-                    for parameter, kept in zip(parameters, good, strict=True):
-                        parameter.data[...] = kept
+                    for array, kept in zip(network.state(), good, strict=True):
+                        array[...] = kept
                     network.train(False)
                     raise LossNotFinite(loss, len(losses) + 1)
-                for parameter, kept in zip(parameters, good, strict=True):
-                    kept[...] = parameter.data
+                for array, kept in zip(network.state(), good, strict=True):
+                    kept[...] = array
                 if self.penalise:
                     self.penalise(parameters)
                 if self.schedule:

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 
 from ch04_backprop.batchnorm import before
-from ch04_backprop.early_stopping import EarlyStopping, descended, mean_loss, memory, ridge, teach
+from ch04_backprop.early_stopping import EarlyStopping, descended, mean_loss, ridge, teach
 from ch04_backprop.few_digits import few_digits, new_network
 from ch04_backprop.layers import Linear, Network
 from ch04_backprop.output_units import SoftmaxCrossEntropy
@@ -67,7 +67,7 @@ def test_what_batchnorm_measured_is_restored_too():
     rng = np.random.default_rng(1)
     network = new_network(rng, hidden=before)
     norm = network.layers[1]
-    assert len(memory(network)) == 4 + 2 + 2
+    assert len(network.state()) == 4 + 2 + 2
     stopping = EarlyStopping(network, iter((1.0, 2.0)).__next__, patience=1)
     network.forward(rng.normal(size=(20, 784)).astype(np.float32))
     measured = [array.copy() for array in norm.measured]
