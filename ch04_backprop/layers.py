@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -127,7 +128,7 @@ class Network:
     """Layers in a row, and behind them a cost: an object with forward(z, answers) -> number and backward() -> δ."""
 
     layers: Sequence[Layer]
-    cost: LogLikelihood | Layer
+    cost: Any
 
     def parameters(self) -> list[Parameter]:
         """θ of all layers, first layer first."""

@@ -148,12 +148,12 @@ def draw_numbers() -> Figure:
     figure, (loss, digits, slope) = plots.panels(3, width=3.5, height=3.1)
     z = np.linspace(-120, 30, 601, dtype=np.float32)
     (naive, naive_slope), joined, unit = naive_log_loss(z), np.logaddexp(0, -z), Sigmoid()
-    residual = unit.forward(z) - 1
+    residual = unit.forward(z[:, None])[:, 0] - 1
     loss.plot(z, joined, color=plots.BLUE, label="joined")
     loss.plot(z, np.where(np.isfinite(naive), naive, np.nan), "--", color=plots.ORANGE, label="naive")
     slope.plot(z, residual, color=plots.BLUE, label="log loss, joined")
     slope.plot(z, naive_slope, "--", color=plots.ORANGE, label="log loss, naive")
-    slope.plot(z, unit.backward(residual), color=plots.RED, label="squared error")
+    slope.plot(z, unit.backward(residual[:, None])[:, 0], color=plots.RED, label="squared error")
     for axis, height, text in ((loss, 30, "∞"), (slope, -0.5, "NaN")):
         axis.axvspan(-120, -88.7, color=plots.ORANGE, alpha=0.12, linewidth=0)
         axis.text(-104, height, text, color=plots.ORANGE, ha="center", weight="bold")
@@ -214,7 +214,7 @@ def lesson(run: Run) -> None:
     x, labels = pixels(digits.train.images), digits.train.labels
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
-    def trained(cost: Layer, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
+    def trained(cost: SquaredError | SoftmaxCrossEntropy, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
         rng = np.random.default_rng(run.seed)
         network = Network(mlp((784, 64, 10), rng).layers, cost)
         training = Training(lambda parameters: Momentum(parameters, rate), epochs, batch_size=32, schedule=one_cycle)
@@ -222,7 +222,7 @@ def lesson(run: Run) -> None:
             training(network, x, labels, rng)
         return network
 
-    def chosen(cost: Layer) -> Network:
+    def chosen(cost: SquaredError | SoftmaxCrossEntropy) -> Network:
         right = [accuracy(trained(cost, rate, *fitted), *held_out) for rate in RATES]
         return trained(cost, RATES[int(np.argmax(right))], x, labels)
 

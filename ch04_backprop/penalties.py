@@ -134,7 +134,7 @@ def draw_histogram(axis: Axes, networks: dict[str, Network]) -> None:
     axis.legend(loc="upper right", fontsize=8)
 
 
-def draw_strengths(paths: dict[str, Sweep], base: tuple[float, float]) -> Figure:
+def draw_strengths(paths: dict[str, Sweep], base: Float[np.ndarray, "2"]) -> Figure:
     """Log losses by strength for L2 and L1, and the share of zeros by strength for both ways to L1."""
     figure, (*falls, zeros) = plots.panels(3, width=3.6, height=3.1)
     for axis, name in zip(falls, ("L2", "L1, soft threshold"), strict=True):

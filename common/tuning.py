@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import BaseEstimator, is_classifier
@@ -19,7 +20,7 @@ def folds(run: Run, stratified: bool = False) -> KFold | StratifiedKFold:
 
 
 def tuned(
-    model: BaseEstimator, grid: dict[str, list], run: Run, scoring: str | None = None, **search: Any
+    model: BaseEstimator, grid: dict[str, list], run: Run, scoring: str | Callable | None = None, **search: Any
 ) -> GridSearchCV:
     """The model with the settings of grid that cross-validation on the training data likes best.
 

@@ -118,3 +118,22 @@ def test_a_run_s_results_and_the_pictures_shown_are_adopted(tmp_path: Path, monk
         "ch01_regression/figures/line_squares.png": "line_squares.png",
         "ch01_regression/figures/line_cost.png": "line_cost.png",
     }
+
+
+def test_seconds_and_memory_can_come_from_a_run_with_one_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chapter = "ch01_regression"
+    ten = load(readme.ROOT / chapter / "results.json")
+    one = load(readme.ROOT / chapter / "results.json")
+    one.peak_memory_mib = 123.0
+    for lesson in one.lessons.values():
+        lesson.seconds = [2.0]
+    for folder, record in (("ten", ten), ("one", one)):
+        record.save(tmp_path / folder / chapter / "results.json")
+    (tmp_path / "project" / chapter).mkdir(parents=True)
+    monkeypatch.setattr(readme, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(readme, "readmes", list)
+    readme.adopt(tmp_path / "ten", tmp_path / "one")
+    adopted = load(tmp_path / "project" / chapter / "results.json")
+    assert adopted.peak_memory_mib == 123.0
+    assert adopted.one_seed_seconds == 2.0 * len(ten.lessons)
+    assert [lesson.rows for lesson in adopted.lessons.values()] == [lesson.rows for lesson in ten.lessons.values()]
