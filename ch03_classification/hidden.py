@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.sigmoid import log_sigmoid, sigmoid
+from ch03_classification.two_classes import TwoClassClassifier
 
 STEP = 1e-7  # of a finite difference: a smaller one drowns in rounding, a larger one is no derivative
 
@@ -47,7 +46,7 @@ def loss(
     return misfit + penalty / 2 * (thetas**2).sum(axis=1)
 
 
-class HiddenUnits(ClassifierMixin, BaseEstimator):
+class HiddenUnits(TwoClassClassifier):
     """A network with one hidden layer of tanh units, for two classes; of several random starts the lowest loss wins.
 
     fit sets classes_, theta_ (parameters,), ends_ (starts, parameters), where each descent ended, their losses_,
@@ -63,19 +62,9 @@ class HiddenUnits(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
     def fit(self, X: ArrayLike, y: ArrayLike) -> HiddenUnits:
         """X: (n, m), of size about 1. y: (n,), labels of two kinds. Raises ValueError for more or fewer."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) != 2:
-            kind = "multiclass" if len(self.classes_) > 2 else "1 class"
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}")
+        X, labels = self._two_classes(X, y)
         rng, size = check_random_state(self.random_state), count_parameters(X.shape[1], self.hidden)
         signs, nudges = 2.0 * labels - 1, np.vstack([np.zeros(size), STEP * np.eye(size)])
 

@@ -17,21 +17,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as Reference
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.bernoulli import malignant_as_1, score_probability
 from ch03_classification.descent import Objective, accelerated_gradient, few_threads, newton, separated
 from ch03_classification.logistic_line import NEIGHBOURS, neighbours_probability
 from ch03_classification.sigmoid import sigmoid
+from ch03_classification.two_classes import TwoClassClassifier
 from common import data, plots
 from common.data import Table
 from common.run import Run
@@ -50,7 +48,7 @@ SEPARABLE = (
 )
 
 
-class LogisticRegression(ClassifierMixin, BaseEstimator):
+class LogisticRegression(TwoClassClassifier):
     """argmin Σ −log Pr(y | x, θ) + penalty/2 ‖w‖² for two classes, the intercept unpenalised.
 
     penalty: λ ≥ 0, scikit-learn's 1 / C. solver: "newton" or "gradient". fit sets classes_ (2,), coef_ (1, m),
@@ -63,26 +61,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
     def fit(self, X: ArrayLike, y: ArrayLike) -> LogisticRegression:
         """X: (n, m). y: (n,), labels of two kinds. Raises ValueError as scikit-learn does; warns if it did not end."""
         if self.solver not in SOLVE:
             raise ValueError(f"solver must be one of {', '.join(SOLVE)}, got {self.solver!r}")
         if not 0 <= self.penalty < np.inf:
             raise ValueError(f"penalty must be finite and at least 0, got {self.penalty}")
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, y = np.unique(y, return_inverse=True)
-        if len(self.classes_) == 1:
-            only = f"the data contains only one class: {self.classes_[0]}"
-            raise ValueError(f"This solver needs samples of at least 2 classes in the data, but {only}")
-        if len(self.classes_) > 2:
-            kinds = f"multiclass: {len(self.classes_)} classes"
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kinds}")
+        X, y = self._two_classes(X, y)
         # Columns are centred, which the intercept makes up for, and get units in which no curvature is above 1, so that
         # one step length suits all. The penalty stays on the weights of the columns as they came.
         mean, penalties = X.mean(axis=0), np.full(X.shape[1] + 1, float(self.penalty))

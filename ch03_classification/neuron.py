@@ -19,17 +19,16 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Perceptron as Reference
 from sklearn.svm import LinearSVC
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.bernoulli import malignant_as_1
 from ch03_classification.gates import computable, corners, draw_gates, xor
 from ch03_classification.logistic import LogisticRegression
+from ch03_classification.two_classes import TwoClassClassifier
 from common import data, plots
 from common.run import Run
 from common.tuning import scaled, tuned
@@ -77,22 +76,12 @@ def mistake_bound(Z: Signed) -> float:
     return 1 / least - 1 if least > 1e-14 else np.inf
 
 
-class _Neuron(ClassifierMixin, BaseEstimator):
+class _Neuron(TwoClassClassifier):
     """A unit for two classes: classes_[1] where wᵀx + b > 0. fit sets classes_, coef_ (1, m) and intercept_ (1,)."""
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> _Neuron:
         """X: (n, m). y: (n,), labels of two kinds. Raises ValueError for more or fewer, and as scikit-learn does."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) != 2:
-            kind = "multiclass" if len(self.classes_) > 2 else "1 class"
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}")
+        X, labels = self._two_classes(X, y)
         w = self._learn(signed(X, labels))
         self.coef_, self.intercept_ = w[None, :-1], w[-1:]
         return self

@@ -160,7 +160,7 @@ def test_xor_has_a_mistake_in_every_pass_and_its_weights_stay_bounded():
 
 
 @pytest.mark.parametrize("model", [Hebb(), Perceptron()])
-@pytest.mark.parametrize(("labels", "why"), [([0, 1, 2], "Only binary"), ([1, 1, 1], "Only binary")])
+@pytest.mark.parametrize(("labels", "why"), [([0, 1, 2], "Only binary"), ([1, 1, 1], "only one class")])
 def test_one_class_and_three_are_refused(model, labels, why):
     with pytest.raises(ValueError, match=why):
         model.fit(np.eye(3), labels)
