@@ -7,7 +7,9 @@ import gc
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -62,9 +64,15 @@ class Chapter:
         return 0
 
     def _teach(self, flags: Flags, console: Console) -> int:
-        folder = flags.out / self.package
+        if not int(os.environ.get("RANK", "0")):
+            return self._taught(flags, flags.out, console)
+        with tempfile.TemporaryDirectory() as elsewhere:  # torchrun's further processes compute, the first one reports
+            return self._taught(flags, Path(elsewhere), Console(quiet=True))
+
+    def _taught(self, flags: Flags, out: Path, console: Console) -> int:
+        folder = out / self.package
         wanted = [name for name in self.lessons if not flags.only or name in flags.only]
-        mine = self._earlier(folder / "results.json", flags)
+        mine = self._earlier(flags.out / self.package / "results.json", flags)
         if not flags.resume:
             mine.lessons = {name: done for name, done in mine.lessons.items() if name not in wanted}
         todo = [name for name in wanted if name not in mine.lessons]
@@ -82,7 +90,7 @@ class Chapter:
                     mine.machine = machine.describe()
                     mine.peak_memory_mib = machine.peak_memory_mib()
                     mine.save(folder / "results.json")
-            page = report.write(flags.out)
+            page = report.write(out)
         except KeyboardInterrupt:
             console.say(f"\nInterrupted. The lessons that had finished are kept in {folder}. To go on:")
             console.say(f"  {flags.command(self.package)}" + ("" if flags.resume else " --resume"), wrap=False)
@@ -104,7 +112,10 @@ class Chapter:
             console.step(name + (f" · seed {seed}" if flags.seeds > 1 else ""))
             start = time.perf_counter()
             module = self._import(name)
-            run = Run(name, seed, scale, lesson, folder, console, seed == flags.seed, flags.device, pairs)
+            checkpoints = flags.out / self.package / "checkpoints"
+            run = Run(name, seed, scale, lesson, folder, console, seed == flags.seed, flags.device, checkpoints, pairs)
+            if not flags.resume:
+                run.forget_checkpoints()
             if torch := sys.modules.get("torch"):
                 torch.manual_seed(seed)
             with warnings.catch_warnings(record=True) as caught, threadpool_limits(self.threads):
@@ -113,6 +124,7 @@ class Chapter:
                     module.lesson(run)
                 except LossNotFinite as problem:
                     raise Problem(f"{name}, seed {seed}: {problem}") from problem
+            run.forget_checkpoints()
             run.methods.clear()  # method and run hold each other, and models can be large
             lesson.seconds.append(time.perf_counter() - start)
             for message in dict.fromkeys(str(warning.message).strip() for warning in caught):

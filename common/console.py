@@ -19,13 +19,13 @@ PLAIN_EVERY = 10  # seconds between two progress lines of one loop
 class Console:
     """say() lines and tables, show which step runs, track() loops."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         self.plain = bool(os.environ.get("NO_COLOR") or os.environ.get("CI")) or not RichConsole().is_terminal
         for stream in (sys.stdout, sys.stderr):  # where a letter can't be shown, a question mark stands for it
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
         settings = {"width": PLAIN_WIDTH, "no_color": True, "force_terminal": False} if self.plain else {}
-        self._rich = RichConsole(highlight=False, **settings)
+        self._rich = RichConsole(highlight=False, quiet=quiet, **settings)
         self._progress: Progress | None = None
         self._step = None
 

@@ -70,7 +70,11 @@ def parse(package: str, title: str, lessons: Sequence[str], arguments: Sequence[
     add("--data", type=Path, metavar="DIR", help="where full data sets lie or are put (default: your cache folder)")
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="where results and pictures go (default: out)")
     add("--check", action="store_true", help="exit with status 1 where a floor that a lesson states is missed")
-    add("--resume", action="store_true", help="skip lessons that an earlier run of the same configuration finished")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on: skip lessons and epochs that an earlier run of the same configuration finished",
+    )
     raw = vars(parser.parse_args(arguments))
     flags = Flags(**{**raw, "only": tuple(raw["only"])})
     if flags.seed < 0 or flags.seeds < 1:

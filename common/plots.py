@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,3 +105,19 @@ def moving_png(frames: Sequence[Figure], draft: bool = False, milliseconds: int 
     buffer = io.BytesIO()
     first.save(buffer, format="png", save_all=True, append_images=others, duration=times, loop=0)
     return buffer.getvalue()
+
+
+def gallery(
+    images: Sequence[Shaped[np.ndarray, "height width *channels"]],
+    titles: Sequence[str],
+    columns: int = 6,
+    size: float = 1.15,
+) -> Figure:
+    """Small pictures in rows, a title over each. Grey ones are drawn in ink on paper: black is 0 and becomes white."""
+    figure, axes = panels(columns, -(-len(images) // columns), width=size, height=size + 0.3, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+        axis.imshow(image, cmap="gray_r" if image.ndim == 2 else None)
+        axis.set_title(title, fontsize=9)
+    return figure

@@ -128,6 +128,7 @@ class Run:
     console: Console
     first: bool = True
     device_name: str = "auto"
+    checkpoints: Path | None = None  # the folder of checkpoints, where it isn't in `folder`
     pairs: dict[tuple[str, str, str], Pair] = field(default_factory=dict)  # shared by the seeds
     methods: dict[str, Method] = field(default_factory=dict)
 
@@ -203,6 +204,19 @@ class Run:
         if self.first:
             self.record.notes.append(text)
             self.console.say(f"   {text}")
+
+    def say_step(self, text: str) -> None:
+        """Say on the progress line what is under way within the lesson: an epoch, a fold."""
+        self.console.step(f"{self.lesson} · {text}" + (f" · seed {self.seed}" if not self.first else ""))
+
+    def checkpoint(self, name: str) -> Path:
+        """Where this lesson's training of that name keeps its checkpoint: --resume goes on from it."""
+        return (self.checkpoints or self.folder / "checkpoints") / f"{self.lesson}_{name}_seed{self.seed}.pt"
+
+    def forget_checkpoints(self) -> None:
+        """Delete what this lesson's trainings at this seed have kept."""
+        for kept in self.checkpoint("any").parent.glob(f"{self.lesson}_*_seed{self.seed}.pt"):
+            kept.unlink(missing_ok=True)
 
     def track(self, items: Iterable, what: str, total: int | None = None) -> Iterator:
         """Yield items with a progress bar."""

@@ -14,14 +14,14 @@ Costs      A 28×28 digit of uint8 takes 6 to 9 µs on one core, a 512×512 phot
 from __future__ import annotations
 
 from functools import cache
-from math import isqrt, prod
+from math import prod
 from numbers import Integral
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+
+from common.features.image_rows import ImageTransformer, is_shape
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 EPS = 1e-5  # an empty block stays zero, instead of 0/0
@@ -143,7 +143,7 @@ def normalised_blocks(
     return v.reshape(len(cells), -1)
 
 
-class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class HOG(ImageTransformer):
     """Images (n, height, width) or (n, height, width, channels), or one flattened image a row, to their descriptors.
 
     orientations (1 to 255), pixels_per_cell, cells_per_block, block_norm, transform_sqrt: as in skimage.feature.hog,
@@ -175,13 +175,7 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def fit(self, X, y=None) -> HOG:
         """Check the parameters and remember the shape of an image; there is nothing to learn."""
         self._check_parameters()
-        rows, stacked = self._rows(X)
-        n_pixels, side = rows.shape[1], isqrt(rows.shape[1])
-        square = (side, side) if side * side == n_pixels else (1, n_pixels)
-        self.image_shape_ = stacked or tuple(self.image_shape or square)
-        if prod(self.image_shape_) != n_pixels:
-            raise ValueError(f"X has rows of {n_pixels} pixels, which no image_shape={self.image_shape} can hold.")
-
+        self._fit_images(X)
         self.pixels_per_cell_ = tuple(map(min, self.pixels_per_cell, self.image_shape_))
         grid = tuple(length // cell for length, cell in zip(self.image_shape_, self.pixels_per_cell_, strict=False))
         self.cells_per_block_ = tuple(map(min, self.cells_per_block, grid))
@@ -191,12 +185,10 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def transform(self, X) -> Float32[np.ndarray, "batch features"]:
         """The descriptors, a chunk of images at a time."""
-        check_is_fitted(self)
-        rows, _ = self._rows(X, self.image_shape_)
-        if self.transform_sqrt and rows.min() < 0:
+        images = self._images(X)
+        if self.transform_sqrt and images.min() < 0:
             raise ValueError("transform_sqrt=True takes the square root of the pixels, but X has negative ones.")
 
-        images = rows.reshape(-1, *self.image_shape_)
         descriptors = np.empty((len(images), self._n_features_out), np.float32)
         step = max(1, CHUNK // prod(self.image_shape_))
         for i in range(0, len(images), step):
@@ -205,36 +197,12 @@ class HOG(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             descriptors[i : i + step] = normalised_blocks(cells, self.cells_per_block_, self.block_norm)
         return descriptors
 
-    def _rows(self, X, fitted: tuple | None = None) -> tuple[Shaped[np.ndarray, "batch pixels"], tuple | None]:
-        """X as flattened images, which scikit-learn's validation can judge, and if X is a stack, its image's shape."""
-        X = np.asarray(X) if isinstance(X, list | tuple) else X
-        shape = tuple(getattr(X, "shape", ()))
-        if len(shape) not in (3, 4):
-            return validate_data(self, X, reset=fitted is None), None
-        if fitted not in (None, shape[1:]):
-            raise ValueError(f"X has images of shape {shape[1:]}, but HOG is expecting {fitted}, as seen in fit.")
-        return validate_data(self, X.reshape(shape[0], prod(shape[1:])), reset=fitted is None), shape[1:]
-
     def _check_parameters(self) -> None:
         """Raise ValueError for the first parameter that makes no sense, as scikit-learn words it."""
 
-        def is_shape(value, *lengths: int) -> bool:
-            sized = isinstance(value, tuple | list) and len(value) in lengths
-            return sized and all(isinstance(n, Integral) and n > 0 for n in value)
-
-        def must(name: str, wanted: str, holds) -> None:
-            value = getattr(self, name)
-            if not holds(value):
-                raise ValueError(f"The {name!r} parameter of HOG must be {wanted}. Got {value!r} instead.")
-
-        must("orientations", "an int in the range [1, 255]", lambda n: isinstance(n, Integral) and 1 <= n <= 255)
-        must("pixels_per_cell", "two positive ints", lambda pair: is_shape(pair, 2))
-        must("cells_per_block", "two positive ints", lambda pair: is_shape(pair, 2))
-        must("block_norm", f"one of {BLOCK_NORMS}", lambda norm: norm in BLOCK_NORMS)
-        must("transform_sqrt", "a bool", lambda flag: isinstance(flag, bool | np.bool_))
-        must("image_shape", "None or two or three positive ints", lambda s: s is None or is_shape(s, 2, 3))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []  # float32, whatever comes in
-        return tags
+        self._must("orientations", "an int in the range [1, 255]", lambda n: isinstance(n, Integral) and 1 <= n <= 255)
+        self._must("pixels_per_cell", "two positive ints", lambda pair: is_shape(pair, 2))
+        self._must("cells_per_block", "two positive ints", lambda pair: is_shape(pair, 2))
+        self._must("block_norm", f"one of {BLOCK_NORMS}", lambda norm: norm in BLOCK_NORMS)
+        self._must("transform_sqrt", "a bool", lambda flag: isinstance(flag, bool | np.bool_))
+        self._must("image_shape", "None or two or three positive ints", lambda s: s is None or is_shape(s, 2, 3))

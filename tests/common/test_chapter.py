@@ -372,3 +372,36 @@ def test_two_chapters_share_one_page(toy, monkeypatch):
 
 def test_the_question_is_the_docstring_s_first_line(toy):
     assert Chapter(toy.package, "Toys", ("one",)).question("one") == "What is one?"
+
+
+KEEPING = ("kept = run.checkpoint('net')", "run.fact('kept', kept.exists())", "kept.parent.mkdir(exist_ok=True)")
+
+
+def test_a_checkpoint_outlives_an_interruption_and_no_finished_lesson(toy):
+    toy.body("one", *KEEPING, "kept.touch()", "raise KeyboardInterrupt")
+    toy.run("--only", "one")
+    kept = toy.out / toy.package / "checkpoints" / "one_net_seed0.pt"
+    assert kept.exists()
+    toy.body("one", *KEEPING)
+    toy.run("--only", "one", "--resume")
+    assert toy.results["lessons"]["one"]["facts"][0]["value"] == 1
+    assert not kept.exists(), "the lesson has finished"
+
+
+def test_a_run_without_resume_starts_its_trainings_anew(toy):
+    toy.body("one", *KEEPING, "kept.touch()", "raise KeyboardInterrupt")
+    toy.run("--only", "one")
+    toy.body("one", *KEEPING)
+    toy.run("--only", "one")
+    assert toy.results["lessons"]["one"]["facts"][0]["value"] == 0
+
+
+def test_only_the_first_of_torchruns_processes_speaks_and_writes(toy, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert toy.run("--only", "one") == 0
+    assert toy.said.out == ""
+    assert not (toy.out / toy.package).exists()
+    monkeypatch.setenv("RANK", "0")
+    assert toy.run("--only", "one") == 0
+    assert "a note of one" in toy.said.out
+    assert (toy.out / toy.package / "results.json").exists()

@@ -1,0 +1,36 @@
+"""The comparison: where a curve passes another, and what is compared with what."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ch05_cnn import comparison
+
+
+def test_it_overtakes_where_the_lines_cross():
+    # Over log n the errors fall from 40 to 20 and from 60 to 10: they cross where 40 − 20 t = 60 − 50 t, t = 2/3.
+    assert comparison.overtaken_at([100, 10_000], [40, 20], [60, 10]) == pytest.approx(100 * 100 ** (2 / 3))
+
+
+def test_one_that_is_ahead_from_the_start_overtakes_there():
+    assert comparison.overtaken_at([100, 1000], [40, 20], [30, 10]) == 100
+
+
+def test_one_that_ends_behind_has_not_overtaken():
+    assert comparison.overtaken_at([100, 300, 1000], [40, 20, 10], [60, 15, 11]) is None
+
+
+@given(st.lists(st.tuples(st.floats(1, 90), st.floats(1, 90)), min_size=2, max_size=6))
+def test_beyond_it_the_rival_is_never_ahead_again(errors):
+    sizes = [100 * 2**k for k in range(len(errors))]
+    rival, learned = (list(column) for column in zip(*errors, strict=True))
+    where = comparison.overtaken_at(sizes, rival, learned)
+    beyond = [a > b for n, a, b in zip(sizes, rival, learned, strict=True) if where and n > 1.000001 * where]
+    assert all(beyond)
+    assert (where is None) == (learned[-1] >= rival[-1])
+
+
+def test_every_contender_says_what_it_is():
+    kinds = [contender.kind for contender in comparison.CONTENDERS.values()]
+    assert set(kinds) == {"classical", "deep"}
+    assert len({contender.colour for contender in comparison.CONTENDERS.values()}) == len(kinds)

@@ -1,0 +1,112 @@
+"""For a linear model the map is known: what a square takes away is the sum of w · (x − fill) over its pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+from ch05_cnn.covered_copies import agreement, covered, margin_maps, margins, squares
+from ch05_cnn.occlusion import SIDE, foretold, square_photo
+from common.data import Images, photo, weights
+from common.features.hog import HOG
+
+
+class Linear:
+    """A linear classifier of images, as much of one as a map needs."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def decision_function(self, images):
+        return images.reshape(len(images), -1).astype(float) @ self.weights
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 999), size=st.integers(1, 8), step=st.integers(1, 4), fill=st.sampled_from([0, 33, 255]))
+def test_the_map_of_a_linear_model_is_known(seed, size, step, fill):
+    rng = np.random.default_rng(seed)
+    part = Images(rng.integers(0, 256, (3, 8, 8), dtype=np.uint8), np.array([0, 1, 0]))
+    w = rng.normal(size=(64, 2))
+    maps = margin_maps(Linear(w).decision_function, part, squares(8, size, step), fill)
+    corners = range(0, 8 - size + 1, step)
+    assert maps.shape == (3, len(corners), len(corners))
+    for n, (image, label) in enumerate(zip(part.inputs.astype(float), part.answers, strict=True)):
+        difference = (w[:, label] - w[:, 1 - label]).reshape(8, 8)
+        for i, r in enumerate(corners):
+            for j, c in enumerate(corners):
+                here = np.s_[r : r + size, c : c + size]
+                lost = (difference[here] * (image[here] - fill)).sum()
+                assert maps[n, i, j] == pytest.approx((difference * image).sum() - lost)
+
+
+@pytest.mark.parametrize("fill", [7, np.array([1, 2, 3], np.uint8)])
+def test_copies_differ_in_the_square_only(fill):
+    images = np.random.default_rng(0).integers(10, 256, (2, 6, 6, 3), dtype=np.uint8)
+    masks = squares(6, 3, 3)
+    copies = covered(images, masks, fill)
+    assert copies.dtype == np.uint8
+    copies = copies.reshape(2, 2, 2, 6, 6, 3)
+    assert_array_equal(copies[1, 0, 1, :3, 3:], np.broadcast_to(fill, (3, 3, 3)))
+    assert_array_equal(copies[1, 0, 1][~masks[0, 1]], images[1][~masks[0, 1]])
+
+
+def test_a_square_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="a square of 9 pixels does not fit into a picture of 8"):
+        squares(8, 9, 1)
+    assert squares(8, 8, 1).all()
+
+
+def test_a_margin_is_positive_where_the_answer_is_right():
+    scores, labels = np.random.default_rng(1).normal(size=(50, 4)), np.random.default_rng(2).integers(0, 4, 50)
+    found = margins(scores, labels)
+    assert_array_equal(found > 0, scores.argmax(axis=1) == labels)
+    assert_allclose(margins(np.array([[3.0, 1.0, 2.5]]), np.array([0])), 0.5)
+
+
+def test_agreement_is_numpys_correlation():
+    a, b = np.random.default_rng(3).normal(size=(2, 4, 3, 5))
+    expected = [np.corrcoef(x.ravel(), y.ravel())[0, 1] for x, y in zip(a, b, strict=True)]
+    assert agreement(a, b) == pytest.approx(np.mean(expected))
+    flat = np.concatenate([a, np.ones((1, 3, 5))])
+    assert agreement(flat, np.concatenate([b, b[:1]])) == pytest.approx(np.mean(expected))
+
+
+def test_a_pipeline_can_be_asked():
+    rng = np.random.default_rng(4)
+    part = Images(rng.integers(0, 256, (30, 16, 16), dtype=np.uint8), rng.integers(0, 3, 30))
+    model = make_pipeline(HOG(), LogisticRegression()).fit(part.inputs, part.answers)
+    nothing = np.zeros((1, 1, 16, 16), bool)
+    found = margin_maps(model.decision_function, part, nothing, 0)[:, 0, 0]
+    assert_array_equal(found > 0, model.predict(part.inputs) == part.answers)
+
+
+def test_the_forecast_is_exact_for_a_linear_network():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 2, SIDE, bias=False), nn.Flatten())
+    picture, masks = square_photo("coffee"), squares(SIDE, 80, 72)
+    forecast = foretold(network, picture, 1, masks)
+    for i, j in ((0, 0), (1, 2)):
+        pixels = weights.imagenet_inputs(picture[None])
+        with torch.no_grad():
+            before = network(pixels)[0, 1]
+            fall = before - network(pixels.masked_fill(torch.tensor(masks[i, j]), 0))[0, 1]
+        assert forecast[i, j] == pytest.approx(float(fall), abs=1e-4)
+
+
+def test_grey_is_what_the_network_takes_for_nothing():
+    grey = np.broadcast_to(weights.imagenet_grey(), (1, 2, 2, 3))
+    assert weights.imagenet_inputs(np.ascontiguousarray(grey)).abs().max() < 0.01
+
+
+def test_the_photo_is_its_middle():
+    picture = square_photo("coffee")
+    assert picture.shape == (224, 224, 3)
+    middle = photo("coffee")[:, 100:500].astype(float)
+    assert_allclose(picture.mean(axis=(0, 1)), middle.mean(axis=(0, 1)), atol=1)

@@ -1,0 +1,58 @@
+"""Transfer: every way learns what is there to be learned, and none looks at the test images while it does."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision import models
+
+from ch05_cnn import borrowed, transfer
+from common import data
+from common.console import Console
+from common.data import Images, Scale
+from common.record import LessonRecord
+from common.run import Run
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run("transfer", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console(), device_name="cpu")
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return models.mobilenet_v2()
+
+
+@pytest.fixture(scope="module")
+def part():
+    """Bright and dark images: two classes that any features can tell apart."""
+    images = data.cifar10(Scale("smoke")).train.images[:40] // 4
+    labels = np.arange(40, dtype=np.int64) % 2
+    return Images((images + 190 * labels[:, None, None, None]).astype(np.uint8), labels)
+
+
+def test_frozen_features_and_a_line_tell_bright_from_dark(run, network, part):
+    both = borrowed.activations(network.features[: borrowed.CUT], part, run.device)
+    _, predict = transfer.frozen(run, network, part.take(slice(0, 30)), both[:30])
+    said = predict(part.images[30:], both=both[30:])
+    assert np.mean(said == part.labels[30:]) >= 0.9
+
+
+@pytest.mark.parametrize("way", [transfer.last_blocks, transfer.whole])
+def test_tuning_changes_a_copy_and_predicts_a_class_an_image(run, network, part, way):
+    both = borrowed.activations(network.features[: borrowed.CUT], part, run.device)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    model, predict = way(run, network, part.take(slice(0, 16)), both[:16])
+    for name, weight in network.state_dict().items():
+        torch.testing.assert_close(weight, before[name])
+    own = {name.removeprefix("blocks."): weight for name, weight in model.named_parameters() if "blocks" in name}
+    assert all((own[name] != before[f"features.{name}"]).any() for name in own), "every weight of the copy has moved"
+    assert predict(part.images[16:20], both=both[16:20]).shape == (4,)
+
+
+@pytest.mark.parametrize("what", transfer.EPOCHS)
+def test_fewer_images_are_seen_more_often(what):
+    assert transfer.epochs_of(what, 5000) == transfer.EPOCHS[what]
+    assert transfer.epochs_of(what, 50) > transfer.epochs_of(what, 500) > transfer.epochs_of(what, 5000)
+    assert transfer.epochs_of(what, 50_000) >= 1

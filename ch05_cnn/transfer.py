@@ -1,0 +1,187 @@
+"""Transfer learning: what a network has learned from a million photos helps with fifty tiny ones.
+
+Question   With few images of one's own: borrow a trained network's features, tune them, or learn from scratch?
+Method     MobileNetV2 (Sandler et al. 2018) has learned from ImageNet; here it sees CIFAR-10, enlarged. Frozen:
+           its 1280 features and logistic regression (Donahue et al. 2014, DeCAF). Last blocks: those behind the first
+           14 are tuned (Yosinski et al. 2014). All: every weight is.
+Rival      SIFT words with an RBF-SVM, and the small modern network from random weights, on the images as they are.
+Differs    96 pixels, not ImageNet's 224, at which an image costs five times as much.
+Costs      110 s on two cores, of which 40 tune the whole network and 40 train from scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+from torchvision import models
+
+from ch05_cnn import pipelines
+from ch05_cnn.borrowed import CUT, FEATURES, Both, Tail, activations, answers, either, enlarged, mirrored
+from ch05_cnn.recipes import RECIPES, modern
+from common import plots
+from common.data import Images, weights
+from common.image_classifier import LabelledImages, outputs
+from common.run import Run
+from common.train import Training
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PENALTY = 0.003  # logistic regression's C
+EPOCHS = {"last blocks": 5, "all": 3}  # of 5000 images
+Predict = Callable[..., Int[np.ndarray, "n"]]
+
+
+def tuned(network: nn.Module, data: LabelledImages, run: Run, epochs: int) -> nn.Module:
+    """The network after so many epochs of one cycle."""
+    optimiser, loss = partial(torch.optim.AdamW, weight_decay=0.05), nn.CrossEntropyLoss(label_smoothing=0.1)
+    batch = min(64, max(8, len(data) // 8))
+    training = Training(epochs, 0.003, batch, optimiser, loss=loss, device=run.device, say=run.say_step)
+    training(network, data, run.seed)
+    return network
+
+
+def epochs_of(what: str, n: int) -> int:
+    """Fewer images are seen more often, but fewer steps are made in all."""
+    return max(1, min(30, round(EPOCHS[what] * (5000 / n) ** 0.5)))
+
+
+# The five ways. Each learns from a part and from what the frozen blocks make of it, and returns a model and a function
+# that tells the classes of images from the same two things.
+
+
+def sift_words(run: Run, trained: nn.Module | None, part: Images, both: Both | None) -> tuple[Any, Predict]:
+    model = pipelines.sift_words_svm("cifar10", run.seed).fit(part.images, part.labels)
+    return model, lambda images, both: model.predict(images)
+
+
+def from_scratch(run: Run, trained: nn.Module | None, part: Images, both: Both | None) -> tuple[Any, Predict]:
+    model = modern(run, "cifar10", len(part)).fit(part.images, part.labels)
+    return model, lambda images, both: model.predict(images)
+
+
+def frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
+    """Logistic regression on the network's features: of images and of their mirror images."""
+    tail = Tail(trained.features[CUT:]).to(run.device)
+
+    def features(both: Both) -> Float[np.ndarray, "n 2 features"]:
+        return torch.stack([outputs(tail.blocks, side.float()).mean(dim=(2, 3)) for side in both.unbind(1)], 1).numpy()
+
+    line = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=300))
+    line.fit(features(both).reshape(-1, FEATURES), part.labels.repeat(2))
+    return line, lambda images, both: sum(map(line.predict_log_proba, features(both).swapaxes(0, 1))).argmax(axis=1)
+
+
+def last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
+    """The last blocks tuned, on what the others say."""
+    data = LabelledImages(both, torch.tensor(part.labels), either)
+    tail = tuned(
+        Tail(trained.features[CUT:]), data, run, run.pick(smoke=1, lecture=epochs_of("last blocks", len(part)))
+    )
+    return tail, lambda images, both: answers(tail, both)
+
+
+def whole(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
+    """Every weight tuned, on images that are enlarged batch by batch."""
+    data = LabelledImages(weights.imagenet_inputs(part.images), torch.tensor(part.labels), mirrored)
+    network = tuned(Tail(trained.features), data, run, run.pick(smoke=1, lecture=epochs_of("all", len(part))))
+
+    def predict(images: UInt8[np.ndarray, "n side side 3"], both: Both) -> Int[np.ndarray, "n"]:
+        inputs = weights.imagenet_inputs(images)
+        return answers(network, torch.stack([enlarged(side) for side in (inputs, inputs.flip(3))], dim=1))
+
+    return network, predict
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to learn. borrowed: whether it needs the trained network."""
+
+    kind: str
+    colour: str
+    teach: Callable[..., tuple[Any, Predict]]
+    borrowed: bool
+
+
+WAYS = {
+    "SIFT words + SVM": Way("classical", plots.SKY, sift_words, borrowed=False),
+    "from scratch": Way("deep", plots.RED, from_scratch, borrowed=False),
+    "frozen features": Way("deep", plots.BLUE, frozen, borrowed=True),
+    "last blocks tuned": Way("deep", plots.GREEN, last_blocks, borrowed=True),
+    "all tuned": Way("deep", plots.PURPLE, whole, borrowed=True),
+}
+
+
+def draw_curves(sizes: list[int], right: dict[str, list[float]], seconds: dict[str, list[float]]) -> Figure:
+    """Accuracy by the number of images, and by the time that learning took."""
+    figure, (left, beside) = plots.panels(2, width=4.5, height=3.5, sharey=True)
+    for name, accuracies in right.items():
+        left.plot(sizes, accuracies, "o-", color=WAYS[name].colour, markersize=4)
+        beside.plot(seconds[name], accuracies, "o-", color=WAYS[name].colour, markersize=4, label=name)
+    left.set(
+        title="By the number of images", xlabel="training images", ylabel="accuracy on test images (%)", xscale="log"
+    )
+    left.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    left.tick_params(which="minor", bottom=False)
+    beside.set(title="By the time to learn them", xlabel="seconds", xscale="log")
+    beside.legend(loc="lower right")
+    return figure
+
+
+def lesson(run: Run) -> None:
+    images = RECIPES["cifar10"].load(run.scale)
+    test = images.test.take(slice(0, run.pick(smoke=50, lecture=len(images.test))))
+    sizes = run.pick(smoke=[50], lecture=[50, 500, len(images.train)])
+    train = images.train.take(run.rng.permutation(len(images.train))[: sizes[-1]])
+    trained = (
+        weights.mobilenet_v2_or_none(run.scale, run.note) or run.pick(smoke=models.mobilenet_v2, lecture=lambda: None)()
+    )
+    if trained:
+        start, trunk = perf_counter(), trained.features[:CUT]
+        seen, seen_test = (activations(trunk, part, run.device) for part in (train, test))
+        looked = (perf_counter() - start) / (len(train) + len(test))  # seconds an image
+
+    right, seconds = {}, {}
+    for name, way in WAYS.items():
+        if way.borrowed and not trained:
+            continue
+        right[name], seconds[name] = [], []
+        for n in sizes:
+            with run.method(name if n == sizes[-1] else f"{name}, {n} images", kind=way.kind) as method:
+                both = (seen[:n], seen_test) if trained else (None, None)
+                method.model, predict = method.time(way.teach, run, trained, train.take(slice(0, n)), both[0])
+                if way.borrowed and name != "all tuned":
+                    method.fit_seconds += looked * n
+                said = method.score(test, predict=partial(predict, both=both[1]))
+                right[name].append(100 * float(np.mean(said == test.labels)))
+                seconds[name].append(method.fit_seconds)
+    for name in right:
+        for n in sizes if name != "from scratch" else ():
+            label = "" if n == sizes[-1] else f", {n} images"
+            run.compare(f"{name}{label}", f"from scratch{label}")
+    run.floor("from scratch", "accuracy", at_least=68.0)
+    if trained:
+        run.compare("last blocks tuned", "frozen features")
+        run.compare("all tuned", "last blocks tuned")
+        run.floor("last blocks tuned", "accuracy", at_least=82.0)
+        best = {n: max(right, key=lambda name, column=column: right[name][column]) for column, n in enumerate(sizes)}
+        run.note("Best with " + ", ".join(f"{n:,} images: {name}" for n, name in best.items()) + ".")
+    run.figure(
+        "curves",
+        draw_curves,
+        sizes,
+        right,
+        seconds,
+        caption="CIFAR-10 with few images. What a million other photos taught is worth more than many of one's own.",
+    )
