@@ -124,6 +124,6 @@ def draw_units(shown: dict[str, dict[str, Tiles]], width: float = 1.9) -> Figure
         for axis, (way, found) in zip(column, kinds.items(), strict=True):
             side = found.shape[2]
             axis.imshow(in_grid(found), interpolation="nearest" if side < 40 else "antialiased")
-            axis.set_title(f"{name}: {way}" + (f", {side}×{side}" if way == "seen" else ""), fontsize=8.5)
+            axis.set_title(f"seen: {side}×{side}" if way == "seen" else f"{name}: {way}", fontsize=8.5)
             axis.set_axis_off()
     return figure

@@ -108,7 +108,8 @@ def draw_rates(rates: dict[str, float], trained: dict[str, float]) -> Figure:
     colours = [plots.SKY if "moved" in name else plots.BLUE for name in rates]
     axis.barh(list(rates), rates.values(), color=colours, height=0.65)
     for row, rate in enumerate(rates.values()):
-        axis.text(rate, row, f" {rate:,.0f}", va="center", fontsize=9)
+        patch = {"color": "white", "pad": 1}  # over a dashed line, a number can still be read
+        axis.annotate(f"{rate:,.0f}", (rate, row), (4, 0), textcoords="offset points", va="center", bbox=patch)
     for (name, rate), colour in zip(trained.items(), (plots.ORANGE, plots.RED), strict=True):
         axis.axvline(rate, color=colour, linestyle="--", label=f"{name} trains on {rate:,.0f}")
     axis.set_xscale("log")

@@ -1,9 +1,9 @@
 """The networks that this chapter trains, from LeNet-5 to a small modern one.
 
 LeNet-5    LeCun, Bottou, Bengio & Haffner 1998, §II.B, with today's ReLU, maximum pooling and softmax.
-Modern     What has settled since: kernels of 3×3 (Simonyan & Zisserman 2015), BatchNorm (Ioffe & Szegedy 2015), shortcuts
-           (He et al. 2016), one number a map instead of large dense layers (Lin et al. 2014, who take the mean; here it
-           is the maximum).
+Modern     What has settled since: kernels of 3×3 (Simonyan & Zisserman 2015), BatchNorm (Ioffe & Szegedy 2015),
+           shortcuts (He et al. 2016), and one number a map in place of large dense layers (Lin et al. 2014 take the
+           map's mean, here it is the maximum).
 """
 
 from __future__ import annotations

@@ -20,8 +20,22 @@ KEPT = (
     "constant_",
     "coefs_",
     "intercepts_",
+    "components_",  # of PCA
+    "words_",
+    "means_",  # of a mixture of Gaussians, as the next two
+    "covariances_",
+    "weights_",
 )
-PARTS = ("estimators_", "best_estimator_", "estimator_", "regressor_", "steps")
+PARTS = (
+    "estimators_",
+    "best_estimator_",
+    "estimator_",
+    "regressor_",
+    "steps",
+    "transformer_list",
+    "pca_",
+    "mixture_",
+)
 
 
 def model_size(model: Any) -> int | None:

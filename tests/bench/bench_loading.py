@@ -1,7 +1,7 @@
 """Batches of digits a second beside torchvision's data set in PyTorch's DataLoader.
 
 A pass over 7291 digits, shuffled, in batches of 64. Both have read their files before. Ours has them as one scaled
-tensor, which takes about as long to make, once, as a pass; the peer's two workers have started and stay.
+tensor, which takes about five passes to make, once; the peer's two workers have started and stay.
 """
 
 from __future__ import annotations

@@ -127,3 +127,16 @@ def test_what_can_t_be_told(model):
 
 def test_an_estimator_that_is_not_fitted():
     assert model_size(LinearRegression()) is None
+
+
+def test_what_comes_before_the_machine_counts_too():
+    """Visual words, the axes of a PCA, a mixture of Gaussians: the prediction needs them."""
+    from sklearn.decomposition import PCA
+    from sklearn.mixture import GaussianMixture
+    from sklearn.pipeline import FeatureUnion
+
+    x = np.random.default_rng(0).normal(size=(60, 5))
+    assert model_size(PCA(3).fit(x)) == 15
+    assert model_size(GaussianMixture(2, covariance_type="diag").fit(x)) == 2 * (5 + 5 + 1)
+    union = FeatureUnion([("a", PCA(2)), ("b", PCA(1))]).fit(x)
+    assert model_size(union) == 15
