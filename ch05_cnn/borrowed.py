@@ -17,6 +17,7 @@ from common.data import Images, weights
 from common.train import half_pays
 
 SIDE = 96  # pixels: at 224 an image costs five times as much
+SMALLER = 64  # pixels, where every weight is tuned, which costs three times as much as to look
 CUT = 14  # blocks that stay as they are when the last ones are tuned
 FEATURES = 1280
 Both = Float[Tensor, "n 2 channels height width"]  # of an image, and of its mirror image
@@ -37,9 +38,9 @@ class Tail(nn.Module):
         return self.classify(self.features(x))
 
 
-def enlarged(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 side side"]:
+def enlarged(images: Float[Tensor, "batch 3 height width"], side: int = SIDE) -> Float[Tensor, "batch 3 side side"]:
     """Images at the size that the network is shown."""
-    large = nn.functional.interpolate(images, size=SIDE, mode="bicubic", align_corners=False)
+    large = nn.functional.interpolate(images, size=side, mode="bicubic", align_corners=False)
     return large.contiguous(memory_format=torch.channels_last)
 
 
@@ -58,12 +59,12 @@ def activations(trunk: nn.Module, part: Images, device: torch.device) -> Both:
 def either(both: Both, generator: torch.Generator) -> Float[Tensor, "n channels height width"]:
     """The image or its mirror image, as the coin falls: for LabelledImages' augment."""
     side = torch.randint(2, (len(both),), generator=generator).to(both.device)
-    return both[torch.arange(len(both), device=both.device), side].contiguous(memory_format=torch.channels_last)
+    return both[torch.arange(len(both), device=both.device), side].float().contiguous(memory_format=torch.channels_last)
 
 
 def mirrored(images: Float[Tensor, "n 3 height width"], generator: torch.Generator) -> Float[Tensor, "n 3 side side"]:
-    """Images enlarged, each one mirrored if the coin says so: for LabelledImages' augment."""
-    return enlarged(either(torch.stack([images, images.flip(3)], dim=1), generator))
+    """Images enlarged to SMALLER, each one mirrored if the coin says so: for LabelledImages' augment."""
+    return enlarged(either(torch.stack([images, images.flip(3)], dim=1), generator), SMALLER)
 
 
 def answers(network: nn.Module, both: Both) -> Int[np.ndarray, "n"]:

@@ -11,7 +11,7 @@ Rival      The gradient (Simonyan et al. 2014), also times the input, and guided
 Differs    Two networks: five convolutional layers with three poolings, our own, for clothes of 28×28 pixels; and
            MobileNetV2 with ImageNet's weights, on 128×128 crops of photos. The latter has no pooling, so no switches
            (strided filters are transposed), shortcuts (the signal takes both ways down) and BatchNorm (a scaling).
-Costs      20 s on two cores, half of it training; once a download of 14 MB, not at smoke.
+Costs      12 s on two cores, half of it training; once a download of 14 MB, not at smoke.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def fashion_network(run: Run, clothes: data.Dataset) -> tuple[nn.Sequential, Pix
     """Our network, trained, on the processor; and what turns images into its inputs."""
     # A strong decay takes away what no gradient asks for, and with it noise from the pictures.
     optimiser = partial(torch.optim.AdamW, weight_decay=0.5)
-    training = Training(run.pick(smoke=1, lecture=4), learning_rate=0.004, optimiser=optimiser, device=run.device)
+    training = Training(run.pick(smoke=1, lecture=3), learning_rate=0.004, optimiser=optimiser, device=run.device)
     with run.method("five convolutional layers", kind="deep") as method:
         classifier = method.fit(ImageClassifier(five_layers, training, seed=run.seed), clothes.train)
         method.score(clothes.test)
@@ -149,7 +149,7 @@ def lesson(run: Run) -> None:
     own = {f"layer {n}": network[:n] for n in range(1, 6)}
     for name, layers in own.items():
         run.fact(f"pixels across that a unit sees, {name}", receptive_field(layers)[0])
-    few = run.pick(smoke=50, lecture=500)
+    few = run.pick(smoke=50, lecture=300)
     left = masked(run, own, images[:few], clothes.test.take(slice(few)))
     units = most_excited(own[LAST], images[:few])
     agreed = run.fact("correlation with another image's way down, our layer 5", alike(own[LAST], images[:few], units))

@@ -14,8 +14,7 @@ CHAPTER = Chapter(
         "one_minute",  # yet another digit classifier: the best error that a minute buys
         "keypoints",  # what SIFT sees: a keypoint, an orientation, a descriptor
         "hand_crafted",  # dense SIFT words, Fisher vectors and HOG, with support vector machines
-        "comparison",  # hand-crafted against learned, on three sets of images
-        "overtaking",  # and with how many training images the learned one passes
+        "comparison",  # hand-crafted against learned, on three sets, and with how many images the learned one overtakes
         "deconvnet",  # what layers see: from a unit back to the pixels
         "occlusion",  # and what a network misses most when it is covered
         "pretrained",  # a network that has seen ImageNet names a cat and an espresso

@@ -81,11 +81,12 @@ class Chapter:
         console.rule(f"{self.title} · preset {flags.preset}, {tables.plural(flags.seeds, 'seed')}")
         if len(todo) < len(wanted):
             console.say(f"kept from before: {', '.join(name for name in wanted if name not in todo)}")
+        shared: dict = {}
         try:
             with console.steps(len(todo) * flags.seeds):
                 for number, name in enumerate(todo, start=1):
                     console.say(f"\n[{number}/{len(todo)}] {self.question(name)}", style="bold")
-                    done = {**mine.lessons, name: self._lesson(name, flags, folder, console)}
+                    done = {**mine.lessons, name: self._lesson(name, flags, folder, console, shared)}
                     mine.lessons = {lesson: done[lesson] for lesson in self.lessons if lesson in done}
                     mine.machine = machine.describe()
                     mine.peak_memory_mib = machine.peak_memory_mib()
@@ -103,7 +104,7 @@ class Chapter:
         console.say(f"Tables and pictures: {page}. Numbers: {folder / 'results.json'}", wrap=False)
         return self._check(scored, flags, console) if flags.check else 0
 
-    def _lesson(self, name: str, flags: Flags, folder: Path, console: Console) -> LessonRecord:
+    def _lesson(self, name: str, flags: Flags, folder: Path, console: Console, shared: dict) -> LessonRecord:
         from threadpoolctl import threadpool_limits
 
         lesson = LessonRecord(self.question(name), self._digest(name))
@@ -113,7 +114,8 @@ class Chapter:
             start = time.perf_counter()
             module = self._import(name)
             checkpoints = flags.out / self.package / "checkpoints"
-            run = Run(name, seed, scale, lesson, folder, console, seed == flags.seed, flags.device, checkpoints, pairs)
+            first, device = seed == flags.seed, flags.device
+            run = Run(name, seed, scale, lesson, folder, console, first, device, checkpoints, pairs, shared)
             if not flags.resume:
                 run.forget_checkpoints()
             if torch := sys.modules.get("torch"):

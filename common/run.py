@@ -54,6 +54,22 @@ class Method:
         self.model = self.time(model.fit, part.inputs, part.answers)
         return self.model
 
+    def fit_shared(self, name: str, build: Callable[[], Any], part: Images | Table) -> Any:
+        """fit(build(), part), once a run and seed: a later lesson that asks for the same name is given that model.
+
+        Its seconds come with it, as they were when it was fitted. name: says all that the model depends on.
+        """
+        key = (name, self.run.seed)
+        if key in self.run.shared:
+            self.model, self.fit_seconds = self.run.shared[key]
+        else:
+            self.share(name, self.fit(build(), part))
+        return self.model
+
+    def share(self, name: str, model: Any) -> None:
+        """Let later lessons that ask fit_shared for the name have this fitted model, and its seconds."""
+        self.run.shared[name, self.run.seed] = model, self.fit_seconds
+
     def score(self, part: Images | Table, predict: Callable | None = None) -> Shaped[np.ndarray, "items"]:
         """Predict the part (model.predict unless told), timed; measure the accuracy of classes, RMSE and R² else.
 
@@ -130,6 +146,7 @@ class Run:
     device_name: str = "auto"
     checkpoints: Path | None = None  # the folder of checkpoints, where it isn't in `folder`
     pairs: dict[tuple[str, str, str], Pair] = field(default_factory=dict)  # shared by the seeds
+    shared: dict[tuple[str, int], tuple[Any, float]] = field(default_factory=dict)  # by the lessons: fitted models
     methods: dict[str, Method] = field(default_factory=dict)
 
     @cached_property

@@ -8,12 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage.measure import block_reduce
 from sklearn.datasets import load_iris
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ch05_cnn import pipelines
-from ch05_cnn.pipelines import KernelMachine, Mirrored, doubled, thumbnail
+from ch05_cnn.pipelines import KernelMachine, doubled, thumbnail
 from common.data import Scale, cifar10, mnist
 from common.errors import Problem
 
@@ -38,20 +37,6 @@ def test_no_more_components_than_asked_for():
     X, y = load_iris(return_X_y=True)
     assert KernelMachine(2).fit(X, y).estimator_[-1].support_vectors_.shape[1] == 2
     assert KernelMachine(200).fit(X[::50], y[::50]).estimator_[-1].support_vectors_.shape[1] == 3
-
-
-def test_mirrored_training_knows_mirror_images():
-    images = np.random.default_rng(0).integers(0, 256, (10, 6, 8, 3), dtype=np.uint8)
-    flat = pipelines.make_pipeline(
-        pipelines.FunctionTransformer(lambda x: x.reshape(len(x), -1).astype(float)), KNeighborsClassifier(1)
-    )
-    labels = np.arange(10)
-    taught = Mirrored(flat).fit(images, labels)
-    assert_array_equal(taught.predict(images[:, :, ::-1]), labels)
-    assert_array_equal(taught.predict(images), labels)
-    assert np.mean(flat.fit(images, labels).predict(images[:, :, ::-1]) == labels) < 0.5
-    with pytest.raises(ValueError, match=r"^Mirrored takes images .*, got an array of shape \(10, 144\)\.$"):
-        Mirrored(flat).fit(images.reshape(10, -1), labels)
 
 
 @pytest.mark.parametrize("shape", [(3, 28, 28), (2, 32, 32, 3), (2, 9, 14, 3)])
@@ -95,7 +80,6 @@ def test_objects_in_colour():
     objects = cifar10(Scale("smoke"))
     few = objects.train.take(slice(300))
     machine = pipelines.best_hand_crafted("cifar10").fit(few.images, few.labels)
-    assert isinstance(machine, Mirrored)
     assert np.mean(machine.predict(objects.test.images) == objects.test.labels) > 0.3
     grey = np.repeat(objects.test.images.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
     assert np.mean(machine.predict(grey) != machine.predict(objects.test.images)) > 0.02  # it sees colour

@@ -247,3 +247,23 @@ def test_auto_takes_a_gpu(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert a_run(tmp_path).device.type == "cuda"
     assert a_run(tmp_path, device_name="cpu").device.type == "cpu"
+
+
+def test_a_model_is_fitted_once_and_shared_with_its_seconds(tmp_path, images):
+    shared, built = {}, []
+
+    def build():
+        built.append(Model(images.answers))
+        return built[-1]
+
+    first, second = (a_run(tmp_path, lesson=name, shared=shared) for name in ("one", "two"))
+    with first.method("net", kind="deep") as method:
+        assert method.fit_shared("net, all images", build, images) is built[0]
+        seconds = method.fit_seconds
+    with second.method("the same net", kind="deep") as method:
+        assert method.fit_shared("net, all images", build, images) is built[0]
+        assert method.fit_seconds == seconds
+        assert method.fit_shared("net, half of them", build, images) is built[1]
+    with a_run(tmp_path, seed=1, shared=shared).method("net", kind="deep") as method:
+        assert method.fit_shared("net, all images", build, images) is built[2], "another seed, another model"
+    assert len(built) == 3
