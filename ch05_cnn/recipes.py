@@ -53,7 +53,7 @@ class Recipe:
 DIGITS = Poses(shift=2, angle=12, scale=0.12, shear=12)
 RECIPES = {
     "mnist": Recipe("MNIST", data.mnist, (16, 32, 64), DIGITS, False, 7291, 7),
-    "fashion_mnist": Recipe("Fashion-MNIST", data.fashion_mnist, (16, 32, 64), Crops(1), True, 10_000, 8),
+    "fashion_mnist": Recipe("Fashion-MNIST", data.fashion_mnist, (16, 32, 64), Crops(1), True, 10_000, 11),
     "cifar10": Recipe("CIFAR-10", data.cifar10, (16, 32, 64, 128), InTurn((Crops(4), Cutout(8))), True, 5000, 10),
 }
 
@@ -70,7 +70,7 @@ def modern(run: Run, key: str, n: int, epochs: int | None = None, checkpoint: st
     """
     recipe = RECIPES[key]
     training = Training(
-        epochs or run.pick(smoke=1, lecture=recipe.epochs_of(n)),
+        epochs or run.pick(smoke=1, lecture=recipe.epochs_of(n), full=max(recipe.epochs, recipe.epochs_of(n))),
         learning_rate=0.01,
         batch_size=min(64, max(16, n // 8)),
         optimiser=optimiser,

@@ -98,7 +98,8 @@ def last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple
 def whole(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
     """Every weight tuned, on images that are enlarged batch by batch."""
     data = LabelledImages(weights.imagenet_inputs(part.images), torch.tensor(part.labels), mirrored)
-    network = tuned(Tail(trained.features), data, run, run.pick(smoke=1, lecture=epochs_of("all", len(part))))
+    epochs = epochs_of("all", len(part))
+    network = tuned(Tail(trained.features), data, run, run.pick(smoke=1, lecture=epochs, full=4 * epochs))
 
     def predict(images: UInt8[np.ndarray, "n side side 3"], both: Both) -> Int[np.ndarray, "n"]:
         inputs = weights.imagenet_inputs(images)

@@ -132,7 +132,7 @@ class Training:
                 model.train()
                 for index in minibatches(len(data), self.batch_size, generator):
                     mine = slice(rank, None, world) if rank < len(index) else slice(1)
-                    inputs, *targets = (part[mine] for part in data.batch(index, generator))
+                    inputs, *targets = (on(device, part[mine]) for part in data.batch(index, generator))
                     weight = len(index[mine]) * world / len(index) if rank < len(index) else 0.0
                     with torch.autocast(device.type, torch.bfloat16, enabled=half):
                         loss = weight * self.loss(model(inputs), *targets)
@@ -199,6 +199,11 @@ class Training:
         network.load_state_dict(kept["network"])
         optimiser.load_state_dict(kept["optimiser"])
         return History(**kept["history"]), kept["best"]
+
+
+def on(device: torch.device, part: Any) -> Any:
+    """A tensor on the device; anything else as it is."""
+    return part.to(device) if isinstance(part, Tensor) else part
 
 
 def mean_over_processes(loss: Tensor, world: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isqrt, prod
 from numbers import Integral
 from typing import Any
@@ -12,6 +11,8 @@ from jaxtyping import Shaped
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from common.features.parameters import CheckedParameters
+
 
 def is_shape(value: Any, *lengths: int) -> bool:
     """Whether value is so many positive whole numbers."""
@@ -19,7 +20,7 @@ def is_shape(value: Any, *lengths: int) -> bool:
     return sized and all(isinstance(n, Integral) and n > 0 for n in value)
 
 
-class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ImageTransformer(CheckedParameters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of a transformer of images (n, height, width) or (n, height, width, channels), or of flattened rows.
 
     It has a parameter image_shape: of a flattened row, (height, width) or (height, width, channels). None: a square
@@ -52,13 +53,6 @@ class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             name = type(self).__name__
             raise ValueError(f"X has images of shape {shape[1:]}, but {name} is expecting {fitted}, as seen in fit.")
         return validate_data(self, X.reshape(shape[0], prod(shape[1:])), reset=fitted is None), shape[1:]
-
-    def _must(self, name: str, wanted: str, holds: Callable[[Any], bool]) -> None:
-        """Raise ValueError if a parameter makes no sense, as scikit-learn words it."""
-        value = getattr(self, name)
-        if not holds(value):
-            message = f"The {name!r} parameter of {type(self).__name__} must be {wanted}. Got {value!r} instead."
-            raise ValueError(message)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

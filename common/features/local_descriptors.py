@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isqrt, prod
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +11,8 @@ from jaxtyping import Float, Int, Shaped
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from common.features.parameters import CheckedParameters
 
 CHUNK = 1 << 12  # descriptors at work at a time: their distances to all words stay in the processor's cache
 
@@ -26,7 +27,7 @@ def is_number(value: Any, above: float = 0) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and above < value < np.inf
 
 
-class DescriptorEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class DescriptorEncoder(CheckedParameters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of a transformer of rows (n, keypoints·descriptor_size), as DenseSIFT makes them, to one vector an image.
 
     It has the parameters descriptor_size (a row that is shorter is one descriptor), grid ((rows, columns) of the
@@ -98,12 +99,6 @@ class DescriptorEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self._must("descriptor_size", "a positive int", is_count)
         self._must("grid", "None or two positive ints", lambda pair: pair is None or is_pair(pair))
         self._must("samples", "a positive int", is_count)
-
-    def _must(self, name: str, wanted: str, holds: Callable[[Any], bool]) -> None:
-        value = getattr(self, name)
-        if not holds(value):
-            message = f"The {name!r} parameter of {type(self).__name__} must be {wanted}. Got {value!r} instead."
-            raise ValueError(message)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
