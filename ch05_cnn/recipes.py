@@ -23,7 +23,7 @@ from common.image_classifier import Augmentation, ImageClassifier
 from common.run import Run
 from common.train import Training
 
-MOST_EPOCHS = 16  # of however few images
+MOST_EPOCHS = 40  # of however few images
 
 optimiser = partial(torch.optim.AdamW, weight_decay=0.05)
 smoothed = nn.CrossEntropyLoss(label_smoothing=0.05)
@@ -47,7 +47,7 @@ class Recipe:
 
     def epochs_of(self, n: int) -> int:
         """How many epochs of n images: fewer images are seen more often, but fewer steps are made in all."""
-        return max(1, min(MOST_EPOCHS, round(self.epochs * (self.images / n) ** 0.5)))
+        return max(1, min(MOST_EPOCHS, round(self.epochs * (self.images / n) ** 0.35)))
 
 
 DIGITS = Poses(shift=2, angle=12, scale=0.12, shear=12)

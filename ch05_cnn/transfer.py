@@ -83,7 +83,12 @@ def frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any,
 
     line = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY / len(part), tol=1e-3, max_iter=300))
     line.fit(features(both).reshape(-1, FEATURES), part.labels.repeat(2))
-    return line, lambda images, both: sum(map(line.predict_log_proba, features(both).swapaxes(0, 1))).argmax(axis=1)
+
+    def predict(images: UInt8[np.ndarray, "n side side 3"], both: Both) -> Int[np.ndarray, "n"]:
+        sums = sum(map(line.predict_log_proba, features(both).swapaxes(0, 1)))
+        return line.classes_[sums.argmax(axis=1)]  # of fifty images, a class may have none
+
+    return line, predict
 
 
 def last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:

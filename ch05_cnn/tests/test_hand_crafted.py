@@ -95,13 +95,20 @@ def test_telling_words_are_those_that_differ_most():
 
 @pytest.mark.parametrize("name", ["linear SVM", "RBF-SVM"])
 def test_settings_are_chosen_on_held_out_training_digits(name):
-    search = machines(make_run(preset="lecture"))[name]
+    search = machines(make_run(preset="full"), pipelines.KernelMachine())[name]
     x, y = np.random.default_rng(0).normal(size=(60, 5)), np.arange(60) % 3
     splits = list(search.cv.split(x, y))
     assert len(splits) == 1
     assert sorted(map(len, splits[0])) == [10, 50]
     assert search.fit(x, y).refit
     assert all(len(values) > 1 for values in search.param_grid.values())
+
+
+def test_with_little_time_the_settings_are_those_of_the_pipelines():
+    kernel = pipelines.hog_svm("mnist")[-1]
+    chosen = machines(make_run(preset="lecture"), kernel)
+    assert chosen["RBF-SVM"] is kernel
+    assert not hasattr(chosen["linear SVM"], "param_grid")
 
 
 def test_the_lesson_s_words_come_from_a_bag_with_quarters():

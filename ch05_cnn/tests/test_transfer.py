@@ -39,6 +39,12 @@ def test_frozen_features_and_a_line_tell_bright_from_dark(run, network, part):
     assert np.mean(said == part.labels[30:]) >= 0.9
 
 
+def test_a_class_without_an_image_does_not_shift_the_others(run, network, part):
+    both = borrowed.activations(network.features[: borrowed.CUT], part, run.device)
+    _, predict = transfer.frozen(run, network, Images(part.images[:30], 3 + 4 * part.labels[:30]), both[:30])
+    assert set(predict(part.images[30:], both=both[30:])) == {3, 7}
+
+
 @pytest.mark.parametrize("way", [transfer.last_blocks, transfer.whole])
 def test_tuning_changes_a_copy_and_predicts_a_class_an_image(run, network, part, way):
     both = borrowed.activations(network.features[: borrowed.CUT], part, run.device)
