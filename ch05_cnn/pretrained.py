@@ -36,6 +36,7 @@ TAUGHT = {  # photos of things that have classes, and the classes that are right
     "motorcycle": ("moped", "motor scooter"),
     "rocket": ("missile", "projectile", "space shuttle"),
 }
+BLUR, TILES = "out of focus", "16 tiles, shuffled"  # changes that a note is about
 NEVER_SHOWN = ("retina", "hubble_deep_field", "coins", "gravel")
 Photo = UInt8[np.ndarray, "height width 3"]
 
@@ -66,7 +67,6 @@ def blurred(photo: Photo, sigma: float = 6.0) -> Photo:
     return gaussian_filter(photo, (sigma, sigma, 0))
 
 
-BLUR, TILES = "out of focus", "16 tiles, shuffled"
 CHANGES: dict[str, Callable[[Photo], Photo]] = {
     "as it is": lambda photo: photo,
     "mirrored": lambda photo: photo[:, ::-1],

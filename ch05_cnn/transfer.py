@@ -85,7 +85,7 @@ def frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any,
     line.fit(features(both).reshape(-1, FEATURES), part.labels.repeat(2))
 
     def predict(images: UInt8[np.ndarray, "n side side 3"], both: Both) -> Int[np.ndarray, "n"]:
-        sums = sum(map(line.predict_log_proba, features(both).swapaxes(0, 1)))
+        sums = sum(map(line.predict_proba, features(both).swapaxes(0, 1)))
         return line.classes_[sums.argmax(axis=1)]  # of fifty images, a class may have none
 
     return line, predict

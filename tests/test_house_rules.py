@@ -19,7 +19,7 @@ EACH_LESSON = pytest.mark.parametrize("path", LESSON_FILES, ids=lambda path: pat
 # What a constant may be made with, besides a class: these neither read, nor draw, nor wait.
 PURE = {"range", "tuple", "frozenset", "dict", "field", "compile", "tolist"}
 PURE |= {"array", "arange", "linspace", "logspace", "eye", "zeros", "ones", "finfo", "iinfo"}
-PURE |= {"stack", "meshgrid", "reshape", "property"}
+PURE |= {"stack", "meshgrid", "reshape", "property", "partial"}
 
 
 def parsed(path):
@@ -116,6 +116,14 @@ def at_import(tree):
             yield from at_import(node)
 
 
+def running(node):
+    """The node and all below it, but for what stands in a lambda: that runs when the lambda is called."""
+    yield node
+    if not isinstance(node, ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from running(child)
+
+
 def doings(tree):
     """What a module does at import beyond defining things, as lines of code."""
     constants = (ast.Assign, ast.AnnAssign)
@@ -133,7 +141,7 @@ def doings(tree):
         else:
             yield ast.unparse(node)
             continue
-        for call in (n for part in inspected for n in ast.walk(part) if isinstance(n, ast.Call)):
+        for call in (n for part in inspected for n in running(part) if isinstance(n, ast.Call)):
             name = ast.unparse(call.func).rpartition(".")[2]
             if not (name in PURE or name[:1].isupper()):
                 yield ast.unparse(node)
