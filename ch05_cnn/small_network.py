@@ -7,6 +7,7 @@ Method     28×28 → 8 kernels of 5×5, ReLU, max pooling → 16 kernels of 5×
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -134,9 +135,7 @@ def trained(
     return losses
 
 
-def draw_losses(
-    ours: Float[np.ndarray, "steps"], torchs: Float[np.ndarray, "steps"], apart: dict[str, Float[np.ndarray, "steps"]]
-) -> Figure:
+def draw_losses(ours: Sequence[float], torchs: Sequence[float], apart: dict[str, Float[np.ndarray, "steps"]]) -> Figure:
     """Left: both losses, one upon the other. Right: how far they are apart, by precision."""
     figure, (loss, difference) = plots.panels(2, width=4.8, height=3.2)
     loss.plot(torchs, color=plots.ORANGE, linewidth=4.5, alpha=0.5, label="PyTorch")

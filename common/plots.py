@@ -108,7 +108,7 @@ def moving_png(frames: Sequence[Figure], draft: bool = False, milliseconds: int 
 
 
 def gallery(
-    images: Sequence[Shaped[np.ndarray, "height width *channels"]],
+    images: Sequence[Shaped[np.ndarray, "height width *channels"]] | Shaped[np.ndarray, "n height width *channels"],
     titles: Sequence[str],
     columns: int = 6,
     size: float = 1.15,

@@ -6,7 +6,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -187,7 +187,7 @@ class Run:
         pair = self.pairs.setdefault((a, b, metric), Pair(a, b))
         pair.add(self.methods[a].items[metric], self.methods[b].items[metric])
 
-    def fact(self, name: str, value: float, unit: str = "") -> float:
+    def fact(self, name: str, value: float | np.floating, unit: str = "") -> float:
         """Keep a measured number that belongs to no method. Returns it."""
         if not math.isfinite(value):
             raise Problem(f"{self.lesson}, seed {self.seed}: {name} is {value}")
@@ -234,6 +234,8 @@ class Run:
         """Delete what this lesson's trainings at this seed have kept."""
         for kept in self.checkpoint("any").parent.glob(f"{self.lesson}_*_seed{self.seed}.pt"):
             kept.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or another training's are in it
+            self.checkpoint("any").parent.rmdir()
 
     def track(self, items: Iterable, what: str, total: int | None = None) -> Iterator:
         """Yield items with a progress bar."""
