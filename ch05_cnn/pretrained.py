@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import nn
 
 from common import data, plots
@@ -84,7 +84,9 @@ def probabilities(network: nn.Module, photos: Sequence[Photo]) -> Float[np.ndarr
     return outputs(network, weights.imagenet_inputs(np.stack(photos))).softmax(dim=1).numpy()
 
 
-def draw_answers(photos: list[Photo], shares: Float[np.ndarray, "photos classes"], names: Sequence[str]) -> Figure:
+def draw_answers(
+    photos: list[Photo], shares: Float[np.ndarray, "photos classes"], names: Shaped[np.ndarray, "classes"]
+) -> Figure:
     """Every photo above the three classes that the network holds most likely."""
     columns = len(photos) // 2
     figure, axes = plots.panels(columns, 4, width=1.6, height=1.15, gridspec_kw={"height_ratios": [2, 0.75] * 2})
