@@ -22,8 +22,9 @@ full: $(READY)
 $(SHORT): $(READY)
 	@$(BIN)/python -m $(filter $@_%,$(CHAPTERS)).main $(FLAGS)
 
+# Two workers, so one thread each: threads that wait for each other are many times slower.
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/run.py
