@@ -156,7 +156,7 @@ def lesson(run: Run) -> None:
     for key in run.pick(smoke=["mnist"], lecture=list(RECIPES)):
         recipe = RECIPES[key]
         images = recipe.load(run.scale)
-        sizes = [*run.pick(smoke=(100,), lecture=SIZES), len(images.train)]
+        sizes = [*run.pick(smoke=(100,), lecture=SIZES), run.pick(smoke=300, lecture=len(images.train))]
         curves[recipe.name], all_sizes[recipe.name] = learning_curves(run, key, images, sizes), sizes
         rows = {row.method: row for row in run.record.rows if row.seeds == (run.seed,)}
         table[recipe.name] = {

@@ -157,7 +157,7 @@ def draw_telling(
 
 def lesson(run: Run) -> None:
     digits = data.mnist(run.scale)
-    train, test = digits.train.take(slice(run.pick(smoke=400, lecture=None))), digits.test
+    train, test = digits.train.take(slice(run.pick(smoke=300, lecture=None))), digits.test
     pairs = {
         "HOG": (pipelines.hog("mnist"), pipelines.hog_svm("mnist", run.seed)[-1]),
         "SIFT words": (pipelines.sift_words("mnist", run.seed), pipelines.sift_words_svm("mnist", run.seed)[-1]),

@@ -197,7 +197,8 @@ def lesson(run: Run) -> None:
     if not run.first:
         return
 
-    photos(run)
+    if run.scale.preset != "smoke":  # photos take seconds
+        photos(run)
     shown = digits.test.take([int(np.flatnonzero(digits.test.answers == digit)[0]) for digit in (1, 2, 3, 4, 7, 9)])
     everywhere, whole = squares(28, DIGIT_SQUARE, 1), np.zeros((1, 1, 28, 28), bool)
     drops = {

@@ -151,7 +151,7 @@ def draw_curves(sizes: list[int], right: dict[str, list[float]], seconds: dict[s
 
 def lesson(run: Run) -> None:
     images = RECIPES["cifar10"].load(run.scale)
-    test = images.test.take(slice(0, run.pick(smoke=50, lecture=len(images.test))))
+    test = images.test.take(slice(0, run.pick(smoke=25, lecture=len(images.test))))
     sizes = run.pick(smoke=[50], lecture=[50, 500, len(images.train)])
     train = images.train.take(run.rng.permutation(len(images.train))[: sizes[-1]])
     trained = (
