@@ -1,0 +1,1 @@
+"""Chapter 6: detection. What is in the picture, and where."""
