@@ -17,7 +17,8 @@ from jaxtyping import Float, Shaped
 
 from common import results
 from common.console import Console
-from common.data import Images, Scale, Table
+from common.data import Scale
+from common.data.parts import Part
 from common.errors import Problem
 from common.files import write_whole
 from common.model_size import model_size
@@ -49,12 +50,12 @@ class Method:
         self.fit_seconds = (self.fit_seconds or 0.0) + time.perf_counter() - start
         return answer
 
-    def fit(self, model: Any, part: Images | Table) -> Any:
+    def fit(self, model: Any, part: Part) -> Any:
         """model.fit on the part, timed. Returns the model."""
         self.model = self.time(model.fit, part.inputs, part.answers)
         return self.model
 
-    def fit_shared(self, name: str, build: Callable[[], Any], part: Images | Table) -> Any:
+    def fit_shared(self, name: str, build: Callable[[], Any], part: Part) -> Any:
         """fit(build(), part), once a run and seed: a later lesson that asks for the same name is given that model.
 
         Its seconds come with it, as they were when it was fitted. name: says all that the model depends on.
@@ -70,7 +71,7 @@ class Method:
         """Let later lessons that ask fit_shared for the name have this fitted model, and its seconds."""
         self.run.shared[name, self.run.seed] = model, self.fit_seconds
 
-    def score(self, part: Images | Table, predict: Callable | None = None) -> Shaped[np.ndarray, "items"]:
+    def score(self, part: Part, predict: Callable | None = None) -> Shaped[np.ndarray, "items"]:
         """Predict the part (model.predict unless told), timed; measure the accuracy of classes, RMSE and R² else.
 
         Returns the predictions.
@@ -94,7 +95,7 @@ class Method:
         self,
         metric: str,
         values: Float[np.ndarray, "items"],
-        part: Images | Table,
+        part: Part,
         *,
         unit: str = "",
         higher_is_better: bool = False,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int64, UInt8
+from jaxtyping import Bool, Int8, Int64, UInt8
 from torch import Tensor
 
 from common.data.parts import freeze, numbered
@@ -19,26 +19,51 @@ A detector's answer has scores (n,) as well, the surest first."""
 
 
 @dataclass(frozen=True, eq=False)
+class Masks:
+    """For each image, which of its pixels each object is seen at: masks[i] is (objects, H, W).
+
+    Kept as one map an image, a byte a pixel: the number of what is seen there. numbers: for each image, those of its
+    objects, in their order; every other number is something else's.
+    """
+
+    owners: Int8[np.ndarray, "items height width"]
+    numbers: tuple[Int8[np.ndarray, "_"], ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, item: int | np.integer) -> Bool[np.ndarray, "objects height width"]:
+        return self.owners[item] == self.numbers[item][:, None, None]
+
+    def take(self, order: Int64[np.ndarray, "n"]) -> Masks:
+        """Those of the images with these numbers."""
+        return Masks(self.owners[order], tuple(self.numbers[item] for item in order))
+
+
+@dataclass(frozen=True, eq=False)
 class BoxedImages:
     """Images and the objects in each.
 
     images: (N, H, W, 3), uint8. targets: N of boxes and labels (Target). classes: the names of labels 1, 2, …
     masks: for each image (n, H, W), which pixels of the image each object is seen at; () where nobody has drawn them.
-    ids: as of Images. Raises Problem for boxes or labels that cannot be, and says which image has them.
+    ids: as of Images. Raises Problem for boxes or labels that cannot be, and says which image has them. A box may
+    reach beyond its image, but not lie outside: loaders cut boxes off.
     """
 
     images: UInt8[np.ndarray, "items height width 3"]
     targets: tuple[Target, ...]
     classes: tuple[str, ...]
-    masks: tuple[Bool[np.ndarray, "..."], ...] = ()
+    masks: Masks | tuple[()] = ()
     ids: Int64[np.ndarray, "items"] | None = field(default=None)
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.targets):
             raise ValueError(f"{len(self.images)} images but {len(self.targets)} targets")
-        for number, target in enumerate(self.targets):
-            checked(target, len(self.classes), f"image {number}")
-        freeze(self, images=self.images, ids=numbered(self.ids, len(self.targets)))
+        if self.masks and len(self.masks) != len(self.targets):
+            raise ValueError(f"{len(self.targets)} targets but {len(self.masks)} masks")
+        ids = numbered(self.ids, len(self.targets))
+        check(self.targets, ids, len(self.classes), self.images.shape[1:3])
+        freeze(self, images=self.images, ids=ids)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -56,27 +81,46 @@ class BoxedImages:
     def take(self, indices: np.ndarray | Sequence[int] | slice) -> BoxedImages:
         """The items at these indices (or of this mask, or this slice), in that order."""
         order = np.arange(len(self))[indices]
-        masks = tuple(self.masks[item] for item in order) if self.masks else ()
+        masks = self.masks.take(order) if self.masks else ()
         targets = tuple(self.targets[item] for item in order)
-        return BoxedImages(self.images[order], targets, self.classes, masks, self.ids[order])
+        return BoxedImages(self.images[indices], targets, self.classes, masks, self.ids[order])
 
 
-def checked(target: Target, classes: int, where: str) -> Target:
-    """The target, if a detector can learn from it.
+def check(targets: Sequence[Target], ids: Int64[np.ndarray, "items"], classes: int, size: tuple[int, int]) -> None:
+    """Whether a detector can learn from these. size: height and width of the images, in pixels.
 
-    Raises Problem, beginning with where, for a box that is no finite number, has no width or no height, for as many
-    labels as there aren't boxes, and for a label outside 1 … classes.
+    Raises Problem, with the image's id, for as many labels as there aren't boxes, a box that is no finite number, has
+    no width or no height or lies outside its image, and for a label outside 1 … classes.
     """
-    boxes: Float[Tensor, "n 4"] = target["boxes"]
-    labels: Int[Tensor, "n"] = target["labels"]
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) != len(labels):
-        raise Problem(f"{where}: boxes {tuple(boxes.shape)} and labels {tuple(labels.shape)} are not (n, 4) and (n,)")
-    if not torch.isfinite(boxes).all():
-        raise Problem(f"{where}: a box has a corner that is no finite number")
-    if len(boxes) and (flat := (boxes[:, 2:] <= boxes[:, :2]).any(dim=1)).any():
-        worst = boxes[flat][0].tolist()
-        raise Problem(f"{where}: the box {worst} has no width or no height; (x1, y1, x2, y2) needs x1 < x2 and y1 < y2")
-    if len(labels) and not (1 <= int(labels.min()) and int(labels.max()) <= classes):
-        odd = next(label for label in labels.tolist() if not 1 <= label <= classes)
-        raise Problem(f"{where}: label {odd} is none of 1 … {classes}; 0 is the background's")
-    return target
+    for target, number in zip(targets, ids, strict=True):
+        boxes, labels = target["boxes"], target["labels"]
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or labels.ndim != 1 or len(boxes) != len(labels):
+            shapes = f"boxes {tuple(boxes.shape)} and labels {tuple(labels.shape)}"
+            raise Problem(f"image {number}: {shapes} are not (n, 4) and (n,)")
+        if not boxes.is_floating_point() or labels.dtype != torch.int64:
+            kinds = f"boxes of {boxes.dtype} and labels of {labels.dtype}"
+            raise Problem(f"image {number}: {kinds} are not floating point and torch.int64")
+    if not sum(len(target["labels"]) for target in targets):
+        return
+    boxes, labels = (torch.cat([target[key] for target in targets]) for key in ("boxes", "labels"))
+    low, high = boxes[:, :2], boxes[:, 2:]
+    limits = torch.tensor(size[::-1])
+    for wrong, why in [
+        (~boxes.isfinite(), "has a corner that is no finite number"),
+        (high <= low, "has no width or no height; (x1, y1, x2, y2) needs x1 < x2 and y1 < y2"),
+        ((high <= 0) | (low >= limits), f"lies outside the image, {size[1]} × {size[0]} pixels"),
+    ]:
+        if wrong.any():
+            first = int(wrong.any(dim=1).nonzero()[0])
+            box = ", ".join(f"{corner:g}" for corner in boxes[first].tolist())
+            raise Problem(f"image {owner(targets, ids, first)}: the box ({box}) {why}")
+    if (wrong := (labels < 1) | (labels > classes)).any():
+        first = int(wrong.nonzero()[0])
+        why = f"label {labels[first]} is none of 1 … {classes}; 0 is the background's"
+        raise Problem(f"image {owner(targets, ids, first)}: {why}")
+
+
+def owner(targets: Sequence[Target], ids: Int64[np.ndarray, "items"], number: int) -> int:
+    """The id of the image that has the object of this number, counted through all images."""
+    ends = np.cumsum([len(target["labels"]) for target in targets])
+    return int(ids[np.searchsorted(ends, number, side="right")])

@@ -5,11 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped, UInt8
 
 from common.errors import Problem
+
+
+@runtime_checkable
+class Part(Protocol):
+    """What every part of a data set offers: what a model is given, what it should say, and what tells items apart."""
+
+    inputs: Any
+    answers: Any
+    ids: Int64[np.ndarray, "items"]
+
+    def __len__(self) -> int: ...
 
 
 def read_only(array: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:

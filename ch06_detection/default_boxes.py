@@ -1,0 +1,243 @@
+"""No proposals: boxes that are there from the start, at every place of maps from fine to coarse.
+
+Question   Which boxes can a detector start from, so that every object has one near it and no image need be searched?
+Method     Default boxes: Liu et al. 2016 (SSD), §2.2. A cell of map k has a square of side s_k, another of side
+           √(s_k s_{k+1}), and for a ratio a boxes s_k √a wide and s_k / √a high, and the other way round.
+Rival      Boxes of the very same sizes at random places; torchvision's DefaultBoxGenerator as the reference.
+Differs    Pixels and corners, as everywhere in this chapter. SSD300's sizes are those of the authors' program, which
+           rounds what Eq. (4) says; the scenes of 128 pixels have three maps of their own.
+Costs      4 s on two cores, besides the scenes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ch06_detection.boxes import Boxes, area, iou
+from common import plots
+from common.data import Images
+from common.data.boxed import BoxedImages, Target
+from common.data.scenes import scenes
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SSD300_GRIDS = ((38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1))
+SSD300_SIZES = (30.0, 60.0, 111.0, 162.0, 213.0, 264.0, 315.0)  # for VOC
+SSD300_COCO_SIZES = (21.0, 45.0, 99.0, 153.0, 207.0, 261.0, 315.0)  # COCO's objects are smaller: §3.4
+SSD300_RATIOS = ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
+SSD300_STEPS = (8.0, 16.0, 32.0, 64.0, 100.0, 300.0)  # of the authors' program: not quite 300 / 38, 300 / 19, …
+SIZE = 128  # pixels, the side of a scene
+GRIDS, SIZES, RATIOS = ((16, 16), (8, 8), (4, 4)), (24.0, 40.0, 60.0, 84.0), ((2.0,),) * 3
+NEAR = 0.5  # IoU
+
+
+def scales(low: float, high: float, maps: int) -> list[float]:
+    """Sizes of the maps' boxes, evenly from low to high: Eq. (4), Liu et al. 2016, §2.2."""
+    return [low + (high - low) * k / (maps - 1) for k in range(maps)]
+
+
+def sizes_of_a_cell(size: float, next_size: float, ratios: Sequence[float]) -> Float[Tensor, "boxes 2"]:
+    """Width and height of a cell's default boxes: two squares, then a and 1 / a of every ratio a. §2.2."""
+    between = (size * next_size) ** 0.5
+    shapes = [(size, size), (between, between)]
+    for ratio in ratios:
+        wide = size * ratio**0.5, size / ratio**0.5
+        shapes += [wide, wide[::-1]]
+    return torch.tensor(shapes)
+
+
+def default_boxes(
+    image_size: tuple[int, int],
+    grids: Sequence[tuple[int, int]],
+    sizes: Sequence[float],
+    aspect_ratios: Sequence[Sequence[float]],
+    *,
+    steps: Sequence[float] | None = None,
+    clip: bool = False,
+) -> Float[Tensor, "n 4"]:
+    """Every default box of an image (height, width), xyxy in pixels: by map, row, column, and box of the cell. §2.2.
+
+    grids: rows and columns of each map. sizes: s_k of each map in pixels, and one more. aspect_ratios: of each map,
+    besides 1; 1 / a comes with a. steps: pixels from centre to centre; the image's size over the grid's unless told.
+    clip: no box is wider or higher than the image. Raises ValueError where these don't fit together.
+    """
+    maps = len(grids)
+    if len(sizes) != maps + 1 or len(aspect_ratios) != maps or (steps is not None and len(steps) != maps):
+        raise ValueError(
+            f"{maps} grids need {maps + 1} sizes, {maps} lists of aspect ratios and {maps} steps, if any; got "
+            f"{len(sizes)}, {len(aspect_ratios)} and {'none' if steps is None else len(steps)}"
+        )
+    shapes = [sizes_of_a_cell(sizes[k], sizes[k + 1], aspect_ratios[k]) for k in range(maps)]
+    if clip:
+        shapes = [torch.minimum(shape, torch.tensor(image_size[::-1])) for shape in shapes]
+    return boxes_of_shapes(image_size, grids, shapes, steps)
+
+
+def boxes_of_shapes(
+    image_size: tuple[int, int],
+    grids: Sequence[tuple[int, int]],
+    shapes: Sequence[Float[Tensor, "_ 2"]],
+    steps: Sequence[float] | None = None,
+) -> Float[Tensor, "n 4"]:
+    """Boxes (x1, y1, x2, y2) of these widths and heights around the centre of every cell of each map."""
+    height, width = image_size
+    boxes = []
+    for k, ((rows, columns), shape) in enumerate(zip(grids, shapes, strict=True)):
+        down, right = (height / rows, width / columns) if steps is None else (steps[k], steps[k])
+        y, x = torch.meshgrid((torch.arange(rows) + 0.5) * down, (torch.arange(columns) + 0.5) * right, indexing="ij")
+        half = shape / 2
+        centres = torch.stack([x, y], dim=-1)[:, :, None]  # (rows, columns, 1, 2)
+        boxes.append(torch.cat([centres - half, centres + half], dim=-1).reshape(-1, 4))
+    return torch.cat(boxes)
+
+
+def elsewhere(boxes: Boxes, rng: np.random.Generator) -> Boxes:
+    """The boxes at random places of a scene, their centres anywhere: a rival that knows sizes but has no grid."""
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2
+    centres = torch.tensor(SIZE * rng.random((len(boxes), 2)), dtype=torch.float32)
+    return torch.cat([centres - half, centres + half], dim=1)
+
+
+def best_overlaps(part: BoxedImages, defaults: Boxes) -> Float[np.ndarray, "objects"]:
+    """The IoU of each object of all scenes with the default box that overlaps it most."""
+    boxes = torch.cat([target["boxes"] for target in part.targets])
+    return torch.cat([iou(some, defaults).max(dim=1).values for some in boxes.split(128)]).double().numpy()
+
+
+def telling(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
+    """Of scenes with two or three objects off the border, each near boxes of just one map: that with fewest of them."""
+    counts = np.full(len(part), len(torch.cat(list(maps))))
+    for item, target in enumerate(part.targets):
+        if 2 <= len(target["boxes"]) <= 3 and (target["boxes"] - SIZE / 2).abs().max() < SIZE / 2 - 3:
+            near = torch.stack([(iou(target["boxes"], boxes) >= NEAR).sum(dim=1) for boxes in maps])
+            if ((near > 0).sum(dim=0) == 1).all() and (near > 0).any(dim=1).all():
+                counts[item] = near.sum()
+    return int(counts.argmin())
+
+
+def outline(axis: Axes, boxes: Float[Tensor, "n 4"], colour: str, **how: Any) -> None:
+    """The edges of boxes; how: as matplotlib's LineCollection has it."""
+    from matplotlib.collections import LineCollection
+
+    axis.add_collection(LineCollection(boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3], [0, 1]]].numpy(), color=colour, **how))
+
+
+def draw_maps(image: UInt8[np.ndarray, "size size 3"], target: Target) -> Figure:
+    """As Fig. 1 of the paper: a scene's objects; and on two maps the boxes near them, the rest of their cell dashed."""
+    figure, axes = plots.panels(3, width=3.1, height=3.4)
+    for axis, name, k in zip(axes, ("the scene", "8×8 map", "4×4 map"), (None, 1, 2), strict=True):
+        axis.imshow(image, extent=(0, SIZE, SIZE, 0), alpha=1 if k is None else 0.5)
+        axis.set(title=name, xlim=(-14, SIZE + 14), ylim=(SIZE + 14, -14))
+        axis.axis("off")
+        if k is None:
+            for box, colour in zip(target["boxes"], plots.CYCLE, strict=False):
+                outline(axis, box[None], colour, lw=2.5)
+            continue
+        lines = np.arange(GRIDS[k][0] + 1) * SIZE / GRIDS[k][0]
+        axis.hlines(lines, 0, SIZE, color="white", lw=0.8)
+        axis.vlines(lines, 0, SIZE, color="white", lw=0.8)
+        boxes = default_boxes((SIZE, SIZE), GRIDS[k : k + 1], SIZES[k : k + 2], RATIOS[k : k + 1])
+        overlaps = iou(target["boxes"], boxes)
+        cells = boxes.reshape(GRIDS[k][0] ** 2, -1, 4)
+        for best in overlaps.argmax(dim=1)[(overlaps >= NEAR).any(dim=1)]:
+            outline(axis, cells[best // cells.shape[1]], plots.INK, lw=1.2, ls=(0, (4, 2)))
+        for near, colour in zip(overlaps >= NEAR, plots.CYCLE, strict=False):
+            outline(axis, boxes[near], colour, lw=2.2)
+    return figure
+
+
+def draw_coverage(sides: Float[np.ndarray, "n"], overlaps: dict[str, Float[np.ndarray, "n"]]) -> Figure:
+    """The share of objects that have a default box near, by the side of a square of their area."""
+    figure, axis = plots.panels(width=6.2, height=3.4)
+    edges = np.quantile(sides, np.linspace(0, 1, 13))
+    which = np.digitize(sides, edges[1:-1])
+    middle = [sides[which == k].mean() for k in range(12)]
+    colours = (plots.SKY, plots.BLUE, plots.PURPLE, plots.INK)
+    for (name, best), colour in zip(overlaps.items(), colours, strict=True):
+        share = [100 * (best[which == k] >= NEAR).mean() for k in range(12)]
+        axis.plot(middle, share, "o-", markersize=3.5, color=colour, label=name, lw=1.5 if colour != plots.INK else 2.5)
+    axis.set(xlabel="√area of an object, pixels", ylabel=f"have a box with IoU ≥ {NEAR}, %", ylim=(-3, 105))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def of_torchvision() -> Boxes:
+    """The default boxes of torchvision's ssd300_vgg16, which are those for COCO."""
+    from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
+    from torchvision.models.detection.image_list import ImageList
+
+    shares = [size / 300 for size in SSD300_COCO_SIZES]
+    generator = DefaultBoxGenerator([list(map(int, r)) for r in SSD300_RATIOS], scales=shares, steps=SSD300_STEPS)
+    maps = [torch.zeros(1, 1, rows, columns) for rows, columns in SSD300_GRIDS]
+    return generator(ImageList(torch.zeros(1, 3, 300, 300), [(300, 300)]), maps)[0]
+
+
+def lesson(run: Run) -> None:
+    paper = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS)
+    run.fact("default boxes of SSD300", len(paper))
+    run.fact("of them reach beyond the image", int(((paper < 0) | (paper > 300)).any(dim=1).sum()))
+    exact = [300 * share for share in scales(0.2, 0.9, 5)]  # conv4_3 apart, which has 0.1
+    apart = [abs(a - b) for a, b in zip(exact, SSD300_SIZES[1:], strict=False)]
+    run.fact("sizes differ from Eq. (4) by at most", max(apart), "pixels")
+    stepped = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS, steps=SSD300_STEPS)
+    run.fact("the program's steps shift boxes by at most", (stepped - paper).abs().max().item(), "pixels")
+    if run.pick(smoke=False, lecture=True):  # its import takes seconds
+        how = {"steps": SSD300_STEPS, "clip": True}
+        clipped = default_boxes((300, 300), SSD300_GRIDS, SSD300_COCO_SIZES, SSD300_RATIOS, **how)
+        apart = (clipped - of_torchvision()).abs().max().item()
+        run.fact("ours with COCO's sizes, clipped, differ from torchvision's by at most", apart, "pixels")
+
+    everything = scenes(run.scale)
+    labels = torch.cat([target["labels"] for target in everything.test.targets]).numpy()
+    items = Images(np.zeros((len(labels), 1, 1), np.uint8), labels)  # objects; nobody looks at their pixels
+    squares, extent = ((),) * len(GRIDS), (SIZE, SIZE)
+    maps = [default_boxes(extent, GRIDS[k : k + 1], SIZES[k : k + 2], RATIOS[k : k + 1]) for k in range(len(GRIDS))]
+    three = torch.cat(maps)
+    sets = {
+        "three maps": three,
+        "three maps, squares alone": default_boxes(extent, GRIDS, SIZES, squares),
+        "finest map alone": maps[0],
+        "coarsest map alone": maps[-1],
+        "random places": elsewhere(three, run.rng),
+    }
+    for name, boxes in sets.items():
+        with run.method(name, kind="classical" if name == "random places" else "from scratch") as method:
+            best = method.time(best_overlaps, everything.test, boxes)
+            method.score_items(
+                "objects with a box near", 100.0 * (best >= NEAR), items, unit="%", higher_is_better=True
+            )
+            run.fact(f"boxes, {name}", len(boxes))
+    for name in list(sets)[1:]:
+        run.compare("three maps", name)
+    run.floor("three maps", "objects with a box near", at_least=90)
+
+    train = everything.train
+    shown = telling(train, maps[1:])
+    run.figure(
+        "maps",
+        draw_maps,
+        train.images[shown],
+        train.targets[shown],
+        caption="In colour: all default boxes of the map whose IoU with the object of that colour is "
+        f"{NEAR} or more. Dashed: the others of the best one's cell. The fine map answers for small objects, the "
+        "coarse one for large ones.",
+    )
+    sides = torch.cat([area(target["boxes"]) for target in train.targets]).sqrt().numpy().astype(float)
+    alone = {f"{rows}×{rows}": boxes for (rows, _), boxes in zip(GRIDS, maps, strict=True)} | {"all three": three}
+    run.figure(
+        "coverage",
+        draw_coverage,
+        sides,
+        {name: best_overlaps(train, boxes) for name, boxes in alone.items()},
+        caption="Training scenes: objects that have a default box near, by their size. Each map serves objects about "
+        "as large as its own boxes.",
+    )

@@ -1,0 +1,47 @@
+"""Selective search as detectors call it: proposals for one image, and for many on several processors."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ch06_detection.hierarchy import FAST, QUALITY, Settings, proposals, proposals_of_each
+
+__all__ = ["FAST", "QUALITY", "Settings", "propose", "propose_all"]
+FEW = 40  # images: so few are not worth the second that processes take to start
+CHUNK = 16  # images that a process is given at once
+
+
+def propose(
+    image: UInt8[np.ndarray, "height width 3"], settings: Settings = FAST, seed: int = 0
+) -> Float[Tensor, "n 4"]:
+    """Boxes xyxy in pixels that may hold an object, the best first. Uijlings et al. 2013.
+
+    Raises Problem for an image that is too small.
+    """
+    return torch.tensor(proposals(image, settings, seed), dtype=torch.float32)
+
+
+def propose_all(
+    images: UInt8[np.ndarray, "items height width 3"], settings: Settings = FAST, workers: int = 2, seed: int = 0
+) -> list[Tensor]:
+    """propose for each image, in so many processes; in this one for a few images, or where no other can be started."""
+    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    many = (settings,) * len(chunks), (seed,) * len(chunks)
+    found = None
+    if workers > 1 and len(images) > FEW:
+        try:
+            # spawn, as on macOS and Windows: a forked process may wait for ever for torch's threads
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                found = list(pool.map(proposals_of_each, chunks, *many))
+        except (BrokenProcessPool, OSError):
+            found = None
+    if found is None:
+        found = map(proposals_of_each, chunks, *many)
+    return [torch.tensor(boxes, dtype=torch.float32) for chunk in found for boxes in chunk]

@@ -1,0 +1,54 @@
+"""Numbers made of a ranking in which every detection is right or wrong: precision, recall, and the means of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+REFERENCE_RATES = np.logspace(-2, 0, 9)  # false positives an image: 0.01 … 1
+
+
+class Curve(NamedTuple):
+    """What holds after each detection of a class, the surest first. false: false positives so far."""
+
+    scores: Float[np.ndarray, "n"]
+    recall: Float[np.ndarray, "n"]
+    precision: Float[np.ndarray, "n"]
+    false: Float[np.ndarray, "n"]
+
+
+def envelope(precision: Float[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch n"]:
+    """The best precision at each recall or a higher one. Eq. (2), Everingham et al. 2010, §4.2."""
+    return np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+
+
+def average_precision(
+    recall: Float[np.ndarray, "*batch n"], precision: Float[np.ndarray, "*batch n"], points: int | None = None
+) -> Float[np.ndarray, "*batch"] | float:
+    """The envelope's mean over recall from 0 to 1; it is 0 where no recall is reached. Everingham et al. 2010, §4.2.
+
+    recall, precision: after each detection, the surest first. points: None takes the area (VOC since 2010); 11
+    (VOC2007) and 101 (COCO) take the mean at so many recalls, ends included.
+    """
+    if points is not None:
+        recall = np.searchsorted(np.linspace(0, 1, points), recall, side="right") / points  # the share that is reached
+    return (envelope(precision) * np.diff(recall, axis=-1, prepend=0)).sum(axis=-1)
+
+
+def log_average_miss_rate(false_per_image: Float[np.ndarray, "n"], recall: Float[np.ndarray, "n"]) -> float:
+    """The geometric mean of the miss rates at nine rates of false positives an image. Dollár et al. 2012, §3.1.
+
+    Before its first detection a detector misses everything; behind its last, the miss rate stays as it is.
+    """
+    detections = np.searchsorted(false_per_image, REFERENCE_RATES, side="right")
+    missed = np.append(1.0, 1 - recall)[detections]
+    return float(np.exp(np.log(np.maximum(missed, 1e-10)).mean()))
+
+
+def mean_of_numbers(values: Float[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch"] | float:
+    """The mean of those that are not NaN; NaN where all are."""
+    numbers = ~np.isnan(values)
+    count = numbers.sum(axis=-1)
+    return np.where(numbers, values, 0).sum(axis=-1) / np.where(count, count, np.nan)

@@ -1,0 +1,114 @@
+"""Proposals of many images: made once, kept, and told apart by what they lie on.
+
+Method     Girshick et al. 2014, §2.3: a proposal belongs to the object that it overlaps most, if by enough.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from ch06_detection.boxes import Boxes, iou
+from ch06_detection.grouping import FAST, propose_all
+from common.data.boxed import Target
+from common.run import Run
+
+Pictures = UInt8[np.ndarray, "n height width 3"]
+
+
+@dataclass
+class Proposals:
+    """Selective search that looks at each image once, whoever asks. Called with images, it gives their boxes.
+
+    propose: makes boxes of images, the best first. most: boxes of an image that are used. kept: boxes by image.
+    """
+
+    propose: Callable[[Pictures], list[Tensor]]
+    most: int = 150
+    kept: dict[tuple, Tensor] = field(default_factory=dict, repr=False)
+    cost: dict[tuple, float] = field(default_factory=dict, repr=False)
+
+    def __call__(self, images: Pictures) -> list[Tensor]:
+        names = [(zlib.crc32(image), zlib.adler32(image), image.shape) for image in map(np.ascontiguousarray, images)]
+        new = {name: item for item, name in enumerate(names) if name not in self.kept}
+        if new:
+            start = time.perf_counter()
+            found = self.propose(images[list(new.values())])
+            each = (time.perf_counter() - start) / len(new)
+            self.kept |= {name: boxes[: self.most].clone() for name, boxes in zip(new, found, strict=True)}
+            self.cost |= dict.fromkeys(new, each)
+        return [self.kept[name] for name in names]
+
+    def seconds(self, images: Pictures) -> float:
+        """What these images' proposals have cost when they were made, by the clock."""
+        self(images)
+        return sum(
+            self.cost[zlib.crc32(image), zlib.adler32(image), image.shape]
+            for image in map(np.ascontiguousarray, images)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledProposals:
+    """Proposals of a training set, image after image, and of each the object that it overlaps most.
+
+    image: its number. overlap: IoU with that object; 0 where the image has none. label, truth: the object's.
+    """
+
+    image: Int64[Tensor, "n"]
+    boxes: Boxes
+    overlap: Float[Tensor, "n"]
+    label: Int64[Tensor, "n"]
+    truth: Boxes
+
+    @classmethod
+    def of(cls, proposals: Sequence[Boxes], targets: Sequence[Target]) -> LabelledProposals:
+        """The proposals, and the objects' own boxes with them."""
+        parts = []
+        for number, (proposed, target) in enumerate(zip(proposals, targets, strict=True)):
+            boxes = torch.cat([target["boxes"], proposed])
+            overlap, best = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.long)
+            if len(target["boxes"]):
+                overlap, best = iou(boxes, target["boxes"]).max(dim=1)
+                label, truth = target["labels"][best], target["boxes"][best]
+            else:
+                label, truth = best, boxes
+            parts.append((torch.full_like(best, number), boxes, overlap, label, truth))
+        return cls(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+def draw(
+    foreground: Int64[Tensor, "f"], background: Int64[Tensor, "b"], n: int, share: float, generator: torch.Generator
+) -> Int64[Tensor, "n"]:
+    """n of these numbers: the share of the foreground, as far as it has so many, the rest background.
+
+    Each at most once while there are enough; the background again and again where it has too few, and the foreground
+    where there is no background. Raises ValueError where there is neither.
+    """
+    if not len(foreground) + len(background):
+        raise ValueError("nothing to draw from")
+    most = round(share * n) if len(background) else n
+    objects = foreground[torch.randperm(len(foreground), generator=generator)[:most]]
+    rest, source = n - len(objects), background if len(background) else foreground
+    order = torch.randperm(len(source), generator=generator)[:rest]
+    again = torch.randint(len(source), (rest - len(order),), generator=generator)
+    return torch.cat([objects, source[order], source[again]])
+
+
+def shared_proposals(run: Run) -> Proposals:
+    """Those that all lessons of a run share, at each seed: no image is searched twice."""
+
+    def propose(images: Pictures) -> list[Tensor]:
+        return propose_all(images, FAST, workers=run.pick(smoke=1, lecture=2), seed=run.seed)
+
+    return run.shared.setdefault(("selective search", run.seed), (Proposals(propose), 0.0))[0]

@@ -1,0 +1,247 @@
+"""The pictures of this chapter are composed: does anything give away what was pasted?
+
+Question   A detector needs boxes by the thousand. Scenes can be composed that have them exactly; but will it learn what
+           a boot looks like, or what a pasted edge looks like?
+Method     Cut, paste and learn (Dwibedi et al. 2017, §4): clothes of Fashion-MNIST on photographs, with distractors,
+           truncation, occlusion and blurred outlines. Then a classifier is put to the test: can it tell an outline of
+           clothes from that of a shape without a class, and from an edge in a photograph, by 5×5 pixels?
+Rival      The same scenes with items cut out at a threshold and without the camera's blur and noise.
+Differs    Dwibedi et al. paste each object in several ways, so that none can be learned; here there is one, and it is
+           the same for clothes and distractors.
+Costs      7 s on one core, and as many for all scenes of the chapter, which are composed once a run.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ch06_detection.outlines import CLOTHES, PHOTO, SHAPE, Edges, as_they_are, auc, brightness_by_depth, edges
+from common import data, plots
+from common.data.boxed import BoxedImages
+from common.data.scene_composer import CHUNK, SEEN, Composer
+from common.data.scene_places import SIZE
+from common.data.scenes import composers, scenes
+from common.results import Interval, bootstrap_interval
+from common.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WHOLE = 0.95  # an object of which less is seen, of its pixels in the picture, counts as partly hidden
+STEPS = np.linspace(0, 2, 41)
+COLOURS = (plots.PALE, *plots.CYCLE, plots.INK, plots.GREY)  # of the photograph, and of eight things
+WAYS = {"cut out": "classical", "composed": "from scratch"}
+RIVALS = {PHOTO: "photographs' edges", SHAPE: "shapes' outlines"}
+
+
+class Way(NamedTuple):
+    """What was found out about one way to paste. aucs: by the kind of edge that clothes were to be told from."""
+
+    depths: Float[np.ndarray, "items deepest"]
+    test: Edges
+    aucs: dict[int, Interval]
+
+
+def seen_shares(composer: Composer, chunks: int, seed: int) -> Float[np.ndarray, "objects"]:
+    """Of every article of clothing, which share of its pixels in the picture is seen."""
+    shares = []
+    for chunk in range(chunks):
+        canvas, layers = composer.prepared(np.random.default_rng((seed, chunk)))
+        owner, areas = composer.lay(canvas, layers)
+        seen = np.stack([np.count_nonzero(owner == layer, axis=(1, 2)) for layer in range(layers.count)], axis=1)
+        clothing = (layers.items >= 0) & (composer.items.labels[layers.items] > 0) & (areas > 0)
+        shares.append(seen[clothing] / areas[clothing])
+    return np.concatenate(shares)
+
+
+def examine(training: Composer, testing: Composer, n: int, seed: int) -> Way:
+    """Look at edges of n scenes of either composer: learn from the first to tell them apart, judge on the second."""
+    train, test, aucs = edges(training, n, 1000 + seed), edges(testing, n, 1001 + seed), {}
+    for other in RIVALS:
+        own, judged = train.of(CLOTHES, other), test.of(CLOTHES, other)
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+        scores = model.fit(own.features, own.kinds == CLOTHES).decision_function(judged.features)
+        aucs[other] = auc(scores, judged.kinds == CLOTHES, judged.scenes)
+    return Way(brightness_by_depth(testing.items), test, aucs)
+
+
+def off_by(rims: Float[np.ndarray, "*resamples items"], axis: int) -> Float[np.ndarray, "*resamples"] | float:
+    """How far the median is from 100 %."""
+    return np.abs(np.median(rims, axis=axis) - 100)
+
+
+def stages(composer: Composer, seed: int) -> tuple[list[UInt8[np.ndarray, "height width 3"]], list[str]]:
+    """A full scene in the making: the photograph, things laid upon it, the camera; and who is seen where."""
+    rng = np.random.default_rng((seed, 0))
+    photographs, layers = composer.prepared(rng)
+    place = (layers.items >= 0).cumsum(axis=1)  # in the order of laying
+    scene, pictures = int(place[:, -1].argmax()), []
+    for upto in (0, 2, 4, layers.count):
+        canvas = photographs.copy()
+        owner, _ = composer.lay(canvas, replace(layers, items=np.where(place <= upto, layers.items, -1)))
+        pictures.append(canvas[scene].clip(0, 255).astype(np.uint8).transpose(1, 2, 0))
+    images = np.empty((CHUNK, SIZE, SIZE, 3), np.uint8)
+    composer.develop(canvas, images, rng)
+    colours = np.array([list(bytes.fromhex(colour[1:])) for colour in COLOURS], np.uint8)
+    titles = ["a photograph", "two things", "four", "all", "the camera", "who is seen"]
+    return [*pictures, images[scene], colours[owner[scene] + 1]], titles
+
+
+def draw_boxes(axis: Axes, part: BoxedImages, item: int) -> None:
+    """A scene with its boxes and names; white lines are the outlines of its masks."""
+    axis.imshow(part.images[item], extent=(0, SIZE, SIZE, 0))
+    target = part.targets[item]
+    for k, (box, label) in enumerate(zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True)):
+        x1, y1, x2, y2 = box
+        colour = plots.CYCLE[k % len(plots.CYCLE)]
+        axis.contour(part.masks[item][k], [0.5], colors="white", linewidths=0.7, extent=(0, SIZE, 0, SIZE))
+        axis.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=colour, lw=1.3)
+        place = {"y": y1 - 2, "va": "bottom"} if y1 > 14 else {"y": y1 + 2, "va": "top"}
+        paint = {"size": 6.5, "color": "white", "bbox": {"fc": colour, "ec": "none", "pad": 0.8}}
+        axis.text(x1 + 1, s=part.classes[label - 1], clip_on=True, **place, **paint)
+    axis.set(xlim=(0, SIZE), ylim=(SIZE, 0))
+    axis.axis("off")
+
+
+def draw_stages(pictures: list[UInt8[np.ndarray, "height width 3"]], titles: list[str]) -> Figure:
+    """The pictures side by side."""
+    return plots.gallery(pictures, titles, columns=len(pictures), size=1.8)
+
+
+def draw_examples(part: BoxedImages, items: list[int], columns: int = 4) -> Figure:
+    """Some scenes, with what there is to be found in them."""
+    figure, axes = plots.panels(columns, -(-len(items) // columns), width=2.3, height=2.3)
+    for axis, item in zip(axes.flat, items, strict=True):
+        draw_boxes(axis, part, item)
+    return figure
+
+
+def draw_counts(part: BoxedImages) -> Figure:
+    """How many objects a scene has, how large they are, and of which class."""
+    figure, axes = plots.panels(3, width=3.1, height=2.9)
+    boxes = np.concatenate([target["boxes"].numpy() for target in part.targets])
+    labels = np.concatenate([target["labels"].numpy() for target in part.targets])
+    counts = np.bincount([len(target["labels"]) for target in part.targets])
+    axes[0].bar(np.arange(len(counts)), counts, color=plots.BLUE)
+    axes[0].set(title="objects in a scene", ylabel="scenes", xticks=np.arange(len(counts)))
+    width, height = (boxes[:, 2:] - boxes[:, :2]).T
+    axes[1].plot(width, height, ".", color=plots.INK, markersize=2, alpha=0.25)
+    axes[1].set(title="their boxes", xlabel="width, pixels", ylabel="height", xlim=(0, 100), ylim=(0, 100))
+    axes[2].barh(
+        np.arange(len(part.classes)), np.bincount(labels, minlength=len(part.classes) + 1)[1:], color=plots.BLUE
+    )
+    axes[2].set(title="their classes", yticks=np.arange(len(part.classes)))
+    axes[2].set_yticklabels(part.classes)
+    axes[2].invert_yaxis()
+    return figure
+
+
+def draw_cues(ways: dict[str, Way]) -> Figure:
+    """The rim of items; how steep edges are; how well those of clothes are told from others."""
+    figure, axes = plots.panels(3, width=3.4, height=3.1)
+    for (name, way), colour in zip(ways.items(), (plots.ORANGE, plots.BLUE), strict=True):
+        depth = 1 + np.arange(way.depths.shape[1])
+        axes[0].plot(depth, 100 * np.nanmedian(way.depths, axis=0), "o-", color=colour, label=name)
+        axes[1].hist(way.test.of(CLOTHES).steepness, STEPS, histtype="step", density=True, lw=1.8, color=colour)
+        for row, other in enumerate(RIVALS):
+            value, low, high = way.aucs[other].ends
+            place = row + (0.12 if colour == plots.BLUE else -0.12)
+            axes[2].errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=colour, capsize=3)
+    for kind, colour in ((SHAPE, plots.GREEN), (PHOTO, plots.GREY)):
+        label = {SHAPE: "shapes, composed", PHOTO: "photographs"}[kind]
+        line = {"histtype": "step", "density": True, "lw": 1.4, "color": colour, "label": label}
+        axes[1].hist(way.test.of(kind).steepness, STEPS, **line)
+    axes[0].axhline(100, color=plots.GREY, lw=1)
+    axes[0].set(title="brightness of items", xlabel="pixels from the rim", ylabel="% of that inside", ylim=(60, 120))
+    axes[1].set(title="how steep edges are", xlabel="share of the rise within ±1 pixel", yticks=[])
+    axes[2].axvline(0.5, color=plots.GREY, lw=1)
+    axes[2].set(title="clothes told from", xlabel="AUC; 0.5 is guessing", xlim=(0.45, 1), ylim=(1.6, -0.6))
+    axes[2].set_yticks(range(len(RIVALS)), RIVALS.values())
+    axes[0].legend(loc="lower right")
+    axes[1].legend(fontsize=8)
+    return figure
+
+
+def lesson(run: Run) -> None:
+    fashion, (training, testing) = data.fashion_mnist(run.scale), composers(run.scale)
+    n = run.pick(smoke=64, lecture=384)
+    training.compose(CHUNK, run.seed)  # to warm up
+    start = time.process_time()
+    training.compose(n, run.seed)
+    run.fact("scenes a second of one processor", n / (time.process_time() - start))
+    made = scenes(run.scale)
+    boxes = np.concatenate([target["boxes"].numpy() for target in made.train.targets])
+    shares = seen_shares(training, chunks=n // CHUNK, seed=run.seed)
+    run.fact("objects in the training scenes", len(boxes))
+    run.fact("objects a scene", len(boxes) / len(made.train))
+    at_border = ((boxes[:, :2] == 0) | (boxes[:, 2:] == SIZE)).any(axis=1)
+    truncated = run.fact("boxes that reach the border", 100 * at_border.mean(), "%")
+    hidden = run.fact("partly under another thing", 100 * (shares[shares > SEEN] < WHOLE).mean(), "%")
+
+    ways = {}
+    composed = {"cut out": [as_they_are(training, fashion.train), as_they_are(testing, fashion.test)]}
+    composed["composed"] = [training, testing]
+    for name, kind in WAYS.items():
+        with run.method(name, kind=kind) as method:
+            ways[name] = method.time(examine, *composed[name], run.pick(smoke=64, lecture=320), 2 * run.seed)
+            for other, whose in RIVALS.items():
+                some = ways[name].test.of(CLOTHES, other)
+                method.measure(f"AUC against {whose}", ways[name].aucs[other], n=len(some.kinds))
+            rims = 100 * ways[name].depths[:, 0]
+            rims = rims[np.isfinite(rims)]
+            method.measure("rim, off by", bootstrap_interval(off_by, rims), n=len(rims), unit="%")
+        for edge, whose in ({CLOTHES: "outlines of clothes"} | RIVALS).items():
+            run.fact(f"steepness of {whose}, {name}", np.median(ways[name].test.of(edge).steepness))
+    run.floor("composed", f"AUC against {RIVALS[SHAPE]}", at_most=0.65)
+    run.floor("composed", "rim, off by", at_most=15)
+    run.figure(
+        "examples",
+        draw_examples,
+        made.test,
+        list(range(8)),
+        caption="Test scenes with their boxes; white: the masks. Shapes without a class are no objects.",
+    )
+    run.figure(
+        "stages",
+        draw_stages,
+        *stages(training, run.seed),
+        caption="A scene is made: a crop of a photograph, things from the lowest to the uppermost, blur and noise. "
+        "Each colour is a thing: boxes and masks are of what is seen of it.",
+    )
+    run.figure(
+        "counts",
+        draw_counts,
+        made.train,
+        caption="The training scenes. Boxes end where the picture ends, or where another thing begins.",
+    )
+    run.figure(
+        "cues",
+        draw_cues,
+        ways,
+        caption="Orange: clothes cut out at a threshold; blue: as they are composed here. Left: medians over the test "
+        "items. Middle: edges of test scenes. Right: a logistic regression sees 5×5 pixels across an edge; bars: 95 %.",
+    )
+    plain, ours = ways.values()
+    rims = [100 * np.nanmedian(way.depths[:, 0]) for way in (plain, ours)]
+    run.note(
+        f"Cut out at a threshold, an item's outermost pixel has {rims[0]:.0f} % of the brightness inside, for it is "
+        f"mixed with black; here it has {rims[1]:.0f} %. Its outline is told from that of a shape without a class with "
+        f"an AUC of {plain.aucs[SHAPE].value:.2f}; here with {ours.aucs[SHAPE].value:.2f}."
+    )
+    run.note(
+        f"From a photograph's edges, outlines of clothes are told with an AUC of {plain.aucs[PHOTO].value:.2f} if cut "
+        f"out, and {ours.aucs[PHOTO].value:.2f} as composed. That something was pasted is not hidden, then: this is "
+        "what the shapes are for, which are pasted in the same way and are no clothing."
+    )
+    run.note(
+        f"{truncated:.0f} % of the boxes reach the border; {hidden:.0f} % of the objects are partly under a thing."
+    )

@@ -1,0 +1,94 @@
+"""A detector's whole account: how precise it is, at one overlap and at ten, how fast, and what it gets wrong.
+
+Method     Everingham et al. 2010 and Lin et al. 2014 for the means; Hoiem et al. 2012, §2.1, for the kinds of errors.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from ch06_detection.boxes import iou_of_pairs
+from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
+from common.data.boxed import BoxedImages
+from common.run import Method
+
+METRIC, STRICT = "mAP@0.5", "mAP@[.5:.95]"
+NEAR = 0.1  # IoU with an object, from which on a detection is said to be about it
+
+
+def judge(method: Method, part: BoxedImages) -> Evaluation:
+    """Let the method's model look at the part, timed, and put its mean average precisions on the scoreboard."""
+    start = time.perf_counter()
+    detections = method.model.predict(part.images)
+    method.predict_seconds = time.perf_counter() - start
+    return account(method, Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS), part)
+
+
+def account(method: Method, evaluation: Evaluation, part: BoxedImages) -> Evaluation:
+    """Put both mean average precisions on the scoreboard, in per cent."""
+    for metric, threshold in ((METRIC, 0.5), (STRICT, None)):
+        method.score_items(metric, 100 * evaluation.by_image(threshold), part, unit="%", higher_is_better=True)
+    return evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Of each class the surest detections, as many as it has objects: what is wrong with them. Hoiem et al. 2012, §2.1.
+
+    Of n objects so many per cent: `localisation`: the object's class, but at an IoU below 0.5, or the second one on it;
+    `confusion`: on an object of another class; `background`: on none. `missed`: objects that none of them has found.
+    kinds, images, boxes: of each of these detections, the kind ("" where it is right), its image, its box.
+    """
+
+    shares: dict[str, float]
+    kinds: np.ndarray
+    images: Int[np.ndarray, "n"]
+    boxes: Float[np.ndarray, "n 4"]
+
+
+def errors_of(evaluation: Evaluation) -> Errors:
+    """What is wrong at an IoU of 0.5, objects that are marked as difficult and what lies on them left aside."""
+    matches, place = evaluation.matches, evaluation.places(0.5)[0]
+    truths, said = matches.truths, matches.detections
+    wanted = ~matches.truth_ignored
+    counts = np.bincount(truths.labels[wanted], minlength=evaluation.classes + 1)
+    used = ~matches.ignored[place]
+    rank = np.zeros(len(used), int)
+    for label in range(1, evaluation.classes + 1):  # they stand class by class, the surest first
+        own = used & (said.labels == label)
+        rank[own] = np.arange(own.sum())
+    sure = np.flatnonzero(used & (rank < counts[said.labels]))
+
+    right = matches.true[place, sure]
+    same, other = best_overlaps(evaluation, sure)
+    kinds = np.where(same >= NEAR, "localisation", np.where(other >= NEAR, "confusion", "background"))
+    kinds = np.where((same >= NEAR) & (same < 0.5) & (other >= 0.5), "confusion", kinds)
+    kinds[right] = ""
+    shares = {kind: 100 * float((kinds == kind).sum() / counts.sum()) for kind in ("localisation", "confusion")}
+    shares["background"] = 100 * float((kinds == "background").sum() / counts.sum())
+    shares["missed"] = 100 * float(1 - right.sum() / counts.sum())
+    return Errors(shares, kinds, said.images[sure], said.boxes[sure])
+
+
+def best_overlaps(
+    evaluation: Evaluation, which: Int[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """The highest IoU of these detections with an object of their class in their image, and with one of another."""
+    truths, said = evaluation.matches.truths, evaluation.matches.detections.take(which)
+    most = 1 + int(truths.items.max(initial=0))
+    boxes = np.zeros((len(evaluation.targets), most, 4))
+    labels = np.zeros((len(evaluation.targets), most), int)
+    boxes[truths.images, truths.items], labels[truths.images, truths.items] = truths.boxes, truths.labels
+    overlaps = iou_of_pairs(torch.tensor(said.boxes[:, None]), torch.tensor(boxes[said.images])).numpy()
+    there, own = labels[said.images] > 0, labels[said.images] == said.labels[:, None]
+    return highest(overlaps, there & own), highest(overlaps, there & ~own)
+
+
+def highest(overlaps: Float[np.ndarray, "n m"], counts: Bool[np.ndarray, "n m"]) -> Float[np.ndarray, "n"]:
+    """The highest of a row that counts, 0 where none does."""
+    return np.where(counts, overlaps, 0.0).max(axis=1, initial=0.0)

@@ -1,0 +1,192 @@
+"""A single-shot detector that is fitted to images and boxes, and finds objects in others.
+
+Method     Liu et al. 2016 (SSD), §2.2 for training; at the end the boxes of each class above a threshold are thinned
+           out by non-maximum suppression at IoU 0.45, and the surest 200 (here 100) of an image stay.
+Differs    The paper starts from a VGG-16 that has learned to classify ImageNet's photos. Where `warm_up` is given,
+           this trunk first learns to classify the objects that its own training boxes cut out; or it is handed over
+           pretrained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from ch06_detection.box_crops import BoxCrops
+from ch06_detection.boxes import Boxes, clip, decode, nms_by_class
+from ch06_detection.default_boxes import boxes_of_shapes
+from ch06_detection.multibox import NEGATIVES, match_batch, multibox_loss
+from ch06_detection.ssd_network import SSD
+from common.data.boxed import Target
+from common.image_classifier import LabelledImages, Pixels, in_chunks
+from common.train import History, Training
+
+Pictures = UInt8[np.ndarray, "n height width 3"]
+CANDIDATES = 400  # boxes of an image, the surest of all classes, that suppression looks at
+CHUNK = 50  # images that are looked at together
+CUT = 48  # pixels, the side of an object that is cut out for the trunk to classify
+MARGIN = 1.2  # of an object's longer side: what is cut out
+
+
+@dataclass
+class BoxedBatches:
+    """Images and objects in memory, as common.train.Batches: a batch is augmented, and matched with default boxes."""
+
+    images: Pictures
+    targets: Sequence[Target]
+    pixels: Pixels
+    defaults: Boxes
+    augment: Callable | None = None
+    light: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(
+        self, index: Int[Tensor, "batch"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, "batch n"], Float[Tensor, "batch n 4"]]:
+        images = self.pixels(self.images[index.numpy()])
+        targets = [self.targets[item] for item in index.tolist()]
+        if self.augment:
+            images, targets = self.augment(images, targets, generator)
+        if self.light:  # a gain and a shift for each colour of each image
+            gain, shift = (2 * torch.rand(2, len(images), 3, 1, 1, generator=generator) - 1) * self.light
+            images = images * (1 + gain) + shift
+        labels, offsets = match_batch(targets, self.defaults)
+        return images.contiguous(memory_format=torch.channels_last), labels, offsets
+
+
+def detection_loss(
+    outputs: tuple[Tensor, Tensor],
+    labels: Int[Tensor, "batch n"],
+    offsets: Float[Tensor, "batch n 4"],
+    negatives: float = NEGATIVES,
+) -> Float[Tensor, ""]:
+    """The multibox loss of a network's outputs."""
+    return multibox_loss(*outputs, offsets, labels, negatives)
+
+
+@dataclass
+class SSDDetector:
+    """A network that is built when it sees its data, with fit and predict.
+
+    build: makes the network for so many classes. training: how it learns; its loss is the multibox loss. shapes: width
+    and height of the default boxes of a cell, for each map. warm_up: how the trunk first learns to classify cut out objects. augment, light: see
+    BoxedBatches. mirrored: answers from each image and its mirror image together. least, suppression, keep: see chosen.
+    """
+
+    build: Callable[[int], SSD]
+    training: Training
+    shapes: Sequence[Float[Tensor, "boxes 2"]]
+    classes: int
+    warm_up: Training | None = None
+    augment: Callable | None = field(default_factory=BoxCrops)
+    light: float = 0.2
+    mirrored: bool = False
+    least: float = 0.01
+    suppression: float = 0.45
+    keep: int = 100
+    seed: int = 0
+
+    def fit(self, images: Pictures, targets: Sequence[Target]) -> SSDDetector:
+        """Learn from images of one size and what is in them."""
+        self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.network_ = self.build(self.classes)
+            if self.warm_up:
+                self.warm_up_: History = learn_to_classify(self, images, targets)
+        size = getattr(self.augment, "size", images.shape[1:3])
+        data = BoxedBatches(images, targets, self.pixels_, self.defaults(size), self.augment, self.light)
+        self.history_: History = self.training(self.network_, data, self.seed)
+        return self
+
+    def defaults(self, size: tuple[int, int]) -> Boxes:
+        """The default boxes of an image (height, width)."""
+        return boxes_of_shapes(size, self.network_.grids(size), self.shapes)
+
+    def said(self, images: Pictures) -> Iterator[tuple[Float[Tensor, "n 4"], Float[Tensor, "n classes"]]]:
+        """Of each image all boxes, and the probabilities of background and the classes, before any is left out."""
+        size = images.shape[1:3]
+        defaults, inputs = self.defaults(size), self.pixels_(images)
+        views = [
+            in_chunks(self.network_, view, CHUNK) for view in ([inputs, inputs.flip(3)] if self.mirrored else [inputs])
+        ]
+        for outputs in zip(*views, strict=True):
+            offsets, logits = (x.float().cpu() for x in outputs[0])
+            if self.mirrored:
+                offsets, logits = mean_with_mirrored(offsets, logits, *outputs[1], self.places(size))
+            yield from zip(clip(decode(offsets, defaults), *size), logits.softmax(dim=2), strict=True)
+
+    def places(self, size: tuple[int, int]) -> Int[Tensor, "n"]:
+        """Which default box lies, in the mirrored image, where each one lies in the image."""
+        places, start = [], 0
+        for (rows, columns), shape in zip(self.network_.grids(size), self.shapes, strict=True):
+            number = rows * columns * len(shape)
+            places.append((start + torch.arange(number)).reshape(rows, columns, -1).flip(1).flatten())
+            start += number
+        return torch.cat(places)
+
+    def predict(self, images: Pictures) -> list[Target]:
+        """The objects of each image, the surest first."""
+        return [self.chosen(boxes, scores) for boxes, scores in self.said(images)]
+
+    def chosen(self, boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n classes"]) -> Target:
+        """Of an image's boxes those that are surer than `least`, thinned out class by class, at most `keep`."""
+        where, label = (scores[:, 1:] > self.least).nonzero().unbind(1)
+        sure, order = scores[where, label + 1].topk(min(CANDIDATES, len(where)))
+        where, label = where[order], label[order] + 1
+        stays = nms_by_class(boxes[where], sure, label, self.suppression)[: self.keep]
+        return {"boxes": boxes[where][stays], "labels": label[stays], "scores": sure[stays]}
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The network's, for common.model_size."""
+        return self.network_.parameters()
+
+
+def mean_with_mirrored(
+    offsets: Float[Tensor, "batch n 4"],
+    logits: Float[Tensor, "batch n classes"],
+    mirrored_offsets: Float[Tensor, "batch n 4"],
+    mirrored_logits: Float[Tensor, "batch n classes"],
+    places: Int[Tensor, "n"],
+) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
+    """The mean of what a network says of an image and of its mirror image, where right is left."""
+    back = mirrored_offsets.float().cpu()[:, places] * torch.tensor([-1.0, 1, 1, 1])
+    return (offsets + back) / 2, (logits + mirrored_logits.float().cpu()[:, places]) / 2
+
+
+def learn_to_classify(detector: SSDDetector, images: Pictures, targets: Sequence[Target]) -> History:
+    """Teach the detector's first two stages which class each object is, cut out with a margin; the maps' mean says it."""
+    cuts, labels = [], []
+    for start in range(0, len(images), 100):
+        some = [target["boxes"] for target in targets[start : start + 100]]
+        cuts.append(roi_align(detector.pixels_(images[start : start + 100]), [squares(b) for b in some], CUT))
+    labels = torch.cat([target["labels"] for target in targets]) - 1
+    stages = detector.network_.stages[:2]
+    head = nn.Linear(stages[-1](stages[0](torch.cat(cuts[:1])[:2])).shape[1], detector.classes)
+    classifier = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+    return detector.warm_up(classifier, LabelledImages(torch.cat(cuts), labels, mirrored), detector.seed)
+
+
+def squares(boxes: Boxes) -> Boxes:
+    """Squares around the boxes, with a margin."""
+    middle, half = (
+        (boxes[:, :2] + boxes[:, 2:]) / 2,
+        MARGIN / 2 * (boxes[:, 2:] - boxes[:, :2]).amax(dim=1, keepdim=True),
+    )
+    return torch.cat([middle - half, middle + half], dim=1)
+
+
+def mirrored(images: Float[Tensor, "n 3 h w"], generator: torch.Generator) -> Float[Tensor, "n 3 h w"]:
+    """Every other image, mirrored."""
+    turned = torch.rand(len(images), generator=generator) < 0.5
+    return torch.where(turned[:, None, None, None], images.flip(3), images).contiguous(
+        memory_format=torch.channels_last
+    )

@@ -1,0 +1,73 @@
+"""A detector's account: the scoreboard's numbers, and the kinds of errors."""
+
+import pytest
+import torch
+
+from ch06_detection.evaluation import Evaluation
+from ch06_detection.scoring import errors_of
+
+TRUTH = {
+    "boxes": torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [40, 0, 50, 10]]),
+    "labels": torch.tensor([1, 2, 2]),
+}
+EMPTY = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0).long()}
+
+
+def said(*detections):
+    boxes, labels, scores = zip(*detections, strict=True) if detections else ((), (), ())
+    return {
+        "boxes": torch.tensor(boxes).float().reshape(-1, 4),
+        "labels": torch.tensor(labels).long(),
+        "scores": torch.tensor(scores).float(),
+    }
+
+
+def errors(*detections, truth=TRUTH):
+    return errors_of(Evaluation([said(*detections), said()], [truth, EMPTY], 2))
+
+
+def test_a_perfect_detector_makes_none():
+    found = errors(([0, 0, 10, 10], 1, 0.9), ([20, 20, 30, 30], 2, 0.9), ([40, 0, 50, 10], 2, 0.8))
+    assert found.shares == {"localisation": 0, "confusion": 0, "background": 0, "missed": 0}
+
+
+@pytest.mark.parametrize(
+    ("detection", "kind"),
+    [
+        (([0, 0, 10, 4], 1, 0.9), "localisation"),  # IoU 0.4
+        (([20, 20, 30, 30], 1, 0.9), "confusion"),
+        (([22, 22, 30, 30], 1, 0.9), "confusion"),
+        (([60, 60, 70, 70], 1, 0.9), "background"),
+        (([9, 9, 19, 19], 1, 0.9), "background"),  # IoU below 0.1
+    ],
+)
+def test_each_kind(detection, kind):
+    found = errors(detection, ([20, 20, 30, 30], 2, 0.9), ([40, 0, 50, 10], 2, 0.8))
+    assert found.kinds.tolist() == [kind, "", ""]
+    assert found.shares[kind] == pytest.approx(100 / 3)
+    assert found.shares["missed"] == pytest.approx(100 / 3)
+    assert found.images[0] == 0
+    assert found.boxes[0].tolist() == detection[0]
+
+
+def test_a_second_detection_of_an_object_is_localisation():
+    found = errors(([20, 20, 30, 30], 2, 0.9), ([20, 20, 30, 29], 2, 0.8))
+    assert sorted(found.kinds) == ["", "localisation"]
+
+
+def test_only_as_many_as_there_are_objects_count():
+    found = errors(([0, 0, 10, 10], 1, 0.9), ([60, 60, 70, 70], 1, 0.2), ([70, 60, 80, 70], 1, 0.1))
+    assert found.kinds.tolist() == [""]
+
+
+def test_no_detection_at_all():
+    found = errors()
+    assert found.shares["missed"] == 100
+    assert len(found.kinds) == 0
+
+
+def test_what_is_difficult_is_left_aside():
+    truth = {**TRUTH, "difficult": torch.tensor([True, False, False])}
+    found = errors(([0, 0, 10, 10], 1, 0.9), ([20, 20, 30, 30], 2, 0.9), truth=truth)
+    assert found.kinds.tolist() == [""]
+    assert found.shares["missed"] == 50
