@@ -53,9 +53,7 @@ def draw_by_size(values: dict[str, list[float]]) -> Figure:
     figure, axis = plots.panels(width=5.2, height=3.2)
     for (name, line), colour in zip(values.items(), plots.CYCLE, strict=False):
         axis.plot(list(SIZES), line, "o-", color=colour, label=name)
-    labels = [f"{name}\n{f'below {high:g}' if not low else f'{low:g} to {high:g}' if high < 999 else f'from {low:g}'} px"
-              for name, (low, high) in SIZES.items()]  # fmt: skip
-    axis.set_xticks(range(len(SIZES)), labels)
+    axis.set_xticks(range(len(SIZES)), [f"{name}\nfrom {low:g} px" for name, (low, _) in SIZES.items()])
     axis.set(ylabel="mAP at 0.5 (%)", ylim=(0, 100))
     axis.legend(loc="lower right", ncols=2)
     return figure

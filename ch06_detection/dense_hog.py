@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from common.features.hog import BLOCK_NORMS, cell_histograms, normalised_blocks
 
+Blocks = Float32[np.ndarray, "n rows columns numbers"]
 PADDINGS = ("edge", "constant")
 
 
@@ -46,16 +47,14 @@ class Cells:
         """How many a block has."""
         return self.block**2 * self.orientations
 
-    def histograms(self, images: UInt8[np.ndarray, "n height width channels"]) -> Float32[np.ndarray, "n rows columns bins"]:
+    def histograms(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns bins"]:
         """The cells of pictures, padded. Pixels left over at the right and at the bottom are in no cell."""
-        if images.shape[-1] == 1:
-            images = images[..., 0]
         cells = cell_histograms(images, self.orientations, (self.pixels, self.pixels), self.transform_sqrt)
         beside = ((0, 0), (self.padding, self.padding), (self.padding, self.padding), (0, 0))
         mode = self.outside if min(cells.shape[1:3]) else "constant"
         return np.pad(cells.astype(np.float32), beside, mode=mode)
 
-    def blocks(self, images: UInt8[np.ndarray, "n height width channels"]) -> Float32[np.ndarray, "n rows columns numbers"]:
+    def blocks(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns numbers"]:
         """The normalised blocks of pictures, one cell apart; none where a picture is too small for one."""
         return self.normalised(self.histograms(images))
 
@@ -95,5 +94,8 @@ def windows_at(
     column: Int[np.ndarray, "k"],
 ) -> Float32[np.ndarray, "k features"]:
     """The descriptors of windows of shape (high, wide) blocks at these places."""
+    features = shape[0] * shape[1] * blocks.shape[-1]
+    if not len(image):  # the level may be smaller than the window
+        return np.empty((0, features), np.float32)
     every = sliding_window_view(blocks, shape, axis=(1, 2))  # n, down, across, numbers, high, wide
-    return np.ascontiguousarray(np.moveaxis(every[image, row, column], 1, -1)).reshape(len(image), -1)
+    return np.ascontiguousarray(np.moveaxis(every[image, row, column], 1, -1)).reshape(-1, features)

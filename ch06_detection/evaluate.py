@@ -231,7 +231,7 @@ def lesson(run: Run) -> None:
     cost = {name: errors["as it is"][0] - value[0] for name, value in errors.items()}
     run.note(
         f"To say every object twice costs {cost['every object twice']:.0f} points; to say thirty boxes of nothing in a "
-        f"scene, {cost['30 of nothing, none sure']:.1f}, as all are less sure than what is right: only the order counts."
+        f"scene, all less sure than what is right, changes mAP by {abs(cost['30 of nothing, none sure']):.1f}."
     )
     run.note(
         f"Scores of five levels leave mAP anywhere from {100 * ties[4][0]:.0f} to {100 * ties[4][2]:.0f} %, as luck "

@@ -35,7 +35,8 @@ class Evaluation:
     matches: Matches = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.matches = match(self.detections, self.targets, self.classes, self.thresholds, self.most, self.areas)
+        limits = {"most": self.most, "areas": self.areas}
+        self.matches = match(self.detections, self.targets, self.classes, self.thresholds, **limits)
 
     def of_size(self, low: float, high: float) -> Evaluation:
         """The same, of objects whose area lies within these limits, in square pixels; others are ignored."""

@@ -7,23 +7,26 @@ Method     Girshick 2015, §2: the multi-task loss, Eq. (1)–(3); mini-batches 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ch06_detection.boxes import Boxes, clip, decode, encode, nms_by_class
-from ch06_detection.first_lessons import in_other_light, learn_to_classify
-from ch06_detection.proposal_sets import LabelledProposals, Pictures, Proposals, draw
-from ch06_detection.roi_pooling import roi_pool
-from ch06_detection.ssd_network import Residual, convolution
+from ch06_detection.frames import HalfSize
+from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
+from ch06_detection.region_network import STRIDE, RegionNetwork, in_other_light, learn_to_classify
+from ch06_detection.roi_pool import roi_pool
+from ch06_detection.warped_crops import Crops, Pictures
 from common.data.boxed import Target
+from common.data.scenes import scenes
 from common.image_classifier import Pixels
+from common.run import Run
 from common.train import History, Training, half_pays
 
-FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one
+ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)
 IGNORED = -1  # the label of a place in a mini-batch that nothing could be put into
 
 
@@ -38,40 +41,23 @@ class Windows:
         return Windows(self.images[part], self.boxes[part])
 
 
-class FastRCNNNetwork(nn.Module):
-    """A trunk that is run once an image, RoI pooling, two layers for each window, and both heads. Fig. 1.
+class FastRCNNNetwork(RegionNetwork):
+    """A trunk that is run once an image, RoI pooling, two layers for each window, and both heads. Fig. 1."""
 
-    classes: without background. side: bins of a window along each axis. stride: pixels a cell of the trunk's map.
-    """
-
-    def __init__(self, classes: int, width: int = 24, side: int = 6, hidden: int = 256, dropout: float = 0.2) -> None:
-        super().__init__()
-        self.classes, self.side, self.stride = classes, side, 8
-        self.trunk = nn.Sequential(
-            convolution(3, width, 2),
-            convolution(width, 2 * width, 2),
-            convolution(2 * width, 4 * width, 2),
-            Residual(4 * width),
-        )
-        self.layers = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(4 * width * side**2, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-        )
-        self.score, self.offsets = nn.Linear(hidden, classes + 1), nn.Linear(hidden, 4 * classes)
+    def __init__(self, classes: int, side: int = 6, width: int = 24, hidden: int = 256) -> None:
+        super().__init__(classes, side, width, hidden)
+        self.offsets = nn.Linear(hidden, 4 * classes)
 
     def windows(
-        self, maps: Float[Tensor, "batch channels rows columns"], boxes: Float[Tensor, "n 5"] | Sequence[Boxes]
+        self, maps: Float[Tensor, "batch channels rows columns"], boxes: Float[Tensor, "n 5"] | Sequence[Tensor]
     ) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
         """For every window of the maps: scores before the softmax, background first; each class's offsets."""
-        seen = self.layers(roi_pool(maps, boxes, (self.side, self.side), 1 / self.stride))
+        seen = self.layers(roi_pool(maps, boxes, (self.side, self.side), 1 / STRIDE))
         return self.score(seen), self.offsets(seen).unflatten(1, (self.classes, 4))
 
-    def forward(self, inputs: Windows) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
+    def forward(self, inputs: Windows | Crops) -> Tensor | tuple[Tensor, Tensor]:
+        if isinstance(inputs, Tensor):  # crops, to be classified
+            return super().forward(inputs)
         device = next(self.parameters()).device
         return self.windows(self.trunk(inputs.images.to(device)), list(inputs.boxes.to(device)))
 
@@ -100,18 +86,13 @@ def multi_task_loss(
 
 @dataclass
 class RoiBatches:
-    """Images and labelled proposals in memory, as common.train.Batches: of each image so many windows. §2.3.
-
-    lowest: IoU with an object that a window of the background has at least; others are taken where there are too few.
-    """
+    """Images and labelled proposals in memory, as common.train.Batches: of each image so many windows. §2.3."""
 
     images: Pictures
     proposals: LabelledProposals
     pixels: Pixels
     rois: int = 32
     share: float = 0.25
-    lowest: float = 0.0
-    mirror: bool = True
 
     def __post_init__(self) -> None:
         counts = torch.bincount(self.proposals.image, minlength=len(self.images)).tolist()
@@ -128,25 +109,17 @@ class RoiBatches:
         drawn = [self.drawn(own, generator) if len(own) else None for own in rows]
         chosen = torch.stack([torch.zeros(self.rois, dtype=torch.long) if own is None else own for own in drawn])
         boxes, truths = self.proposals.boxes[chosen], self.proposals.truth[chosen]
-        labels = self.proposals.label[chosen] * (self.proposals.overlap[chosen] >= FOREGROUND)
+        labels = self.proposals.labels()[chosen]
         labels[[own is None for own in drawn]] = IGNORED
-        images = in_other_light(images, generator)
-        if self.mirror:
-            turned = torch.rand(len(images), generator=generator) < 0.5
-            images = torch.where(turned[:, None, None, None], images.flip(3), images)
-            boxes, truths = (
-                torch.where(turned[:, None, None], mirrored(b, images.shape[3]), b) for b in (boxes, truths)
-            )
-        return Windows(images.contiguous(memory_format=torch.channels_last), boxes), labels, encode(truths, boxes)
+        turned, width = torch.rand(len(images), generator=generator) < 0.5, images.shape[3]
+        images = torch.where(turned[:, None, None, None], images.flip(3), images)
+        boxes, truths = (torch.where(turned[:, None, None], mirrored(b, width), b) for b in (boxes, truths))
+        return Windows(in_other_light(images, generator), boxes), labels, encode(truths, boxes)
 
     def drawn(self, own: Int64[Tensor, "n"], generator: torch.Generator) -> Int64[Tensor, "rois"]:
         """An image's windows for a mini-batch, of the numbers of all of its own."""
-        overlap = self.proposals.overlap[own]
-        background = overlap < FOREGROUND
-        hard = background & (overlap >= self.lowest)
-        return draw(
-            own[overlap >= FOREGROUND], own[hard if hard.any() else background], self.rois, self.share, generator
-        )
+        known = self.proposals.overlap[own] >= FOREGROUND
+        return draw(own[known], own[~known], self.rois, self.share, generator)
 
 
 def mirrored(boxes: Float[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
@@ -157,57 +130,96 @@ def mirrored(boxes: Float[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
 
 @dataclass
 class FastRCNN:
-    """A detector with fit and predict. proposals: of images. training: its loss is multi_task_loss."""
+    """A detector with fit and predict. proposals: of images. training: its loss is multi_task_loss.
+
+    warm_up: how the network first learns to classify objects. searched: images whose proposals are learned from, the
+    first ones. rois: windows of an image in a mini-batch. least: score from which on a box is a detection.
+    suppression: IoU above which a surer box clears another of its class away. keep: detections of an image, at most.
+    """
 
     proposals: Callable[[Pictures], list[Tensor]]
     training: Training
     classes: int
-    build: Callable[[int], FastRCNNNetwork] = FastRCNNNetwork
     warm_up: Training | None = None
     searched: int | None = None
     rois: int = 32
-    lowest: float = 0.0
     least: float = 0.01
     suppression: float = 0.3
     keep: int = 100
     seed: int = 0
 
     def fit(self, images: Pictures, targets: Sequence[Target]) -> FastRCNN:
+        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from."""
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
+        labelled = LabelledProposals.of(self.proposals(images[: self.searched]), targets[: self.searched])
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.network_ = self.build(self.classes)
-            if self.warm_up:
-                learn_to_classify(self.network_, images, targets, self.pixels_, self.warm_up, self.network_.side * self.network_.stride, 0.0, self.seed)
-        images, targets = images[: self.searched], targets[: self.searched]
-        labelled = LabelledProposals.of(self.proposals(images), targets)
-        data = RoiBatches(images, labelled, self.pixels_, self.rois, lowest=self.lowest)
+            self.network_ = FastRCNNNetwork(self.classes)
+        if self.warm_up:
+            learn_to_classify(self.network_, images, targets, self.pixels_, self.warm_up, context=0.0, seed=self.seed)
+        data = RoiBatches(images[: self.searched], labelled, self.pixels_, self.rois)
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
 
     def predict(self, images: Pictures) -> list[Target]:
-        return [self.chosen(*said, images.shape[1:3]) for said in self.said(images)]
+        """The objects of each image, the surest first."""
+        return [self.detections(*said, images.shape[1:3]) for said in self.said(images, self.proposals(images))]
 
-    def said(self, images: Pictures, chunk: int = 20) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        proposals = self.proposals(images)
-        device = next(self.network_.parameters()).device
-        self.network_.eval()
+    def said(
+        self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 20
+    ) -> Iterator[tuple[Boxes, Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]]:
+        """Of each image its proposals, their probabilities, background first, and every class's offsets."""
+        device, network = next(self.network_.parameters()).device, self.network_.eval()
         for start in range(0, len(images), chunk):
             own = proposals[start : start + chunk]
             inputs = self.pixels_(images[start : start + chunk]).to(device, memory_format=torch.channels_last)
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
-                scores, offsets = self.network_.windows(self.network_.trunk(inputs), own)
+                scores, offsets = network.windows(network.trunk(inputs), own)
+            parts = scores.float().softmax(dim=1).cpu(), offsets.float().cpu()
             counts = [len(boxes) for boxes in own]
-            yield from zip(
-                own, scores.float().softmax(1).cpu().split(counts), offsets.float().cpu().split(counts), strict=True
-            )
+            yield from zip(own, *(part.split(counts) for part in parts), strict=True)
 
-    def chosen(self, boxes, scores, offsets, size):
+    def detections(
+        self,
+        boxes: Boxes,
+        scores: Float[Tensor, "n scores"],
+        offsets: Float[Tensor, "n classes 4"],
+        size: tuple[int, int],
+        regress: bool = True,
+    ) -> Target:
+        """An image's proposals, moved as their class says (or not), and thinned out class by class. §3.1."""
         where, label = (scores[:, 1:] > self.least).nonzero().unbind(1)
-        sure = scores[where, label + 1]
-        moved = clip(decode(offsets[where, label], boxes[where]), *size)
+        sure, moved = scores[where, label + 1], boxes[where]
+        if regress:
+            moved = clip(decode(offsets[where, label], moved), *size)
         stays = nms_by_class(moved, sure, label + 1, self.suppression)[: self.keep]
         return {"boxes": moved[stays], "labels": label[stays] + 1, "scores": sure[stays]}
 
     def parameters(self) -> Iterator[nn.Parameter]:
+        """The network's, for common.model_size."""
         return self.network_.parameters()
+
+
+def scenes_fast_rcnn(run: Run) -> FastRCNN:
+    """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
+    common = {"optimiser": ADAMW, "device": run.device, "say": run.say_step}
+    file = run.checkpoint("fast_rcnn")
+    epochs = run.pick(smoke=1, lecture=6, full=12)
+    return FastRCNN(
+        shared_proposals(run),
+        Training(epochs, 0.004, 4, loss=multi_task_loss, checkpoint=file, **common),
+        len(scenes(run.scale).classes),
+        Training(run.pick(smoke=1, lecture=3, full=10), 0.004, 64, **common),
+        searched=run.pick(smoke=6, lecture=1000, full=4000),
+        seed=run.seed,
+    )
+
+
+def pedestrians_fast_rcnn(run: Run) -> HalfSize:
+    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to classify first."""
+    proposals = Proposals(shared_proposals(run).propose, most=300)
+    epochs, file = run.pick(smoke=1, lecture=8), run.checkpoint("fast_rcnn")
+    training = Training(
+        epochs, 0.003, 2, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step
+    )
+    return HalfSize(FastRCNN(proposals, training, 1, rois=64, seed=run.seed))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
-from torch import nn
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
 
 from ch06_detection.box_crops import Stack
 from common.data.boxed import Target
@@ -18,7 +18,7 @@ from common.errors import Problem
 Pictures = UInt8[np.ndarray, "n height width 3"]
 
 
-def halved(images: Pictures) -> Pictures:
+def halved(images: Pictures) -> UInt8[np.ndarray, "n half_height half_width 3"]:
     """Every 2×2 pixels become their mean. Raises Problem where an image has an odd side."""
     n, height, width, _ = images.shape
     if height % 2 or width % 2:
@@ -61,7 +61,7 @@ class FrameWindows:
 
     def __call__(
         self, images: Stack, targets: Sequence[Target], generator: torch.Generator
-    ) -> tuple[Stack, list[Target]]:
+    ) -> tuple[Float[Tensor, "batch channels rows columns"], list[Target]]:
         """The windows, and the people whose middle lies in them, cut off at their borders."""
         height, width = self.size
         room = torch.tensor(images.shape[2:]) - torch.tensor(self.size) + 1

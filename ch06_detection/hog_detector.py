@@ -1,219 +1,241 @@
-"""The detector of Dalal & Triggs 2005: a linear SVM on HOG, at every place and size, taught by its own mistakes."""
+"""The detector of Dalal & Triggs 2005: linear SVMs on HOG, at every place and size, taught by their own mistakes.
+
+Positives are the objects of the training images, each brought to its class's window, and mirrored (§6.6, §4). Negatives
+are first windows at random; then, round by round, those that the detector takes for objects and are none (§4).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
-from ch06_detection.boxes import area, centre_form, clip, corner_form, iou, iou_of_pairs, nms_by_class
-from ch06_detection.dense_hog import Cells, scores_everywhere, windows_at
+from ch06_detection.boxes import area, clip, iou, nms_by_class
+from ch06_detection.dense_hog import Blocks, Cells, scores_everywhere, windows_at
+from ch06_detection.hog_windows import Found, Window, crops, described, placed, shaken
 from ch06_detection.image_pyramid import level_size, resized, scales
 from ch06_detection.matching_detections import place_in_group
 from common.data.boxed import Target
+from common.errors import Problem
+from common.run import Run
 
-CHUNK = 1 << 17
-SHARE = 0.02
-
-
-def grey(x):
-    return ((x @ np.array([77, 150, 29], np.int32)) >> 8).astype(np.uint8)[..., None]
-
-@dataclass(frozen=True)
-class Window:
-    rows: int
-    columns: int
-    height: float
-    width: float
-    cell: int
-    block: int
-
-    @property
-    def shape(self):
-        return self.rows - self.block + 1, self.columns - self.block + 1
-
-    def boxes(self, row, column, padding):
-        x = (column - padding + self.columns / 2) * self.cell
-        y = (row - padding + self.rows / 2) * self.cell
-        return np.stack([x - self.width / 2, y - self.height / 2, x + self.width / 2, y + self.height / 2], axis=-1)
+Pictures = UInt8[np.ndarray, "n height width 3"]
+PIXELS = 1 << 17  # of images at work at a time
+EXTREME = 0.02  # of the training objects, the share that may be smaller, or larger, than the pyramid's limits
 
 
-class Candidates(NamedTuple):
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
-    image: Tensor
-    level: Tensor
-    row: Tensor
-    column: Tensor
-
-    def take(self, w):
-        return Candidates(*(x[w] for x in self))
-
-
+@dataclass(eq=False)
 class HOGDetector:
-    def __init__(self, object_cells=56, margin=1, pixels_per_cell=4, cells_per_block=2, orientations=9,
-        norm="L2-Hys", transform_sqrt=False, padding=3, outside="edge", C=0.01, loss="hinge", rounds=2, mirrored=True, scale_step=1.2,
-        suppression=0.4, floor=-1.0, negatives=1000, fit_iou=0.65, most=60, per_round=400, random_images=200, sizes=None, seed=0, weight=None, jitter=0, grey=False):
-        self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
-        self.cells = Cells(pixels_per_cell, cells_per_block, orientations, norm, transform_sqrt, padding, outside)
+    """fit(images, targets), predict(images). One template a class, as wide and high as the class is on average.
 
-    def fit(self, images, targets):
-        if self.grey: images = grey(images)
-        import time
-        T = {}
-        t0 = time.process_time()
+    window: cells in an object's area. margin: cells around it. C: of the SVM. images: how many training images are used,
+    at most; random and mined: of how many of them negatives are taken, at the start and in each round. negatives: of a
+    class, at the start and in each round, at most. shaken: copies of each positive. suppression: the IoU above which a
+    surer box of its class clears a box away. floor: scores below are not detections. most: windows of a class and image
+    that are looked at. fits: the IoU of an object with its window below which it is no positive.
+    """
+
+    cells: Cells = Cells(pixels=4, padding=3)
+    window: float = 56
+    margin: int = 1
+    C: float = 0.01
+    rounds: int = 2
+    images: int = 2000
+    random: int = 150
+    mined: int = 300
+    negatives: int = 3000
+    shaken: int = 2
+    mirrored: bool = True
+    scale_step: float = 1.2
+    suppression: float = 0.4
+    floor: float = -1.0
+    most: int = 60
+    fits: float = 0.65
+    apart: float = 0.3
+    seed: int = 0
+    windows_: dict[int, Window] = field(default_factory=dict, init=False)
+
+    def fit(self, images: Pictures, targets: Sequence[Target]) -> HOGDetector:
+        """Templates for the classes of the targets. Raises Problem where there is no object to learn from."""
         rng = np.random.default_rng(self.seed)
-        boxes = torch.cat([t["boxes"] for t in targets]); labels = torch.cat([t["labels"] for t in targets])
-        owner = torch.repeat_interleave(torch.arange(len(targets)), torch.tensor([len(t["labels"]) for t in targets]))
-        H, W = images.shape[1:3]
-        whole = ((boxes[:, :2] > 0.5) & (boxes[:, 2] < W - 0.5)[:, None] & (boxes[:, 3] < H - 0.5)[:, None]).all(1)
-        self.windows_ = []
-        side = self.object_cells**0.5 * self.pixels_per_cell
-        self.classes_ = int(labels.max())
-        for c in range(1, self.classes_ + 1):
-            b = boxes[(labels == c) & whole]
-            aspect = ((b[:, 2] - b[:, 0]) / (b[:, 3] - b[:, 1])).log().mean().exp().item()
-            h, w = side / aspect**0.5, side * aspect**0.5
-            self.windows_.append(Window(round(h / self.pixels_per_cell) + 2 * self.margin, round(w / self.pixels_per_cell) + 2 * self.margin, h, w, self.pixels_per_cell, self.cells_per_block))
-        sizes = area(boxes[whole]).sqrt()
-        low, high = torch.quantile(sizes, torch.tensor([SHARE, 1 - SHARE])).tolist()
-        self.scales_ = scales(side / high, side / low, self.scale_step)
-        pos = []
-        for c, w in enumerate(self.windows_, 1):
-            m = (labels == c) & whole
-            pos.append(self.positives(images, owner[m].numpy(), boxes[m], w))
-        T["pos"] = time.process_time() - t0; t0 = time.process_time()
+        images, targets = images[: self.images], list(targets[: self.images])
+        if not sum(len(target["labels"]) for target in targets):
+            raise Problem("a detector cannot learn from images without objects: there is no box in the targets")
+        positives = self.positives(images, targets)
         order = rng.permutation(len(images))
-        self.templates_ = None
-        use = order[: self.random_images]
-        neg = self.false_windows(images[use], [targets[i] for i in use], rng)
-        T["rand"] = time.process_time() - t0; t0 = time.process_time()
-        self.train(pos, neg)
-        T["svm0"] = time.process_time() - t0; t0 = time.process_time()
-        at = 0
-        for r in range(self.rounds):
-            use = np.take(order, np.arange(at, at + self.per_round), mode="wrap"); at += self.per_round
-            hard = self.false_windows(images[use], [targets[i] for i in use], rng)
-            T[f"mine{r}"] = time.process_time() - t0; t0 = time.process_time()
-            neg = [np.concatenate([a, b]) for a, b in zip(neg, hard)]
-            self.train(pos, neg)
-            T[f"svm{r+1}"] = time.process_time() - t0; t0 = time.process_time()
-        self.times_ = T
-        self.shapes_ = [(len(p), len(n), p.shape[1]) for p, n in zip(pos, neg)]
+        self.coef_: list[np.ndarray] = []
+        use = order[: self.random]
+        negatives = self.false_windows(images[use], [targets[item] for item in use], rng)
+        self.train(positives, negatives)
+        for turn in range(self.rounds):
+            use = np.take(order, turn * self.mined + np.arange(min(self.mined, len(order))), mode="wrap")
+            hard = self.false_windows(images[use], [targets[item] for item in use], rng)
+            negatives = [np.concatenate(pair) for pair in zip(negatives, hard, strict=True)]
+            self.train(positives, negatives)
         return self
 
-    def positives(self, images, owner, boxes, w):
-        from torchvision.ops import roi_align
-        centre = centre_form(boxes)
-        f = (area(boxes) / (w.height * w.width)).sqrt()[:, None]
-        inner = corner_form(torch.cat([centre[:, :2], f * torch.tensor([[w.width, w.height]])], 1))
-        keep = iou_of_pairs(inner, boxes) >= self.fit_iou
-        centre, f, owner = centre[keep], f[keep], torch.from_numpy(owner)[keep]
-        if self.jitter:
-            g = torch.Generator().manual_seed(0)
-            centre, f, owner = (x.repeat_interleave(self.jitter + 1, 0) for x in (centre, f, owner))
-            j = torch.arange(len(f)) % (self.jitter + 1) > 0
-            u = (torch.rand((len(f), 3), generator=g) - 0.5) * j[:, None]
-            centre = centre + torch.cat([u[:, :2] * f * w.cell, torch.zeros(len(f), 2)], 1)
-            f = f * self.scale_step ** u[:, 2:]
-        full = torch.tensor([[w.columns + 2, w.rows + 2]]) * w.cell
-        region = corner_form(torch.cat([centre[:, :2], f * full], 1))
-        over = int(max(0, -region.min().item(), (region[:, 2].max() - images.shape[2]).item(), (region[:, 3].max() - images.shape[1]).item())) + 2
-        out = []
-        for some in range(0, len(images), step := max(1, CHUNK * 4 // images[0].size)):
-            mine = (owner >= some) & (owner < some + step)
-            if not mine.any(): continue
-            x = torch.from_numpy(images[some : some + step]).permute(0, 3, 1, 2).float()
-            x = torch.nn.functional.pad(x, (over,) * 4, mode="replicate")
-            rois = torch.cat([(owner[mine] - some)[:, None].float(), region[mine] + over], 1)
-            crop = roi_align(x, rois, ((w.rows + 2) * w.cell, (w.columns + 2) * w.cell), sampling_ratio=-1 if f.max() > 1 else 1, aligned=True)
-            out.append(crop.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy())
-        crops = np.concatenate(out)
-        if self.mirrored:
-            crops = np.concatenate([crops, np.ascontiguousarray(crops[:, :, ::-1])])
-        bare = replace(self.cells, padding=0)
-        h = bare.histograms(crops)[:, 1:-1, 1:-1]
-        return bare.normalised(h).reshape(len(crops), -1)
+    def positives(self, images: Pictures, targets: list[Target]) -> list[Float32[np.ndarray, "_ _"]]:
+        """For each class, the descriptors of its objects; sets the windows and the pyramid's scales.
 
-    def false_windows(self, images, targets, rng):
-        got = [[] for _ in self.windows_]; sc = [[] for _ in self.windows_]
-        for at, chunk, maps, cand in self.scan(images, rng):
-            for i in range(len(chunk)):
-                t = targets[at + i]
-                for c in range(1, self.classes_ + 1): pass
-            gt = [targets[at + i] for i in range(len(chunk))]
-            gb = torch.cat([t["boxes"] for t in gt]); gl = torch.cat([t["labels"] for t in gt])
-            gi = torch.repeat_interleave(torch.arange(len(gt)), torch.tensor([len(t["labels"]) for t in gt]))
-            o = iou(cand.boxes, gb) * ((cand.labels[:, None] == gl) & (cand.image[:, None] == gi))
-            cand = cand.take(o.max(1).values < 0.3 if len(gb) else slice(None))
-            for c, w in enumerate(self.windows_):
-                for l, blocks in enumerate(maps):
-                    own = cand.take((cand.labels == c + 1) & (cand.level == l))
-                    if len(own.scores):
-                        got[c].append(windows_at(blocks, w.shape, own.image.numpy(), own.row.numpy(), own.column.numpy()))
-                        sc[c].append(own.scores.numpy())
-        out = []
-        for g, s in zip(got, sc):
-            g, s = np.concatenate(g), np.concatenate(s)
-            best = np.argsort(-s)[: self.negatives]
-            out.append(g[best])
-        return out
+        Objects that are cut off by the image's border are left out, unless a class has no others.
+        """
+        boxes, labels = (torch.cat([target[key] for target in targets]) for key in ("boxes", "labels"))
+        owners = owners_of(targets)
+        low, high = boxes[:, :2] > 0.5, boxes[:, 2:] < torch.tensor(images.shape[2:0:-1]) - 0.5
+        whole = (low & high).all(dim=1)
+        side = math.sqrt(self.window) * self.cells.pixels
+        some = boxes[whole] if whole.any() else boxes
+        ends = torch.quantile(area(some).sqrt(), torch.tensor([EXTREME, 1 - EXTREME])).tolist()
+        self.scales_ = scales(side / ends[1], side / ends[0], self.scale_step)
+        self.windows_, features = {}, []
+        for label in labels.unique().tolist():
+            own = labels == label
+            own = own & whole if (own & whole).any() else own
+            size = boxes[own, 2:] - boxes[own, :2]
+            aspect = (size[:, 0] / size[:, 1]).log().mean().exp().item()
+            window = self.windows_[label] = Window.of_aspect(aspect, self.cells, self.window, self.margin)
+            middles, stay = placed(window, boxes[own], self.fits)
+            if not len(middles):
+                middles, stay = placed(window, boxes[own], 0.0)
+            cell = middles[:, 2] / window.width * self.cells.pixels
+            middles = shaken(middles, cell, self.shaken, self.scale_step, self.seed)
+            whose = owners[own][stay].repeat_interleave(self.shaken + 1)
+            features.append(described(crops(images, whose, middles, window), window, self.mirrored))
+        return features
 
-    def train(self, pos, neg):
+    def false_windows(
+        self, images: Pictures, targets: list[Target], rng: np.random.Generator
+    ) -> list[Float32[np.ndarray, "_ _"]]:
+        """For each class, the descriptors of the windows that are surest of it and overlap no object of it. §4.
+
+        Before there are templates: of windows at random.
+        """
+        kept: dict[int, list] = {label: [] for label in self.windows_}
+        for chunk, maps, found in self.scan(images, rng):
+            found = found.take(beside_objects(found, targets[chunk.start : chunk.stop], self.apart))
+            for label, window in self.windows_.items():
+                for level, blocks in enumerate(maps):
+                    own = found.take((found.labels == label) & (found.levels == level))
+                    places = (column.numpy() for column in (own.images, own.rows, own.columns))
+                    kept[label].append((own.scores.numpy(), windows_at(blocks, window.shape, *places)))
+        best = []
+        for some in kept.values():
+            scores, features = (np.concatenate(column) for column in zip(*some, strict=True))
+            best.append(features[np.argsort(-scores, kind="stable")[: self.negatives]])
+        return best
+
+    def train(self, positives: list[np.ndarray], negatives: list[np.ndarray]) -> None:
+        """A linear SVM for each class: its template and its threshold."""
         from sklearn.svm import LinearSVC
-        T = []
-        for c, (p, n) in enumerate(zip(pos, neg)):
-            svm = LinearSVC(C=self.C, class_weight=self.weight, loss=self.loss, dual=True, random_state=self.seed, max_iter=300, tol=1e-2)
-            svm.fit(np.concatenate([p, n]), np.repeat([1, 0], [len(p), len(n)]))
-            T.append((svm.coef_[0].reshape(*self.windows_[c].shape, -1).astype(np.float32), float(svm.intercept_[0])))
-        self.templates_ = T
 
-    def scan(self, images, rng=None, suppression=None):
-        H, W = images.shape[1:3]
-        step = max(1, CHUNK // (H * W))
-        for at in range(0, len(images), step):
-            chunk = images[at : at + step]
-            maps, cols = [], []
-            for l, s in enumerate(self.scales_):
-                size = level_size((H, W), s)
-                blocks = self.cells.blocks(resized(chunk, size))
-                maps.append(blocks)
-                for c, w in enumerate(self.windows_):
-                    if self.templates_ is None:
-                        d, a = (max(0, x - y + 1) for x, y in zip(blocks.shape[1:3], w.shape))
-                        score, floor = rng.random((len(chunk), d, a), np.float32), 1 - self.negatives * 1.5 / self.random_images / len(self.scales_) / max(1, d * a)
-                    else:
-                        t, b = self.templates_[c]
-                        score, floor = scores_everywhere(blocks, t) + b, self.floor
-                    n, r, k = np.nonzero(score > floor)
-                    box = w.boxes(r, k, self.padding) / np.array([size[1] / W, size[0] / H] * 2)
-                    cols.append((box, score[n, r, k], np.full(len(n), c + 1), n, np.full(len(n), l), r, k))
-            cand = Candidates(*(torch.from_numpy(np.concatenate(x)) for x in zip(*cols)))
-            cand = cand._replace(boxes=clip(cand.boxes.float(), H, W), scores=cand.scores.float())
-            self.n_cand = len(cand.scores) / len(chunk)
-            if self.templates_ is not None:
-                group = (cand.image * 100 + cand.labels).numpy()
-                order = np.lexsort((-cand.scores.numpy(), group))
-                order = order[place_in_group(group[order]) < self.most]
-                cand = cand.take(torch.from_numpy(order))
-                ends = np.searchsorted(cand.image.numpy(), np.arange(len(chunk) + 1))
-                kept = [a + nms_by_class(cand.boxes[a:b], cand.scores[a:b], cand.labels[a:b], self.suppression) for a, b in zip(ends[:-1], ends[1:])]
-                cand = cand.take(torch.cat(kept))
-            yield at, chunk, maps, cand
+        self.coef_, self.intercept_ = [], []
+        for window, yes, no in zip(self.windows_.values(), positives, negatives, strict=True):
+            svm = LinearSVC(C=self.C, loss="hinge", random_state=self.seed, tol=1e-2, max_iter=300)
+            svm.fit(np.concatenate([yes, no]), np.repeat([1, 0], [len(yes), len(no)]))
+            self.coef_.append(svm.coef_.reshape(*window.shape, -1).astype(np.float32))
+            self.intercept_.append(float(svm.intercept_[0]))
 
-    def predict(self, images):
-        if self.grey: images = grey(images)
-        out = []
-        for at, chunk, maps, cand in self.scan(images):
-            order = cand.scores.argsort(descending=True)
-            cand = cand.take(order)
-            for i in range(len(chunk)):
-                own = cand.take(cand.image == i)
-                out.append({"boxes": own.boxes, "labels": own.labels, "scores": own.scores})
-        return out
+    def search(self, images: Pictures, rng: np.random.Generator | None = None) -> tuple[list[Blocks], Found]:
+        """The blocks of each level, and all windows above the floor; without templates, windows at random from rng."""
+        size, maps, columns = images.shape[1:3], [], []
+        for level, scale in enumerate(self.scales_):
+            small = level_size(size, scale)
+            maps.append(self.cells.blocks(resized(images, small)))
+            for k, (label, window) in enumerate(self.windows_.items()):
+                if self.coef_:
+                    scores = scores_everywhere(maps[-1], self.coef_[k]) + np.float32(self.intercept_[k])
+                    floor = self.floor
+                else:
+                    scores, floor = self.by_chance(maps[-1], window, rng)
+                image, row, column = np.nonzero(scores > floor)
+                boxes = window.boxes(row, column, (small[0] / size[0], small[1] / size[1]))
+                labels, levels = (np.full(len(image), number) for number in (label, level))
+                columns.append((boxes, scores[image, row, column], labels, image, levels, row, column))
+        found = Found(*(torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True)))
+        found = found._replace(boxes=clip(found.boxes, *size))
+        return maps, found.take(area(found.boxes) > 0)  # in the padding, a box may lie outside
+
+    def scan(
+        self, images: Pictures, rng: np.random.Generator | None = None
+    ) -> Iterator[tuple[range, list[Blocks], Found]]:
+        """search, chunk by chunk: the numbers of its images, their blocks, and the windows that suppression leaves."""
+        step = max(1, PIXELS // math.prod(images.shape[1:3]))
+        for first in range(0, len(images), step):
+            chunk = images[first : first + step]
+            maps, found = self.search(chunk, rng)
+            yield range(first, first + len(chunk)), maps, self.suppressed(found, len(chunk)) if self.coef_ else found
+
+    def by_chance(
+        self, blocks: Blocks, window: Window, rng: np.random.Generator
+    ) -> tuple[Float32[np.ndarray, "n down across"], float]:
+        """Scores that mean nothing, and the one above which about as many lie as negatives are wanted of a level."""
+        n, rows, columns, _ = blocks.shape
+        places = [max(0, side - part + 1) for side, part in zip((rows, columns), window.shape, strict=True)]
+        wanted = 1.5 * self.negatives / self.random / len(self.scales_)
+        return rng.random((n, *places), np.float32), 1 - wanted / max(1, math.prod(places))
+
+    def suppressed(self, found: Found, count: int) -> Found:
+        """The surest windows of each class and image, without those that a surer one overlaps. Image by image, in order."""
+        group = (found.images * (1 + max(self.windows_)) + found.labels).numpy()
+        order = np.lexsort((-found.scores.numpy(), group))
+        found = found.take(torch.from_numpy(order[place_in_group(group[order]) < self.most]))
+        ends = np.searchsorted(found.images.numpy(), np.arange(count + 1))
+        stay = [
+            begin + nms_by_class(*(c[begin:end] for c in found[:3]), self.suppression)
+            for begin, end in zip(ends[:-1], ends[1:], strict=True)
+        ]
+        return found.take(torch.cat(stay))
+
+    def predict(self, images: Pictures) -> list[Target]:
+        """For each image, the boxes in it, their labels and scores, the surest first."""
+        answers = []
+        for chunk, _, found in self.scan(images):
+            for image in range(len(chunk)):
+                own = found.take(found.images == image)
+                answers.append({"boxes": own.boxes, "labels": own.labels, "scores": own.scores})
+        return answers
+
+    def every_window(self, image: UInt8[np.ndarray, "height width 3"]) -> Target:
+        """The windows of an image above the floor, before suppression."""
+        _, found = self.search(image[None])
+        return {"boxes": found.boxes, "labels": found.labels, "scores": found.scores}
+
+    def windows_of(self, size: tuple[int, int]) -> int:
+        """How many windows an image of this height and width has, at all levels, of all classes."""
+        count, cells = 0, self.cells
+        for scale in self.scales_:
+            blocks = [n // cells.pixels + 2 * cells.padding - cells.block + 1 for n in level_size(size, scale)]
+            for window in self.windows_.values():
+                count += math.prod(max(0, side - own + 1) for side, own in zip(blocks, window.shape, strict=True))
+        return count
+
+
+def owners_of(targets: Sequence[Target]) -> Tensor:
+    """The number of the image that each object lies in."""
+    return torch.repeat_interleave(torch.arange(len(targets)), torch.tensor([len(t["labels"]) for t in targets]))
+
+
+def beside_objects(found: Found, targets: Sequence[Target], apart: float) -> Bool[Tensor, "n"]:
+    """Which windows overlap no object of their class in their image by an IoU of `apart`."""
+    if not sum(len(target["labels"]) for target in targets):
+        return torch.ones(len(found.images), dtype=torch.bool)
+    boxes, labels = (torch.cat([target[key] for target in targets]) for key in ("boxes", "labels"))
+    same = (found.labels[:, None] == labels) & (found.images[:, None] == owners_of(targets))
+    return (iou(found.boxes, boxes) * same).max(dim=1).values < apart
+
+
+def scenes_detector(run: Run) -> HOGDetector:
+    """For scenes; settings chosen on validation scenes. Not yet fitted."""
+    sizes = run.pick(smoke=(96, 24, 24, 300), lecture=(2000, 150, 300, 3000))
+    images, random, mined, negatives = sizes
+    return HOGDetector(images=images, random=random, mined=mined, negatives=negatives, seed=run.seed)
+
+
+def pedestrians_detector(run: Run) -> HOGDetector:
+    """For people in frames of 768 × 576; settings chosen on validation frames. Not yet fitted."""
+    return HOGDetector(cells=Cells(pixels=6, padding=3), window=48, margin=2, mined=40, random=40, seed=run.seed)

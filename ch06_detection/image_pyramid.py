@@ -38,6 +38,6 @@ def resized(
     """The pictures at another height and width, by linear interpolation, smoothed where they shrink."""
     if images.shape[1:3] == size:
         return images
-    channels_first = torch.from_numpy(images).permute(0, 3, 1, 2)
+    channels_first = torch.tensor(images).permute(0, 3, 1, 2)
     level = interpolate(channels_first, size=size, mode="bilinear", antialias=True, align_corners=False)
     return np.ascontiguousarray(level.permute(0, 2, 3, 1).numpy())

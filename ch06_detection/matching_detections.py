@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +131,7 @@ def pairs(
     group: Int[np.ndarray, "n"],
     truths: Objects,
     truth_group: Int[np.ndarray, "m"],
+    *,
     later: Bool[np.ndarray, "m"],
     least: float,
 ) -> Pairs:
@@ -154,6 +156,7 @@ def match(
     targets: Sequence[Target],
     classes: int,
     thresholds: Sequence[float] = (0.5,),
+    *,
     most: int = 100,
     areas: tuple[float, float] = (0.0, math.inf),
 ) -> Matches:
@@ -176,7 +179,7 @@ def match(
     outside, found_outside = ((t.areas < areas[0]) | (t.areas > areas[1]) for t in (truths, found))
     ignored = difficult | outside
     limits = np.minimum(np.array(thresholds, float), ALMOST_ONE)
-    near = pairs(found, group, truths, truth_group, ignored, limits.min())
+    near = pairs(found, group, truths, truth_group, later=ignored, least=limits.min())
     truth, overlap = taken_in_turn(near, limits, len(found.labels), difficult)
     neither = np.where(truth >= 0, np.append(ignored, False)[truth], found_outside)
     surest = np.lexsort((-scores, found.labels))
@@ -197,7 +200,7 @@ def taken_in_turn(
     overlap = np.zeros((len(limits), n))
     taken = np.zeros((len(limits), len(endless)), bool)
     ends = np.searchsorted(near.turn, np.arange(near.turn.max(initial=-1) + 2))
-    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+    for begin, end in pairwise(ends):
         detection, wanted, value = (column[begin:end] for column in near[1:])
         free = (value >= limits[:, None]) & ~taken[:, wanted]
         starts = np.flatnonzero(np.diff(detection, prepend=-1))

@@ -1,17 +1,17 @@
 """The same detectors on real people: a film of a campus, with boxes drawn by hand.
 
 Question   What is the order of the detectors on real frames, of one class that hardly changes its shape?
-Method     PETS 2009 S2.L1, with the boxes of MOTChallenge 2015 (Leal-Taixé et al. 2015): trained on its first 320 frames,
-           judged on the frames after them. HOG + SVM as in Dalal & Triggs 2005; R-CNN, Fast R-CNN; SSD from random
+Method     PETS 2009 S2.L1 with MOTChallenge 2015's boxes (Leal-Taixé et al. 2015): trained on its first 320 frames,
+           judged on frames after them. HOG + SVM as in Dalal & Triggs 2005; R-CNN; Fast R-CNN; SSD, from random
            weights and with the first blocks of MobileNetV2 (Sandler et al. 2018).
 Rival      OpenCV's people detector, HOG + SVM with the weights of Dalal & Triggs, as a reference: trained on other
            people, in other places.
 Differs    The networks look at frames of half the size. Proposals of selective search, too, come from those.
 Costs      90 s on two cores; nothing without the film.
 
-A camera that does not move makes this easy: trees, cones and cars of the judged frames stood at the same place in training,
-and so did some of the people, seconds before. It shows that these programs find small real people among clutter they know. It
-does not show that they would anywhere else.
+A camera that does not move makes this easy: trees, cones and cars of the judged frames stood at the same place in
+training, and so did some of the people, seconds before. It shows that these programs find small real people among
+clutter they know. It does not show that they would anywhere else.
 """
 
 from __future__ import annotations

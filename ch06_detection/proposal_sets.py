@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
 from ch06_detection.grouping import FAST, propose_all
+from ch06_detection.warped_crops import Pictures
 from common.data.boxed import Target
+from common.errors import Problem
 from common.run import Run
 
-Pictures = UInt8[np.ndarray, "n height width 3"]
+FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Proposals:
     cost: dict[tuple, float] = field(default_factory=dict, repr=False)
 
     def __call__(self, images: Pictures) -> list[Tensor]:
-        names = [(zlib.crc32(image), zlib.adler32(image), image.shape) for image in map(np.ascontiguousarray, images)]
+        names = self.names(images)
         new = {name: item for item, name in enumerate(names) if name not in self.kept}
         if new:
             start = time.perf_counter()
@@ -49,10 +51,11 @@ class Proposals:
     def seconds(self, images: Pictures) -> float:
         """What these images' proposals have cost when they were made, by the clock."""
         self(images)
-        return sum(
-            self.cost[zlib.crc32(image), zlib.adler32(image), image.shape]
-            for image in map(np.ascontiguousarray, images)
-        )
+        return sum(self.cost[name] for name in self.names(images))
+
+    def names(self, images: Pictures) -> list[tuple]:
+        """What each image is remembered by: two checksums of its pixels, and its shape."""
+        return [(zlib.crc32(image), zlib.adler32(image), image.shape) for image in map(np.ascontiguousarray, images)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +72,11 @@ class LabelledProposals:
     truth: Boxes
 
     @classmethod
-    def of(cls, proposals: Sequence[Boxes], targets: Sequence[Target]) -> LabelledProposals:
-        """The proposals, and the objects' own boxes with them."""
-        parts = []
+    def of(cls, proposals: Sequence[Tensor], targets: Sequence[Target], with_truths: bool = True) -> LabelledProposals:
+        """The proposals, and the objects' own boxes before them, if wanted. Raises Problem where there is no box."""
+        parts: list[tuple[Tensor, ...]] = []
         for number, (proposed, target) in enumerate(zip(proposals, targets, strict=True)):
-            boxes = torch.cat([target["boxes"], proposed])
+            boxes = torch.cat([target["boxes"], proposed]) if with_truths else proposed
             overlap, best = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.long)
             if len(target["boxes"]):
                 overlap, best = iou(boxes, target["boxes"]).max(dim=1)
@@ -81,7 +84,13 @@ class LabelledProposals:
             else:
                 label, truth = best, boxes
             parts.append((torch.full_like(best, number), boxes, overlap, label, truth))
+        if not sum(len(boxes) for _, boxes, *_ in parts):
+            raise Problem("there is nothing to learn from: no image has an object or a proposal")
         return cls(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def labels(self) -> Int64[Tensor, "n"]:
+        """The object's label where a proposal lies on one, 0 where it is background."""
+        return self.label * (self.overlap >= FOREGROUND)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -111,4 +120,5 @@ def shared_proposals(run: Run) -> Proposals:
     def propose(images: Pictures) -> list[Tensor]:
         return propose_all(images, FAST, workers=run.pick(smoke=1, lecture=2), seed=run.seed)
 
-    return run.shared.setdefault(("selective search", run.seed), (Proposals(propose), 0.0))[0]
+    new = Proposals(propose, most=run.pick(smoke=30, lecture=150))
+    return run.shared.setdefault(("selective search", run.seed), (new, 0.0))[0]

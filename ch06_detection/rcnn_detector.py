@@ -1,71 +1,46 @@
 """R-CNN: a network looks at every proposal; linear SVMs say what it saw, and ridge regression mends its box.
 
-Method     Girshick et al. 2014: §2.1 warped proposals; §2.3 fine-tuning with a quarter of objects in each batch, then
-           one linear SVM a class with hard negatives; appendix C, Eq. (1)–(5), box regression.
+Method     Girshick et al. 2014: §2.3 fine-tuning with a quarter of objects in each batch, then one linear SVM a class;
+           appendix C, box regression; non-maximum suppression class by class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
-from ch06_detection.boxes import Boxes, clip, decode, encode, iou, nms_by_class
-from ch06_detection.first_lessons import in_other_light, learn_to_classify
-from ch06_detection.proposal_sets import LabelledProposals, Pictures, Proposals, draw
-from ch06_detection.ssd_network import Residual, convolution
-from ch06_detection.warped_crops import CONTEXT, Crops, warp, warp_all, with_context
+from ch06_detection.boxes import Boxes, clip, decode, encode, nms_by_class
+from ch06_detection.frames import HalfSize
+from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
+from ch06_detection.rcnn_heads import RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
+from ch06_detection.region_network import STRIDE, RegionNetwork, in_other_light, learn_to_classify
+from ch06_detection.warped_crops import CONTEXT, Crops, Pictures, warp, warp_all, with_context
 from common.data.boxed import Target
+from common.data.scenes import scenes
 from common.image_classifier import Pixels
+from common.run import Run
 from common.train import History, Training, half_pays
 
-FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one: in fine-tuning
-NEGATIVE = 0.3  # IoU with every object of a class, up to which a proposal is a negative of the class's SVM
-NEAR = 0.6  # IoU with an object, from which on a proposal teaches box regression
-LENGTH = 20.0  # mean length of the features that SVMs and regression are given, as in the paper's program
-
-
-class RCNNNetwork(nn.Module):
-    """The trunk of Fast R-CNN here, two layers, and scores of the classes; background comes first."""
-
-    def __init__(self, classes: int, width: int = 24, side: int = 32, hidden: int = 256, dropout: float = 0.2) -> None:
-        super().__init__()
-        self.side = side
-        self.trunk = nn.Sequential(
-            convolution(3, width, 2),
-            convolution(width, 2 * width, 2),
-            convolution(2 * width, 4 * width, 2),
-            Residual(4 * width),
-        )
-        self.layers = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(4 * width * (side // 8) ** 2, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-        )
-        self.score = nn.Linear(hidden, classes + 1)
-
-    def forward(self, crops: Crops) -> Float[Tensor, "n scores"]:
-        return self.score(self.layers(self.trunk(crops)))
-
-    def features(self, crops: Crops):
-        """The trunk's map, averaged to 2x2, and what the last layer sees, and scores."""
-        maps = self.trunk(crops)
-        seen = self.layers(maps)
-        return nn.functional.adaptive_avg_pool2d(maps, 2).flatten(1), seen, self.score(seen)
+NEGATIVE = 0.3  # IoU with all objects of a class, below which a proposal is a negative of its SVM: §2.3
+NEAR = 0.6  # IoU with an object, from which on a proposal teaches box regression: appendix C
+LENGTH = 20.0  # mean length of features before SVMs and regression, as in the paper's program
+BARE = (1.0, 1.0)  # Eq. (1)–(4) are the chapter's offsets without variances
+LEAST = {"svm": 0.1, "softmax": 0.01}  # scores from which on a box is a detection
+ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)
 
 
 @dataclass
 class CropBatches:
-    """Labelled proposals, as common.train.Batches: a quarter of each batch are objects, drawn from all images. §2.3."""
+    """Labelled proposals, as common.train.Batches: of each batch a quarter are objects, drawn from all images. §2.3.
+
+    crops: of an epoch. side: pixels of a crop.
+    """
 
     images: Pictures
     proposals: LabelledProposals
@@ -75,25 +50,24 @@ class CropBatches:
     share: float = 0.25
 
     def __post_init__(self) -> None:
-        object_ = self.proposals.overlap >= FOREGROUND
-        self.foreground, self.background = object_.nonzero()[:, 0], (~object_).nonzero()[:, 0]
+        known = self.proposals.overlap >= FOREGROUND
+        self.foreground, self.background = known.nonzero()[:, 0], (~known).nonzero()[:, 0]
 
     def __len__(self) -> int:
-        return self.crops if len(self.proposals) else 0
+        return self.crops
 
-    def batch(self, index: Int64[Tensor, "batch"], generator: torch.Generator):
+    def batch(self, index: Int64[Tensor, "batch"], generator: torch.Generator) -> tuple[Crops, Int64[Tensor, "batch"]]:
         chosen = draw(self.foreground, self.background, len(index), self.share, generator)
         chosen = chosen[torch.randperm(len(chosen), generator=generator)]
         images = self.pixels(self.images[self.proposals.image[chosen].numpy()])
         crops = warp(images, with_context(self.proposals.boxes[chosen]), self.side)
         turned = torch.rand(len(crops), generator=generator) < 0.5
-        crops = in_other_light(torch.where(turned[:, None, None, None], crops.flip(3), crops), generator)
-        labels = self.proposals.label[chosen] * (self.proposals.overlap[chosen] >= FOREGROUND)
-        return crops.contiguous(memory_format=torch.channels_last), labels
+        crops = torch.where(turned[:, None, None, None], crops.flip(3), crops)
+        return in_other_light(crops, generator), self.proposals.labels()[chosen]
 
 
 class Looks(NamedTuple):
-    """What the network saw in boxes: the trunk's map, the last layer's features, scores before the softmax."""
+    """What the network saw in boxes: the trunk's maps (2×2 means), the last layer's features, scores (no softmax)."""
 
     boxes: Boxes
     maps: Float[Tensor, "n maps"]
@@ -101,152 +75,132 @@ class Looks(NamedTuple):
     logits: Float[Tensor, "n scores"]
 
 
-class RidgeBoxes:
-    """Offsets of boxes as linear functions of features, class by class. Girshick et al. 2014, appendix C, Eq. (1)–(5)."""
-
-    def __init__(self, penalty: float) -> None:
-        self.penalty = penalty
-
-    def fit(
-        self, features: Float[Tensor, "n d"], offsets: Float[Tensor, "n 4"], labels: Int64[Tensor, "n"], classes: int
-    ) -> RidgeBoxes:
-        """Eq. (5): argmin Σ ‖t − Wᵀφ‖² + λ‖W‖², solved for each class; a class without boxes moves none."""
-        self.weights_ = torch.zeros(classes, features.shape[1] + 1, 4)
-        for label in labels.unique().tolist():
-            own = with_one(features[labels == label]).double()
-            gram = own.T @ own + self.penalty * torch.eye(own.shape[1], dtype=torch.double)
-            self.weights_[label - 1] = torch.linalg.solve(gram, own.T @ offsets[labels == label].double()).float()
-        return self
-
-    def predict(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n classes 4"]:
-        """Every class's offsets."""
-        return torch.einsum("nd,cdo->nco", with_one(features), self.weights_)
-
-
-def with_one(features: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
-    """The features, and a 1 for the intercept."""
-    return torch.cat([features, features.new_ones(len(features), 1)], dim=1)
-
-
 @dataclass
 class RCNN:
     """A detector with fit and predict. proposals: of images. training: of the network on warped proposals.
 
     warm_up: how the network first learns to classify objects. searched: images whose proposals are learned from, the
-    first ones. mined: of these, those that SVMs and regression learn from. crops: of an epoch. C: of the SVMs.
-    penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are mended.
+    first ones. mined: of these, those whose proposals SVMs and regression are given. crops: of an epoch. C: of the
+    SVMs. penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are mended.
     """
 
     proposals: Callable[[Pictures], list[Tensor]]
     training: Training
     classes: int
-    build: Callable[[int], RCNNNetwork] = RCNNNetwork
     warm_up: Training | None = None
     searched: int | None = None
     mined: int | None = None
     crops: int = 20_000
+    side: int = 4  # cells: crops of 32 pixels
     C: float = 0.01
     penalty: float = 1000.0
-    suppression: float = 0.3
-    keep: int = 100
     scorer: str = "svm"
     regress: bool = True
+    suppression: float = 0.3
+    keep: int = 100
     seed: int = 0
 
     def fit(self, images: Pictures, targets: Sequence[Target]) -> RCNN:
+        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from."""
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
+        labelled = LabelledProposals.of(self.proposals(images[: self.searched]), targets[: self.searched])
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.network_ = self.build(self.classes)
-            if self.warm_up:
-                learn_to_classify(
-                    self.network_, images, targets, self.pixels_, self.warm_up, self.network_.side, CONTEXT, self.seed
-                )
-        images, targets = images[: self.searched], targets[: self.searched]
-        labelled = LabelledProposals.of(self.proposals(images), targets)
-        data = CropBatches(images, labelled, self.pixels_, self.network_.side, self.crops)
+            self.network_ = RegionNetwork(self.classes, self.side)
+        if self.warm_up:
+            learn_to_classify(
+                self.network_, images, targets, self.pixels_, self.warm_up, context=CONTEXT, seed=self.seed
+            )
+        data = CropBatches(images, labelled, self.pixels_, self.side * STRIDE, self.crops)
         self.history_: History = self.training(self.network_, data, self.seed)
-        self.fit_heads(images[: self.mined], targets[: self.mined])
+        truths = list(self.looks(images, [target["boxes"] for target in targets]))
+        scale = LENGTH / torch.cat([look.features for look in truths]).norm(dim=1).mean()
+        self.scale_ = float(scale.nan_to_num(1.0, posinf=1.0))  # where there is no object
+        self.fit_heads(images[: self.mined], targets[: self.mined], truths, targets)
         return self
 
-    def fit_heads(self, images: Pictures, targets: Sequence[Target]) -> None:
-        proposals = [torch.cat([t["boxes"], boxes]) for t, boxes in zip(targets, self.proposals(images), strict=True)]
+    def fit_heads(self, images: Pictures, targets: Sequence[Target], truths: list[Looks], of: Sequence[Target]) -> None:
+        """SVMs: objects of all images (truths, of) against proposals of some. Regression: of proposals near objects."""
+        proposals = self.proposals(images)
         looks = list(self.looks(images, proposals))
-        features = torch.cat([look.features for look in looks])
-        maps = torch.cat([look.maps for look in looks])
-        self.scales_ = LENGTH / features.norm(dim=1).mean(), LENGTH / maps.norm(dim=1).mean()
-        features, maps = features * self.scales_[0], maps * self.scales_[1]
-        overlap = torch.cat([overlap_by_class(b, t, self.classes) for b, t in zip(proposals, targets, strict=True)])
-        truth = torch.cat([torch.arange(len(b)) < len(t["boxes"]) for b, t in zip(proposals, targets, strict=True)])
-        own = torch.cat([torch.cat([t["labels"], torch.zeros(len(b) - len(t["labels"]), dtype=torch.long)]) for b, t in zip(proposals, targets, strict=True)])
-        self.svms_ = torch.zeros(self.classes, features.shape[1] + 1)
-        for k in range(self.classes):
-            self.svms_[k] = svm_with_hard_negatives(features[own == k + 1], features[(overlap[:, k] < NEGATIVE) & ~truth | (truth & (own != k + 1) & (overlap[:, k] < NEGATIVE))], self.C, self.seed)
-        labelled = LabelledProposals.of([b[len(t["boxes"]):] for b, t in zip(proposals, targets, strict=True)], targets)
-        near = labelled.overlap >= NEAR
-        offsets = encode(labelled.truth[near], labelled.boxes[near], (1.0, 1.0))
-        self.ridge_ = RidgeBoxes(self.penalty).fit(maps[near], offsets, labelled.label[near], self.classes)
+        features = torch.cat([look.features for look in looks]) * self.scale_
+        overlaps = zip(proposals, targets, strict=True)
+        overlap = torch.cat([overlap_by_class(boxes, target, self.classes) for boxes, target in overlaps])
+        objects = torch.cat([look.features for look in truths]) * self.scale_
+        labels = torch.cat([target["labels"] for target in of])
+        self.svms_ = torch.stack([
+            svm_with_hard_negatives(objects[labels == k + 1], features[overlap[:, k] < NEGATIVE], self.C, self.seed)
+            for k in range(self.classes)
+        ])  # fmt: skip
+        labelled = LabelledProposals.of(proposals, targets, with_truths=False)
+        maps, near = torch.cat([look.maps for look in looks]), labelled.overlap >= NEAR
+        offsets = encode(labelled.truth[near], labelled.boxes[near], BARE)
+        self.ridge_ = RidgeBoxes(self.penalty).fit(self.long(maps[near]), offsets, labelled.label[near], self.classes)
 
-    def looks(self, images: Pictures, proposals: Sequence[Boxes], chunk: int = 4) -> Iterator[Looks]:
+    def long(self, maps: Float[Tensor, "n maps"]) -> Float[Tensor, "n maps"]:
+        """Every map at the same length."""
+        return LENGTH * torch.nn.functional.normalize(maps, dim=1)
+
+    def looks(self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 4) -> Iterator[Looks]:
         """What the network sees in each image's boxes."""
-        device, side = next(self.network_.parameters()).device, self.network_.side
-        self.network_.eval()
+        device, side, network = next(self.network_.parameters()).device, self.side * STRIDE, self.network_.eval()
         for start in range(0, len(images), chunk):
             own = proposals[start : start + chunk]
             inputs = self.pixels_(images[start : start + chunk])
+            pairs = zip(inputs, own, strict=True)
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
-                crops = torch.cat([warp_all(image, with_context(boxes), side) for image, boxes in zip(inputs, own, strict=True)])
-                seen = self.network_.features(crops.to(device, memory_format=torch.channels_last))
+                crops = torch.cat([warp_all(image, with_context(boxes), side) for image, boxes in pairs])
+                maps = network.trunk(crops.to(device, memory_format=torch.channels_last))
+                features = network.layers(maps)
+                means = torch.nn.functional.adaptive_avg_pool2d(maps, 2).flatten(1)
+                seen = [part.float().cpu() for part in (means, features, network.score(features))]
             counts = [len(boxes) for boxes in own]
-            yield from map(Looks, own, *(part.float().cpu().split(counts) for part in seen))
+            yield from map(Looks, own, *(part.clone().split(counts) for part in seen))
 
     def predict(self, images: Pictures) -> list[Target]:
-        return [self.detections(look, images.shape[1:3]) for look in self.looks(images, self.proposals(images))]
+        """The objects of each image, the surest first. A score is the logistic function of a margin, or a softmax."""
+        size = images.shape[1:3]
+        looks = self.looks(images, self.proposals(images))
+        return [self.detections(look, size, self.scorer, self.regress) for look in looks]
 
-    def detections(self, look: Looks, size, scorer: str | None = None, regress: bool | None = None) -> Target:
-        regress = self.regress if regress is None else regress
-        if (scorer or self.scorer) == "svm":
-            margins = with_one(look.features * self.scales_[0]) @ self.svms_.T
-            scores, least = margins.sigmoid(), 0.2
-        else:
-            scores, least = look.logits.softmax(1)[:, 1:], 0.01
-        where, label = (scores > least).nonzero().unbind(1)
-        sure = scores[where, label]
-        boxes = look.boxes[where]
+    def detections(self, look: Looks, size: tuple[int, int], scorer: str, regress: bool) -> Target:
+        """What an image's boxes are called, moved or not, and thinned out."""
+        by_svm = (with_one(look.features * self.scale_) @ self.svms_.T).sigmoid()
+        scores = by_svm if scorer == "svm" else look.logits.softmax(dim=1)[:, 1:]
+        where, label = (scores > LEAST[scorer]).nonzero().unbind(1)
+        sure, boxes = scores[where, label], look.boxes[where]
         if regress:
-            offsets = self.ridge_.predict(look.maps * self.scales_[1])
-            boxes = clip(decode(offsets[where, label], boxes, (1.0, 1.0)), *size)
+            offsets = self.ridge_.predict(self.long(look.maps))[where, label]
+            boxes = clip(decode(offsets, boxes, BARE), *size)
         stays = nms_by_class(boxes, sure, label + 1, self.suppression)[: self.keep]
         return {"boxes": boxes[stays], "labels": label[stays] + 1, "scores": sure[stays]}
 
-    def parameters(self):
+    def parameters(self) -> Iterator[Tensor]:
+        """The network's, the SVMs' and the regression's, for common.model_size."""
         yield from self.network_.parameters()
         yield from (self.svms_, self.ridge_.weights_)
 
 
-def overlap_by_class(boxes: Boxes, target: Target, classes: int) -> Float[Tensor, "n classes"]:
-    """IoU of each box with the object of each class that it overlaps most; 0 where there is none."""
-    best = torch.zeros(len(boxes), classes)
-    for label in target["labels"].unique().tolist():
-        best[:, label - 1] = iou(boxes, target["boxes"][target["labels"] == label]).amax(dim=1)
-    return best
+def scenes_rcnn(run: Run) -> RCNN:
+    """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
+    common = {"optimiser": ADAMW, "device": run.device, "say": run.say_step}
+    file = run.checkpoint("rcnn")
+    return RCNN(
+        shared_proposals(run),
+        Training(run.pick(smoke=1, lecture=3, full=8), 0.003, 128, checkpoint=file, **common),
+        len(scenes(run.scale).classes),
+        Training(run.pick(smoke=1, lecture=3, full=10), 0.004, 64, **common),
+        searched=run.pick(smoke=6, lecture=1000, full=4000),
+        mined=run.pick(smoke=3, lecture=300, full=1000),
+        crops=run.pick(smoke=64, lecture=25_000),
+        seed=run.seed,
+    )
 
 
-def svm_with_hard_negatives(
-    positives: Float[Tensor, "p d"], negatives: Float[Tensor, "q d"], C: float, seed: int, first: int = 3000
-) -> Float[Tensor, "e"]:
-    """A linear SVM of some negatives, then once more with those of all that lie within its margin. §2.3."""
-    from sklearn.svm import LinearSVC
-
-    if not len(positives) or not len(negatives):
-        return torch.cat([positives.new_zeros(positives.shape[1]), positives.new_tensor([-9.0])])
-    generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(negatives), generator=generator)[:first]
-    for _ in range(2):
-        x = torch.cat([positives, negatives[chosen]]).numpy()
-        y = np.arange(len(x)) < len(positives)
-        svm = LinearSVC(C=C, loss="hinge", dual=True, intercept_scaling=10.0, random_state=seed, max_iter=2000).fit(x, y)
-        weights = torch.tensor(np.append(svm.coef_[0], svm.intercept_[0]), dtype=torch.float32)
-        margins = with_one(negatives) @ weights
-        chosen = torch.cat([chosen, (margins > -1).nonzero()[:, 0]]).unique()
-    return weights
+def pedestrians_rcnn(run: Run) -> HalfSize:
+    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to classify first."""
+    proposals = Proposals(shared_proposals(run).propose, most=300)
+    epochs, file = run.pick(smoke=1, lecture=3), run.checkpoint("rcnn")
+    training = Training(epochs, 0.003, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step)
+    crops = run.pick(smoke=64, lecture=15_000)
+    return HalfSize(RCNN(proposals, training, 1, mined=run.pick(smoke=2, lecture=60), crops=crops, seed=run.seed))

@@ -15,9 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
 from ch06_detection.boxes import Boxes
 from ch06_detection.drawn_boxes import outline
@@ -104,7 +102,9 @@ def draw_moves(axis: Axes, image: UInt8[np.ndarray, "height width 3"], defaults:
     draw_frame(axis, image, "offsets move their corners")
     for x, y in ((0, 1), (2, 3)):
         arrows = (defaults[:, x], defaults[:, y], moves[:, x], moves[:, y])
-        axis.quiver(*arrows, angles="xy", scale_units="xy", scale=1, color="white", width=0.006)
+        axis.quiver(
+            *(part.numpy() for part in arrows), angles="xy", scale_units="xy", scale=1, color="white", width=0.006
+        )
 
 
 def draw_training(losses: list[float], epochs: int) -> Figure:

@@ -4,7 +4,7 @@ Question   The paper's ablation took away one thing after the other from a detec
            left of its findings in seconds of training, and how sure are they?
 Method     Liu et al. 2016 (SSD), §3.1, Tables 2 and 3: augmentation, the shapes of default boxes, the number of feature
            maps; and, of §2.2, hard negatives at 3 : 1. One change at a time.
-Differs    600 scenes and eight epochs for each variant, from a trunk that has learned to name objects; fewer maps keep
+Differs    300 scenes and six epochs for each variant, from a trunk that has learned to name objects; fewer maps keep
            all shapes of default boxes, on the finest map that is left, where the paper keeps the number of boxes.
            Besides, two choices that are not the paper's: a finer map that is told what the next one knows, and the
            trunk's first lessons.
@@ -30,7 +30,7 @@ from common.run import Run
 if TYPE_CHECKING:
     from common.paired import Comparison
 
-SMALL = SceneSSD(epochs=8, width=16, warm_up=0)
+SMALL = SceneSSD(epochs=6, width=16, warm_up=0)
 CHANGES = {
     "two maps": {"maps": 2},
     "one map": {"maps": 1},
@@ -87,10 +87,10 @@ def taught_trunk(run: Run, train: BoxedImages, epochs: int) -> nn.Module:
 
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
-    base = replace(SMALL, epochs=run.pick(smoke=1, lecture=8))
-    train = sets.train.take(slice(run.pick(smoke=32, lecture=600)))
-    test = sets.test.take(slice(run.pick(smoke=16, lecture=300)))
-    taught = sets.train.take(slice(run.pick(smoke=32, lecture=2000)))
+    base = replace(SMALL, epochs=run.pick(smoke=1, lecture=6))
+    train = sets.train.take(slice(run.pick(smoke=32, lecture=300)))
+    test = sets.test.take(slice(run.pick(smoke=16, lecture=200)))
+    taught = sets.train.take(slice(run.pick(smoke=32, lecture=1000)))
     study = Study(run, train, test, taught_trunk(run, taught, run.pick(smoke=1, lecture=4)))
     study.measure(BASE, base)
     changes = dict(list(CHANGES.items())[: run.pick(smoke=1, lecture=len(CHANGES))])

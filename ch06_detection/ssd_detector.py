@@ -22,7 +22,7 @@ from ch06_detection.box_crops import BoxCrops
 from ch06_detection.boxes import Boxes, clip, decode, nms_by_class
 from ch06_detection.default_boxes import boxes_of_shapes
 from ch06_detection.multibox import NEGATIVES, match_batch, multibox_loss
-from ch06_detection.ssd_network import SSD
+from ch06_detection.ssd_network import SSD, stage_channels
 from common.data.boxed import Target
 from common.image_classifier import LabelledImages, Pixels, in_chunks
 from common.train import History, Training
@@ -77,8 +77,9 @@ class SSDDetector:
     """A network that is built when it sees its data, with fit and predict.
 
     build: makes the network for so many classes. training: how it learns; its loss is the multibox loss. shapes: width
-    and height of the default boxes of a cell, for each map. warm_up: how the trunk first learns to classify cut out objects. augment, light: see
-    BoxedBatches. mirrored: answers from each image and its mirror image together. least, suppression, keep: see chosen.
+    and height of the default boxes of a cell, for each map. warm_up: how the trunk first learns to name objects that
+    are cut out. augment, light: see BoxedBatches. mirrored: it answers from an image and its mirror image together.
+    least, suppression, keep: see chosen.
     """
 
     build: Callable[[int], SSD]
@@ -101,7 +102,7 @@ class SSDDetector:
             torch.manual_seed(self.seed)
             self.network_ = self.build(self.classes)
             if self.warm_up:
-                self.warm_up_: History = learn_to_classify(self, images, targets)
+                self.warm_up_: History | None = learn_to_name(self, images, targets)
         size = getattr(self.augment, "size", images.shape[1:3])
         data = BoxedBatches(images, targets, self.pixels_, self.defaults(size), self.augment, self.light)
         self.history_: History = self.training(self.network_, data, self.seed)
@@ -162,15 +163,20 @@ def mean_with_mirrored(
     return (offsets + back) / 2, (logits + mirrored_logits.float().cpu()[:, places]) / 2
 
 
-def learn_to_classify(detector: SSDDetector, images: Pictures, targets: Sequence[Target]) -> History:
-    """Teach the detector's first two stages which class each object is, cut out with a margin; the maps' mean says it."""
-    cuts, labels = [], []
-    for start in range(0, len(images), 100):
-        some = [target["boxes"] for target in targets[start : start + 100]]
-        cuts.append(roi_align(detector.pixels_(images[start : start + 100]), [squares(b) for b in some], CUT))
+def learn_to_name(detector: SSDDetector, images: Pictures, targets: Sequence[Target]) -> History | None:
+    """Teach the detector's first two stages the class of each object, cut out with a margin.
+
+    The class is said from the mean of the second map. None where there are no two objects.
+    """
     labels = torch.cat([target["labels"] for target in targets]) - 1
+    if len(labels) < 2:
+        return None
+    cuts = []
+    for start in range(0, len(images), CHUNK):
+        some = [squares(target["boxes"]) for target in targets[start : start + CHUNK]]
+        cuts.append(roi_align(detector.pixels_(images[start : start + CHUNK]), some, CUT))
     stages = detector.network_.stages[:2]
-    head = nn.Linear(stages[-1](stages[0](torch.cat(cuts[:1])[:2])).shape[1], detector.classes)
+    head = nn.Linear(stage_channels(stages[-1]), detector.classes)
     classifier = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
     return detector.warm_up(classifier, LabelledImages(torch.cat(cuts), labels, mirrored), detector.seed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -47,7 +48,7 @@ class SceneSSD:
 
     def shapes(self) -> list[Float[Tensor, "boxes 2"]]:
         """Of a cell's default boxes, map by map. What fewer maps leave out, the finest that is left takes on."""
-        cells = [sizes_of_a_cell(*ends, self.ratios) for ends in zip(SCENE_SIZES, SCENE_SIZES[1:], strict=False)]
+        cells = [sizes_of_a_cell(*ends, self.ratios) for ends in pairwise(SCENE_SIZES)]
         skipped = len(cells) - self.maps
         return [torch.cat(cells[: skipped + 1]), *cells[skipped + 1 :]]
 
@@ -62,12 +63,13 @@ class SceneSSD:
             self.network, training, self.shapes(), classes=len(scenes(run.scale).classes), seed=seed,
             warm_up=Training(self.warm_up, batch_size=64, **common) if self.warm_up else None,
             augment=MILD if self.augmented else None, light=0.2 if self.augmented else 0.0,
+            mirrored=True,
         )  # fmt: skip
 
 
 def scenes_ssd(run: Run) -> SSDDetector:
     """The detector of the scenes, as good as two minutes and a half make it."""
-    return SceneSSD(epochs=run.pick(smoke=1, lecture=6, full=20)).build(run, run.seed, "ssd")
+    return SceneSSD(epochs=run.pick(smoke=1, lecture=4, full=20)).build(run, run.seed, "ssd")
 
 
 def pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:

@@ -62,9 +62,10 @@ def in_chunks(
     """The network's outputs in evaluation, a chunk of images at a time, on the network's own device."""
     network.eval()
     device = next(network.parameters()).device
-    with torch.inference_mode():
-        for chunk in images.split(size):
-            yield network(chunk.to(device, memory_format=torch.channels_last))
+    for chunk in images.split(size):
+        with torch.inference_mode():  # not around the yield: it would hold for whoever takes the chunks, too
+            said = network(chunk.to(device, memory_format=torch.channels_last))
+        yield said
 
 
 def outputs(network: nn.Module, images: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n *outputs"]:

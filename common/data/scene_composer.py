@@ -26,7 +26,7 @@ CHUNK = 32  # scenes composed at once, with a generator of their own: scene i is
 WINDOWS = np.array([40, 52, 64, 80, 100, SIZE])  # sides of the windows, in pixels
 LIGHT = (0.6, 1.1)  # what the light makes of red, green and blue, at least and at most
 SHARPNESS = 1.2  # how steep an outline is in the picture, whatever the size: coverage from 0 to 1 in 1 / 1.2 pixels
-BLUR, NOISE = 1 / 3, 5.0  # at most: what a pixel gives to either neighbour; a standard deviation in grey levels
+BLUR, NOISE = 1 / 4, 4.0  # at most: what a pixel gives to either neighbour; a standard deviation in grey levels
 BANK = 1 << 20  # numbers of noise; that of a picture begins somewhere among them
 
 Canvas = Float32[np.ndarray, "n 3 size size"]

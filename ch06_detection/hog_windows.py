@@ -1,0 +1,138 @@
+"""Windows of the classical detector: how large a class's window is, what an object looks like in it, and where windows lie.
+
+A window is measured in cells. The object fills its middle; around it lies a margin of context, which helps (Dalal & Triggs
+2005, §6.6).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int, UInt8
+from torch import Tensor
+
+from ch06_detection.boxes import area, centre_form, corner_form, iou_of_pairs
+from ch06_detection.dense_hog import Cells
+
+PIXELS = 1 << 19  # of images at work at a time
+
+
+@dataclass(frozen=True)
+class Window:
+    """rows, columns: of cells, the margin included. height, width: of the object in the middle, in pixels."""
+
+    rows: int
+    columns: int
+    height: float
+    width: float
+    cells: Cells
+
+    @classmethod
+    def of_aspect(cls, aspect: float, cells: Cells, area: float, margin: int) -> Window:
+        """The window for objects of this width / height, of so many cells in area."""
+        high, wide = math.sqrt(area / aspect), math.sqrt(area * aspect)
+        least = max(1, cells.block - 2 * margin)  # a window holds one block at least
+        rows, columns = (max(least, round(side)) + 2 * margin for side in (high, wide))
+        return cls(rows, columns, high * cells.pixels, wide * cells.pixels, cells)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Blocks down and across."""
+        return self.rows - self.cells.block + 1, self.columns - self.cells.block + 1
+
+    def boxes(
+        self, row: Int[np.ndarray, "n"], column: Int[np.ndarray, "n"], scale: tuple[float, float]
+    ) -> Float32[np.ndarray, "n 4"]:
+        """Where the objects lie, xyxy, in a picture of which the level is scale (down, across) times as large."""
+        y = (row - self.cells.padding + self.rows / 2) * self.cells.pixels
+        x = (column - self.cells.padding + self.columns / 2) * self.cells.pixels
+        high, wide = self.height / 2, self.width / 2
+        corners = np.stack([x - wide, y - high, x + wide, y + high], axis=-1)
+        return (corners / [scale[1], scale[0], scale[1], scale[0]]).astype(np.float32)
+
+
+class Found(NamedTuple):
+    """Windows of a chunk of images: the boxes, clipped; how sure; of which class, image and level; the first block."""
+
+    boxes: Float[Tensor, "n 4"]
+    scores: Float[Tensor, "n"]
+    labels: Int[Tensor, "n"]
+    images: Int[Tensor, "n"]
+    levels: Int[Tensor, "n"]
+    rows: Int[Tensor, "n"]
+    columns: Int[Tensor, "n"]
+
+    def take(self, which: Int[Tensor, "m"] | Bool[Tensor, "n"]) -> Found:
+        """These of them, in that order."""
+        return Found(*(column[which] for column in self))
+
+
+def placed(window: Window, boxes: Float[Tensor, "n 4"], least: float) -> tuple[Float[Tensor, "m 4"], Bool[Tensor, "n"]]:
+    """The windows' middles, upon objects: centre and area are the boxes', the aspect is the window's; as (cx, cy, w, h).
+
+    Left out are objects that the middle fits badly: their IoU is below `least`. Which stay is told as well.
+    """
+    centres = centre_form(boxes)
+    factor = (area(boxes) / (window.height * window.width)).sqrt()[:, None]
+    middles = torch.cat([centres[:, :2], factor * torch.tensor([[window.width, window.height]])], dim=1)
+    fits = iou_of_pairs(corner_form(middles), boxes) >= least
+    return middles[fits], fits
+
+
+def shaken(middles: Float[Tensor, "n 4"], cell: Float[Tensor, "n"], copies: int, step: float, seed: int) -> Tensor:
+    """Each window and copies of it, moved by up to half a cell and resized by up to half a step of the pyramid.
+
+    So far may an object be from the nearest window that the detector will look at.
+    """
+    u = torch.rand((len(middles), copies + 1, 3), generator=torch.Generator().manual_seed(seed)) - 0.5
+    u[:, 0] = 0
+    moved = middles[:, None].repeat(1, copies + 1, 1)
+    moved[..., :2] += u[..., :2] * cell[:, None, None]
+    moved[..., 2:] *= step ** u[..., 2:]
+    return moved.flatten(0, 1)
+
+
+def crops(
+    images: UInt8[np.ndarray, "n height width 3"],
+    owners: Int[Tensor, "m"],
+    middles: Float[Tensor, "m 4"],
+    window: Window,
+) -> UInt8[np.ndarray, "m high wide 3"]:
+    """What each window shows, brought to one size, with a cell more on every side; owners: each window's image.
+
+    What lies outside an image repeats its border.
+    """
+    from torchvision.ops import roi_align
+
+    pixels = window.cells.pixels
+    high, wide = (window.rows + 2) * pixels, (window.columns + 2) * pixels
+    larger = torch.tensor([wide / window.width, high / window.height])
+    regions = corner_form(torch.cat([middles[:, :2], middles[:, 2:] * larger], dim=1))
+    out = np.empty((len(owners), high, wide, 3), np.uint8)
+    step = max(1, PIXELS // math.prod(images.shape[1:3]))
+    for first in range(0, len(images), step):
+        own = (owners >= first) & (owners < first + step)
+        if not own.any():
+            continue
+        chunk = torch.tensor(images[first : first + step]).permute(0, 3, 1, 2).float()
+        beyond = torch.cat([-regions[own, :2], regions[own, 2:] - torch.tensor(chunk.shape[:1:-1])])
+        border = 2 + max(0, math.ceil(beyond.max().item()))
+        chunk = torch.nn.functional.pad(chunk, (border,) * 4, mode="replicate")
+        rois = torch.cat([(owners[own] - first)[:, None].float(), regions[own] + border], dim=1)
+        cut = roi_align(chunk, rois, (high, wide), sampling_ratio=-1, aligned=True)
+        out[own.numpy()] = cut.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return out
+
+
+def described(
+    cut: UInt8[np.ndarray, "n high wide 3"], window: Window, mirrored: bool
+) -> Float32[np.ndarray, "m features"]:
+    """The descriptors of crops, without the cell more on every side; and of their mirror images."""
+    if mirrored:
+        cut = np.concatenate([cut, np.ascontiguousarray(cut[:, :, ::-1])])
+    bare = replace(window.cells, padding=0)
+    return bare.normalised(bare.histograms(cut)[:, 1:-1, 1:-1]).reshape(len(cut), -1)
