@@ -1,7 +1,7 @@
 """HOG of a whole picture at once, and the scores of a template at every place of it.
 
-Windows overlap, and so do the blocks they are made of: neighbouring windows, a cell apart, share all but a row of them.
-So blocks are computed once for a picture (Dalal & Triggs 2005, §6; cells and blocks: common/features/hog.py). A window's
+Windows overlap, and so do the blocks they are made of: neighbouring windows, a cell apart, share most of them. So
+blocks are computed once for a picture (Dalal & Triggs 2005, §6; cells and blocks: common/features/hog.py). A window's
 score w·x is a sum over its blocks, w = (w₀, w₁, …): one matrix product gives every block's score as part 0, part 1, …
 of a window, and the window at (row, column) adds up what lies where its parts lie.
 """
@@ -39,6 +39,8 @@ class Cells:
     def __post_init__(self) -> None:
         if self.norm not in BLOCK_NORMS:
             raise ValueError(f"norm must be one of {BLOCK_NORMS}, got {self.norm!r}")
+        if self.outside not in PADDINGS:
+            raise ValueError(f"outside must be one of {PADDINGS}, got {self.outside!r}")
         if min(self.pixels, self.block, self.orientations) < 1 or self.padding < 0:
             raise ValueError(f"cells, blocks and orientations have to be there, and padding not negative: {self}")
 

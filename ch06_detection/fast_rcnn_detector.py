@@ -207,7 +207,7 @@ def scenes_fast_rcnn(run: Run) -> FastRCNN:
     epochs = run.pick(smoke=1, lecture=6, full=12)
     return FastRCNN(
         shared_proposals(run),
-        Training(epochs, 0.004, 4, loss=multi_task_loss, checkpoint=file, **common),
+        Training(epochs, 0.003, 4, loss=multi_task_loss, checkpoint=file, **common),
         len(scenes(run.scale).classes),
         Training(run.pick(smoke=1, lecture=3, full=10), 0.004, 64, **common),
         searched=run.pick(smoke=6, lecture=1000, full=4000),

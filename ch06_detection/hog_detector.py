@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from common.run import Run
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
 PIXELS = 1 << 17  # of images at work at a time
+CELLS = Cells(pixels=4, padding=3)
 EXTREME = 0.02  # of the training objects, the share that may be smaller, or larger, than the pyramid's limits
 
 
@@ -33,14 +35,15 @@ EXTREME = 0.02  # of the training objects, the share that may be smaller, or lar
 class HOGDetector:
     """fit(images, targets), predict(images). One template a class, as wide and high as the class is on average.
 
-    window: cells in an object's area. margin: cells around it. C: of the SVM. images: how many training images are used,
-    at most; random and mined: of how many of them negatives are taken, at the start and in each round. negatives: of a
-    class, at the start and in each round, at most. shaken: copies of each positive. suppression: the IoU above which a
-    surer box of its class clears a box away. floor: scores below are not detections. most: windows of a class and image
-    that are looked at. fits: the IoU of an object with its window below which it is no positive.
+    window: cells in an object's area. margin: cells around it. C: of the SVM. images: how many training images are
+    used, at most; random and mined: of how many of them negatives are taken, at the start and in each round.
+    negatives: of a class, at the start and in each round, at most. shaken: copies of each positive. suppression: the
+    IoU above which a surer box of its class clears a box away. floor: scores below are not detections. most: windows of
+    a class and image that are looked at. fits: the IoU of an object with its window below which it is no positive.
+    apart: the IoU with all objects of its class below which a window is a negative.
     """
 
-    cells: Cells = Cells(pixels=4, padding=3)
+    cells: Cells = CELLS
     window: float = 56
     margin: int = 1
     C: float = 0.01
@@ -180,14 +183,13 @@ class HOGDetector:
         return rng.random((n, *places), np.float32), 1 - wanted / max(1, math.prod(places))
 
     def suppressed(self, found: Found, count: int) -> Found:
-        """The surest windows of each class and image, without those that a surer one overlaps. Image by image, in order."""
+        """The surest windows of each class and image, without those that a surer one overlaps; image by image."""
         group = (found.images * (1 + max(self.windows_)) + found.labels).numpy()
         order = np.lexsort((-found.scores.numpy(), group))
         found = found.take(torch.from_numpy(order[place_in_group(group[order]) < self.most]))
         ends = np.searchsorted(found.images.numpy(), np.arange(count + 1))
         stay = [
-            begin + nms_by_class(*(c[begin:end] for c in found[:3]), self.suppression)
-            for begin, end in zip(ends[:-1], ends[1:], strict=True)
+            begin + nms_by_class(*(c[begin:end] for c in found[:3]), self.suppression) for begin, end in pairwise(ends)
         ]
         return found.take(torch.cat(stay))
 
@@ -231,11 +233,12 @@ def beside_objects(found: Found, targets: Sequence[Target], apart: float) -> Boo
 
 def scenes_detector(run: Run) -> HOGDetector:
     """For scenes; settings chosen on validation scenes. Not yet fitted."""
-    sizes = run.pick(smoke=(96, 24, 24, 300), lecture=(2000, 150, 300, 3000))
-    images, random, mined, negatives = sizes
-    return HOGDetector(images=images, random=random, mined=mined, negatives=negatives, seed=run.seed)
+    images, random, mined, negatives = run.pick(smoke=(64, 8, 8, 80), lecture=(1500, 100, 150, 2500))
+    return HOGDetector(C=0.03, images=images, random=random, mined=mined, negatives=negatives, shaken=1, seed=run.seed)
 
 
 def pedestrians_detector(run: Run) -> HOGDetector:
     """For people in frames of 768 × 576; settings chosen on validation frames. Not yet fitted."""
-    return HOGDetector(cells=Cells(pixels=6, padding=3), window=48, margin=2, mined=40, random=40, seed=run.seed)
+    mined = run.pick(smoke=2, lecture=30)
+    cells = Cells(pixels=6, padding=3)
+    return HOGDetector(cells, window=48, mined=mined, random=mined, scale_step=1.15, suppression=0.3, seed=run.seed)

@@ -1,7 +1,7 @@
-"""Windows of the classical detector: how large a class's window is, what an object looks like in it, and where windows lie.
+"""Windows of the classical detector: how large a class's is, where windows lie, and what an object looks like in one.
 
-A window is measured in cells. The object fills its middle; around it lies a margin of context, which helps (Dalal & Triggs
-2005, §6.6).
+A window is measured in cells. The object fills its middle; around it lies a margin of context, which helps (Dalal &
+Triggs 2005, §6.6).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Found(NamedTuple):
 
 
 def placed(window: Window, boxes: Float[Tensor, "n 4"], least: float) -> tuple[Float[Tensor, "m 4"], Bool[Tensor, "n"]]:
-    """The windows' middles, upon objects: centre and area are the boxes', the aspect is the window's; as (cx, cy, w, h).
+    """The windows' middles, upon objects: centre and area of the boxes, the aspect the window's; (cx, cy, w, h).
 
     Left out are objects that the middle fits badly: their IoU is below `least`. Which stay is told as well.
     """

@@ -140,7 +140,7 @@ def lesson(run: Run) -> None:
             method.measure("log-average miss rate", miss, n=len(part), unit="%")
             found = errors_of(evaluations[name]).shares
             run.fact(f"missed at as many boxes as people, {name}", found["missed"], "%")
-    reference(run, part.take(slice(None, None, run.pick(smoke=4, lecture=4))))
+    reference(run, part.take(slice(None, None, run.pick(smoke=2, lecture=4))))
 
     best = "SSD, pretrained trunk" if "SSD, pretrained trunk" in evaluations else "SSD, from random weights"
     for name in evaluations:

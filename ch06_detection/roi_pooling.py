@@ -133,7 +133,8 @@ def lesson(run: Run) -> None:
     run.figure(
         "pooled", draw_pooling, image, edges[0, 0], shown, roi_pool(edges, [shown], (SIDE, SIDE), 1 / STRIDE),
         caption="How steep a scene's brightness is, on a map of 16×16 cells, and windows of different shapes: "
-        f"each becomes {SIDE}×{SIDE} numbers, the largest of each bin.",
+        f"each becomes {SIDE}×{SIDE} numbers, the largest of each bin. "
+        "A bin that lies beyond the map says 0.",
     )  # fmt: skip
     run.figure(
         "shift", draw_shift, shifts, changes,

@@ -88,7 +88,7 @@ def draw_steps(
     for axis, (rows, columns), shape in zip(axes[1], grids, detector.shapes, strict=False):
         number = rows * columns * len(shape)
         some = scores[start : start + number, 1:].sum(dim=1).reshape(rows, columns, len(shape)).max(dim=2).values
-        axis.imshow(some, vmin=0, vmax=1, cmap="magma", extent=(0, size[1], size[0], 0))
+        axis.imshow(some.numpy(), vmin=0, vmax=1, cmap="magma", extent=(0, size[1], size[0], 0))
         axis.set(title=f"{rows}×{columns}: something is here")
         axis.axis("off")
         start += number

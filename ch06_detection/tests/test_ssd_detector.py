@@ -1,4 +1,4 @@
-"""The single-shot detector: its network's order of boxes, its batches, its answers, and that it goes on from a checkpoint."""
+"""The single-shot detector: its order of boxes, its batches, its answers, and that it goes on from a checkpoint."""
 
 import numpy as np
 import pytest

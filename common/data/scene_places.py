@@ -13,8 +13,8 @@ SIZE = 128  # pixels, the side of a scene
 OBJECTS, DISTRACTORS = (1, 6), (0, 2)  # from, to: articles of clothing; shapes that are none
 SCALES = (1.0, 3.0)  # of the 28 pixels that an item has
 ANGLE = 5  # degrees that an item is turned, at most
-HIDDEN = 0.2   # of the smaller of two boxes, at most, lies under or over the other
-OUTSIDE = 0.1   # of an item's width, and of its height, at most, lies outside the picture
+HIDDEN = 0.2  # of the smaller of two boxes, at most, lies under or over the other
+OUTSIDE = 0.1  # of an item's width, and of its height, at most, lies outside the picture
 TRIES = 12  # places that are looked at for an item; where none is free, the scene goes without it
 
 
