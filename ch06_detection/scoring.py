@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from ch06_detection.boxes import iou_of_pairs
 from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
+from ch06_detection.frames import HalfSize, halved
 from common.data.boxed import BoxedImages
 from common.run import Method
 
@@ -23,10 +25,18 @@ NEAR = 0.1  # IoU with an object, from which on a detection is said to be about 
 
 def judge(method: Method, part: BoxedImages) -> Evaluation:
     """Let the method's model look at the part, timed, and put its mean average precisions on the scoreboard."""
+    searching = seconds_for_proposals(method.model, part)
     start = time.perf_counter()
     detections = method.model.predict(part.images)
-    method.predict_seconds = time.perf_counter() - start
+    method.predict_seconds = searching + time.perf_counter() - start
     return account(method, Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS), part)
+
+
+def seconds_for_proposals(model: Any, part: BoxedImages) -> float:
+    """What the part's proposals have cost when they were made, by whichever detector; 0 for one that wants none."""
+    half = isinstance(model, HalfSize)
+    proposals = getattr(model.detector if half else model, "proposals", None)
+    return proposals.seconds(halved(part.images) if half else part.images) if proposals else 0.0
 
 
 def account(method: Method, evaluation: Evaluation, part: BoxedImages) -> Evaluation:
