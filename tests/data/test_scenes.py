@@ -250,7 +250,7 @@ def test_the_camera_blurs_and_adds_noise(composer, monkeypatch):
     canvas, images = rng.uniform(0, 255, (4, 3, SIZE, SIZE)).astype(np.float32), np.empty((4, SIZE, SIZE, 3), np.uint8)
     before = canvas.copy()
     composer.develop(canvas, images, np.random.default_rng(7))
-    blurs = np.random.default_rng(7).uniform(0, 1, (2, CHUNK))[0] / 3
+    blurs = np.random.default_rng(7).uniform(0, 1, (2, CHUNK))[0] * composing.BLUR
     for picture, image, blur in zip(before, images, blurs, strict=False):
         soft = picture.astype(float)
         for axis in (2, 1):
