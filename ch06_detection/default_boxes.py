@@ -12,7 +12,7 @@ Costs      4 s on two cores, besides the scenes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, area, iou
+from ch06_detection.drawn_boxes import outline
 from common import plots
 from common.data import Images
 from common.data.boxed import BoxedImages, Target
@@ -27,7 +28,6 @@ from common.data.scenes import scenes
 from common.run import Run
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SSD300_GRIDS = ((38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1))
@@ -124,13 +124,6 @@ def telling(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
     return int(counts.argmin())
 
 
-def outline(axis: Axes, boxes: Float[Tensor, "n 4"], colour: str, **how: Any) -> None:
-    """The edges of boxes; how: as matplotlib's LineCollection has it."""
-    from matplotlib.collections import LineCollection
-
-    axis.add_collection(LineCollection(boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3], [0, 1]]].numpy(), color=colour, **how))
-
-
 def draw_maps(image: UInt8[np.ndarray, "size size 3"], target: Target) -> Figure:
     """As Fig. 1 of the paper: a scene's objects; and on two maps the boxes near them, the rest of their cell dashed."""
     figure, axes = plots.panels(3, width=3.1, height=3.4)
@@ -140,7 +133,7 @@ def draw_maps(image: UInt8[np.ndarray, "size size 3"], target: Target) -> Figure
         axis.axis("off")
         if k is None:
             for box, colour in zip(target["boxes"], plots.CYCLE, strict=False):
-                outline(axis, box[None], colour, lw=2.5)
+                outline(axis, box[None], colour, 2.5)
             continue
         lines = np.arange(GRIDS[k][0] + 1) * SIZE / GRIDS[k][0]
         axis.hlines(lines, 0, SIZE, color="white", lw=0.8)
@@ -149,9 +142,9 @@ def draw_maps(image: UInt8[np.ndarray, "size size 3"], target: Target) -> Figure
         overlaps = iou(target["boxes"], boxes)
         cells = boxes.reshape(GRIDS[k][0] ** 2, -1, 4)
         for best in overlaps.argmax(dim=1)[(overlaps >= NEAR).any(dim=1)]:
-            outline(axis, cells[best // cells.shape[1]], plots.INK, lw=1.2, ls=(0, (4, 2)))
+            outline(axis, cells[best // cells.shape[1]], plots.INK, 1.2, dashed=True)
         for near, colour in zip(overlaps >= NEAR, plots.CYCLE, strict=False):
-            outline(axis, boxes[near], colour, lw=2.2)
+            outline(axis, boxes[near], colour, 2.2)
     return figure
 
 

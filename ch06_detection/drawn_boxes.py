@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def outline(axis: Axes, boxes: Float[Tensor, "n 4"], colour: str, width: float = 1.6, alpha: float = 1) -> None:
+def outline(
+    axis: Axes, boxes: Float[Tensor, "n 4"], colour: str, width: float = 1.6, alpha: float = 1, *, dashed: bool = False
+) -> None:
     """The edges of boxes, xyxy."""
     from matplotlib.collections import PolyCollection
 
     corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2).numpy()
-    edges = {"edgecolors": colour, "linewidths": width, "alpha": alpha}
+    edges = {"edgecolors": colour, "linewidths": width, "alpha": alpha, "linestyles": "--" if dashed else "-"}
     axis.add_collection(PolyCollection(corners, facecolors="none", **edges))
 
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from ch06_detection.boxes import Boxes, clip, decode, encode, nms_by_class
+from ch06_detection.box_crops import in_other_light, mirrored
+from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
 from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
-from ch06_detection.region_network import STRIDE, RegionNetwork, in_other_light, learn_to_classify
+from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork, learn_to_classify
 from ch06_detection.roi_pool import roi_pool
+from ch06_detection.thinning import thinned_out
 from ch06_detection.warped_crops import Crops, Pictures
 from common.data.boxed import Target
 from common.data.scenes import scenes
@@ -26,7 +27,6 @@ from common.image_classifier import Pixels
 from common.run import Run
 from common.train import History, Training, half_pays
 
-ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)
 IGNORED = -1  # the label of a place in a mini-batch that nothing could be put into
 
 
@@ -122,12 +122,6 @@ class RoiBatches:
         return draw(own[known], own[~known], self.rois, self.share, generator)
 
 
-def mirrored(boxes: Float[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
-    """The boxes in an image whose left and right are swapped."""
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    return torch.stack([width - x2, y1, width - x1, y2], dim=-1)
-
-
 @dataclass
 class FastRCNN:
     """A detector with fit and predict. proposals: of images. training: its loss is multi_task_loss.
@@ -188,12 +182,9 @@ class FastRCNN:
         regress: bool = True,
     ) -> Target:
         """An image's proposals, moved as their class says (or not), and thinned out class by class. §3.1."""
-        where, label = (scores[:, 1:] > self.least).nonzero().unbind(1)
-        sure, moved = scores[where, label + 1], boxes[where]
-        if regress:
-            moved = clip(decode(offsets[where, label], moved), *size)
-        stays = nms_by_class(moved, sure, label + 1, self.suppression)[: self.keep]
-        return {"boxes": moved[stays], "labels": label[stays] + 1, "scores": sure[stays]}
+        moved = clip(decode(offsets, boxes[:, None]), *size) if regress else boxes
+        settings = {"least": self.least, "suppression": self.suppression, "keep": self.keep}
+        return thinned_out(moved, scores[:, 1:], **settings)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's, for common.model_size."""

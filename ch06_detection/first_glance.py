@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
 from ch06_detection.matching import match_batch
-from ch06_detection.vgg_ssd import by_box
+from ch06_detection.ssd_network import by_box
 from common.data.boxed import BoxedImages
 from common.train import minibatches, one_cycle
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from ch06_detection.box_crops import Stack
+from ch06_detection.box_crops import Stack, mirrored
 from common.data.boxed import Target
 from common.errors import Problem
 
@@ -78,11 +78,5 @@ class FrameWindows:
             found.append({"boxes": boxes, "labels": target["labels"][there]})
         pairs = list(zip(windows, found, turned, strict=True))
         return torch.stack([w.flip(2) if turn else w for w, _, turn in pairs]), [
-            mirrored_target(target, width) if turn else target for _, target, turn in pairs
+            {**target, "boxes": mirrored(target["boxes"], width)} if turn else target for _, target, turn in pairs
         ]
-
-
-def mirrored_target(target: Target, width: int) -> Target:
-    """What is in an image of this width when it is mirrored."""
-    x1, y1, x2, y2 = target["boxes"].unbind(1)
-    return {**target, "boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)}

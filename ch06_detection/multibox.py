@@ -23,7 +23,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ch06_detection.boxes import Boxes, area, iou
-from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes, outline
+from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
+from ch06_detection.drawn_boxes import outline
 from ch06_detection.first_glance import answers, trained
 from ch06_detection.matching import THRESHOLD, match, match_batch
 from common import plots
@@ -111,10 +112,10 @@ def draw_answers(
         axis.set(title=title, xlim=(-14, SIZE + 14), ylim=(SIZE + 14, -14))
         axis.axis("off")
     for number, (box, colour) in enumerate(zip(target["boxes"], plots.CYCLE, strict=False)):
-        outline(axes[0], box[None], colour, lw=2.5)
-        outline(axes[1], defaults[(said > 0) & (which == number)], colour, lw=1.5)
-        outline(axes[2], box[None], colour, lw=2.5)
-    outline(axes[2], defaults[mined], plots.INK, lw=0.9)
+        outline(axes[0], box[None], colour, 2.5)
+        outline(axes[1], defaults[(said > 0) & (which == number)], colour, 1.5)
+        outline(axes[2], box[None], colour, 2.5)
+    outline(axes[2], defaults[mined], plots.INK, 0.9)
     return figure
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ch06_detection.boxes import Boxes, clip, decode, encode, nms_by_class
+from ch06_detection.box_crops import in_other_light
+from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
 from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
 from ch06_detection.rcnn_heads import RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
-from ch06_detection.region_network import STRIDE, RegionNetwork, in_other_light, learn_to_classify
+from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork, learn_to_classify
+from ch06_detection.thinning import thinned_out
 from ch06_detection.warped_crops import CONTEXT, Crops, Pictures, warp, warp_all, with_context
 from common.data.boxed import Target
 from common.data.scenes import scenes
@@ -32,7 +33,6 @@ NEAR = 0.6  # IoU with an object, from which on a proposal teaches box regressio
 LENGTH = 20.0  # mean length of features before SVMs and regression, as in the paper's program
 BARE = (1.0, 1.0)  # Eq. (1)–(4) are the chapter's offsets without variances
 LEAST = {"svm": 0.1, "softmax": 0.01}  # scores from which on a box is a detection
-ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)
 
 
 @dataclass
@@ -167,13 +167,10 @@ class RCNN:
         """What an image's boxes are called, moved or not, and thinned out."""
         by_svm = (with_one(look.features * self.scale_) @ self.svms_.T).sigmoid()
         scores = by_svm if scorer == "svm" else look.logits.softmax(dim=1)[:, 1:]
-        where, label = (scores > LEAST[scorer]).nonzero().unbind(1)
-        sure, boxes = scores[where, label], look.boxes[where]
+        boxes = look.boxes
         if regress:
-            offsets = self.ridge_.predict(self.long(look.maps))[where, label]
-            boxes = clip(decode(offsets, boxes, BARE), *size)
-        stays = nms_by_class(boxes, sure, label + 1, self.suppression)[: self.keep]
-        return {"boxes": boxes[stays], "labels": label[stays] + 1, "scores": sure[stays]}
+            boxes = clip(decode(self.ridge_.predict(self.long(look.maps)), boxes[:, None], BARE), *size)
+        return thinned_out(boxes, scores, least=LEAST[scorer], suppression=self.suppression, keep=self.keep)
 
     def parameters(self) -> Iterator[Tensor]:
         """The network's, the SVMs' and the regression's, for common.model_size."""

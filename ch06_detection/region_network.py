@@ -8,11 +8,13 @@ Differs    The papers' networks have learned from ImageNet's photos. Here there 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ch06_detection.box_crops import in_other_light
 from ch06_detection.ssd_network import Residual, convolution
 from ch06_detection.warped_crops import Crops, Pictures, warp_all, with_context
 from common.augment import Crops as Shifts
@@ -21,8 +23,8 @@ from common.image_classifier import LabelledImages, Pixels
 from common.train import History, Training
 
 STRIDE = 8  # pixels, a cell of the trunk's map
-LIGHT = 0.2  # by which the colours of an image are changed, at most
 SHIFT = 2  # pixels, of crops
+ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)
 
 
 class RegionNetwork(nn.Module):
@@ -46,14 +48,6 @@ class RegionNetwork(nn.Module):
 
     def forward(self, crops: Crops) -> Float[Tensor, "n scores"]:
         return self.score(self.layers(self.trunk(crops)))
-
-
-def in_other_light(
-    images: Float[Tensor, "n 3 height width"], generator: torch.Generator
-) -> Float[Tensor, "n 3 height width"]:
-    """A gain and a shift for each colour of each image."""
-    gain, shift = (2 * torch.rand(2, len(images), 3, 1, 1, generator=generator) - 1) * LIGHT
-    return (images * (1 + gain) + shift).contiguous(memory_format=torch.channels_last)
 
 
 def varied(crops: Crops, generator: torch.Generator) -> Crops:

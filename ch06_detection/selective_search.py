@@ -24,6 +24,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from ch06_detection.boxes import iou
+from ch06_detection.drawn_boxes import outline
 from ch06_detection.grouping import FAST, QUALITY, Settings, propose, propose_all
 from ch06_detection.hierarchy import grow, reduced
 from ch06_detection.proposal_recall import ENOUGH, needed, overlaps, recall, recall_band
@@ -37,7 +38,6 @@ from common.results import bootstrap_interval
 from common.run import Method, Run
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SEARCHES = {
@@ -69,13 +69,13 @@ def draw_levels(image: UInt8[np.ndarray, "height width 3"], boxes: Float[Tensor,
         axes[0, column].imshow(mean_colours(small, regions[labels]), extent=edges)
         axes[0, column].set_title(f"{left} regions")
         axes[1, column].imshow(image // 2 + 127, extent=edges)
-        draw_boxes(axes[1, column], FAST.step * tree.boxes[np.unique(regions)], plots.BLUE)
+        outline(axes[1, column], torch.tensor(FAST.step * tree.boxes[np.unique(regions)]), plots.BLUE, 1.1)
     best = boxes[iou(truth, boxes).argmax(dim=1)]
     axes[0, -1].imshow(image, extent=edges)
     axes[0, -1].set_title("the scene")
     axes[1, -1].imshow(image // 2 + 127, extent=edges)
-    draw_boxes(axes[1, -1], truth.numpy(), plots.INK, linestyle="--")
-    draw_boxes(axes[1, -1], best.numpy(), plots.ORANGE)
+    outline(axes[1, -1], truth, plots.INK, 1.1, dashed=True)
+    outline(axes[1, -1], best, plots.ORANGE, 1.1)
     for axis in axes.flat:
         axis.set(xlim=(-2, edges[1] + 2), ylim=(edges[2] + 2, -2))
         axis.axis("off")
@@ -89,16 +89,6 @@ def mean_colours(
     flat, counts = regions.ravel(), np.bincount(regions.ravel())
     sums = [np.bincount(flat, image[..., channel].ravel()) for channel in range(3)]
     return (np.stack(sums, axis=1) / np.maximum(counts, 1)[:, None])[regions].astype(np.uint8)
-
-
-def draw_boxes(axis: Axes, boxes: Float[np.ndarray, "n 4"], colour: str, linestyle: str = "-") -> None:
-    """Outlines of boxes."""
-    from matplotlib.patches import Rectangle
-
-    for x1, y1, x2, y2 in boxes:
-        axis.add_patch(
-            Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linestyle=linestyle, linewidth=1.1)
-        )
 
 
 def draw_curves(

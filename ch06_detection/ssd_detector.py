@@ -18,17 +18,18 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from ch06_detection.box_crops import BoxCrops
-from ch06_detection.boxes import Boxes, clip, decode, nms_by_class
+from ch06_detection.box_crops import BoxCrops, in_other_light
+from ch06_detection.boxes import Boxes, clip, decode
 from ch06_detection.default_boxes import boxes_of_shapes
 from ch06_detection.multibox import NEGATIVES, match_batch, multibox_loss
+from ch06_detection.region_network import varied
 from ch06_detection.ssd_network import SSD, stage_channels
+from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
 from common.image_classifier import LabelledImages, Pixels, in_chunks
 from common.train import History, Training
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
-CANDIDATES = 400  # boxes of an image, the surest of all classes, that suppression looks at
 CHUNK = 50  # images that are looked at together
 CUT = 48  # pixels, the side of an object that is cut out for the trunk to classify
 MARGIN = 1.2  # of an object's longer side: what is cut out
@@ -43,7 +44,7 @@ class BoxedBatches:
     pixels: Pixels
     defaults: Boxes
     augment: Callable | None = None
-    light: float = 0.0
+    light: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,9 +56,8 @@ class BoxedBatches:
         targets = [self.targets[item] for item in index.tolist()]
         if self.augment:
             images, targets = self.augment(images, targets, generator)
-        if self.light:  # a gain and a shift for each colour of each image
-            gain, shift = (2 * torch.rand(2, len(images), 3, 1, 1, generator=generator) - 1) * self.light
-            images = images * (1 + gain) + shift
+        if self.light:
+            images = in_other_light(images, generator)
         labels, offsets = match_batch(targets, self.defaults)
         return images.contiguous(memory_format=torch.channels_last), labels, offsets
 
@@ -88,7 +88,7 @@ class SSDDetector:
     classes: int
     warm_up: Training | None = None
     augment: Callable | None = field(default_factory=BoxCrops)
-    light: float = 0.2
+    light: bool = True
     mirrored: bool = False
     least: float = 0.01
     suppression: float = 0.45
@@ -140,11 +140,8 @@ class SSDDetector:
 
     def chosen(self, boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n classes"]) -> Target:
         """Of an image's boxes those that are surer than `least`, thinned out class by class, at most `keep`."""
-        where, label = (scores[:, 1:] > self.least).nonzero().unbind(1)
-        sure, order = scores[where, label + 1].topk(min(CANDIDATES, len(where)))
-        where, label = where[order], label[order] + 1
-        stays = nms_by_class(boxes[where], sure, label, self.suppression)[: self.keep]
-        return {"boxes": boxes[where][stays], "labels": label[stays], "scores": sure[stays]}
+        settings = {"least": self.least, "suppression": self.suppression, "keep": self.keep}
+        return thinned_out(boxes, scores[:, 1:], **settings)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's, for common.model_size."""
@@ -178,7 +175,7 @@ def learn_to_name(detector: SSDDetector, images: Pictures, targets: Sequence[Tar
     stages = detector.network_.stages[:2]
     head = nn.Linear(stage_channels(stages[-1]), detector.classes)
     classifier = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
-    return detector.warm_up(classifier, LabelledImages(torch.cat(cuts), labels, mirrored), detector.seed)
+    return detector.warm_up(classifier, LabelledImages(torch.cat(cuts), labels, varied), detector.seed)
 
 
 def squares(boxes: Boxes) -> Boxes:
@@ -188,11 +185,3 @@ def squares(boxes: Boxes) -> Boxes:
         MARGIN / 2 * (boxes[:, 2:] - boxes[:, :2]).amax(dim=1, keepdim=True),
     )
     return torch.cat([middle - half, middle + half], dim=1)
-
-
-def mirrored(images: Float[Tensor, "n 3 h w"], generator: torch.Generator) -> Float[Tensor, "n 3 h w"]:
-    """Every other image, mirrored."""
-    turned = torch.rand(len(images), generator=generator) < 0.5
-    return torch.where(turned[:, None, None, None], images.flip(3), images).contiguous(
-        memory_format=torch.channels_last
-    )

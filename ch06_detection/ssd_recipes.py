@@ -62,7 +62,7 @@ class SceneSSD:
         return SSDDetector(
             self.network, training, self.shapes(), classes=len(scenes(run.scale).classes), seed=seed,
             warm_up=Training(self.warm_up, batch_size=64, **common) if self.warm_up else None,
-            augment=MILD if self.augmented else None, light=0.2 if self.augmented else 0.0,
+            augment=MILD if self.augmented else None, light=self.augmented,
             mirrored=True,
         )  # fmt: skip
 

@@ -15,7 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ch06_detection.boxes import Boxes, clip, decode, nms_by_class
+from ch06_detection.boxes import Boxes, clip, decode
+from ch06_detection.ssd_network import by_box
+from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
 
 VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # a block ends with a pooling
@@ -103,13 +105,6 @@ class SSD300(nn.Module):
         return torch.cat(offsets, dim=1), torch.cat(logits, dim=1)
 
 
-def by_box(
-    answers: Float[Tensor, "batch channels rows columns"], numbers: int
-) -> Float[Tensor, "batch boxes {numbers}"]:
-    """What a head says of a map, as so many numbers a default box: by row, column, and box of the cell."""
-    return answers.permute(0, 2, 3, 1).reshape(len(answers), -1, numbers)
-
-
 def detections(
     offsets: Float[Tensor, "n 4"],
     logits: Float[Tensor, "n classes"],
@@ -128,9 +123,4 @@ def detections(
     """
     boxes = clip(decode(offsets.float(), defaults), *size)
     scores = logits.float().softmax(dim=1)[:, 1:]
-    surest, which = scores.topk(min(candidates, len(scores)), dim=0)
-    sure = surest > least
-    labels = torch.arange(1, scores.shape[1] + 1, device=scores.device).expand_as(which)[sure]
-    boxes, scores = boxes[which[sure]], surest[sure]
-    kept = nms_by_class(boxes, scores, labels, overlap)[:most]
-    return {"boxes": boxes[kept], "labels": labels[kept], "scores": scores[kept]}
+    return thinned_out(boxes, scores, least=least, suppression=overlap, keep=most, candidates=candidates)

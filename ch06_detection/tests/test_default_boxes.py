@@ -31,7 +31,7 @@ from ch06_detection.default_boxes import (
     scales,
     telling,
 )
-from ch06_detection.vgg_ssd import by_box
+from ch06_detection.ssd_network import by_box
 from common import plots
 from common.console import Console
 from common.data import Scale
@@ -140,7 +140,7 @@ def test_near_boxes_are_drawn_in_colour():
     figure = draw_maps(part.images[0], part.targets[0])
     boxes = default_boxes((SIZE, SIZE), GRIDS[1:2], SIZES[1:3], RATIOS[1:2])
     near = (box_iou(part.targets[0]["boxes"], boxes) >= NEAR).sum(dim=1).tolist()
-    drawn = [len(lines.get_segments()) for lines in figure.axes[1].collections]
+    drawn = [len(lines.get_paths()) for lines in figure.axes[1].collections]
     assert drawn[-2:] == near
     assert near[0] > 0
 
@@ -148,7 +148,7 @@ def test_near_boxes_are_drawn_in_colour():
 def test_an_outline_goes_round_the_box():
     figure, axis = plots.panels()
     outline(axis, torch.tensor([[1.0, 2, 5, 9]]), plots.BLUE)
-    assert axis.collections[0].get_segments()[0].tolist() == [[1, 2], [5, 2], [5, 9], [1, 9], [1, 2]]
+    assert axis.collections[0].get_paths()[0].vertices.tolist() == [[1, 2], [5, 2], [5, 9], [1, 9], [1, 2]]
     assert figure.axes == [axis]
 
 

@@ -173,7 +173,7 @@ def test_positives_are_counted_and_drawn(targets, defaults):
     assert numbers[2] == (labels[1] > 0).sum()
     mined = hard_negative_mining(torch.rand(labels.shape), labels)
     figure = draw_answers(part.images[0], targets[0], defaults, mined[0])
-    drawn = [[len(lines.get_segments()) for lines in axis.collections] for axis in figure.axes]
+    drawn = [[len(lines.get_paths()) for lines in axis.collections] for axis in figure.axes]
     assert drawn == [[1, 1], numbers[:2].tolist(), [1, 1, int(mined[0].sum())]]
 
 

@@ -1,0 +1,38 @@
+"""The last step of every network here: of boxes and probabilities, the detections.
+
+Method     Girshick et al. 2014, §2.2, and Liu et al. 2016, §3: class by class, the boxes that are sure enough, less
+           those that overlap a surer one; of all that is left, the surest.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ch06_detection.boxes import nms_by_class
+from common.data.boxed import Target
+
+
+def thinned_out(
+    boxes: Float[Tensor, "n *classes 4"],
+    scores: Float[Tensor, "n labels"],
+    *,
+    least: float,
+    suppression: float,
+    keep: int,
+    candidates: int = 400,
+) -> Target:
+    """An image's detections, the surest first.
+
+    boxes: (n, 4), or (n, classes, 4) where each class has moved them elsewhere. scores: of the classes, without
+    background. least: score above which a box is looked at; of each class, the `candidates` surest. suppression: IoU
+    above which a box clears a less sure one of its class away. keep: detections, at most.
+    """
+    surest, which = scores.topk(min(candidates, len(scores)), dim=0)
+    sure = surest > least
+    label = torch.arange(scores.shape[1], device=scores.device).expand_as(which)[sure]
+    which, surest = which[sure], surest[sure]
+    own = boxes[which] if boxes.ndim == 2 else boxes[which, label]
+    stays = nms_by_class(own, surest, label + 1, suppression)[:keep]
+    return {"boxes": own[stays], "labels": label[stays] + 1, "scores": surest[stays]}
