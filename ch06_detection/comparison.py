@@ -22,7 +22,7 @@ from ch06_detection.evaluation import Evaluation
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn
 from ch06_detection.hog_detector import scenes_detector
 from ch06_detection.rcnn_detector import scenes_rcnn
-from ch06_detection.scoring import METRIC, STRICT, Errors, errors_of, judge
+from ch06_detection.scoring import METRIC, STRICT, Errors, errors_of, examine
 from ch06_detection.ssd_recipes import scenes_ssd
 from common import plots
 from common.data.boxed import BoxedImages
@@ -104,8 +104,7 @@ def lesson(run: Run) -> None:
     test, judged = sets.test, {}
     for name, (kind, build) in CONTENDERS.items():
         with run.method(name, kind=kind) as method:
-            method.fit_shared(f"{name}, scenes", lambda build=build: build(run), sets.train)
-            judged[name] = judge(method, test)
+            _, judged[name] = examine(method, f"{name}, scenes", lambda build=build: build(run), sets.train, test)
             run.fact(f"milliseconds a scene, {name}", 1000 * method.predict_seconds / len(test), "ms")
     for name in list(CONTENDERS)[:-1]:
         run.compare("SSD", name, METRIC)

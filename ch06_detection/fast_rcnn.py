@@ -13,7 +13,6 @@ Costs      60 s on two cores, and R-CNN where it is not there yet.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,7 @@ from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn, smooth_l1
 from ch06_detection.proposal_sets import shared_proposals
 from ch06_detection.rcnn_detector import scenes_rcnn
-from ch06_detection.scoring import METRIC, STRICT, account
+from ch06_detection.scoring import METRIC, STRICT, account, examine, learn
 from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.scenes import scenes
@@ -83,14 +82,11 @@ def lesson(run: Run) -> None:
     found, taken = {}, {}
     for name, build in (("R-CNN", scenes_rcnn), ("Fast R-CNN", scenes_fast_rcnn)):
         with run.method(name, kind="deep") as method:
-            detector = method.fit_shared(f"{name}, scenes", lambda build=build: build(run), sets.train)
-            start = time.perf_counter()
-            found[name] = detector.predict(test.images)  # the proposals are there already
-            taken[name] = 1000 * (time.perf_counter() - start) / len(test)
-            method.predict_seconds = (taken[name] + each) * len(test) / 1000
-            account(method, Evaluation(found[name], test.targets, len(test.classes), COCO_THRESHOLDS), test)
+            detector, judged = examine(method, f"{name}, scenes", lambda build=build: build(run), sets.train, test)
+            found[name] = judged.detections
+            taken[name] = 1000 * method.predict_seconds / len(test) - each
     with run.method("Fast R-CNN, boxes as proposed", kind="deep") as method:
-        method.fit_shared("Fast R-CNN, scenes", lambda: scenes_fast_rcnn(run), sets.train)
+        learn(method, "Fast R-CNN, scenes", lambda: scenes_fast_rcnn(run), sets.train)
         said = detector.said(test.images, proposals(test.images))
         plain = [detector.detections(*one, size, regress=False) for one in said]
         account(method, Evaluation(plain, test.targets, len(test.classes), COCO_THRESHOLDS), test)

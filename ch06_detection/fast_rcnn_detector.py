@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from ch06_detection.box_crops import in_other_light, mirrored
 from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
+from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
-from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork, learn_to_classify
+from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork
 from ch06_detection.roi_pool import roi_pool
 from ch06_detection.thinning import thinned_out
-from ch06_detection.warped_crops import Crops, Pictures
+from ch06_detection.warped_crops import Pictures
 from common.data.boxed import Target
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
@@ -42,22 +43,29 @@ class Windows:
 
 
 class FastRCNNNetwork(RegionNetwork):
-    """A trunk that is run once an image, RoI pooling, two layers for each window, and both heads. Fig. 1."""
+    """The first stage is run once an image; RoI pooling; the second stage for each window, and both heads. Fig. 1.
 
-    def __init__(self, classes: int, side: int = 6, width: int = 24, hidden: int = 256) -> None:
-        super().__init__(classes, side, width, hidden)
-        self.offsets = nn.Linear(hidden, 4 * classes)
+    side: cells of a window after pooling, along each axis.
+    """
+
+    def __init__(self, classes: int, side: int = 6, width: int = 24) -> None:
+        super().__init__(classes, width)
+        self.side = side
+        self.offsets = nn.Linear(self.score.in_features * ((side + 1) // 2) ** 2, 4 * classes)
+
+    @property
+    def trunk(self) -> nn.Module:
+        """What is run once an image."""
+        return self.stages[0]
 
     def windows(
         self, maps: Float[Tensor, "batch channels rows columns"], boxes: Float[Tensor, "n 5"] | Sequence[Tensor]
     ) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
         """For every window of the maps: scores before the softmax, background first; each class's offsets."""
-        seen = self.layers(roi_pool(maps, boxes, (self.side, self.side), 1 / STRIDE))
-        return self.score(seen), self.offsets(seen).unflatten(1, (self.classes, 4))
+        seen = self.stages[1](roi_pool(maps, boxes, (self.side, self.side), 1 / STRIDE))
+        return self.score(seen.mean(dim=(2, 3))), self.offsets(seen.flatten(1)).unflatten(1, (self.classes, 4))
 
-    def forward(self, inputs: Windows | Crops) -> Tensor | tuple[Tensor, Tensor]:
-        if isinstance(inputs, Tensor):  # crops, to be classified
-            return super().forward(inputs)
+    def forward(self, inputs: Windows) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
         device = next(self.parameters()).device
         return self.windows(self.trunk(inputs.images.to(device)), list(inputs.boxes.to(device)))
 
@@ -126,15 +134,15 @@ class RoiBatches:
 class FastRCNN:
     """A detector with fit and predict. proposals: of images. training: its loss is multi_task_loss.
 
-    warm_up: how the network first learns to classify objects. searched: images whose proposals are learned from, the
-    first ones. rois: windows of an image in a mini-batch. least: score from which on a box is a detection.
-    suppression: IoU above which a surer box clears another of its class away. keep: detections of an image, at most.
+    trunk: what the network starts from. searched: images whose proposals are learned from, the first ones. rois:
+    windows of an image in a mini-batch. least: score from which on a box is a detection. suppression: IoU above which a
+    surer box clears another of its class away. keep: detections of an image, at most.
     """
 
     proposals: Callable[[Pictures], list[Tensor]]
     training: Training
     classes: int
-    warm_up: Training | None = None
+    trunk: Trunk | None = None
     searched: int | None = None
     rois: int = 32
     least: float = 0.01
@@ -149,8 +157,8 @@ class FastRCNN:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.network_ = FastRCNNNetwork(self.classes)
-        if self.warm_up:
-            learn_to_classify(self.network_, images, targets, self.pixels_, self.warm_up, context=0.0, seed=self.seed)
+        if self.trunk:
+            self.network_.start_from(self.trunk(images, targets))
         data = RoiBatches(images[: self.searched], labelled, self.pixels_, self.rois)
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
@@ -193,21 +201,19 @@ class FastRCNN:
 
 def scenes_fast_rcnn(run: Run) -> FastRCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    common = {"optimiser": ADAMW, "device": run.device, "say": run.say_step}
-    file = run.checkpoint("fast_rcnn")
-    epochs = run.pick(smoke=1, lecture=6, full=12)
+    epochs, file = run.pick(smoke=1, lecture=3, full=12), run.checkpoint("fast_rcnn")
     return FastRCNN(
         shared_proposals(run),
-        Training(epochs, 0.003, 4, loss=multi_task_loss, checkpoint=file, **common),
+        Training(epochs, 0.002, 4, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step),
         len(scenes(run.scale).classes),
-        Training(run.pick(smoke=1, lecture=3, full=10), 0.004, 64, **common),
+        scenes_trunk(run),
         searched=run.pick(smoke=6, lecture=1000, full=4000),
         seed=run.seed,
     )
 
 
 def pedestrians_fast_rcnn(run: Run) -> HalfSize:
-    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to classify first."""
+    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
     proposals = Proposals(shared_proposals(run).propose, most=300)
     epochs, file = run.pick(smoke=1, lecture=8), run.checkpoint("fast_rcnn")
     training = Training(

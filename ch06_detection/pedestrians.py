@@ -29,7 +29,7 @@ from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.fast_rcnn_detector import pedestrians_fast_rcnn
 from ch06_detection.hog_detector import pedestrians_detector
 from ch06_detection.rcnn_detector import pedestrians_rcnn
-from ch06_detection.scoring import METRIC, account, errors_of, judge
+from ch06_detection.scoring import METRIC, account, errors_of, judge, learn
 from ch06_detection.ssd_recipes import pedestrians_ssd
 from common import plots
 from common.data.boxed import BoxedImages, Target
@@ -133,7 +133,7 @@ def lesson(run: Run) -> None:
     evaluations = {}
     for name, (kind, detector) in contenders(run).items():
         with run.method(name, kind=kind) as method:
-            method.fit(detector, people.train)
+            learn(method, f"{name}, pedestrians", lambda detector=detector: detector, people.train)
             evaluations[name] = judge(method, part)
             run.fact(f"frames a second, {name}", len(part) / method.predict_seconds)
             miss = 100 * float(evaluations[name].log_average_miss_rate(0.5)[0])

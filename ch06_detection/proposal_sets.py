@@ -51,7 +51,11 @@ class Proposals:
     def seconds(self, images: Pictures) -> float:
         """What these images' proposals have cost when they were made, by the clock."""
         self(images)
-        return sum(self.cost[name] for name in self.names(images))
+        return self.spent(images)
+
+    def spent(self, images: Pictures) -> float:
+        """The same, without making any: of images that have none yet, nothing."""
+        return sum(self.cost.get(name, 0.0) for name in self.names(images))
 
     def names(self, images: Pictures) -> list[tuple]:
         """What each image is remembered by: two checksums of its pixels, and its shape."""

@@ -26,7 +26,7 @@ from ch06_detection.drawn_boxes import outline
 from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.proposal_sets import shared_proposals
 from ch06_detection.rcnn_detector import scenes_rcnn
-from ch06_detection.scoring import METRIC, STRICT, account
+from ch06_detection.scoring import METRIC, STRICT, account, answers_of, learn
 from ch06_detection.warped_crops import warp_all, with_context
 from common import plots
 from common.data.boxed import BoxedImages, Target
@@ -133,7 +133,7 @@ def lesson(run: Run) -> None:
     looks, seconds = [], 0.0
     for name, (scorer, regress) in VARIANTS.items():
         with run.method(name, kind="deep") as method:
-            detector = method.fit_shared("R-CNN, scenes", lambda: scenes_rcnn(run), sets.train)
+            detector = learn(method, "R-CNN, scenes", lambda: scenes_rcnn(run), sets.train)
             if not looks:  # the network looks once; the variants differ in what is made of it
                 start = time.perf_counter()
                 looks = list(detector.looks(test.images, proposals(test.images)))
@@ -144,6 +144,8 @@ def lesson(run: Run) -> None:
             evaluation = account(
                 method, Evaluation(found[name], test.targets, len(test.classes), COCO_THRESHOLDS), test
             )
+            if name == "R-CNN":
+                run.shared[answers_of(method, "R-CNN, scenes", test)] = evaluation, method.predict_seconds
             scores[name] = [100 * evaluation.mean_average_precision(threshold) for threshold in COCO_THRESHOLDS]
     network = run.fact("milliseconds a scene, network on every proposal", 1000 * seconds / len(test), "ms")
     for metric in (METRIC, STRICT):

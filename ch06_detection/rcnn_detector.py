@@ -17,11 +17,12 @@ from torch import Tensor
 from ch06_detection.box_crops import in_other_light
 from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
+from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
 from ch06_detection.rcnn_heads import RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
-from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork, learn_to_classify
+from ch06_detection.region_network import ADAMW, RegionNetwork
 from ch06_detection.thinning import thinned_out
-from ch06_detection.warped_crops import CONTEXT, Crops, Pictures, warp, warp_all, with_context
+from ch06_detection.warped_crops import Crops, Pictures, warp, warp_all, with_context
 from common.data.boxed import Target
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
@@ -67,7 +68,7 @@ class CropBatches:
 
 
 class Looks(NamedTuple):
-    """What the network saw in boxes: the trunk's maps (2×2 means), the last layer's features, scores (no softmax)."""
+    """What the network saw in boxes: the last map, whole; its mean, the features; scores (no softmax)."""
 
     boxes: Boxes
     maps: Float[Tensor, "n maps"]
@@ -79,19 +80,19 @@ class Looks(NamedTuple):
 class RCNN:
     """A detector with fit and predict. proposals: of images. training: of the network on warped proposals.
 
-    warm_up: how the network first learns to classify objects. searched: images whose proposals are learned from, the
-    first ones. mined: of these, those whose proposals SVMs and regression are given. crops: of an epoch. C: of the
-    SVMs. penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are mended.
+    trunk: what the network starts from. searched: images whose proposals are learned from, the first ones. mined: of
+    these, those whose proposals SVMs and regression are given. crops: of an epoch. side: of a crop, in pixels. C: of
+    the SVMs. penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are mended.
     """
 
     proposals: Callable[[Pictures], list[Tensor]]
     training: Training
     classes: int
-    warm_up: Training | None = None
+    trunk: Trunk | None = None
     searched: int | None = None
     mined: int | None = None
     crops: int = 20_000
-    side: int = 4  # cells: crops of 32 pixels
+    side: int = 32
     C: float = 0.01
     penalty: float = 1000.0
     scorer: str = "svm"
@@ -106,12 +107,10 @@ class RCNN:
         labelled = LabelledProposals.of(self.proposals(images[: self.searched]), targets[: self.searched])
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.network_ = RegionNetwork(self.classes, self.side)
-        if self.warm_up:
-            learn_to_classify(
-                self.network_, images, targets, self.pixels_, self.warm_up, context=CONTEXT, seed=self.seed
-            )
-        data = CropBatches(images, labelled, self.pixels_, self.side * STRIDE, self.crops)
+            self.network_ = RegionNetwork(self.classes)
+        if self.trunk:
+            self.network_.start_from(self.trunk(images, targets))
+        data = CropBatches(images, labelled, self.pixels_, self.side, self.crops)
         self.history_: History = self.training(self.network_, data, self.seed)
         truths = list(self.looks(images, [target["boxes"] for target in targets]))
         scale = LENGTH / torch.cat([look.features for look in truths]).norm(dim=1).mean()
@@ -143,17 +142,16 @@ class RCNN:
 
     def looks(self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 4) -> Iterator[Looks]:
         """What the network sees in each image's boxes."""
-        device, side, network = next(self.network_.parameters()).device, self.side * STRIDE, self.network_.eval()
+        device, network = next(self.network_.parameters()).device, self.network_.eval()
         for start in range(0, len(images), chunk):
             own = proposals[start : start + chunk]
             inputs = self.pixels_(images[start : start + chunk])
             pairs = zip(inputs, own, strict=True)
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
-                crops = torch.cat([warp_all(image, with_context(boxes), side) for image, boxes in pairs])
-                maps = network.trunk(crops.to(device, memory_format=torch.channels_last))
-                features = network.layers(maps)
-                means = torch.nn.functional.adaptive_avg_pool2d(maps, 2).flatten(1)
-                seen = [part.float().cpu() for part in (means, features, network.score(features))]
+                crops = torch.cat([warp_all(image, with_context(boxes), self.side) for image, boxes in pairs])
+                maps = network.stages(crops.to(device, memory_format=torch.channels_last))
+                features = maps.mean(dim=(2, 3))
+                seen = [part.float().cpu() for part in (maps.flatten(1), features, network.score(features))]
             counts = [len(boxes) for boxes in own]
             yield from map(Looks, own, *(part.clone().split(counts) for part in seen))
 
@@ -180,13 +178,12 @@ class RCNN:
 
 def scenes_rcnn(run: Run) -> RCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    common = {"optimiser": ADAMW, "device": run.device, "say": run.say_step}
-    file = run.checkpoint("rcnn")
+    epochs, file = run.pick(smoke=1, lecture=1, full=4), run.checkpoint("rcnn")
     return RCNN(
         shared_proposals(run),
-        Training(run.pick(smoke=1, lecture=3, full=8), 0.003, 128, checkpoint=file, **common),
+        Training(epochs, 0.002, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step),
         len(scenes(run.scale).classes),
-        Training(run.pick(smoke=1, lecture=3, full=10), 0.004, 64, **common),
+        scenes_trunk(run),
         searched=run.pick(smoke=6, lecture=1000, full=4000),
         mined=run.pick(smoke=3, lecture=300, full=1000),
         crops=run.pick(smoke=64, lecture=25_000),
@@ -195,7 +192,7 @@ def scenes_rcnn(run: Run) -> RCNN:
 
 
 def pedestrians_rcnn(run: Run) -> HalfSize:
-    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to classify first."""
+    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
     proposals = Proposals(shared_proposals(run).propose, most=300)
     epochs, file = run.pick(smoke=1, lecture=3), run.checkpoint("rcnn")
     training = Training(epochs, 0.003, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step)

@@ -25,8 +25,9 @@ from torchvision import ops
 from ch06_detection.boxes import Boxes
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.grouping import propose_all
-from ch06_detection.region_network import STRIDE, RegionNetwork
+from ch06_detection.region_network import STRIDE
 from ch06_detection.roi_pool import Pooled, numbered, roi_pool, roi_pool_one_by_one
+from ch06_detection.ssd_network import small_trunk
 from ch06_detection.warped_crops import warp_all, with_context
 from common import plots
 from common.data.scenes import scenes
@@ -96,7 +97,7 @@ def lesson(run: Run) -> None:
     image, truth = part.images[SHOWN], part.targets[SHOWN]["boxes"]
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
-        trunk = RegionNetwork(10, SIDE).trunk.eval()  # speed does not depend on what the weights are
+        trunk = small_trunk()[0].eval()  # speed does not depend on what the weights are
     pixels = Pixels.of(part.images)
     inputs = pixels(part.images[: run.pick(smoke=2, lecture=10)])
     boxes = [proposals[:150] for proposals in propose_all(part.images[: len(inputs)], workers=1, seed=run.seed)]

@@ -6,6 +6,7 @@ Method     Everingham et al. 2010 and Lin et al. 2014 for the means; Hoiem et al
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,48 @@ def judge(method: Method, part: BoxedImages) -> Evaluation:
     detections = method.model.predict(part.images)
     method.predict_seconds = searching + time.perf_counter() - start
     return account(method, Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS), part)
+
+
+def examine(
+    method: Method, name: str, build: Callable[[], Any], train: BoxedImages, test: BoxedImages
+) -> tuple[Any, Evaluation]:
+    """learn and judge, once a run and seed: a later lesson that asks for the same is given the answers."""
+    detector = learn(method, name, build, train)
+    key = answers_of(method, name, test)
+    if key in method.run.shared:
+        evaluation, method.predict_seconds = method.run.shared[key]
+        account(method, evaluation, test)
+    else:
+        evaluation = judge(method, test)
+        method.run.shared[key] = evaluation, method.predict_seconds
+    return detector, evaluation
+
+
+def answers_of(method: Method, name: str, test: BoxedImages) -> tuple[str, int]:
+    """Where a run keeps what a detector of that name has said of the part."""
+    return f"{name}, answers for {len(test)} images", method.run.seed
+
+
+def learn(method: Method, name: str, build: Callable[[], Any], train: BoxedImages) -> Any:
+    """method.fit_shared; but what a detector is given ready-made counts among its seconds, too."""
+    if (name, method.run.seed) in method.run.shared:
+        return method.fit_shared(name, build, train)
+    detector = build()
+    before = seconds_before(detector, train)
+    method.fit(detector, train)
+    method.fit_seconds += before
+    method.share(name, detector)
+    return detector
+
+
+def seconds_before(detector: Any, train: BoxedImages) -> float:
+    """What has been spent already on a detector that is not yet fitted: its trunk, its training images' proposals."""
+    half = isinstance(detector, HalfSize)
+    own = detector.detector if half else detector
+    trunk, proposals = getattr(own, "trunk", None), getattr(own, "proposals", None)
+    images = train.images[: getattr(own, "searched", None)]
+    spent = proposals.spent(halved(images) if half else images) if proposals else 0.0
+    return spent + getattr(trunk, "seconds_", 0.0)
 
 
 def seconds_for_proposals(model: Any, part: BoxedImages) -> float:

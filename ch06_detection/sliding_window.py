@@ -23,7 +23,7 @@ from ch06_detection.dense_hog import scores_everywhere
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.hog_detector import HOGDetector, scenes_detector
 from ch06_detection.image_pyramid import level_size, resized
-from ch06_detection.scoring import METRIC, judge
+from ch06_detection.scoring import METRIC, examine
 from common import plots
 from common.data.boxed import Target
 from common.data.scenes import scenes
@@ -139,8 +139,7 @@ def above(said: Target, score: float) -> Target:
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
     with run.method("HOG + SVM", kind="classical") as method:
-        detector = method.fit_shared("HOG + SVM, scenes", lambda: scenes_detector(run), sets.train)
-        evaluation = judge(method, sets.test)
+        detector, evaluation = examine(method, "HOG + SVM, scenes", lambda: scenes_detector(run), sets.train, sets.test)
     run.fact("milliseconds a scene", 1000 * method.predict_seconds / len(sets.test), "ms")
     run.fact("levels of the pyramid", len(detector.scales_))
     windows = detector.windows_of(sets.test.images.shape[1:3])

@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 from ch06_detection.boxes import Boxes
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.matching import match
-from ch06_detection.scoring import METRIC, STRICT, judge
+from ch06_detection.scoring import METRIC, STRICT, examine
 from ch06_detection.ssd_detector import SSDDetector
 from ch06_detection.ssd_recipes import scenes_ssd
 from common import plots
@@ -128,27 +128,22 @@ def draw_scenes(images: UInt8[np.ndarray, "n height width 3"], found: list[Targe
     return figure
 
 
-def chance_share(detector: SSDDetector) -> float:
-    """The loss with which naming cut out objects ends, over ln(classes)."""
-    return float(np.mean(detector.warm_up_.losses[-20:]) / np.log(detector.classes))
-
-
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
     with run.method("SSD", kind="deep") as method:
-        detector = method.fit_shared("SSD, scenes", lambda: scenes_ssd(run), sets.train)
-        evaluation = judge(method, sets.test)
+        detector, evaluation = examine(method, "SSD, scenes", lambda: scenes_ssd(run), sets.train, sets.test)
         rate = len(sets.test) / method.predict_seconds
     run.floor("SSD", METRIC, at_least=70)
     run.fact("scenes a second, found in", rate)
     run.fact("default boxes of a scene", len(detector.defaults(sets.test.images.shape[1:3])))
-    if detector.warm_up:
-        run.fact("first epochs: share of the last steps' loss in that of chance", chance_share(detector))
+    named = 100 * detector.trunk.accuracy(sets.test.images, sets.test.targets)
+    run.fact("objects of test scenes that the trunk alone names right, cut out", named, "%")
     run.note(
         f"Of {len(sets.test)} test scenes the network looks at {rate:.0f} a second. Its mean average precision is "
         f"{100 * evaluation.mean_average_precision(0.5):.1f} % at an IoU of 0.5, and "
         f"{100 * evaluation.mean_average_precision():.1f} % as COCO counts it ({STRICT})."
     )
+    run.note(f"Told where they are, the trunk that it started from names {named:.0f} % of the objects right.")
 
     item = telling_scene(sets.test.targets)
     run.figure(

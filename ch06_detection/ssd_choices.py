@@ -17,20 +17,20 @@ import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from ch06_detection.evaluation import Evaluation
+from ch06_detection.naming import NamedObjects, Trunk
 from ch06_detection.scoring import METRIC
-from ch06_detection.ssd_recipes import SceneSSD
+from ch06_detection.ssd_recipes import ADAMW, SceneSSD
 from common.ablation import BASE, draw_differences
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
 from common.run import Run
+from common.train import Training
 
 if TYPE_CHECKING:
     from common.paired import Comparison
 
-SMALL = SceneSSD(epochs=6, width=16, warm_up=0)
+SMALL = SceneSSD(epochs=6, width=16)
 CHANGES = {
     "two maps": {"maps": 2},
     "one map": {"maps": 1},
@@ -51,14 +51,12 @@ class Study:
     run: Run
     train: BoxedImages
     test: BoxedImages
-    trunk: nn.Module
+    trunk: Trunk
 
     def measure(self, name: str, settings: SceneSSD, taught: bool = True) -> None:
         """Train a variant and score it. taught: whether its trunk has learned to name objects before."""
         with self.run.method(name, kind="deep") as method:
-            detector = settings.build(self.run, self.run.seed)
-            if taught:
-                detector.build = lambda classes: with_trunk(settings.network(classes), self.trunk)
+            detector = settings.build(self.run, self.run.seed, self.trunk if taught else None)
             method.fit(detector, self.train)
             evaluation = Evaluation(detector.predict(self.test.images), self.test.targets, len(self.test.classes))
             scores = 100 * evaluation.by_image()
@@ -72,17 +70,11 @@ class Study:
         return pair.compare()
 
 
-def with_trunk(network: nn.Module, trunk: nn.Module) -> nn.Module:
-    """The network with the trunk's weights in its stages: the same layers in the same order, however they are cut."""
-    own = network.stages.state_dict()
-    network.stages.load_state_dict(dict(zip(own, trunk.state_dict().values(), strict=True)))
-    return network
-
-
-def taught_trunk(run: Run, train: BoxedImages, epochs: int) -> nn.Module:
-    """A trunk that has learned to name the objects of these scenes."""
-    settings = replace(SMALL, epochs=0, warm_up=epochs)
-    return settings.build(run, run.seed).fit(train.images, train.targets).network_.stages
+def taught_trunk(run: Run, train: BoxedImages, epochs: int) -> Trunk:
+    """A trunk that has learned to name the objects of these scenes, for detectors that learn from fewer."""
+    training = Training(epochs, 4e-3, 64, ADAMW, warm_up=0.15, device=run.device, say=run.say_step)
+    taught = NamedObjects(training, len(train.classes), SMALL.width, run.seed)(train.images, train.targets)
+    return lambda images, targets: taught
 
 
 def lesson(run: Run) -> None:

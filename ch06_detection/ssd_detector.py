@@ -2,9 +2,8 @@
 
 Method     Liu et al. 2016 (SSD), §2.2 for training; at the end the boxes of each class above a threshold are thinned
            out by non-maximum suppression at IoU 0.45, and the surest 200 (here 100) of an image stay.
-Differs    The paper starts from a VGG-16 that has learned to classify ImageNet's photos. Where `warm_up` is given,
-           this trunk first learns to classify the objects that its own training boxes cut out; or it is handed over
-           pretrained.
+Differs    The paper starts from a VGG-16 that has learned to classify ImageNet's photos; here a small trunk may start
+           from what it has learned of the objects that its own training boxes cut out (naming.py).
 """
 
 from __future__ import annotations
@@ -16,23 +15,20 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from ch06_detection.box_crops import BoxCrops, in_other_light
 from ch06_detection.boxes import Boxes, clip, decode
 from ch06_detection.default_boxes import boxes_of_shapes
 from ch06_detection.multibox import NEGATIVES, match_batch, multibox_loss
-from ch06_detection.region_network import varied
-from ch06_detection.ssd_network import SSD, stage_channels
+from ch06_detection.naming import Trunk, start_from
+from ch06_detection.ssd_network import SSD
 from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
-from common.image_classifier import LabelledImages, Pixels, in_chunks
+from common.image_classifier import Pixels, in_chunks
 from common.train import History, Training
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
 CHUNK = 50  # images that are looked at together
-CUT = 48  # pixels, the side of an object that is cut out for the trunk to classify
-MARGIN = 1.2  # of an object's longer side: what is cut out
 
 
 @dataclass
@@ -77,16 +73,16 @@ class SSDDetector:
     """A network that is built when it sees its data, with fit and predict.
 
     build: makes the network for so many classes. training: how it learns; its loss is the multibox loss. shapes: width
-    and height of the default boxes of a cell, for each map. warm_up: how the trunk first learns to name objects that
-    are cut out. augment, light: see BoxedBatches. mirrored: it answers from an image and its mirror image together.
-    least, suppression, keep: see chosen.
+    and height of the default boxes of a cell, for each map. trunk: what the network starts from. augment, light: see
+    BoxedBatches. mirrored: it answers from an image and its mirror image together. least, suppression, keep: see
+    chosen.
     """
 
     build: Callable[[int], SSD]
     training: Training
     shapes: Sequence[Float[Tensor, "boxes 2"]]
     classes: int
-    warm_up: Training | None = None
+    trunk: Trunk | None = None
     augment: Callable | None = field(default_factory=BoxCrops)
     light: bool = True
     mirrored: bool = False
@@ -100,9 +96,9 @@ class SSDDetector:
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.network_ = self.build(self.classes)
-            if self.warm_up:
-                self.warm_up_: History | None = learn_to_name(self, images, targets)
+            self.network_ = self.build(self.classes).to(self.training.device)
+        if self.trunk:
+            start_from(self.trunk(images, targets).stages, self.network_.stages)
         size = getattr(self.augment, "size", images.shape[1:3])
         data = BoxedBatches(images, targets, self.pixels_, self.defaults(size), self.augment, self.light)
         self.history_: History = self.training(self.network_, data, self.seed)
@@ -158,30 +154,3 @@ def mean_with_mirrored(
     """The mean of what a network says of an image and of its mirror image, where right is left."""
     back = mirrored_offsets.float().cpu()[:, places] * torch.tensor([-1.0, 1, 1, 1])
     return (offsets + back) / 2, (logits + mirrored_logits.float().cpu()[:, places]) / 2
-
-
-def learn_to_name(detector: SSDDetector, images: Pictures, targets: Sequence[Target]) -> History | None:
-    """Teach the detector's first two stages the class of each object, cut out with a margin.
-
-    The class is said from the mean of the second map. None where there are no two objects.
-    """
-    labels = torch.cat([target["labels"] for target in targets]) - 1
-    if len(labels) < 2:
-        return None
-    cuts = []
-    for start in range(0, len(images), CHUNK):
-        some = [squares(target["boxes"]) for target in targets[start : start + CHUNK]]
-        cuts.append(roi_align(detector.pixels_(images[start : start + CHUNK]), some, CUT))
-    stages = detector.network_.stages[:2]
-    head = nn.Linear(stage_channels(stages[-1]), detector.classes)
-    classifier = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
-    return detector.warm_up(classifier, LabelledImages(torch.cat(cuts), labels, varied), detector.seed)
-
-
-def squares(boxes: Boxes) -> Boxes:
-    """Squares around the boxes, with a margin."""
-    middle, half = (
-        (boxes[:, :2] + boxes[:, 2:]) / 2,
-        MARGIN / 2 * (boxes[:, 2:] - boxes[:, :2]).amax(dim=1, keepdim=True),
-    )
-    return torch.cat([middle - half, middle + half], dim=1)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ch06_detection.box_crops import BoxCrops
 from ch06_detection.default_boxes import sizes_of_a_cell
 from ch06_detection.frames import FrameWindows, HalfSize
+from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.ssd_detector import SSDDetector, detection_loss
 from ch06_detection.ssd_network import SSD, mobile_trunk, small_trunk
 from common.data import weights
@@ -36,7 +37,6 @@ class SceneSSD:
     maps: int = 3
     ratios: tuple[float, ...] = SCENE_RATIOS
     top_down: bool = True
-    warm_up: int = 4
     augmented: bool = True
     negatives: float = 3.0
 
@@ -52,24 +52,22 @@ class SceneSSD:
         skipped = len(cells) - self.maps
         return [torch.cat(cells[: skipped + 1]), *cells[skipped + 1 :]]
 
-    def build(self, run: Run, seed: int, checkpoint: str | None = None) -> SSDDetector:
-        """The detector, not yet fitted."""
-        common = {"learning_rate": 2e-3, "optimiser": ADAMW, "device": run.device, "say": run.say_step}
+    def build(self, run: Run, seed: int, trunk: Trunk | None = None, checkpoint: str | None = None) -> SSDDetector:
+        """The detector, not yet fitted. trunk: what it starts from."""
         training = Training(
-            self.epochs, batch_size=16, warm_up=0.15, loss=partial(detection_loss, negatives=self.negatives),
-            checkpoint=run.checkpoint(checkpoint) if checkpoint else None, **common,
+            self.epochs, 4e-3, 16, ADAMW, warm_up=0.15, loss=partial(detection_loss, negatives=self.negatives),
+            device=run.device, checkpoint=run.checkpoint(checkpoint) if checkpoint else None, say=run.say_step,
         )  # fmt: skip
         return SSDDetector(
-            self.network, training, self.shapes(), classes=len(scenes(run.scale).classes), seed=seed,
-            warm_up=Training(self.warm_up, batch_size=64, **common) if self.warm_up else None,
-            augment=MILD if self.augmented else None, light=self.augmented,
-            mirrored=True,
+            self.network, training, self.shapes(), len(scenes(run.scale).classes), trunk,
+            augment=MILD if self.augmented else None, light=self.augmented, mirrored=True, seed=seed,
         )  # fmt: skip
 
 
 def scenes_ssd(run: Run) -> SSDDetector:
     """The detector of the scenes, as good as two minutes and a half make it."""
-    return SceneSSD(epochs=run.pick(smoke=1, lecture=4, full=20)).build(run, run.seed, "ssd")
+    epochs = run.pick(smoke=1, lecture=4, full=20)
+    return SceneSSD(epochs=epochs).build(run, run.seed, scenes_trunk(run), "ssd")
 
 
 def pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:

@@ -14,6 +14,7 @@ from torchvision import ops
 
 from ch06_detection.boxes import decode, encode, iou
 from ch06_detection.fast_rcnn_detector import IGNORED, FastRCNN, RoiBatches, mirrored, multi_task_loss, smooth_l1
+from ch06_detection.naming import NamedObjects
 from ch06_detection.proposal_sets import LabelledProposals, Proposals, draw
 from ch06_detection.rcnn_detector import BARE, RCNN, CropBatches
 from ch06_detection.rcnn_heads import SILENT, RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
@@ -219,8 +220,8 @@ def test_an_svm_finds_the_line_and_the_hard_negatives():
 @pytest.mark.parametrize("name", ["R-CNN", "Fast R-CNN"])
 def test_fit_and_predict(name):
     images, targets = pictures()
-    warm_up = Training(2, 0.004, 2, half=False)
-    detector = detectors(warm_up=warm_up)[name].fit(images, targets)
+    trunk = NamedObjects(Training(2, 0.004, 2, half=False), 2)
+    detector = detectors(trunk=trunk)[name].fit(images, targets)
     found = detector.predict(images)
     assert len(found) == len(images)
     assert len(found[1]["boxes"]) == 0  # no proposals, no detections
@@ -236,7 +237,7 @@ def test_fit_and_predict(name):
 @pytest.mark.parametrize("name", ["R-CNN", "Fast R-CNN"])
 def test_images_without_any_object_can_be_learned_from(name):
     images, targets = pictures()
-    detector = detectors(warm_up=Training(1, half=False))[name].fit(images, [target()] * len(targets))
+    detector = detectors(trunk=NamedObjects(Training(1, half=False), 2))[name].fit(images, [target()] * len(targets))
     assert len(detector.predict(images[:1])) == 1
 
 

@@ -1,0 +1,151 @@
+"""First lessons: before it detects, a network learns to name the objects that the training boxes cut out.
+
+Method     Transfer, as in Girshick et al. 2014 (R-CNN), §2.3, Girshick 2015, §2.2, and Liu et al. 2016 (SSD), §3: all
+           three start from one network that has learned to classify.
+Differs    The papers' network has seen ImageNet's photos. Here there are only the training scenes. The rows of the
+           classes are kept for detection, too, where the papers start them anew.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from ch06_detection.box_crops import in_other_light
+from ch06_detection.boxes import Boxes
+from ch06_detection.ssd_network import small_trunk, stage_channels
+from ch06_detection.warped_crops import Crops, Pictures
+from common.augment import Crops as Shifts
+from common.data.boxed import Target
+from common.data.scenes import scenes
+from common.image_classifier import LabelledImages, Pixels, outputs
+from common.run import Run
+from common.train import History, Training
+
+SIDE = 32  # pixels of an object that is cut out; an article of Fashion-MNIST has 28
+MARGIN = 1.2  # of an object's longer side: what is cut out
+SHIFT = 2  # pixels
+CHUNK = 50  # images whose objects are cut out together
+
+
+class Taught(NamedTuple):
+    """What a network that names objects consists of: two stages, and the layer that says a class from their mean."""
+
+    stages: nn.Sequential
+    score: nn.Linear
+
+
+Trunk = Callable[[Pictures, Sequence[Target]], Taught]
+
+
+def squares(boxes: Boxes) -> Boxes:
+    """Squares around the boxes, with a margin."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = MARGIN / 2 * (boxes[:, 2:] - boxes[:, :2]).amax(dim=1, keepdim=True)
+    return torch.cat([middle - half, middle + half], dim=1)
+
+
+def cut_out(
+    images: Pictures, targets: Sequence[Target], pixels: Pixels
+) -> tuple[Float[Tensor, "objects 3 side side"], Int[Tensor, "objects"]]:
+    """Every object of the images as a square of SIDE pixels, and its class, from 0."""
+    labels = torch.cat([target["labels"] for target in targets]) - 1
+    crops, done = torch.empty(len(labels), 3, SIDE, SIDE), 0
+    for start in range(0, len(images), CHUNK):
+        boxes = [squares(target["boxes"]) for target in targets[start : start + CHUNK]]
+        some = roi_align(pixels(images[start : start + CHUNK]), boxes, SIDE, aligned=True)
+        crops[done : done + len(some)] = some
+        done += len(some)
+    return crops, labels
+
+
+def varied(crops: Crops, generator: torch.Generator) -> Crops:
+    """Shifted a little, mirrored or not, in other light."""
+    return in_other_light(Shifts(SHIFT)(crops, generator), generator)
+
+
+@dataclass
+class NamedObjects:
+    """What detectors start from: a trunk taught once, on the first images that it is asked about.
+
+    width: of the trunk. seconds_: what teaching took.
+    """
+
+    training: Training
+    classes: int
+    width: int = 24
+    seed: int = 0
+    seconds_: float = field(default=0.0, init=False)
+    history_: History | None = field(default=None, init=False, repr=False)
+    known_: tuple | None = field(default=None, init=False, repr=False)
+
+    def __call__(self, images: Pictures, targets: Sequence[Target]) -> Taught:
+        """What has learned to name the objects of these images; untaught, where there are no two of them.
+
+        Raises ValueError for other images than the first time: a trunk that saw more than its detector would cheat.
+        """
+        asked = len(images), zlib.crc32(images[0]), zlib.crc32(images[-1]), images.shape
+        if self.known_ is None:
+            start = time.perf_counter()
+            self.known_, self.taught_ = asked, self.teach(images, targets)
+            self.seconds_ = time.perf_counter() - start
+        elif self.known_ != asked:
+            raise ValueError("this trunk was taught on other images")
+        return self.taught_
+
+    def teach(self, images: Pictures, targets: Sequence[Target]) -> Taught:
+        """Train the trunk on the objects."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            stages = nn.Sequential(*small_trunk(self.width)[:2])
+            new = Taught(stages, nn.Linear(stage_channels(stages), self.classes))
+        self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
+        crops, labels = cut_out(images, targets, self.pixels_)
+        if len(labels) >= 2:
+            data = LabelledImages(crops, labels, varied)
+            self.history_ = self.training(classifier(new), data, self.seed)
+        return new
+
+    def accuracy(self, images: Pictures, targets: Sequence[Target]) -> float:
+        """The share of these images' objects that are named right, if someone tells where they are."""
+        crops, labels = cut_out(images, targets, self.pixels_)
+        return float((outputs(classifier(self.taught_), crops).argmax(dim=1) == labels).float().mean())
+
+
+def classifier(taught: Taught) -> nn.Sequential:
+    """The two as one network: crops to scores of the classes."""
+    return nn.Sequential(*taught.stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), taught.score)
+
+
+def start_from(taught: nn.Module, network: nn.Module) -> None:
+    """Copy weights into the first layers of a network: the same layers in the same order, however they are grouped."""
+    own, given = network.state_dict(), taught.state_dict()
+    network.load_state_dict(own | dict(zip(own, given.values(), strict=False)))
+
+
+def score_rows(score: nn.Linear, taught: nn.Linear) -> None:
+    """Give a layer that says background, too, the classes' rows; of background, nothing has been seen yet."""
+    with torch.no_grad():
+        for rows, known in ((score.weight, taught.weight), (score.bias, taught.bias)):
+            rows[1:] = known
+            rows[0] = known.mean(dim=0)
+
+
+def scenes_trunk(run: Run) -> NamedObjects:
+    """The trunk that all detectors of a run's scenes start from, at each seed: taught by whoever asks first."""
+    epochs = run.pick(smoke=1, lecture=6, full=10)
+    training = Training(
+        epochs, 4e-3, 64, partial(torch.optim.AdamW, weight_decay=1e-3), warm_up=0.15, device=run.device,
+        say=run.say_step,
+    )  # fmt: skip
+    new = NamedObjects(training, len(scenes(run.scale).classes), seed=run.seed)
+    return run.shared.setdefault(("trunk that names objects", run.seed), (new, 0.0))[0]
