@@ -20,7 +20,7 @@ import torch
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.evaluation import Evaluation
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn
-from ch06_detection.hog_detector import scenes_detector
+from ch06_detection.hog_recipes import scenes_detector
 from ch06_detection.rcnn_detector import scenes_rcnn
 from ch06_detection.scoring import METRIC, STRICT, Errors, errors_of, examine
 from ch06_detection.ssd_recipes import scenes_ssd
@@ -126,7 +126,7 @@ def lesson(run: Run) -> None:
     run.figure(
         "kinds", draw_kinds, errors,
         caption="Of every class the surest detections, as many as it has objects: what is wrong with them; and the "
-        "objects that none of them has found.",
+        "objects that no detection has found, however unsure.",
     )  # fmt: skip
     run.figure(
         "errors", draw_errors, test, errors,

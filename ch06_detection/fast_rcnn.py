@@ -22,7 +22,7 @@ from jaxtyping import Float
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn, smooth_l1
-from ch06_detection.proposal_sets import shared_proposals
+from ch06_detection.proposal_sets import shared_proposals, spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
 from ch06_detection.scoring import METRIC, STRICT, account, examine, learn
 from common import plots
@@ -76,7 +76,7 @@ def lesson(run: Run) -> None:
     sets, proposals = scenes(run.scale), shared_proposals(run)
     test, size = sets.test.take(slice(run.pick(smoke=8, lecture=None))), sets.test.images.shape[1:3]
     run.say_step("selective search")
-    proposals(sets.train.images[: scenes_fast_rcnn(run).searched])
+    proposals(sets.train.images[spaced(len(sets.train), scenes_fast_rcnn(run).searched)])
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")
 
     found, taken = {}, {}

@@ -17,7 +17,7 @@ from ch06_detection.box_crops import in_other_light, mirrored
 from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk
-from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
+from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals, spaced
 from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork
 from ch06_detection.roi_pool import roi_pool
 from ch06_detection.thinning import thinned_out
@@ -134,7 +134,7 @@ class RoiBatches:
 class FastRCNN:
     """A detector with fit and predict. proposals: of images. training: its loss is multi_task_loss.
 
-    trunk: what the network starts from. searched: images whose proposals are learned from, the first ones. rois:
+    trunk: what the network starts from. searched: of how many images proposals are learned from. rois:
     windows of an image in a mini-batch. least: score from which on a box is a detection. suppression: IoU above which a
     surer box clears another of its class away. keep: detections of an image, at most.
     """
@@ -153,13 +153,14 @@ class FastRCNN:
     def fit(self, images: Pictures, targets: Sequence[Target]) -> FastRCNN:
         """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from."""
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
-        labelled = LabelledProposals.of(self.proposals(images[: self.searched]), targets[: self.searched])
+        some = spaced(len(images), self.searched)
+        labelled = LabelledProposals.of(self.proposals(images[some]), targets[some])
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.network_ = FastRCNNNetwork(self.classes)
         if self.trunk:
             self.network_.start_from(self.trunk(images, targets))
-        data = RoiBatches(images[: self.searched], labelled, self.pixels_, self.rois)
+        data = RoiBatches(images[some], labelled, self.pixels_, self.rois)
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
 
@@ -216,7 +217,8 @@ def pedestrians_fast_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
     proposals = Proposals(shared_proposals(run).propose, most=300)
     epochs, file = run.pick(smoke=1, lecture=8), run.checkpoint("fast_rcnn")
+    searched = run.pick(smoke=4, lecture=60, full=None)
     training = Training(
         epochs, 0.003, 2, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step
     )
-    return HalfSize(FastRCNN(proposals, training, 1, rois=64, seed=run.seed))
+    return HalfSize(FastRCNN(proposals, training, 1, searched=searched, rois=64, seed=run.seed))

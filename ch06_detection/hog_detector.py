@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ch06_detection.boxes import area, clip, iou, nms_by_class
@@ -23,10 +25,10 @@ from ch06_detection.image_pyramid import level_size, resized, scales
 from ch06_detection.matching_detections import place_in_group
 from common.data.boxed import Target
 from common.errors import Problem
-from common.run import Run
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
-PIXELS = 1 << 17  # of images at work at a time
+PIXELS = 1 << 17  # of images at work at a time, in each thread
+THREADS = 2
 CELLS = Cells(pixels=4, padding=3)
 EXTREME = 0.02  # of the training objects, the share that may be smaller, or larger, than the pyramid's limits
 
@@ -65,19 +67,18 @@ class HOGDetector:
 
     def fit(self, images: Pictures, targets: Sequence[Target]) -> HOGDetector:
         """Templates for the classes of the targets. Raises Problem where there is no object to learn from."""
-        rng = np.random.default_rng(self.seed)
         images, targets = images[: self.images], list(targets[: self.images])
         if not sum(len(target["labels"]) for target in targets):
             raise Problem("a detector cannot learn from images without objects: there is no box in the targets")
         positives = self.positives(images, targets)
-        order = rng.permutation(len(images))
+        order = np.random.default_rng(self.seed).permutation(len(images))
         self.coef_: list[np.ndarray] = []
         use = order[: self.random]
-        negatives = self.false_windows(images[use], [targets[item] for item in use], rng)
+        negatives = self.false_windows(images[use], [targets[item] for item in use])
         self.train(positives, negatives)
         for turn in range(self.rounds):
             use = np.take(order, turn * self.mined + np.arange(min(self.mined, len(order))), mode="wrap")
-            hard = self.false_windows(images[use], [targets[item] for item in use], rng)
+            hard = self.false_windows(images[use], [targets[item] for item in use])
             negatives = [np.concatenate(pair) for pair in zip(negatives, hard, strict=True)]
             self.train(positives, negatives)
         return self
@@ -111,26 +112,22 @@ class HOGDetector:
             features.append(described(crops(images, whose, middles, window), window, self.mirrored))
         return features
 
-    def false_windows(
-        self, images: Pictures, targets: list[Target], rng: np.random.Generator
-    ) -> list[Float32[np.ndarray, "_ _"]]:
+    def false_windows(self, images: Pictures, targets: list[Target]) -> list[Float32[np.ndarray, "_ _"]]:
         """For each class, the descriptors of the windows that are surest of it and overlap no object of it. §4.
 
         Before there are templates: of windows at random.
         """
         kept: dict[int, list] = {label: [] for label in self.windows_}
-        for chunk, maps, found in self.scan(images, rng):
+        for chunk, maps, found in self.scan(images):
             found = found.take(beside_objects(found, targets[chunk.start : chunk.stop], self.apart))
             for label, window in self.windows_.items():
                 for level, blocks in enumerate(maps):
                     own = found.take((found.labels == label) & (found.levels == level))
                     places = (column.numpy() for column in (own.images, own.rows, own.columns))
                     kept[label].append((own.scores.numpy(), windows_at(blocks, window.shape, *places)))
-        best = []
-        for some in kept.values():
-            scores, features = (np.concatenate(column) for column in zip(*some, strict=True))
-            best.append(features[np.argsort(-scores, kind="stable")[: self.negatives]])
-        return best
+                if sum(len(scores) for scores, _ in kept[label]) > 2 * self.negatives:  # descriptors are large
+                    kept[label] = [surest(kept[label], self.negatives)]
+        return [surest(some, self.negatives)[1] for some in kept.values()]
 
     def train(self, positives: list[np.ndarray], negatives: list[np.ndarray]) -> None:
         """A linear SVM for each class: its template and its threshold."""
@@ -143,8 +140,9 @@ class HOGDetector:
             self.coef_.append(svm.coef_.reshape(*window.shape, -1).astype(np.float32))
             self.intercept_.append(float(svm.intercept_[0]))
 
-    def search(self, images: Pictures, rng: np.random.Generator | None = None) -> tuple[list[Blocks], Found]:
-        """The blocks of each level, and all windows above the floor; without templates, windows at random from rng."""
+    def search(self, images: Pictures, seed: int = 0) -> tuple[list[Blocks], Found]:
+        """The blocks of each level, and all windows above the floor; without templates, windows at random."""
+        rng = np.random.default_rng((self.seed, seed))
         size, maps, columns = images.shape[1:3], [], []
         for level, scale in enumerate(self.scales_):
             small = level_size(size, scale)
@@ -163,15 +161,22 @@ class HOGDetector:
         found = found._replace(boxes=clip(found.boxes, *size))
         return maps, found.take(area(found.boxes) > 0)  # in the padding, a box may lie outside
 
-    def scan(
-        self, images: Pictures, rng: np.random.Generator | None = None
-    ) -> Iterator[tuple[range, list[Blocks], Found]]:
-        """search, chunk by chunk: the numbers of its images, their blocks, and the windows that suppression leaves."""
-        step = max(1, PIXELS // math.prod(images.shape[1:3]))
-        for first in range(0, len(images), step):
+    def scan(self, images: Pictures) -> Iterator[tuple[range, list[Blocks], Found]]:
+        """search, chunk by chunk: the numbers of its images, their blocks, and the windows that suppression leaves.
+
+        Two chunks at a time, in threads: NumPy lets go of the interpreter while it computes.
+        """
+
+        def look(first: int) -> tuple[range, list[Blocks], Found]:
             chunk = images[first : first + step]
-            maps, found = self.search(chunk, rng)
-            yield range(first, first + len(chunk)), maps, self.suppressed(found, len(chunk)) if self.coef_ else found
+            maps, found = self.search(chunk, first)
+            return range(first, first + len(chunk)), maps, self.suppressed(found, len(chunk)) if self.coef_ else found
+
+        step = max(1, PIXELS // math.prod(images.shape[1:3]))
+        starts = range(0, len(images), step)
+        with threadpool_limits(1), ThreadPoolExecutor(THREADS) as pool:
+            for k in range(0, len(starts), THREADS):
+                yield from pool.map(look, starts[k : k + THREADS])
 
     def by_chance(
         self, blocks: Blocks, window: Window, rng: np.random.Generator
@@ -217,6 +222,15 @@ class HOGDetector:
         return count
 
 
+def surest(
+    some: list[tuple[Float32[np.ndarray, "_"], Float32[np.ndarray, "_ _"]]], most: int
+) -> tuple[Float32[np.ndarray, "n"], Float32[np.ndarray, "n features"]]:
+    """Scores and descriptors of several places as one: those with the highest scores, so many at most."""
+    scores, features = (np.concatenate(column) for column in zip(*some, strict=True))
+    order = np.argsort(-scores, kind="stable")[:most]
+    return scores[order], features[order]
+
+
 def owners_of(targets: Sequence[Target]) -> Tensor:
     """The number of the image that each object lies in."""
     return torch.repeat_interleave(torch.arange(len(targets)), torch.tensor([len(t["labels"]) for t in targets]))
@@ -229,16 +243,3 @@ def beside_objects(found: Found, targets: Sequence[Target], apart: float) -> Boo
     boxes, labels = (torch.cat([target[key] for target in targets]) for key in ("boxes", "labels"))
     same = (found.labels[:, None] == labels) & (found.images[:, None] == owners_of(targets))
     return (iou(found.boxes, boxes) * same).max(dim=1).values < apart
-
-
-def scenes_detector(run: Run) -> HOGDetector:
-    """For scenes; settings chosen on validation scenes. Not yet fitted."""
-    images, random, mined, negatives = run.pick(smoke=(64, 8, 8, 80), lecture=(1500, 100, 150, 2500))
-    return HOGDetector(C=0.03, images=images, random=random, mined=mined, negatives=negatives, shaken=1, seed=run.seed)
-
-
-def pedestrians_detector(run: Run) -> HOGDetector:
-    """For people in frames of 768 × 576; settings chosen on validation frames. Not yet fitted."""
-    mined = run.pick(smoke=2, lecture=30)
-    cells = Cells(pixels=6, padding=3)
-    return HOGDetector(cells, window=48, mined=mined, random=mined, scale_step=1.15, suppression=0.3, seed=run.seed)

@@ -27,7 +27,7 @@ from ch06_detection.boxes import nms
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.fast_rcnn_detector import pedestrians_fast_rcnn
-from ch06_detection.hog_detector import pedestrians_detector
+from ch06_detection.hog_recipes import pedestrians_detector
 from ch06_detection.rcnn_detector import pedestrians_rcnn
 from ch06_detection.scoring import METRIC, account, errors_of, judge, learn
 from ch06_detection.ssd_recipes import pedestrians_ssd
@@ -138,8 +138,7 @@ def lesson(run: Run) -> None:
             run.fact(f"frames a second, {name}", len(part) / method.predict_seconds)
             miss = 100 * float(evaluations[name].log_average_miss_rate(0.5)[0])
             method.measure("log-average miss rate", miss, n=len(part), unit="%")
-            found = errors_of(evaluations[name]).shares
-            run.fact(f"missed at as many boxes as people, {name}", found["missed"], "%")
+            run.fact(f"people that no box finds, {name}", errors_of(evaluations[name]).shares["missed"], "%")
     reference(run, part.take(slice(None, None, run.pick(smoke=2, lecture=4))))
 
     best = "SSD, pretrained trunk" if "SSD, pretrained trunk" in evaluations else "SSD, from random weights"

@@ -100,6 +100,11 @@ class LabelledProposals:
         return len(self.image)
 
 
+def spaced(n: int, wanted: int | None) -> slice:
+    """Which of n images are searched: so many, evenly spaced; all, where that is None or more."""
+    return slice(None) if wanted is None or wanted >= n else slice(0, wanted * (n // wanted), n // wanted)
+
+
 def draw(
     foreground: Int64[Tensor, "f"], background: Int64[Tensor, "b"], n: int, share: float, generator: torch.Generator
 ) -> Int64[Tensor, "n"]:

@@ -24,7 +24,7 @@ from torch import Tensor
 from ch06_detection.boxes import Boxes, iou
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
-from ch06_detection.proposal_sets import shared_proposals
+from ch06_detection.proposal_sets import shared_proposals, spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
 from ch06_detection.scoring import METRIC, STRICT, account, answers_of, learn
 from ch06_detection.warped_crops import warp_all, with_context
@@ -123,7 +123,7 @@ def surest(found: Target, least: float = 0.5) -> Target:
 def lesson(run: Run) -> None:
     sets, proposals = scenes(run.scale), shared_proposals(run)
     test, size = sets.test.take(slice(run.pick(smoke=8, lecture=None))), sets.test.images.shape[1:3]
-    searched = sets.train.images[: scenes_rcnn(run).searched]
+    searched = sets.train.images[spaced(len(sets.train), scenes_rcnn(run).searched)]
     run.say_step("selective search")
     run.fact("seconds for the training scenes' proposals", proposals.seconds(searched), "s")
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")

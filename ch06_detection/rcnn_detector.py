@@ -18,7 +18,7 @@ from ch06_detection.box_crops import in_other_light
 from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk
-from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals
+from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals, spaced
 from ch06_detection.rcnn_heads import RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
 from ch06_detection.region_network import ADAMW, RegionNetwork
 from ch06_detection.thinning import thinned_out
@@ -80,9 +80,9 @@ class Looks(NamedTuple):
 class RCNN:
     """A detector with fit and predict. proposals: of images. training: of the network on warped proposals.
 
-    trunk: what the network starts from. searched: images whose proposals are learned from, the first ones. mined: of
-    these, those whose proposals SVMs and regression are given. crops: of an epoch. side: of a crop, in pixels. C: of
-    the SVMs. penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are mended.
+    trunk: what the network starts from. searched: of how many images proposals are learned from. mined: of how many of
+    these SVMs and regression are given proposals. crops: of an epoch. side: of a crop, in pixels. C: of the SVMs.
+    penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are mended.
     """
 
     proposals: Callable[[Pictures], list[Tensor]]
@@ -104,18 +104,20 @@ class RCNN:
     def fit(self, images: Pictures, targets: Sequence[Target]) -> RCNN:
         """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from."""
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
-        labelled = LabelledProposals.of(self.proposals(images[: self.searched]), targets[: self.searched])
+        some = spaced(len(images), self.searched)
+        searched, there = images[some], targets[some]
+        labelled = LabelledProposals.of(self.proposals(searched), there)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.network_ = RegionNetwork(self.classes)
         if self.trunk:
             self.network_.start_from(self.trunk(images, targets))
-        data = CropBatches(images, labelled, self.pixels_, self.side, self.crops)
+        data = CropBatches(searched, labelled, self.pixels_, self.side, self.crops)
         self.history_: History = self.training(self.network_, data, self.seed)
         truths = list(self.looks(images, [target["boxes"] for target in targets]))
         scale = LENGTH / torch.cat([look.features for look in truths]).norm(dim=1).mean()
         self.scale_ = float(scale.nan_to_num(1.0, posinf=1.0))  # where there is no object
-        self.fit_heads(images[: self.mined], targets[: self.mined], truths, targets)
+        self.fit_heads(searched[: self.mined], there[: self.mined], truths, targets)
         return self
 
     def fit_heads(self, images: Pictures, targets: Sequence[Target], truths: list[Looks], of: Sequence[Target]) -> None:
@@ -194,7 +196,8 @@ def scenes_rcnn(run: Run) -> RCNN:
 def pedestrians_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
     proposals = Proposals(shared_proposals(run).propose, most=300)
-    epochs, file = run.pick(smoke=1, lecture=3), run.checkpoint("rcnn")
+    epochs, file = run.pick(smoke=1, lecture=2), run.checkpoint("rcnn")
     training = Training(epochs, 0.003, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step)
-    crops = run.pick(smoke=64, lecture=15_000)
-    return HalfSize(RCNN(proposals, training, 1, mined=run.pick(smoke=2, lecture=60), crops=crops, seed=run.seed))
+    searched, mined = run.pick(smoke=(4, 2), lecture=(60, 30), full=(None, 60))
+    crops = run.pick(smoke=64, lecture=8000)
+    return HalfSize(RCNN(proposals, training, 1, searched=searched, mined=mined, crops=crops, seed=run.seed))

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from ch06_detection.boxes import iou_of_pairs
 from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.frames import HalfSize, halved
+from ch06_detection.proposal_sets import spaced
 from common.data.boxed import BoxedImages
 from common.run import Method
 
@@ -70,7 +71,7 @@ def seconds_before(detector: Any, train: BoxedImages) -> float:
     half = isinstance(detector, HalfSize)
     own = detector.detector if half else detector
     trunk, proposals = getattr(own, "trunk", None), getattr(own, "proposals", None)
-    images = train.images[: getattr(own, "searched", None)]
+    images = train.images[spaced(len(train), getattr(own, "searched", None))]
     spent = proposals.spent(halved(images) if half else images) if proposals else 0.0
     return spent + getattr(trunk, "seconds_", 0.0)
 
@@ -94,7 +95,8 @@ class Errors:
     """Of each class the surest detections, as many as it has objects: what is wrong with them. Hoiem et al. 2012, §2.1.
 
     Of n objects so many per cent: `localisation`: the object's class, but at an IoU below 0.5, or the second one on it;
-    `confusion`: on an object of another class; `background`: on none. `missed`: objects that none of them has found.
+    `confusion`: on an object of another class; `background`: on none. `missed`: objects that no detection of their
+    class has found, however unsure it is: what lowering the threshold does not bring back.
     kinds, images, boxes: of each of these detections, the kind ("" where it is right), its image, its box.
     """
 
@@ -124,7 +126,7 @@ def errors_of(evaluation: Evaluation) -> Errors:
     kinds[right] = ""
     shares = {kind: 100 * float((kinds == kind).sum() / counts.sum()) for kind in ("localisation", "confusion")}
     shares["background"] = 100 * float((kinds == "background").sum() / counts.sum())
-    shares["missed"] = 100 * float(1 - right.sum() / counts.sum())
+    shares["missed"] = 100 * float(1 - matches.true[place].sum() / counts.sum())
     return Errors(shares, kinds, said.images[sure], said.boxes[sure])
 
 

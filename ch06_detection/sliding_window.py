@@ -21,7 +21,8 @@ from jaxtyping import Float, Float32, UInt8
 from ch06_detection.boxes import clip
 from ch06_detection.dense_hog import scores_everywhere
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.hog_detector import HOGDetector, scenes_detector
+from ch06_detection.hog_detector import HOGDetector
+from ch06_detection.hog_recipes import scenes_detector
 from ch06_detection.image_pyramid import level_size, resized
 from ch06_detection.scoring import METRIC, examine
 from common import plots

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage.feature import hog
 from torch.nn.functional import conv2d
 
+from ch06_detection import hog_detector
 from ch06_detection.boxes import iou
 from ch06_detection.dense_hog import Cells, scores_everywhere, windows_at
 from ch06_detection.hog_detector import HOGDetector, beside_objects, owners_of
@@ -37,7 +38,8 @@ def plus_signs(n: int, seed: int, size: int = 96) -> tuple[np.ndarray, list[dict
 
 
 def small_detector(**settings) -> HOGDetector:
-    return HOGDetector(images=24, random=12, mined=12, negatives=100, window=36, rounds=1, **settings)
+    settings = {"images": 24, "random": 12, "mined": 12, "negatives": 100, "window": 36, "rounds": 1} | settings
+    return HOGDetector(**settings)
 
 
 @pytest.fixture(scope="module")
@@ -229,10 +231,10 @@ def test_windows_are_counted_as_they_are_scored(fitted):
 
 def test_hard_negatives_are_false_and_surer_than_those_at_random(fitted):
     images, targets = plus_signs(12, seed=4)
-    hard = fitted.false_windows(images, targets, np.random.default_rng(0))[0] @ fitted.coef_[0].ravel()
+    hard = fitted.false_windows(images, targets)[0] @ fitted.coef_[0].ravel()
     untaught = small_detector()
     untaught.windows_, untaught.scales_, untaught.coef_ = fitted.windows_, fitted.scales_, []
-    easy = untaught.false_windows(images, targets, np.random.default_rng(0))[0] @ fitted.coef_[0].ravel()
+    easy = untaught.false_windows(images, targets)[0] @ fitted.coef_[0].ravel()
     assert len(easy) > 20
     assert hard.mean() > easy.mean() + easy.std()
 
@@ -241,6 +243,28 @@ def test_the_same_seed_gives_the_same_templates():
     data = plus_signs(12, seed=5)
     a, b = (small_detector(seed=3).fit(*data) for _ in range(2))
     assert_array_equal(a.coef_[0], b.coef_[0])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_and_of_images_at_work_changes_nothing(monkeypatch, threads):
+    images, targets = plus_signs(12, seed=5)
+    monkeypatch.setattr(hog_detector, "PIXELS", 2 * 96 * 96)
+    two = small_detector(negatives=40).fit(images, targets)
+    monkeypatch.setattr(hog_detector, "THREADS", threads)
+    other = small_detector(negatives=40).fit(images, targets)
+    assert_array_equal(two.coef_[0], other.coef_[0])
+    for a, b in zip(two.predict(images), other.predict(images), strict=True):
+        assert_array_equal(a["boxes"], b["boxes"])
+        assert_array_equal(a["scores"], b["scores"])
+
+
+def test_of_negatives_the_surest_are_kept_in_whatever_portions_they_come():
+    rng = np.random.default_rng(0)
+    some = [(rng.random(n, np.float32), rng.random((n, 3), np.float32)) for n in (7, 0, 5, 9)]
+    scores, features = hog_detector.surest(some, 6)
+    bit_by_bit = hog_detector.surest([hog_detector.surest(some[:3], 6), some[3]], 6)
+    assert_array_equal(scores, np.sort(np.concatenate([s for s, _ in some]))[::-1][:6])
+    assert_array_equal(features, bit_by_bit[1])
 
 
 def test_images_without_objects_are_refused():

@@ -15,7 +15,7 @@ from torchvision import ops
 from ch06_detection.boxes import decode, encode, iou
 from ch06_detection.fast_rcnn_detector import IGNORED, FastRCNN, RoiBatches, mirrored, multi_task_loss, smooth_l1
 from ch06_detection.naming import NamedObjects
-from ch06_detection.proposal_sets import LabelledProposals, Proposals, draw
+from ch06_detection.proposal_sets import LabelledProposals, Proposals, draw, spaced
 from ch06_detection.rcnn_detector import BARE, RCNN, CropBatches
 from ch06_detection.rcnn_heads import SILENT, RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
 from ch06_detection.warped_crops import CONTEXT, warp, warp_all, with_context
@@ -116,6 +116,11 @@ def test_batches_of_crops_have_a_quarter_of_objects():
     crops, labels = data.batch(torch.arange(16), GENERATOR())
     assert crops.shape == (16, 3, 16, 16)
     assert int((labels > 0).sum()) == 4
+
+
+@pytest.mark.parametrize(("n", "wanted", "expected"), [(10, 3, [0, 3, 6]), (3, None, [0, 1, 2]), (3, 9, [0, 1, 2])])
+def test_images_that_are_searched_are_evenly_spaced(n, wanted, expected):
+    assert list(range(n))[spaced(n, wanted)] == expected
 
 
 def test_no_image_is_searched_twice_and_seconds_are_kept():

@@ -71,3 +71,9 @@ def test_what_is_difficult_is_left_aside():
     found = errors(([0, 0, 10, 10], 1, 0.9), ([20, 20, 30, 30], 2, 0.9), truth=truth)
     assert found.kinds.tolist() == [""]
     assert found.shares["missed"] == 50
+
+
+def test_an_object_that_is_found_with_little_confidence_is_not_missed():
+    found = errors(([60, 60, 70, 70], 1, 0.9), ([0, 0, 10, 10], 1, 0.1), ([20, 20, 30, 30], 2, 0.9))
+    assert sorted(found.kinds) == ["", "background"]
+    assert found.shares["missed"] == pytest.approx(100 / 3)  # the one at (40, 0), which nothing is said of

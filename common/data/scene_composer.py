@@ -5,8 +5,6 @@ Many scenes are composed at once: a layer is one thing in each of them, and only
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -163,17 +161,6 @@ class Composer:
             picture += np.float32(0.5)
             picture.clip(0, 255, out=picture)
             image[:] = picture.astype(np.uint8).transpose(1, 2, 0)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Windows are small: on a busy machine two threads would wait for each other longer than one works."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def objects(
