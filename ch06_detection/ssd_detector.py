@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from ch06_detection.box_crops import BoxCrops, in_other_light
 from ch06_detection.boxes import Boxes, clip, decode
@@ -74,8 +75,8 @@ class SSDDetector:
 
     build: makes the network for so many classes. training: how it learns; its loss is the multibox loss. shapes: width
     and height of the default boxes of a cell, for each map. trunk: what the network starts from. augment, light: see
-    BoxedBatches. mirrored: it answers from an image and its mirror image together. least, suppression, keep: see
-    chosen.
+    BoxedBatches. mirrored: it answers from an image and its mirror image together. scales: at which it looks at an
+    image, one after the other. least, suppression, keep: see chosen.
     """
 
     build: Callable[[int], SSD]
@@ -86,6 +87,7 @@ class SSDDetector:
     augment: Callable | None = field(default_factory=BoxCrops)
     light: bool = True
     mirrored: bool = False
+    scales: tuple[float, ...] = (1.0,)
     least: float = 0.01
     suppression: float = 0.45
     keep: int = 100
@@ -108,10 +110,18 @@ class SSDDetector:
         """The default boxes of an image (height, width)."""
         return boxes_of_shapes(size, self.network_.grids(size), self.shapes)
 
-    def said(self, images: Pictures) -> Iterator[tuple[Float[Tensor, "n 4"], Float[Tensor, "n classes"]]]:
-        """Of each image all boxes, and the probabilities of background and the classes, before any is left out."""
-        size = images.shape[1:3]
-        defaults, inputs = self.defaults(size), self.pixels_(images)
+    def said(
+        self, images: Pictures, scale: float = 1.0
+    ) -> Iterator[tuple[Float[Tensor, "n 4"], Float[Tensor, "n classes"]]]:
+        """Of each image all boxes, and the probabilities of background and the classes, before any is left out.
+
+        scale: at which the network looks at the images; boxes are in the images' own pixels.
+        """
+        inputs = self.pixels_(images)
+        if scale != 1:
+            inputs = interpolate(inputs, scale_factor=scale, mode="bilinear", antialias=True, align_corners=False)
+        size, whole = tuple(inputs.shape[2:]), images.shape[1:3]
+        defaults, by = self.defaults(size), torch.tensor([whole[1] / size[1], whole[0] / size[0]]).repeat(2)
         views = [
             in_chunks(self.network_, view, CHUNK) for view in ([inputs, inputs.flip(3)] if self.mirrored else [inputs])
         ]
@@ -119,7 +129,8 @@ class SSDDetector:
             offsets, logits = (x.float().cpu() for x in outputs[0])
             if self.mirrored:
                 offsets, logits = mean_with_mirrored(offsets, logits, *outputs[1], self.places(size))
-            yield from zip(clip(decode(offsets, defaults), *size), logits.softmax(dim=2), strict=True)
+            boxes = clip(by * decode(offsets, defaults), *whole)
+            yield from zip(boxes, logits.softmax(dim=2), strict=True)
 
     def places(self, size: tuple[int, int]) -> Int[Tensor, "n"]:
         """Which default box lies, in the mirrored image, where each one lies in the image."""
@@ -131,8 +142,9 @@ class SSDDetector:
         return torch.cat(places)
 
     def predict(self, images: Pictures) -> list[Target]:
-        """The objects of each image, the surest first."""
-        return [self.chosen(boxes, scores) for boxes, scores in self.said(images)]
+        """The objects of each image, the surest first, of what is said at all scales together."""
+        looks = zip(*(self.said(images, scale) for scale in self.scales), strict=True)
+        return [self.chosen(*(torch.cat(part) for part in zip(*look, strict=True))) for look in looks]
 
     def chosen(self, boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n classes"]) -> Target:
         """Of an image's boxes those that are surer than `least`, thinned out class by class, at most `keep`."""

@@ -39,6 +39,7 @@ class SceneSSD:
     top_down: bool = True
     augmented: bool = True
     negatives: float = 3.0
+    scales: tuple[float, ...] = (1.0, 1.25)
 
     def network(self, classes: int) -> SSD:
         stages = small_trunk(self.width)
@@ -60,7 +61,8 @@ class SceneSSD:
         )  # fmt: skip
         return SSDDetector(
             self.network, training, self.shapes(), len(scenes(run.scale).classes), trunk,
-            augment=MILD if self.augmented else None, light=self.augmented, mirrored=True, seed=seed,
+            augment=MILD if self.augmented else None, light=self.augmented, mirrored=True, scales=self.scales,
+            seed=seed,
         )  # fmt: skip
 
 

@@ -149,6 +149,25 @@ def test_of_an_image_and_its_mirror_image_it_says_the_same(few):
         torch.testing.assert_close(other_scores[places], scores, atol=1e-4, rtol=1e-3)
 
 
+def test_at_another_scale_boxes_are_in_the_image_s_own_pixels(few):
+    own = detector().fit(few.images, few.targets)
+    twice = few.images[:2].repeat(2, axis=1).repeat(2, axis=2)
+    small, large = (list(own.said(images, scale)) for images, scale in ((few.images[:2], 1.0), (twice, 0.5)))
+    for (boxes, scores), (others, other_scores) in zip(small, large, strict=True):
+        torch.testing.assert_close(2 * boxes, others, atol=0.5, rtol=0)  # reduced, pixels mix a little
+        torch.testing.assert_close(scores, other_scores, atol=0.02, rtol=0)
+
+
+def test_what_is_said_at_several_scales_is_thinned_out_together(few):
+    own = detector().fit(few.images, few.targets)
+    looks = [next(own.said(few.images[:1], scale)) for scale in (1.0, 1.5)]
+    own.scales = (1.0, 1.5)
+    (found,) = own.predict(few.images[:1])
+    expected = own.chosen(torch.cat([looks[0][0], looks[1][0]]), torch.cat([looks[0][1], looks[1][1]]))
+    for key, values in expected.items():
+        torch.testing.assert_close(found[key], values)
+
+
 def test_images_without_objects_teach_too(few):
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
     for targets in ([nothing] * 12 + list(few.targets[12:]), [nothing] * 24):
