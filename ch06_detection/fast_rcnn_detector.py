@@ -48,7 +48,7 @@ class FastRCNNNetwork(RegionNetwork):
     side: cells of a window after pooling, along each axis.
     """
 
-    def __init__(self, classes: int, side: int = 6, width: int = 24) -> None:
+    def __init__(self, classes: int, side: int = 6, width: int = 16) -> None:
         super().__init__(classes, width)
         self.side = side
         self.offsets = nn.Linear(self.score.in_features * ((side + 1) // 2) ** 2, 4 * classes)
@@ -216,7 +216,7 @@ def scenes_fast_rcnn(run: Run) -> FastRCNN:
 def pedestrians_fast_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
     proposals = Proposals(shared_proposals(run).propose, most=300)
-    epochs, file = run.pick(smoke=1, lecture=8), run.checkpoint("fast_rcnn")
+    epochs, file = run.pick(smoke=1, lecture=4), run.checkpoint("fast_rcnn")
     searched = run.pick(smoke=4, lecture=60, full=None)
     training = Training(
         epochs, 0.003, 2, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step

@@ -82,7 +82,7 @@ class NamedObjects:
 
     training: Training
     classes: int
-    width: int = 24
+    width: int = 16
     seed: int = 0
     seconds_: float = field(default=0.0, init=False)
     history_: History | None = field(default=None, init=False, repr=False)
@@ -142,7 +142,7 @@ def score_rows(score: nn.Linear, taught: nn.Linear) -> None:
 
 def scenes_trunk(run: Run) -> NamedObjects:
     """The trunk that all detectors of a run's scenes start from, at each seed: taught by whoever asks first."""
-    epochs = run.pick(smoke=1, lecture=6, full=10)
+    epochs = run.pick(smoke=1, lecture=4, full=10)
     training = Training(
         epochs, 4e-3, 64, partial(torch.optim.AdamW, weight_decay=1e-3), warm_up=0.15, device=run.device,
         say=run.say_step,

@@ -23,7 +23,7 @@ ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)
 class RegionNetwork(nn.Module):
     """Called with crops, it gives scores before the softmax, background first. classes: without background."""
 
-    def __init__(self, classes: int, width: int = 24) -> None:
+    def __init__(self, classes: int, width: int = 16) -> None:
         super().__init__()
         self.classes = classes
         self.stages = nn.Sequential(*small_trunk(width)[:2])

@@ -30,7 +30,7 @@ from common.train import Training
 if TYPE_CHECKING:
     from common.paired import Comparison
 
-SMALL = SceneSSD(epochs=6, width=16)
+SMALL = SceneSSD(epochs=6, width=12, scales=(1.0,), crowded=0)
 CHANGES = {
     "two maps": {"maps": 2},
     "one map": {"maps": 1},

@@ -34,23 +34,27 @@ CHUNK = 50  # images that are looked at together
 
 @dataclass
 class BoxedBatches:
-    """Images and objects in memory, as common.train.Batches: a batch is augmented, and matched with default boxes."""
+    """Images and objects in memory, as common.train.Batches: a batch is augmented, and matched with default boxes.
+
+    items: the numbers of the images that are learned from.
+    """
 
     images: Pictures
     targets: Sequence[Target]
+    items: Int[np.ndarray, "n"]
     pixels: Pixels
     defaults: Boxes
     augment: Callable | None = None
     light: bool = False
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.items)
 
     def batch(
         self, index: Int[Tensor, "batch"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, "batch n"], Float[Tensor, "batch n 4"]]:
-        images = self.pixels(self.images[index.numpy()])
-        targets = [self.targets[item] for item in index.tolist()]
+        items = self.items[index.numpy()]
+        images, targets = self.pixels(self.images[items]), [self.targets[item] for item in items]
         if self.augment:
             images, targets = self.augment(images, targets, generator)
         if self.light:
@@ -76,7 +80,8 @@ class SSDDetector:
     build: makes the network for so many classes. training: how it learns; its loss is the multibox loss. shapes: width
     and height of the default boxes of a cell, for each map. trunk: what the network starts from. augment, light: see
     BoxedBatches. mirrored: it answers from an image and its mirror image together. scales: at which it looks at an
-    image, one after the other. least, suppression, keep: see chosen.
+    image, one after the other. crowded: objects of an image that it learns from, at least: what has many teaches more
+    in the same time. least, suppression, keep: see chosen.
     """
 
     build: Callable[[int], SSD]
@@ -88,6 +93,7 @@ class SSDDetector:
     light: bool = True
     mirrored: bool = False
     scales: tuple[float, ...] = (1.0,)
+    crowded: int = 0
     least: float = 0.01
     suppression: float = 0.45
     keep: int = 100
@@ -102,7 +108,9 @@ class SSDDetector:
         if self.trunk:
             start_from(self.trunk(images, targets).stages, self.network_.stages)
         size = getattr(self.augment, "size", images.shape[1:3])
-        data = BoxedBatches(images, targets, self.pixels_, self.defaults(size), self.augment, self.light)
+        rich = np.flatnonzero([len(target["boxes"]) >= self.crowded for target in targets])
+        items = rich if len(rich) else np.arange(len(images))
+        data = BoxedBatches(images, targets, items, self.pixels_, self.defaults(size), self.augment, self.light)
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
 

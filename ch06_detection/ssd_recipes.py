@@ -33,12 +33,13 @@ class SceneSSD:
     """What a scenes' detector is made with; each is a factor of the ablation. maps: of the trunk's three, the last."""
 
     epochs: int = 6
-    width: int = 24
+    width: int = 16
     maps: int = 3
     ratios: tuple[float, ...] = SCENE_RATIOS
     top_down: bool = True
     augmented: bool = True
     negatives: float = 3.0
+    crowded: int = 3
     scales: tuple[float, ...] = (1.0, 1.25)
 
     def network(self, classes: int) -> SSD:
@@ -62,7 +63,7 @@ class SceneSSD:
         return SSDDetector(
             self.network, training, self.shapes(), len(scenes(run.scale).classes), trunk,
             augment=MILD if self.augmented else None, light=self.augmented, mirrored=True, scales=self.scales,
-            seed=seed,
+            crowded=self.crowded, seed=seed,
         )  # fmt: skip
 
 

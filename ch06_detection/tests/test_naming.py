@@ -84,9 +84,9 @@ def test_the_first_layers_are_copied_however_they_are_grouped(few):
 
 def test_background_gets_a_row_of_its_own(few):
     taught = named()(few.images, few.targets)
-    score = nn.Linear(64, 11)
+    score = nn.Linear(96, 11)
     score_rows(score, taught.score)
-    x = torch.randn(5, 64)
+    x = torch.randn(5, 96)
     torch.testing.assert_close(score(x)[:, 1:], taught.score(x))
     torch.testing.assert_close(score(x)[:, 0], taught.score(x).mean(dim=1))
     assert classifier(taught)(torch.randn(3, 3, SIDE, SIDE)).shape == (3, 10)
