@@ -6,8 +6,8 @@ Method     Girshick 2015. RoI pooling (§2.1, roi_pool.py); two sibling heads an
            mini-batches of few images with many windows each (§2.3). fast_rcnn_detector.py.
 Rival      R-CNN of the lesson before, with the same trunk and the same proposals.
 Differs    A small trunk, BatchNorm and AdamW. Four images with 32 windows each, not two with 64. Windows of the
-           background may lie anywhere, not only where they overlap an object by 0.1. Before it detects, the network
-           learns to classify the objects of all training scenes.
+           background may lie anywhere, not only where they overlap an object by 0.1. What is pooled is the square
+           around a window, for of such squares the network has learned to name what is in them (naming.py).
 Costs      60 s on two cores, and R-CNN where it is not there yet.
 """
 

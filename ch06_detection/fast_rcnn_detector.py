@@ -20,8 +20,8 @@ from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals, spaced
 from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork
 from ch06_detection.roi_pool import roi_pool
+from ch06_detection.square_crops import Pictures, squares
 from ch06_detection.thinning import thinned_out
-from ch06_detection.warped_crops import Pictures
 from common.data.boxed import Target
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
@@ -45,10 +45,11 @@ class Windows:
 class FastRCNNNetwork(RegionNetwork):
     """The first stage is run once an image; RoI pooling; the second stage for each window, and both heads. Fig. 1.
 
-    side: cells of a window after pooling, along each axis.
+    side: cells of a window after pooling, along each axis. A window is the square around a box (square_crops.py), for
+    such squares are what the stages know.
     """
 
-    def __init__(self, classes: int, side: int = 6, width: int = 16) -> None:
+    def __init__(self, classes: int, side: int = 4, width: int = 16) -> None:
         super().__init__(classes, width)
         self.side = side
         self.offsets = nn.Linear(self.score.in_features * ((side + 1) // 2) ** 2, 4 * classes)
@@ -59,10 +60,11 @@ class FastRCNNNetwork(RegionNetwork):
         return self.stages[0]
 
     def windows(
-        self, maps: Float[Tensor, "batch channels rows columns"], boxes: Float[Tensor, "n 5"] | Sequence[Tensor]
+        self, maps: Float[Tensor, "batch channels rows columns"], boxes: Sequence[Tensor]
     ) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
         """For every window of the maps: scores before the softmax, background first; each class's offsets."""
-        seen = self.stages[1](roi_pool(maps, boxes, (self.side, self.side), 1 / STRIDE))
+        around = [squares(own) for own in boxes]
+        seen = self.stages[1](roi_pool(maps, around, (self.side, self.side), 1 / STRIDE))
         return self.score(seen.mean(dim=(2, 3))), self.offsets(seen.flatten(1)).unflatten(1, (self.classes, 4))
 
     def forward(self, inputs: Windows) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
@@ -202,7 +204,7 @@ class FastRCNN:
 
 def scenes_fast_rcnn(run: Run) -> FastRCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    epochs, file = run.pick(smoke=1, lecture=3, full=12), run.checkpoint("fast_rcnn")
+    epochs, file = run.pick(smoke=1, lecture=5, full=12), run.checkpoint("fast_rcnn")
     return FastRCNN(
         shared_proposals(run),
         Training(epochs, 0.002, 4, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step),

@@ -33,11 +33,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "one cell a block": {"block": 1},
     "blocks by L2, not clipped": {"norm": "L2"},
     "blocks by L1-sqrt": {"norm": "L1-sqrt"},
-    "root of the pixels": {"transform_sqrt": True},
     "no context": {"margin": 0},
     "no padding": {"padding": 0},
     "levels by 1.4": {"scale_step": 1.4},
-    "suppression at 0.2": {"suppression": 0.2},
     "suppression at 0.6": {"suppression": 0.6},
 }
 OF_CELLS = ("orientations", "pixels", "block", "norm", "transform_sqrt", "padding")
@@ -52,7 +50,7 @@ def changed(base: HOGDetector, change: Mapping[str, Any]) -> HOGDetector:
 
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
-    images, mined, negatives = run.pick(smoke=(24, 4, 40), lecture=(60, 15, 300))
+    images, mined, negatives = run.pick(smoke=(24, 4, 40), lecture=(50, 12, 300))
     base = HOGDetector(
         cells=Cells(pixels=4, padding=3), images=images, random=mined, mined=mined, negatives=negatives, seed=run.seed
     )

@@ -10,7 +10,9 @@ from common.run import Run
 def scenes_detector(run: Run) -> HOGDetector:
     """For scenes; settings chosen on validation scenes. Not yet fitted."""
     images, random, mined, negatives = run.pick(smoke=(64, 8, 8, 80), lecture=(1500, 100, 150, 2500))
-    return HOGDetector(C=0.03, images=images, random=random, mined=mined, negatives=negatives, shaken=1, seed=run.seed)
+    cells = Cells(pixels=4, padding=3, norm="L2")
+    used = {"images": images, "random": random, "mined": mined, "negatives": negatives}
+    return HOGDetector(cells, C=0.03, shaken=1, suppression=0.3, seed=run.seed, **used)
 
 
 def pedestrians_detector(run: Run) -> HOGDetector:

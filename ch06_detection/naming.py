@@ -18,12 +18,10 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from ch06_detection.box_crops import in_other_light
-from ch06_detection.boxes import Boxes
+from ch06_detection.square_crops import Crops, Pictures, cut
 from ch06_detection.ssd_network import small_trunk, stage_channels
-from ch06_detection.warped_crops import Crops, Pictures
 from common.augment import Crops as Shifts
 from common.data.boxed import Target
 from common.data.scenes import scenes
@@ -32,7 +30,6 @@ from common.run import Run
 from common.train import History, Training
 
 SIDE = 32  # pixels of an object that is cut out; an article of Fashion-MNIST has 28
-MARGIN = 1.2  # of an object's longer side: what is cut out
 SHIFT = 2  # pixels
 CHUNK = 50  # images whose objects are cut out together
 
@@ -47,13 +44,6 @@ class Taught(NamedTuple):
 Trunk = Callable[[Pictures, Sequence[Target]], Taught]
 
 
-def squares(boxes: Boxes) -> Boxes:
-    """Squares around the boxes, with a margin."""
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    half = MARGIN / 2 * (boxes[:, 2:] - boxes[:, :2]).amax(dim=1, keepdim=True)
-    return torch.cat([middle - half, middle + half], dim=1)
-
-
 def cut_out(
     images: Pictures, targets: Sequence[Target], pixels: Pixels
 ) -> tuple[Float[Tensor, "objects 3 side side"], Int[Tensor, "objects"]]:
@@ -61,8 +51,8 @@ def cut_out(
     labels = torch.cat([target["labels"] for target in targets]) - 1
     crops, done = torch.empty(len(labels), 3, SIDE, SIDE), 0
     for start in range(0, len(images), CHUNK):
-        boxes = [squares(target["boxes"]) for target in targets[start : start + CHUNK]]
-        some = roi_align(pixels(images[start : start + CHUNK]), boxes, SIDE, aligned=True)
+        boxes = [target["boxes"] for target in targets[start : start + CHUNK]]
+        some = cut(pixels(images[start : start + CHUNK]), boxes, SIDE)
         crops[done : done + len(some)] = some
         done += len(some)
     return crops, labels

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
 from ch06_detection.grouping import FAST, propose_all
-from ch06_detection.warped_crops import Pictures
+from ch06_detection.square_crops import Pictures
 from common.data.boxed import Target
 from common.errors import Problem
 from common.run import Run

@@ -2,12 +2,14 @@
 
 Question   A network can tell what a picture shows. How does it find several things in one, and what do the stages add
            that come after the network: SVMs, box regression?
-Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes boxes; each is warped to a square
-           (appendix A) and shown to a network (§2.3); a linear SVM a class scores what the network saw, and ridge
-           regression moves the box (appendix C). Network: region_network.py; the rest: rcnn_heads.py, rcnn_detector.py.
+Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes boxes; each is cut out as a square
+           (appendix A, square_crops.py) and shown to a network (§2.3, region_network.py) that has first learned to name
+           objects (naming.py); a linear SVM a class scores what it saw, and ridge regression moves the box (appendix
+           C). rcnn_heads.py, rcnn_detector.py.
 Rival      The network's own softmax in place of the SVMs (appendix B); boxes that stay where they were proposed.
-Differs    Crops of 32 pixels, and a network of a hundredth of the size, which has not seen ImageNet: it first learns
-           what the objects of all training scenes are. Proposals of a part of these scenes are learned from.
+Differs    Crops of 32 pixels that are not warped, and a network of a hundredth of the size, which has not seen
+           ImageNet: it first learns what the objects of all training scenes are. Proposals of a part of these scenes
+           are learned from.
 Costs      60 s on two cores, twenty of them for proposals.
 """
 
@@ -27,7 +29,7 @@ from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.proposal_sets import shared_proposals, spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
 from ch06_detection.scoring import METRIC, STRICT, account, answers_of, learn
-from ch06_detection.warped_crops import warp_all, with_context
+from ch06_detection.square_crops import cut
 from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.scenes import scenes
@@ -52,17 +54,17 @@ def draw_stages(
     found: Target,
     classes: tuple[str, ...],
 ) -> Figure:
-    """Proposals, some of them warped, and what is said in the end."""
+    """Proposals, some of them cut out, and what is said in the end."""
     figure, axes = plots.panels(3, width=2.7, height=2.9)
-    for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, warped", "detections"), strict=True):
+    for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, as squares", "detections"), strict=True):
         axis.set_title(title)
         axis.axis("off")
     axes[0].imshow(image)
     outline(axes[0], proposals, "white", 0.5, 0.7)
     for k in range(len(chosen)):
         outline(axes[0], chosen[k : k + 1], plots.CYCLE[k % 6], 1.6)
-    inside = torch.tensor(image.copy()).permute(2, 0, 1).float()
-    crops = warp_all(inside, with_context(chosen), 32).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    inside = torch.tensor(image.copy()).permute(2, 0, 1).float()[None]
+    crops = cut(inside, [chosen], 32).permute(0, 2, 3, 1).numpy().astype(np.uint8)
     for k, crop in enumerate(crops):
         row, column = divmod(k, 3)
         axes[1].imshow(crop, extent=(column * 36, column * 36 + 32, row * 36 + 32, row * 36))

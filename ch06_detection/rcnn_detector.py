@@ -21,8 +21,8 @@ from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals, spaced
 from ch06_detection.rcnn_heads import RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
 from ch06_detection.region_network import ADAMW, RegionNetwork
+from ch06_detection.square_crops import Crops, Pictures, cut
 from ch06_detection.thinning import thinned_out
-from ch06_detection.warped_crops import Crops, Pictures, warp, warp_all, with_context
 from common.data.boxed import Target
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
@@ -61,7 +61,7 @@ class CropBatches:
         chosen = draw(self.foreground, self.background, len(index), self.share, generator)
         chosen = chosen[torch.randperm(len(chosen), generator=generator)]
         images = self.pixels(self.images[self.proposals.image[chosen].numpy()])
-        crops = warp(images, with_context(self.proposals.boxes[chosen]), self.side)
+        crops = cut(images, self.proposals.boxes[chosen].split(1), self.side)
         turned = torch.rand(len(crops), generator=generator) < 0.5
         crops = torch.where(turned[:, None, None, None], crops.flip(3), crops)
         return in_other_light(crops, generator), self.proposals.labels()[chosen]
@@ -78,7 +78,7 @@ class Looks(NamedTuple):
 
 @dataclass
 class RCNN:
-    """A detector with fit and predict. proposals: of images. training: of the network on warped proposals.
+    """A detector with fit and predict. proposals: of images. training: of the network on cut out proposals.
 
     trunk: what the network starts from. searched: of how many images proposals are learned from. mined: of how many of
     these SVMs and regression are given proposals. crops: of an epoch. side: of a crop, in pixels. C: of the SVMs.
@@ -148,9 +148,8 @@ class RCNN:
         for start in range(0, len(images), chunk):
             own = proposals[start : start + chunk]
             inputs = self.pixels_(images[start : start + chunk])
-            pairs = zip(inputs, own, strict=True)
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
-                crops = torch.cat([warp_all(image, with_context(boxes), self.side) for image, boxes in pairs])
+                crops = cut(inputs, own, self.side)
                 maps = network.stages(crops.to(device, memory_format=torch.channels_last))
                 features = maps.mean(dim=(2, 3))
                 seen = [part.float().cpu() for part in (maps.flatten(1), features, network.score(features))]
@@ -180,7 +179,7 @@ class RCNN:
 
 def scenes_rcnn(run: Run) -> RCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    epochs, file = run.pick(smoke=1, lecture=1, full=4), run.checkpoint("rcnn")
+    epochs, file = run.pick(smoke=1, lecture=2, full=4), run.checkpoint("rcnn")
     return RCNN(
         shared_proposals(run),
         Training(epochs, 0.002, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step),

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ch06_detection.naming import Taught, score_rows, start_from
+from ch06_detection.square_crops import Crops
 from ch06_detection.ssd_network import small_trunk, stage_channels
-from ch06_detection.warped_crops import Crops
 
 STRIDE = 8  # pixels, a cell of the first stage's map
 ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)

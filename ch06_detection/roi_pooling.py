@@ -27,8 +27,8 @@ from ch06_detection.drawn_boxes import outline
 from ch06_detection.grouping import propose_all
 from ch06_detection.region_network import STRIDE
 from ch06_detection.roi_pool import Pooled, numbered, roi_pool, roi_pool_one_by_one
+from ch06_detection.square_crops import cut
 from ch06_detection.ssd_network import small_trunk
-from ch06_detection.warped_crops import warp_all, with_context
 from common import plots
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
@@ -109,7 +109,7 @@ def lesson(run: Run) -> None:
             "one by one": lambda: roi_pool_one_by_one(maps, several[: len(boxes[0])], (SIDE, SIDE), 1 / STRIDE),
             "torchvision's roi_pool": lambda: ops.roi_pool(maps, several, (SIDE, SIDE), 1 / STRIDE),
             "the trunk, once an image": lambda: trunk(inputs),
-            "the trunk on every crop": lambda: trunk(warp_all(inputs[0], with_context(boxes[0]), 8 * SIDE)),
+            "the trunk on every crop": lambda: trunk(cut(inputs[:1], boxes[:1], 8 * SIDE)),
         }
         of_one = ("one by one", "the trunk on every crop")  # are slow: the first image is enough
         taken = {n: seconds(work, times) / (1 if n in of_one else len(inputs)) for n, work in windows.items()}

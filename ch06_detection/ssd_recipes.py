@@ -40,7 +40,7 @@ class SceneSSD:
     augmented: bool = True
     negatives: float = 3.0
     crowded: int = 3
-    scales: tuple[float, ...] = (1.0, 1.25)
+    scales: tuple[float, ...] = (0.875, 1.0, 1.25)
 
     def network(self, classes: int) -> SSD:
         stages = small_trunk(self.width)
@@ -69,7 +69,7 @@ class SceneSSD:
 
 def scenes_ssd(run: Run) -> SSDDetector:
     """The detector of the scenes, as good as two minutes and a half make it."""
-    epochs = run.pick(smoke=1, lecture=4, full=20)
+    epochs = run.pick(smoke=1, lecture=7, full=20)
     return SceneSSD(epochs=epochs).build(run, run.seed, scenes_trunk(run), "ssd")
 
 

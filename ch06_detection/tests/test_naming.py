@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torchvision.transforms.v2.functional import resized_crop
 
-from ch06_detection.naming import SIDE, NamedObjects, classifier, cut_out, score_rows, squares, start_from
+from ch06_detection.naming import SIDE, NamedObjects, classifier, cut_out, score_rows, start_from
 from ch06_detection.ssd_network import small_trunk
 from common.data import Scale
 from common.data.scenes import scenes
@@ -21,10 +21,6 @@ def few():
 
 def named(epochs=1, **settings):
     return NamedObjects(Training(epochs, 2e-3, 8, half=False), 10, width=8, **settings)
-
-
-def test_objects_are_cut_out_with_a_margin():
-    assert squares(torch.tensor([[10.0, 20, 30, 30]])).tolist() == [[8, 13, 32, 37]]
 
 
 def test_a_cut_shows_the_object_and_a_label_from_0():

@@ -10,7 +10,6 @@ import torch
 from numpy.testing import assert_allclose
 from sklearn.linear_model import Ridge
 from torch.nn import functional
-from torchvision import ops
 
 from ch06_detection.boxes import decode, encode, iou
 from ch06_detection.fast_rcnn_detector import IGNORED, FastRCNN, RoiBatches, mirrored, multi_task_loss, smooth_l1
@@ -18,7 +17,7 @@ from ch06_detection.naming import NamedObjects
 from ch06_detection.proposal_sets import LabelledProposals, Proposals, draw, spaced
 from ch06_detection.rcnn_detector import BARE, RCNN, CropBatches
 from ch06_detection.rcnn_heads import SILENT, RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
-from ch06_detection.warped_crops import CONTEXT, warp, warp_all, with_context
+from ch06_detection.square_crops import cut, squares
 from common.errors import Problem
 from common.image_classifier import Pixels
 from common.train import Training
@@ -142,22 +141,22 @@ def test_no_image_is_searched_twice_and_seconds_are_kept():
 # Crops
 
 
-def test_a_warped_box_is_the_box_resized():
-    image = torch.rand(1, 3, 40, 40, generator=GENERATOR())
-    boxes = torch.tensor([[5.0, 7, 29, 31], [3.5, 2.0, 33.0, 17.5]])
-    reference = ops.roi_align(image, [boxes], 8, sampling_ratio=1, aligned=True)
-    assert_allclose(warp_all(image[0], boxes, 8), reference, atol=1e-5)
-    assert_allclose(warp(image.repeat(2, 1, 1, 1), boxes, 8), reference, atol=1e-5)
+def test_a_square_is_cut_out_and_resized():
+    image = torch.rand(2, 3, 40, 40, generator=GENERATOR())
+    boxes = [torch.tensor([[5.0, 10, 25, 25]]), torch.tensor([[12.0, 12, 32, 32], [-3, 3, 17, 17]])]
+    crops = cut(image, boxes, 24)
+    assert crops.shape == (3, 3, 24, 24)
+    assert_allclose(crops[1], image[1, :, 10:34, 10:34], atol=1e-5)  # 1.2 · 20 pixels: none is resampled
 
 
 def test_what_lies_outside_the_image_is_its_mean():
-    assert not warp_all(torch.ones(3, 16, 16), torch.tensor([[30.0, 30, 40, 40]]), 4).any()
-    assert warp_all(torch.ones(3, 16, 16), torch.zeros(0, 4), 4).shape == (0, 3, 4, 4)
+    crop = cut(torch.ones(1, 3, 16, 16), [torch.tensor([[30.0, 30, 40, 40]])], 4)
+    assert not crop.any()
+    assert cut(torch.ones(1, 3, 16, 16), [torch.zeros(0, 4)], 4).shape == (0, 3, 4, 4)
 
 
-def test_context_is_16_pixels_of_227():
-    (box,) = with_context(torch.tensor([[10.0, 20, 205, 215]]), CONTEXT)
-    assert_allclose(box, [-6, 4, 221, 231], atol=1e-3)
+def test_a_square_has_a_margin():
+    assert squares(torch.tensor([[10.0, 20, 30, 30]])).tolist() == [[8, 13, 32, 37]]
 
 
 # Losses and heads

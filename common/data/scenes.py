@@ -28,7 +28,10 @@ from common.data.scene_composer import Composer
 from common.data.scene_items import clothes, with_distractors
 from common.data.scene_places import SIZE
 
-TRAIN_PHOTOS = ("astronaut", "motorcycle", "rocket", "gravel", "retina", "camera", "immunohistochemistry", "colorwheel")
+TRAIN_PHOTOS = (
+    "astronaut", "motorcycle", "rocket", "gravel", "retina", "camera", "immunohistochemistry", "colorwheel",
+    "moon", "page", "text",
+)  # fmt: skip
 TEST_PHOTOS = ("cat", "coffee", "brick", "grass", "coins", "hubble_deep_field", "clock", "cell")
 TRAIN_SEED, VALIDATION_SEED, TEST_SEED = 1, 2, 3
 
