@@ -68,7 +68,7 @@ class SceneSSD:
 
 
 def scenes_ssd(run: Run) -> SSDDetector:
-    """The detector of the scenes, as good as two minutes and a half make it."""
+    """The detector of the scenes, as good as some minutes make it."""
     epochs = run.pick(smoke=1, lecture=7, full=20)
     return SceneSSD(epochs=epochs).build(run, run.seed, scenes_trunk(run), "ssd")
 
