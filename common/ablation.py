@@ -17,6 +17,7 @@ from common import plots, results
 from common.data import Images, Table
 from common.paired import Comparison, ItemScores, Pair
 from common.run import Run
+from common.tables import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,5 +100,5 @@ def draw_differences(comparisons: Sequence[Comparison], height: float = 0.26) ->
     axis.grid(visible=False, axis="y")
     first = comparisons[0]
     unit = {"%": "points"}.get(first.unit, first.unit)
-    axis.set(xlabel=f"change of {first.metric} ({unit}) on {first.n} test items, {first.seeds} seeds")
+    axis.set(xlabel=f"change of {first.metric} ({unit}) on {first.n} items, {plural(first.seeds, 'seed')}")
     return figure

@@ -1,10 +1,17 @@
 """A detector's account: the scoreboard's numbers, and the kinds of errors."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from ch06_detection.evaluation import Evaluation
-from ch06_detection.scoring import errors_of
+from ch06_detection.scoring import METRIC, errors_of, examine
+from common.console import Console
+from common.data import Scale
+from common.data.scenes import scenes
+from common.record import LessonRecord
+from common.run import Run
 
 TRUTH = {
     "boxes": torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [40, 0, 50, 10]]),
@@ -77,3 +84,34 @@ def test_an_object_that_is_found_with_little_confidence_is_not_missed():
     found = errors(([60, 60, 70, 70], 1, 0.9), ([0, 0, 10, 10], 1, 0.1), ([20, 20, 30, 30], 2, 0.9))
     assert sorted(found.kinds) == ["", "background"]
     assert found.shares["missed"] == pytest.approx(100 / 3)  # the one at (40, 0), which nothing is said of
+
+
+class Oracle:
+    """Says what is there; counts how often it is asked. Its trunk was taught before, for another."""
+
+    def __init__(self, part):
+        self.part, self.asked = part, 0
+        self.trunk = SimpleNamespace(seconds_=100.0)
+
+    def fit(self, images, targets):
+        return self
+
+    def predict(self, images):
+        self.asked += 1
+        return [{**target, "scores": torch.ones(len(target["labels"]))} for target in self.part.targets]
+
+
+def test_a_detector_is_asked_once_and_what_it_was_given_counts(tmp_path):
+    part = scenes(Scale("smoke")).test.take(slice(4))
+    run = Run("ssd", 0, Scale("smoke"), record=LessonRecord("", ""), folder=tmp_path, console=Console())
+    oracle, judged = Oracle(part), []
+    for kind in ("deep", "reference"):
+        with run.method("oracle", kind=kind) as method:
+            detector, evaluation = examine(method, "oracle", lambda: oracle, part, part)
+            judged.append((detector, evaluation, method.fit_seconds, method.predict_seconds))
+    assert oracle.asked == 1
+    assert judged[0] == judged[1]
+    assert judged[0][0] is oracle
+    assert 100 < judged[0][2] < 110
+    values = [row.value for row in run.record.rows if row.metric == METRIC]
+    assert values[0] == values[1] == pytest.approx(100)  # a class that the four scenes lack does not count
