@@ -6,7 +6,7 @@ Method     HOG + SVM (Dalal & Triggs 2005), R-CNN (Girshick et al. 2014), Fast R
            al. 2016), as the lessons before have trained them. Kinds of errors: Hoiem et al. 2012, §2.1.
 Differs    Each detector's training was held to the minutes that this chapter has; what each got stands on the
            scoreboard. Hoiem's similar classes and other classes are one kind here.
-Costs      30 s on two cores where the detectors are there; four minutes more where they have to be trained.
+Costs      10 s on two cores where the detectors are there; ten minutes more where they have to be trained.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Differs    0.9 million weights for 128 × 128 pixels. The trunk is residual and 
            out (naming.py); a finer map is told what the next coarser one knows (Lin et al. 2017, §3); one cycle of
            AdamW for SGD; crops take 0.6 of a scene at least. It learns from scenes with three objects and more, and
            looks at a test scene at three sizes, and mirrored.
-Costs      400 s on two cores, nearly all of it training.
+Costs      370 s on two cores, nearly all of it training.
 """
 
 from __future__ import annotations
