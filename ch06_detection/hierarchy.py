@@ -5,6 +5,7 @@ Hierarchical grouping: Uijlings, van de Sande, Gevers and Smeulders 2013, Algori
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ class Settings:
     spaces, ks: each colour space is cut up with each k. similarities: sets of colour, texture, size and fill, by their
     first letters; each segmentation is grouped once with each set. sigma: of a segmentation's blur. min_size: pixels of
     a segment, at least. step: how many times smaller the picture is made first. smallest: pixels, the shorter side of a
-    proposal, at least. most: proposals of an image.
+    proposal, at least. largest: its longer side, at most. most: proposals of an image.
     """
 
     spaces: tuple[str, ...] = ("HSV", "Lab")
@@ -31,6 +32,7 @@ class Settings:
     min_size: int = 5
     step: int = 2
     smallest: float = 8
+    largest: float = math.inf
     most: int = 300
 
 
@@ -82,7 +84,10 @@ def likeness(
 
 
 def grow(segments: Segments, which: str) -> Hierarchy:
-    """Algorithm 1. A union takes the place of its first part, and only its neighbours are compared anew."""
+    """Algorithm 1. A union takes the place of its first part, and only its neighbours are compared anew.
+
+    Each region remembers which other one it is most like, so that nobody looks through the whole table.
+    """
     n = len(segments.sizes)
     now = replace(
         segments, sizes=segments.sizes.copy(), extents=segments.extents.copy(), histograms=segments.histograms.copy()
@@ -90,10 +95,12 @@ def grow(segments: Segments, which: str) -> Hierarchy:
     table = np.full((n, n), -np.inf)  # how alike two regions are; −∞ where they do not touch
     a, b = now.pairs.T
     table[a, b] = table[b, a] = likeness(now, a, b, which)
+    best, partner = table.max(axis=1), table.argmax(axis=1)
     extents = np.concatenate([segments.extents, np.empty((n - 1, 4))])
     parts, number = np.empty((n - 1, 2), int), np.arange(n)  # number: of the region that has this place now
     for union in range(n - 1):
-        i, j = divmod(int(table.argmax()), n)
+        i = int(best.argmax())
+        j = int(partner[i])
         parts[union] = number[[i, j]]
         number[i] = n + union
 
@@ -108,6 +115,9 @@ def grow(segments: Segments, which: str) -> Hierarchy:
         near = np.flatnonzero(touches)
         table[j] = table[:, j] = -np.inf
         table[i, near] = table[near, i] = likeness(now, i, near, which)
+        changed = np.append(near, (i, j))
+        partner[changed] = table[changed].argmax(axis=1)
+        best[changed] = table[changed, partner[changed]]
     return Hierarchy(n, extents, parts)
 
 
@@ -145,11 +155,12 @@ def ranked(found: Sequence[Float[np.ndarray, "_ 4"]], rng: np.random.Generator) 
 
 
 def proposals(image: UInt8[np.ndarray, "height width 3"], settings: Settings, seed: int) -> Float[np.ndarray, "n 4"]:
-    """Boxes xyxy that may hold an object, the likeliest first. At least one: the whole picture, be it ever so small."""
+    """Boxes xyxy that may hold an object, the likeliest first; all, where none has the size that is wanted."""
     found = [tree.boxes * settings.step for tree in hierarchies(image, settings)]
     boxes = ranked(found, np.random.default_rng(seed))
-    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
-    return boxes[sides >= min(settings.smallest, sides.max())][: settings.most]
+    sides = boxes[:, 2:] - boxes[:, :2]
+    wanted = (sides.min(axis=1) >= settings.smallest) & (sides.max(axis=1) <= settings.largest)
+    return boxes[wanted if wanted.any() else slice(None)][: settings.most]
 
 
 def proposals_of_each(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,13 +16,15 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
-from ch06_detection.grouping import FAST, propose_all
+from ch06_detection.grouping import FAST, Settings, propose_all
 from ch06_detection.square_crops import Pictures
 from common.data.boxed import Target
 from common.errors import Problem
 from common.run import Run
 
 FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one
+# For frames at half size: people are ten pixels wide, so that each one counts, and nothing larger is a proposal.
+PEOPLE = replace(FAST, step=1, ks=(50.0,), min_size=20, smallest=6, largest=80)
 
 
 @dataclass
@@ -123,11 +125,11 @@ def draw(
     return torch.cat([objects, source[order], source[again]])
 
 
-def shared_proposals(run: Run) -> Proposals:
+def shared_proposals(run: Run, settings: Settings = FAST, most: int = 150) -> Proposals:
     """Those that all lessons of a run share, at each seed: no image is searched twice."""
 
     def propose(images: Pictures) -> list[Tensor]:
-        return propose_all(images, FAST, workers=run.pick(smoke=1, lecture=2), seed=run.seed)
+        return propose_all(images, settings, workers=run.pick(smoke=1, lecture=2), seed=run.seed)
 
-    new = Proposals(propose, most=run.pick(smoke=30, lecture=150))
-    return run.shared.setdefault(("selective search", run.seed), (new, 0.0))[0]
+    new = Proposals(propose, most=run.pick(smoke=30, lecture=most))
+    return run.shared.setdefault((f"selective search, {settings}", run.seed), (new, 0.0))[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -290,6 +291,13 @@ def test_proposals_lie_in_the_picture_and_differ(photo, settings):
     assert (boxes[:, 2:] - boxes[:, :2]).min() >= settings.smallest
     assert len(torch.unique(boxes, dim=0)) == len(boxes) > 20
     assert len(boxes) <= settings.most
+
+
+def test_proposals_have_the_sizes_that_are_wanted_or_any_where_none_has(photo):
+    sides = [box[2:] - box[:2] for box in propose(photo, replace(LARGE, smallest=9, largest=30))]
+    assert min(float(side.min()) for side in sides) >= 9
+    assert max(float(side.max()) for side in sides) <= 30
+    assert torch.equal(propose(photo, replace(LARGE, largest=1)), propose(photo, replace(LARGE, smallest=0)))
 
 
 def test_the_seed_decides_the_order_and_nothing_else(photo):

@@ -20,7 +20,8 @@ def people(frame):
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("film")
     film = cv2.VideoWriter(str(place / "film.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (WIDTH, HEIGHT))
-    ground = np.random.default_rng(0).integers(90, 140, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    slabs = np.random.default_rng(0).integers(90, 140, (HEIGHT // 48, WIDTH // 48, 3), dtype=np.uint8)
+    ground = slabs.repeat(48, axis=0).repeat(48, axis=1)  # noise would have thousands of segments
     lines = []
     for number in range(1, FRAMES + 1):
         frame = ground.copy()
@@ -46,7 +47,7 @@ def test_every_detector_is_judged(tmp_path, folder):
     methods = {row.method for row in done.rows}
     assert {"HOG + SVM", "R-CNN", "Fast R-CNN", "SSD, from random weights", "OpenCV's HOG + SVM"} <= methods
     scores = {row.method: row.value for row in done.rows if row.metric == "mAP@0.5"}
-    assert scores["HOG + SVM"] > 5  # learned from two frames of rectangles: it is there to be judged, not to be good
+    assert scores["HOG + SVM"] > 30  # rectangles of one shape are easy for a template, even at this size of training
     assert {picture.name for picture in done.pictures} == {"curves", "frame"}
     assert any("321" in note for note in done.notes)
 
