@@ -88,7 +88,7 @@ def draw_differences(comparisons: Sequence[Comparison], height: float = 0.26) ->
     """Each change's effect with its interval: filled and coloured where the test is sure, hollow where it isn't."""
     names = [c.a if c.b == BASE else f"{c.a}  (against: {c.b})" for c in comparisons]
     width = 4.9 + max(map(len, names)) / 16  # inches
-    figure, axis = plots.panels(width=width, height=1.0 + height * len(comparisons))
+    figure, axis = plots.panels(width=width, height=max(1.6, 1.0 + height * len(comparisons)))
     for row, c in enumerate(comparisons):
         sure = c.winner is not None
         colour = plots.GREY if not sure else plots.GREEN if c.winner == c.a else plots.RED
