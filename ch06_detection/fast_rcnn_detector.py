@@ -17,7 +17,7 @@ from ch06_detection.box_crops import in_other_light, mirrored
 from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk
-from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals, spaced
+from ch06_detection.proposal_sets import FOREGROUND, PEOPLE, LabelledProposals, draw, shared_proposals, spaced
 from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork
 from ch06_detection.roi_pool import roi_pool
 from ch06_detection.square_crops import Pictures, squares
@@ -171,7 +171,7 @@ class FastRCNN:
         return [self.detections(*said, images.shape[1:3]) for said in self.said(images, self.proposals(images))]
 
     def said(
-        self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 20
+        self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 5
     ) -> Iterator[tuple[Boxes, Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]]:
         """Of each image its proposals, their probabilities, background first, and every class's offsets."""
         device, network = next(self.network_.parameters()).device, self.network_.eval()
@@ -204,7 +204,7 @@ class FastRCNN:
 
 def scenes_fast_rcnn(run: Run) -> FastRCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    epochs, file = run.pick(smoke=1, lecture=5, full=12), run.checkpoint("fast_rcnn")
+    epochs, file = run.pick(smoke=1, lecture=8, full=12), run.checkpoint("fast_rcnn")
     return FastRCNN(
         shared_proposals(run),
         Training(epochs, 0.002, 4, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step),
@@ -217,10 +217,10 @@ def scenes_fast_rcnn(run: Run) -> FastRCNN:
 
 def pedestrians_fast_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
-    proposals = Proposals(shared_proposals(run).propose, most=300)
     epochs, file = run.pick(smoke=1, lecture=4), run.checkpoint("fast_rcnn")
     searched = run.pick(smoke=4, lecture=60, full=None)
     training = Training(
         epochs, 0.003, 2, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step
     )
+    proposals = shared_proposals(run, PEOPLE, most=300)
     return HalfSize(FastRCNN(proposals, training, 1, searched=searched, rois=64, seed=run.seed))

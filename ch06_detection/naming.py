@@ -20,7 +20,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from ch06_detection.box_crops import in_other_light
-from ch06_detection.square_crops import Crops, Pictures, cut
+from ch06_detection.square_crops import Crops, Pictures, cut_from
 from ch06_detection.ssd_network import small_trunk, stage_channels
 from common.augment import Crops as Shifts
 from common.data.boxed import Target
@@ -31,7 +31,7 @@ from common.train import History, Training
 
 SIDE = 32  # pixels of an object that is cut out; an article of Fashion-MNIST has 28
 SHIFT = 2  # pixels
-CHUNK = 50  # images whose objects are cut out together
+ADAMW = partial(torch.optim.AdamW, weight_decay=1e-3, fused=True)
 
 
 class Taught(NamedTuple):
@@ -49,18 +49,12 @@ def cut_out(
 ) -> tuple[Float[Tensor, "objects 3 side side"], Int[Tensor, "objects"]]:
     """Every object of the images as a square of SIDE pixels, and its class, from 0."""
     labels = torch.cat([target["labels"] for target in targets]) - 1
-    crops, done = torch.empty(len(labels), 3, SIDE, SIDE), 0
-    for start in range(0, len(images), CHUNK):
-        boxes = [target["boxes"] for target in targets[start : start + CHUNK]]
-        some = cut(pixels(images[start : start + CHUNK]), boxes, SIDE)
-        crops[done : done + len(some)] = some
-        done += len(some)
-    return crops, labels
+    return cut_from(images, [target["boxes"] for target in targets], pixels, SIDE), labels
 
 
-def varied(crops: Crops, generator: torch.Generator) -> Crops:
-    """Shifted a little, mirrored or not, in other light."""
-    return in_other_light(Shifts(SHIFT)(crops, generator), generator)
+def varied(crops: Crops, generator: torch.Generator, shift: int = SHIFT) -> Crops:
+    """Shifted by so many pixels at most, mirrored or not, in other light."""
+    return in_other_light(Shifts(shift)(crops, generator), generator)
 
 
 @dataclass
@@ -134,7 +128,7 @@ def scenes_trunk(run: Run) -> NamedObjects:
     """The trunk that all detectors of a run's scenes start from, at each seed: taught by whoever asks first."""
     epochs = run.pick(smoke=1, lecture=4, full=10)
     training = Training(
-        epochs, 4e-3, 64, partial(torch.optim.AdamW, weight_decay=1e-3), warm_up=0.15, device=run.device,
+        epochs, 4e-3, 64, ADAMW, warm_up=0.15, device=run.device,
         say=run.say_step,
     )  # fmt: skip
     new = NamedObjects(training, len(scenes(run.scale).classes), seed=run.seed)

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float16, Int64
 from torch import Tensor
 
-from ch06_detection.box_crops import in_other_light
 from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
-from ch06_detection.naming import Trunk, scenes_trunk
-from ch06_detection.proposal_sets import FOREGROUND, LabelledProposals, Proposals, draw, shared_proposals, spaced
+from ch06_detection.naming import Trunk, scenes_trunk, varied
+from ch06_detection.proposal_sets import PEOPLE, LabelledProposals, draw, shared_proposals, spaced
 from ch06_detection.rcnn_heads import RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
 from ch06_detection.region_network import ADAMW, RegionNetwork
-from ch06_detection.square_crops import Crops, Pictures, cut
+from ch06_detection.square_crops import Crops, Pictures, cut, cut_from
 from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
 from common.data.scenes import scenes
@@ -38,33 +37,38 @@ LEAST = {"svm": 0.1, "softmax": 0.01}  # scores from which on a box is a detecti
 
 @dataclass
 class CropBatches:
-    """Labelled proposals, as common.train.Batches: of each batch a quarter are objects, drawn from all images. §2.3.
+    """Proposals cut out once, as common.train.Batches: of each batch a quarter are objects, drawn from all. §2.3.
 
-    crops: of an epoch. side: pixels of a crop.
+    crops: in 16 bits, to save memory. labels: 0 for background. length: crops of an epoch.
     """
 
-    images: Pictures
-    proposals: LabelledProposals
-    pixels: Pixels
-    side: int
-    crops: int
+    crops: Float16[Tensor, "n 3 side side"]
+    labels: Int64[Tensor, "n"]
+    length: int
     share: float = 0.25
 
     def __post_init__(self) -> None:
-        known = self.proposals.overlap >= FOREGROUND
-        self.foreground, self.background = known.nonzero()[:, 0], (~known).nonzero()[:, 0]
+        self.foreground, self.background = self.labels.nonzero()[:, 0], (self.labels == 0).nonzero()[:, 0]
+
+    @classmethod
+    def of(
+        cls, images: Pictures, proposals: LabelledProposals, pixels: Pixels, *, side: int, length: int, seed: int = 0
+    ) -> CropBatches:
+        """Cut out `length` of the proposals, or all, a third of them objects; squares of so many pixels."""
+        labels, generator = proposals.labels(), torch.Generator().manual_seed(seed)
+        objects, background = (labels > 0).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]
+        some = draw(objects, background, min(length, len(labels)), 1 / 3, generator).unique()
+        counts = torch.bincount(proposals.image[some], minlength=len(images)).tolist()
+        crops = cut_from(images, proposals.boxes[some].split(counts), pixels, side, torch.float16)
+        return cls(crops, labels[some], length)
 
     def __len__(self) -> int:
-        return self.crops
+        return self.length
 
     def batch(self, index: Int64[Tensor, "batch"], generator: torch.Generator) -> tuple[Crops, Int64[Tensor, "batch"]]:
         chosen = draw(self.foreground, self.background, len(index), self.share, generator)
         chosen = chosen[torch.randperm(len(chosen), generator=generator)]
-        images = self.pixels(self.images[self.proposals.image[chosen].numpy()])
-        crops = cut(images, self.proposals.boxes[chosen].split(1), self.side)
-        turned = torch.rand(len(crops), generator=generator) < 0.5
-        crops = torch.where(turned[:, None, None, None], crops.flip(3), crops)
-        return in_other_light(crops, generator), self.proposals.labels()[chosen]
+        return varied(self.crops[chosen].float(), generator, shift=0), self.labels[chosen]
 
 
 class Looks(NamedTuple):
@@ -112,9 +116,9 @@ class RCNN:
             self.network_ = RegionNetwork(self.classes)
         if self.trunk:
             self.network_.start_from(self.trunk(images, targets))
-        data = CropBatches(searched, labelled, self.pixels_, self.side, self.crops)
+        data = CropBatches.of(searched, labelled, self.pixels_, side=self.side, length=self.crops, seed=self.seed)
         self.history_: History = self.training(self.network_, data, self.seed)
-        truths = list(self.looks(images, [target["boxes"] for target in targets]))
+        truths = list(self.looks(images, [target["boxes"] for target in targets], chunk=40))
         scale = LENGTH / torch.cat([look.features for look in truths]).norm(dim=1).mean()
         self.scale_ = float(scale.nan_to_num(1.0, posinf=1.0))  # where there is no object
         self.fit_heads(searched[: self.mined], there[: self.mined], truths, targets)
@@ -142,7 +146,7 @@ class RCNN:
         """Every map at the same length."""
         return LENGTH * torch.nn.functional.normalize(maps, dim=1)
 
-    def looks(self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 4) -> Iterator[Looks]:
+    def looks(self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 1) -> Iterator[Looks]:
         """What the network sees in each image's boxes."""
         device, network = next(self.network_.parameters()).device, self.network_.eval()
         for start in range(0, len(images), chunk):
@@ -194,9 +198,9 @@ def scenes_rcnn(run: Run) -> RCNN:
 
 def pedestrians_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
-    proposals = Proposals(shared_proposals(run).propose, most=300)
     epochs, file = run.pick(smoke=1, lecture=2), run.checkpoint("rcnn")
     training = Training(epochs, 0.003, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step)
     searched, mined = run.pick(smoke=(4, 2), lecture=(60, 30), full=(None, 60))
     crops = run.pick(smoke=64, lecture=8000)
+    proposals = shared_proposals(run, PEOPLE, most=300)
     return HalfSize(RCNN(proposals, training, 1, searched=searched, mined=mined, crops=crops, seed=run.seed))

@@ -17,7 +17,7 @@ from ch06_detection.square_crops import Crops
 from ch06_detection.ssd_network import small_trunk, stage_channels
 
 STRIDE = 8  # pixels, a cell of the first stage's map
-ADAMW = partial(torch.optim.AdamW, weight_decay=0.05)
+ADAMW = partial(torch.optim.AdamW, weight_decay=0.05, fused=True)
 
 
 class RegionNetwork(nn.Module):

@@ -16,8 +16,10 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from ch06_detection.boxes import Boxes
+from common.image_classifier import Pixels
 
 MARGIN = 1.2  # of a box's longer side: what is cut out
+CHUNK = 50  # images that are cut from together
 Pictures = UInt8[np.ndarray, "n height width 3"]
 Crops = Float[Tensor, "n 3 side side"]
 
@@ -34,3 +36,15 @@ def cut(
 ) -> Float[Tensor, "objects 3 side side"]:
     """The squares around each image's boxes, resized, image after image; 0, the mean, where they reach beyond."""
     return roi_align(images, [squares(own) for own in boxes], side, aligned=True)
+
+
+def cut_from(
+    images: Pictures, boxes: Sequence[Tensor], pixels: Pixels, side: int, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "objects 3 side side"]:
+    """cut, from many images: no more than CHUNK of them are held as float numbers at a time."""
+    crops, done = torch.empty(sum(map(len, boxes)), 3, side, side, dtype=dtype), 0
+    for start in range(0, len(images), CHUNK):
+        some = cut(pixels(images[start : start + CHUNK]), boxes[start : start + CHUNK], side)
+        crops[done : done + len(some)] = some
+        done += len(some)
+    return crops

@@ -111,7 +111,9 @@ def test_batches_of_windows_have_their_share_of_objects_and_empty_images_are_ign
 
 def test_batches_of_crops_have_a_quarter_of_objects():
     images, targets = pictures()
-    data = CropBatches(images, LabelledProposals.of(windows(images), targets), Pixels.of(images), side=16, crops=64)
+    labelled = LabelledProposals.of(windows(images), targets)
+    data = CropBatches.of(images, labelled, Pixels.of(images), side=16, length=64)
+    assert len(data) == 64
     crops, labels = data.batch(torch.arange(16), GENERATOR())
     assert crops.shape == (16, 3, 16, 16)
     assert int((labels > 0).sum()) == 4
