@@ -62,11 +62,12 @@ def sampled(images: Stack, windows: Float[Tensor, "batch 4"]) -> Stack:
     What lies outside the image is 0.
     """
     height, width = images.shape[2:]
-    low, high = windows[:, :2], windows[:, 2:]
-    scale, middle = (high - low) / torch.tensor([width, height]), (high + low) / torch.tensor([width, height]) - 1
-    theta = torch.cat([scale.diag_embed(), middle[..., None]], dim=2).to(images)
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, align_corners=False)
+    across, down = (
+        torch.lerp(windows[:, k, None], windows[:, k + 2, None], (torch.arange(n) + 0.5) / n) * 2 / n - 1
+        for k, n in enumerate((width, height))
+    )  # where the middles of columns and rows come from; the image reaches from −1 to 1
+    grid = torch.stack(torch.broadcast_tensors(across[:, None], down[:, :, None]), dim=-1)
+    return functional.grid_sample(images, grid.to(images), align_corners=False)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ Method     PETS 2009 S2.L1 with MOTChallenge 2015's boxes (Leal-Taixé et al. 20
            weights and with the first blocks of MobileNetV2 (Sandler et al. 2018).
 Rival      OpenCV's people detector, HOG + SVM with the weights of Dalal & Triggs, as a reference: trained on other
            people, in other places.
-Differs    The networks look at frames of half the size. Proposals of selective search, too, come from those; the
-           R-CNNs learn from those of 60 frames.
-Costs      600 s on two cores, two thirds of them for selective search and the R-CNNs; nothing without the film.
+Differs    The networks look at frames of half the size. Proposals of selective search, too, come from those, none
+           larger than a person; the R-CNNs learn from those of 60 frames.
+Costs      260 s on two cores, half of them for selective search and the R-CNNs; nothing without the film.
 
 A camera that does not move makes this easy: trees, cones and cars of the judged frames stood at the same place in
 training, and so did some of the people, seconds before. It shows that these programs find small real people among

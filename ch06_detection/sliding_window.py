@@ -7,7 +7,7 @@ Method     Dalal & Triggs 2005: HOG, a linear SVM for each class, an image pyram
 Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. Positives are
            also moved by up to half a cell. The paper searches all its negatives, once; here there are two rounds, each
            on other scenes. Neither gamma, nor a Gaussian over a block; votes go to one bin (common/features/hog.py).
-Costs      70 to 100 s on two cores.
+Costs      60 s on two cores.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The single-shot network: a trunk in stages, and on each stage's map two convolutions that speak for default boxes.
+"""The single-shot network: a trunk in stages, and on each stage's map a convolution that speaks for default boxes.
 
-Method     Liu et al. 2016 (SSD), §2.1: on a map of p channels, for each of the k default boxes of a cell, a 3×3
-           convolution says four offsets and another one a score for every class and for background.
+Method     Liu et al. 2016 (SSD), §2.1: on each map (c + 4) k filters of 3×3, which say, for each of the k default boxes
+           of a cell, four offsets and c scores, of background and the classes.
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ class SSD(nn.Module):
         channels = [stage_channels(stage) for stage in stages]
         told = zip(channels[1:], channels, strict=False) if top_down else ()
         self.down = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for coarse, fine in told)
-        self.location = nn.ModuleList(nn.Conv2d(c, 4 * k, 3, padding=1) for c, k in zip(channels, boxes, strict=True))
-        self.confidence = nn.ModuleList(
-            nn.Conv2d(c, (classes + 1) * k, 3, padding=1) for c, k in zip(channels, boxes, strict=True)
+        self.heads = nn.ModuleList(
+            nn.Conv2d(c, (classes + 1 + 4) * k, 3, padding=1) for c, k in zip(channels, boxes, strict=True)
         )
 
     def maps(self, images: Images) -> list[Float[Tensor, "batch _ _ _"]]:
@@ -88,10 +87,9 @@ class SSD(nn.Module):
 
     def forward(self, images: Images) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
         """Offsets, and the scores of background and the classes before the softmax, of all default boxes."""
-        maps = self.maps(images)
-        offsets = [by_box(head(x), 4) for head, x in zip(self.location, maps, strict=True)]
-        logits = [by_box(head(x), self.classes + 1) for head, x in zip(self.confidence, maps, strict=True)]
-        return torch.cat(offsets, dim=1), torch.cat(logits, dim=1)
+        maps = zip(self.heads, self.maps(images), strict=True)
+        said = torch.cat([by_box(head(x), 4 + self.classes + 1) for head, x in maps], dim=1)
+        return said[..., :4], said[..., 4:]
 
     def grids(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """Rows and columns of each map for an image (height, width)."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ch06_detection.box_crops import BoxCrops
 from ch06_detection.default_boxes import sizes_of_a_cell
 from ch06_detection.frames import FrameWindows, HalfSize
-from ch06_detection.naming import Trunk, scenes_trunk
+from ch06_detection.naming import ADAMW, Trunk, scenes_trunk
 from ch06_detection.ssd_detector import SSDDetector, detection_loss
 from ch06_detection.ssd_network import SSD, mobile_trunk, small_trunk
 from common.data import weights
@@ -23,16 +23,19 @@ from common.train import Training
 
 SCENE_SIZES, SCENE_RATIOS = (28.0, 44.0, 70.0, 100.0), (2.0,)
 MILD = BoxCrops(demands=(2.0, 2.0, 0.9), smallest=0.6, zoom_chance=0.0, colours=None)
-ADAMW = partial(torch.optim.AdamW, weight_decay=1e-3)
 WIDE = 0.37  # of its height: a pedestrian
 HEIGHTS = ((28.0, 36.0, 46.0), (46.0, 58.0))  # of pedestrians' default boxes, in pixels, on either map
 
 
 @dataclass(frozen=True)
 class SceneSSD:
-    """What a scenes' detector is made with; each is a factor of the ablation. maps: of the trunk's three, the last."""
+    """What a scenes' detector is made with; each is a factor of the ablation. maps: of the trunk's three, the last.
+
+    first: epochs on smaller scenes, before the others.
+    """
 
     epochs: int = 6
+    first: int = 0
     width: int = 16
     maps: int = 3
     ratios: tuple[float, ...] = SCENE_RATIOS
@@ -56,21 +59,25 @@ class SceneSSD:
 
     def build(self, run: Run, seed: int, trunk: Trunk | None = None, checkpoint: str | None = None) -> SSDDetector:
         """The detector, not yet fitted. trunk: what it starts from."""
-        training = Training(
-            self.epochs, 4e-3, 16, ADAMW, warm_up=0.15, loss=partial(detection_loss, negatives=self.negatives),
-            device=run.device, checkpoint=run.checkpoint(checkpoint) if checkpoint else None, say=run.say_step,
-        )  # fmt: skip
+
+        def training(epochs: int, learning_rate: float, name: str | None) -> Training:
+            return Training(
+                epochs, learning_rate, 16, ADAMW, warm_up=0.15, loss=partial(detection_loss, negatives=self.negatives),
+                device=run.device, checkpoint=run.checkpoint(name) if name else None, say=run.say_step,
+            )  # fmt: skip
+
+        first = training(self.first, 4e-3, checkpoint and f"{checkpoint}_first") if self.first else None
         return SSDDetector(
-            self.network, training, self.shapes(), len(scenes(run.scale).classes), trunk,
-            augment=MILD if self.augmented else None, light=self.augmented, mirrored=True, scales=self.scales,
-            crowded=self.crowded, seed=seed,
+            self.network, training(self.epochs, 3e-3 if first else 4e-3, checkpoint), self.shapes(),
+            len(scenes(run.scale).classes), trunk, first, augment=MILD if self.augmented else None,
+            light=self.augmented, mirrored=True, scales=self.scales, crowded=self.crowded, seed=seed,
         )  # fmt: skip
 
 
 def scenes_ssd(run: Run) -> SSDDetector:
     """The detector of the scenes, as good as some minutes make it."""
-    epochs = run.pick(smoke=1, lecture=7, full=20)
-    return SceneSSD(epochs=epochs).build(run, run.seed, scenes_trunk(run), "ssd")
+    first, epochs = run.pick(smoke=(1, 1), lecture=(4, 2), full=(10, 10))
+    return SceneSSD(epochs, first).build(run, run.seed, scenes_trunk(run), "ssd")
 
 
 def pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:
@@ -83,7 +90,7 @@ def pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:
     shapes = [torch.tensor([(WIDE * height, height) for height in heights]) for heights in HEIGHTS]
     name = "ssd_pretrained" if pretrained else "ssd"
     training = Training(
-        run.pick(smoke=1, lecture=8), 2e-3, 16, optimiser=ADAMW, loss=detection_loss, warm_up=0.2, device=run.device,
+        run.pick(smoke=1, lecture=6), 2e-3, 16, optimiser=ADAMW, loss=detection_loss, warm_up=0.2, device=run.device,
         checkpoint=run.checkpoint(name), say=run.say_step,
     )  # fmt: skip
     return HalfSize(SSDDetector(network, training, shapes, 1, augment=FrameWindows(), seed=run.seed))
