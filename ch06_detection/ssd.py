@@ -6,10 +6,9 @@ Method     Liu et al. 2016 (SSD), §2: maps of several sizes, matching, the mult
 Rival      HOG + SVM, R-CNN and Fast R-CNN: lesson `comparison` has them all on the same scenes.
 Differs    0.9 million weights for 128 × 128 pixels. The trunk is residual and has learned to name objects that are cut
            out (naming.py); a finer map is told what the next coarser one knows (Lin et al. 2017, §3); one cycle of
-           AdamW for SGD; crops take 0.6 of a scene at least. It learns from scenes with three objects and more, first
-           at three quarters of their size, where a step costs half as much, and looks at a test scene at three
-           sizes, and mirrored.
-Costs      200 s on two cores, nearly all of it training.
+           AdamW for SGD; crops take 0.6 of a scene at least. It learns from scenes with three objects and more, and
+           looks at a test scene at three sizes, and mirrored.
+Costs      300 s on two cores, nearly all of it training.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 Method     Liu et al. 2016 (SSD), §2.2 for training; at the end the boxes of each class above a threshold are thinned
            out by non-maximum suppression at IoU 0.45, and the surest 200 (here 100) of an image stay.
 Differs    The paper starts from a VGG-16 that has learned to classify ImageNet's photos; here a small trunk may start
-           from what it has learned of the objects that its own training boxes cut out (naming.py). It may learn from
-           smaller images first, as networks that classify do (Howard 2018, "progressive resizing").
+           from what it has learned of the objects that its own training boxes cut out (naming.py).
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from torch.nn.functional import interpolate
 from ch06_detection.box_crops import BoxCrops, in_other_light
 from ch06_detection.boxes import Boxes, clip, decode
 from ch06_detection.default_boxes import boxes_of_shapes
-from ch06_detection.frames import scaled
 from ch06_detection.multibox import NEGATIVES, match_batch, multibox_loss
 from ch06_detection.naming import Trunk, start_from
 from ch06_detection.ssd_network import SSD
@@ -32,7 +30,6 @@ from common.image_classifier import Pixels, in_chunks
 from common.train import History, Training
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
-SMALLER = 0.75  # of its size: an image at first
 PIXELS = 1 << 17  # of images that are looked at together: what a processor can keep near at hand
 
 
@@ -40,7 +37,7 @@ PIXELS = 1 << 17  # of images that are looked at together: what a processor can 
 class BoxedBatches:
     """Images and objects in memory, as common.train.Batches: a batch is augmented, and matched with default boxes.
 
-    items: the numbers of the images that are learned from. scale: of the images that the network is shown.
+    items: the numbers of the images that are learned from.
     """
 
     images: Pictures
@@ -50,7 +47,6 @@ class BoxedBatches:
     defaults: Boxes
     augment: Callable | None = None
     light: bool = False
-    scale: float = 1.0
 
     def __len__(self) -> int:
         return len(self.items)
@@ -62,8 +58,6 @@ class BoxedBatches:
         images, targets = self.pixels(self.images[items]), [self.targets[item] for item in items]
         if self.augment:
             images, targets = self.augment(images, targets, generator)
-        if self.scale != 1:
-            images, targets = resized(images, self.scale), scaled(targets, self.scale)
         if self.light:
             images = in_other_light(images, generator)
         labels, offsets = match_batch(targets, self.defaults)
@@ -85,8 +79,7 @@ class SSDDetector:
     """A network that is built when it sees its data, with fit and predict.
 
     build: makes the network for so many classes. training: how it learns; its loss is the multibox loss. shapes: width
-    and height of the default boxes of a cell, for each map. trunk: what the network starts from. first: how it learns
-    before that, from images of three quarters the size, which cost half as much. augment, light: see
+    and height of the default boxes of a cell, for each map. trunk: what the network starts from. augment, light: see
     BoxedBatches. mirrored: it answers from an image and its mirror image together. scales: at which it looks at an
     image, one after the other. crowded: objects of an image that it learns from, at least: what has many teaches more
     in the same time. least, suppression, keep: see chosen.
@@ -97,7 +90,6 @@ class SSDDetector:
     shapes: Sequence[Float[Tensor, "boxes 2"]]
     classes: int
     trunk: Trunk | None = None
-    first: Training | None = None
     augment: Callable | None = field(default_factory=BoxCrops)
     light: bool = True
     mirrored: bool = False
@@ -119,14 +111,8 @@ class SSDDetector:
         size = getattr(self.augment, "size", images.shape[1:3])
         rich = np.flatnonzero([len(target["boxes"]) >= self.crowded for target in targets])
         items = rich if len(rich) else np.arange(len(images))
-        self.history_ = History()
-        for training, scale in ((self.first, SMALLER), (self.training, 1.0)):
-            if training:
-                defaults = self.defaults(tuple(int(scale * side) for side in size))
-                data = BoxedBatches(images, targets, items, self.pixels_, defaults, self.augment, self.light, scale)
-                own = training(self.network_, data, self.seed)
-                self.history_.losses += own.losses
-                self.history_.epochs += own.epochs
+        data = BoxedBatches(images, targets, items, self.pixels_, self.defaults(size), self.augment, self.light)
+        self.history_: History = self.training(self.network_, data, self.seed)
         return self
 
     def defaults(self, size: tuple[int, int]) -> Boxes:
@@ -142,7 +128,7 @@ class SSDDetector:
         """
         inputs = self.pixels_(images)
         if scale != 1:
-            inputs = resized(inputs, scale)
+            inputs = interpolate(inputs, scale_factor=scale, mode="bilinear", antialias=True, align_corners=False)
         size, whole = tuple(inputs.shape[2:]), images.shape[1:3]
         defaults, by = self.defaults(size), torch.tensor([whole[1] / size[1], whole[0] / size[0]]).repeat(2)
         chunk = max(1, PIXELS // math.prod(size))
@@ -178,13 +164,6 @@ class SSDDetector:
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's, for common.model_size."""
         return self.network_.parameters()
-
-
-def resized(
-    images: Float[Tensor, "batch 3 height width"], scale: float
-) -> Float[Tensor, "batch 3 new_height new_width"]:
-    """Images so many times as high and wide."""
-    return interpolate(images, scale_factor=scale, mode="bilinear", antialias=True, align_corners=False)
 
 
 def mean_with_mirrored(

@@ -29,13 +29,9 @@ HEIGHTS = ((28.0, 36.0, 46.0), (46.0, 58.0))  # of pedestrians' default boxes, i
 
 @dataclass(frozen=True)
 class SceneSSD:
-    """What a scenes' detector is made with; each is a factor of the ablation. maps: of the trunk's three, the last.
-
-    first: epochs on smaller scenes, before the others.
-    """
+    """What a scenes' detector is made with; each is a factor of the ablation. maps: of the trunk's three, the last."""
 
     epochs: int = 6
-    first: int = 0
     width: int = 16
     maps: int = 3
     ratios: tuple[float, ...] = SCENE_RATIOS
@@ -59,25 +55,21 @@ class SceneSSD:
 
     def build(self, run: Run, seed: int, trunk: Trunk | None = None, checkpoint: str | None = None) -> SSDDetector:
         """The detector, not yet fitted. trunk: what it starts from."""
-
-        def training(epochs: int, learning_rate: float, name: str | None) -> Training:
-            return Training(
-                epochs, learning_rate, 16, ADAMW, warm_up=0.15, loss=partial(detection_loss, negatives=self.negatives),
-                device=run.device, checkpoint=run.checkpoint(name) if name else None, say=run.say_step,
-            )  # fmt: skip
-
-        first = training(self.first, 4e-3, checkpoint and f"{checkpoint}_first") if self.first else None
+        training = Training(
+            self.epochs, 4e-3, 16, ADAMW, warm_up=0.15, loss=partial(detection_loss, negatives=self.negatives),
+            device=run.device, checkpoint=run.checkpoint(checkpoint) if checkpoint else None, say=run.say_step,
+        )  # fmt: skip
         return SSDDetector(
-            self.network, training(self.epochs, 3e-3 if first else 4e-3, checkpoint), self.shapes(),
-            len(scenes(run.scale).classes), trunk, first, augment=MILD if self.augmented else None,
-            light=self.augmented, mirrored=True, scales=self.scales, crowded=self.crowded, seed=seed,
+            self.network, training, self.shapes(), len(scenes(run.scale).classes), trunk,
+            augment=MILD if self.augmented else None, light=self.augmented, mirrored=True, scales=self.scales,
+            crowded=self.crowded, seed=seed,
         )  # fmt: skip
 
 
 def scenes_ssd(run: Run) -> SSDDetector:
     """The detector of the scenes, as good as some minutes make it."""
-    first, epochs = run.pick(smoke=(1, 1), lecture=(4, 2), full=(10, 10))
-    return SceneSSD(epochs, first).build(run, run.seed, scenes_trunk(run), "ssd")
+    epochs = run.pick(smoke=1, lecture=7, full=20)
+    return SceneSSD(epochs=epochs).build(run, run.seed, scenes_trunk(run), "ssd")
 
 
 def pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torchvision.models import mobilenet_v2
 from torchvision.ops import batched_nms, box_iou
-from torchvision.transforms.functional import resize
 
 from ch06_detection.boxes import decode
 from ch06_detection.matching import match_batch
@@ -177,28 +176,6 @@ def test_it_learns_from_images_with_enough_objects(few):
     assert 0 < len(rich) < len(few)
     assert len(own.history_.losses) == len(other.history_.losses)
     detector(crowded=99).fit(few.images, few.targets)  # where none has so many, it learns from all
-
-
-def test_at_first_it_learns_from_smaller_images(few):
-    data = BoxedBatches(
-        few.images, few.targets, np.arange(len(few)), Pixels.of(few.images), boxes := defaults_of((96, 96)), scale=0.75
-    )
-    images, labels, offsets = data.batch(torch.tensor([3]), torch.Generator())
-    assert images.shape == (1, 3, 96, 96)
-    positive = labels[0] > 0
-    truth = decode(offsets[0, positive], boxes[positive]) / 0.75
-    assert box_iou(truth, few.targets[3]["boxes"]).max(dim=1).values.min() > 0.999
-    whole = resize(Pixels.of(few.images)(few.images[[3]]), [96, 96], antialias=True)
-    torch.testing.assert_close(images, whole, atol=1e-4, rtol=1e-4)
-    own = detector(epochs=2, first=Training(1, 2e-3, 8, loss=detection_loss, half=False)).fit(few.images, few.targets)
-    assert own.history_.epochs == 3
-    assert len(own.history_.losses) == 9
-
-
-def defaults_of(size):
-    own = detector()
-    own.network_ = SETTINGS.network(10)
-    return own.defaults(size)
 
 
 def test_images_without_objects_teach_too(few):
