@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from common.run import Run
 
 FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one
 # For frames at half size: people are ten pixels wide, so that each one counts, and nothing larger is a proposal.
-PEOPLE = replace(FAST, step=1, ks=(50.0,), min_size=20, smallest=6, largest=80)
+PEOPLE = Settings(ks=(50.0,), min_size=20, step=1, smallest=6, largest=80)
 
 
 @dataclass
