@@ -10,7 +10,7 @@ Rival      The network's own softmax in place of the SVMs (appendix B); boxes th
 Differs    Crops of 32 pixels that are not warped, and a network of a hundredth of the size, which has not seen
            ImageNet: it first learns what the objects of all training scenes are. Proposals of a part of these scenes
            are learned from.
-Costs      130 s on two cores, thirty of them for proposals and a minute for the trunk that others start from, too.
+Costs      180 s on two cores, thirty of them for proposals and a minute for the trunk that others start from, too.
 """
 
 from __future__ import annotations
