@@ -132,4 +132,4 @@ def shared_proposals(run: Run, settings: Settings = FAST, most: int = 150) -> Pr
         return propose_all(images, settings, workers=run.pick(smoke=1, lecture=2), seed=run.seed)
 
     new = Proposals(propose, most=run.pick(smoke=30, lecture=most))
-    return run.shared.setdefault((f"selective search, {settings}", run.seed), (new, 0.0))[0]
+    return run.shared.setdefault((f"selective search, {most} of {settings}", run.seed), (new, 0.0))[0]

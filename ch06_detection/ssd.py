@@ -71,7 +71,7 @@ def draw_steps(
     defaults, grids = detector.defaults(size), detector.network_.grids(size)
     boxes, scores = next(detector.said(image[None]))
     said, _ = match(target["boxes"], target["labels"], defaults)
-    final = detector.chosen(boxes, scores)  # of one look; the detector takes two, at two sizes
+    final = detector.chosen(boxes, scores)  # of one look; the detector takes one at each of its scales
     final = {key: values[final["scores"] > SURE] for key, values in final.items()}
 
     figure, axes = plots.panels(4, 2, width=2.6, height=2.85)

@@ -17,7 +17,7 @@ from ch06_detection.naming import NamedObjects
 from ch06_detection.proposal_sets import LabelledProposals, Proposals, draw, spaced
 from ch06_detection.rcnn_detector import BARE, RCNN, CropBatches
 from ch06_detection.rcnn_heads import SILENT, RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
-from ch06_detection.square_crops import cut, squares
+from ch06_detection.square_crops import cut, cut_from, squares
 from common.errors import Problem
 from common.image_classifier import Pixels
 from common.train import Training
@@ -117,6 +117,10 @@ def test_batches_of_crops_have_a_quarter_of_objects():
     crops, labels = data.batch(torch.arange(16), GENERATOR())
     assert crops.shape == (16, 3, 16, 16)
     assert int((labels > 0).sum()) == 4
+    every = cut_from(images, labelled.boxes.split(labelled.image.bincount(minlength=6).tolist()), Pixels.of(images), 16)
+    same = [(every - crop).abs().amax(dim=(1, 2, 3)) < 0.01 for crop in data.crops.float()]
+    for label, where in zip(data.labels, same, strict=True):  # a crop keeps its label
+        assert label in labelled.labels()[where]
 
 
 @pytest.mark.parametrize(("n", "wanted", "expected"), [(10, 3, [0, 3, 6]), (3, None, [0, 1, 2]), (3, 9, [0, 1, 2])])
