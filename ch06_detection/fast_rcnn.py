@@ -5,7 +5,7 @@ Question   R-CNN's network looks at every proposal, and three trainings follow o
 Method     Girshick 2015. RoI pooling (§2.1, roi_pool.py); two sibling heads and a multi-task loss, Eq. (1)–(3);
            mini-batches of few images with many windows each (§2.3). fast_rcnn_detector.py.
 Rival      R-CNN of the lesson before, with the same trunk and the same proposals.
-Differs    A small trunk, BatchNorm and AdamW. Four images with 32 windows each, not two with 64. Windows of the
+Differs    A small trunk, BatchNorm and Muon. Four images with 32 windows each, not two with 64. Windows of the
            background may lie anywhere, not only where they overlap an object by 0.1. What is pooled is the square
            around a window, for of such squares the network has learned to name what is in them (naming.py).
 Costs      100 s on two cores, and R-CNN where it is not there yet.
@@ -74,7 +74,7 @@ def draw_detections(part: BoxedImages, found: dict[str, list[Target]], items: li
 
 def lesson(run: Run) -> None:
     sets, proposals = scenes(run.scale), shared_proposals(run)
-    test, size = sets.test.take(slice(run.pick(smoke=8, lecture=None))), sets.test.images.shape[1:3]
+    test, size = sets.test, sets.test.images.shape[1:3]
     run.say_step("selective search")
     proposals(sets.train.images[spaced(len(sets.train), scenes_fast_rcnn(run).searched)])
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")

@@ -18,13 +18,14 @@ from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, PEOPLE, LabelledProposals, draw, shared_proposals, spaced
-from ch06_detection.region_network import ADAMW, STRIDE, RegionNetwork
+from ch06_detection.region_network import STRIDE, RegionNetwork
 from ch06_detection.roi_pool import roi_pool
 from ch06_detection.square_crops import Pictures, squares
 from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
+from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training, half_pays
 
@@ -204,10 +205,20 @@ class FastRCNN:
 
 def scenes_fast_rcnn(run: Run) -> FastRCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    epochs, file = run.pick(smoke=1, lecture=8, full=12), run.checkpoint("fast_rcnn")
+    epochs, file = run.pick(smoke=1, lecture=4, full=12), run.checkpoint("fast_rcnn")
     return FastRCNN(
         shared_proposals(run),
-        Training(epochs, 0.002, 4, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step),
+        Training(
+            epochs,
+            0.005,
+            4,
+            Muon,
+            hidden_filters,
+            loss=multi_task_loss,
+            device=run.device,
+            checkpoint=file,
+            say=run.say_step,
+        ),
         len(scenes(run.scale).classes),
         scenes_trunk(run),
         searched=run.pick(smoke=6, lecture=1000, full=4000),
@@ -217,10 +228,18 @@ def scenes_fast_rcnn(run: Run) -> FastRCNN:
 
 def pedestrians_fast_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
-    epochs, file = run.pick(smoke=1, lecture=4), run.checkpoint("fast_rcnn")
+    epochs, file = run.pick(smoke=1, lecture=3), run.checkpoint("fast_rcnn")
     searched = run.pick(smoke=4, lecture=60, full=None)
     training = Training(
-        epochs, 0.003, 2, ADAMW, loss=multi_task_loss, device=run.device, checkpoint=file, say=run.say_step
+        epochs,
+        0.005,
+        2,
+        Muon,
+        hidden_filters,
+        loss=multi_task_loss,
+        device=run.device,
+        checkpoint=file,
+        say=run.say_step,
     )
     proposals = shared_proposals(run, PEOPLE, most=300)
     return HalfSize(FastRCNN(proposals, training, 1, searched=searched, rois=64, seed=run.seed))

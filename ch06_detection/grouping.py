@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from multiprocessing import get_context
 
 import numpy as np
@@ -13,8 +14,8 @@ from torch import Tensor
 
 from ch06_detection.hierarchy import FAST, QUALITY, Settings, proposals, proposals_of_each
 
-__all__ = ["FAST", "QUALITY", "Settings", "propose", "propose_all"]
-FEW = 40  # images: so few are not worth the second that processes take to start
+__all__ = ["FAST", "QUALITY", "Settings", "processes", "propose", "propose_all"]
+FEW = 40  # images: so few are not worth the seconds that processes take to start
 CHUNK = 16  # images that a process is given at once
 
 
@@ -28,18 +29,30 @@ def propose(
     return torch.tensor(proposals(image, settings, seed), dtype=torch.float32)
 
 
+def processes(workers: int = 2) -> ProcessPoolExecutor:
+    """So many processes for propose_all, where it is called again and again: they take a second or two to start."""
+    # spawn, as on macOS and Windows: a forked process may wait for ever for torch's threads
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
 def propose_all(
-    images: UInt8[np.ndarray, "items height width 3"], settings: Settings = FAST, workers: int = 2, seed: int = 0
+    images: UInt8[np.ndarray, "items height width 3"],
+    settings: Settings = FAST,
+    workers: int = 2,
+    seed: int = 0,
+    pool: ProcessPoolExecutor | None = None,
 ) -> list[Tensor]:
-    """propose for each image, in so many processes; in this one for a few images, or where no other can be started."""
+    """propose for each image, in so many processes; in this one for a few images, or where no other can be started.
+
+    pool: processes that are there already.
+    """
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     many = (settings,) * len(chunks), (seed,) * len(chunks)
     found = None
     if workers > 1 and len(images) > FEW:
         try:
-            # spawn, as on macOS and Windows: a forked process may wait for ever for torch's threads
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-                found = list(pool.map(proposals_of_each, chunks, *many))
+            with nullcontext(pool) if pool else processes(workers) as started:
+                found = list(started.map(proposals_of_each, chunks, *many))
         except (BrokenProcessPool, OSError):
             found = None
     if found is None:

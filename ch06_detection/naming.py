@@ -12,7 +12,6 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -26,12 +25,12 @@ from common.augment import Crops as Shifts
 from common.data.boxed import Target
 from common.data.scenes import scenes
 from common.image_classifier import LabelledImages, Pixels, outputs
+from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training
 
 SIDE = 32  # pixels of an object that is cut out; an article of Fashion-MNIST has 28
 SHIFT = 2  # pixels
-ADAMW = partial(torch.optim.AdamW, weight_decay=1e-3, fused=True)
 
 
 class Taught(NamedTuple):
@@ -126,10 +125,9 @@ def score_rows(score: nn.Linear, taught: nn.Linear) -> None:
 
 def scenes_trunk(run: Run) -> NamedObjects:
     """The trunk that all detectors of a run's scenes start from, at each seed: taught by whoever asks first."""
-    epochs = run.pick(smoke=1, lecture=4, full=10)
+    epochs = run.pick(smoke=1, lecture=3, full=10)
     training = Training(
-        epochs, 4e-3, 64, ADAMW, warm_up=0.15, device=run.device,
-        say=run.say_step,
+        epochs, 0.01, 64, Muon, hidden_filters, warm_up=0.15, device=run.device, say=run.say_step,
     )  # fmt: skip
     new = NamedObjects(training, len(scenes(run.scale).classes), seed=run.seed)
     return run.shared.setdefault(("trunk that names objects", run.seed), (new, 0.0))[0]

@@ -24,7 +24,7 @@ from common.run import Run
 
 FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one
 # For frames at half size: people are ten pixels wide, so that each one counts, and nothing larger is a proposal.
-PEOPLE = Settings(ks=(50.0,), min_size=20, step=1, smallest=6, largest=80)
+PEOPLE = Settings(spaces=("RGB",), ks=(50.0,), min_size=20, step=1, smallest=6, largest=80)
 
 
 @dataclass

@@ -124,7 +124,7 @@ def surest(found: Target, least: float = 0.5) -> Target:
 
 def lesson(run: Run) -> None:
     sets, proposals = scenes(run.scale), shared_proposals(run)
-    test, size = sets.test.take(slice(run.pick(smoke=8, lecture=None))), sets.test.images.shape[1:3]
+    test, size = sets.test, sets.test.images.shape[1:3]
     searched = sets.train.images[spaced(len(sets.train), scenes_rcnn(run).searched)]
     run.say_step("selective search")
     run.fact("seconds for the training scenes' proposals", proposals.seconds(searched), "s")

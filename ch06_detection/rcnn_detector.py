@@ -19,12 +19,13 @@ from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk, varied
 from ch06_detection.proposal_sets import PEOPLE, LabelledProposals, draw, shared_proposals, spaced
 from ch06_detection.rcnn_heads import RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
-from ch06_detection.region_network import ADAMW, RegionNetwork
+from ch06_detection.region_network import RegionNetwork
 from ch06_detection.square_crops import Crops, Pictures, cut, cut_from
 from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
+from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training, half_pays
 
@@ -183,10 +184,10 @@ class RCNN:
 
 def scenes_rcnn(run: Run) -> RCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    epochs, file = run.pick(smoke=1, lecture=2, full=4), run.checkpoint("rcnn")
+    epochs, file = run.pick(smoke=1, lecture=1, full=4), run.checkpoint("rcnn")
     return RCNN(
         shared_proposals(run),
-        Training(epochs, 0.002, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step),
+        Training(epochs, 0.005, 128, Muon, hidden_filters, device=run.device, checkpoint=file, say=run.say_step),
         len(scenes(run.scale).classes),
         scenes_trunk(run),
         searched=run.pick(smoke=6, lecture=1000, full=4000),
@@ -199,7 +200,7 @@ def scenes_rcnn(run: Run) -> RCNN:
 def pedestrians_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
     epochs, file = run.pick(smoke=1, lecture=2), run.checkpoint("rcnn")
-    training = Training(epochs, 0.003, 128, ADAMW, device=run.device, checkpoint=file, say=run.say_step)
+    training = Training(epochs, 0.005, 128, Muon, hidden_filters, device=run.device, checkpoint=file, say=run.say_step)
     searched, mined = run.pick(smoke=(4, 2), lecture=(60, 30), full=(None, 60))
     crops = run.pick(smoke=64, lecture=8000)
     proposals = shared_proposals(run, PEOPLE, most=300)

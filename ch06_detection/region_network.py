@@ -6,9 +6,6 @@ Differs    The papers' networks end in layers that are fully connected; this one
 
 from __future__ import annotations
 
-from functools import partial
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -17,7 +14,6 @@ from ch06_detection.square_crops import Crops
 from ch06_detection.ssd_network import small_trunk, stage_channels
 
 STRIDE = 8  # pixels, a cell of the first stage's map
-ADAMW = partial(torch.optim.AdamW, weight_decay=0.05, fused=True)
 
 
 class RegionNetwork(nn.Module):

@@ -7,11 +7,14 @@ Method     Liu et al. 2016 (SSD), §2.1: on each map (c + 4) k filters of 3×3, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+from common.muon import hidden_filters
 
 Images = Float[Tensor, "batch 3 height width"]
 
@@ -99,6 +102,11 @@ class SSD(nn.Module):
             maps = self.maps(torch.zeros(1, 3, *size, device=first.device))
             self.train(was)
         return [(x.shape[2], x.shape[3]) for x in maps]
+
+
+def hidden_and_heads(network: SSD) -> list[dict[str, Any]]:
+    """Its parameters in two groups, for common.muon: filters of hidden layers, and all others, heads among them."""
+    return hidden_filters(network, last=network.heads)
 
 
 def by_box(x: Float[Tensor, "batch channels rows columns"], numbers: int) -> Float[Tensor, "batch n numbers"]:

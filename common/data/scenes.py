@@ -68,11 +68,11 @@ def in_colour(picture: UInt8[np.ndarray, "height width *channels"]) -> UInt8[np.
 
 @cache
 def scenes(scale: Scale = LECTURE, train_masks: bool = False) -> SceneSet:
-    """Scenes of Fashion-MNIST, 128 × 128: 8000 + 300 + 500; at smoke 96 + 16 + 32, at full 16000 + 500 + 2000.
+    """Scenes of Fashion-MNIST, 128 × 128: 8000 + 300 + 500; at smoke 96 + 16 + 8, at full 16000 + 500 + 2000.
 
     train_masks: whether the training scenes have masks, too: at the lecture preset 131 MB more than the 440 MB of all.
     """
-    sizes = {"smoke": (96, 16, 32), "lecture": (8000, 300, 500), "full": (16_000, 500, 2000)}[scale.preset]
+    sizes = {"smoke": (96, 16, 8), "lecture": (8000, 300, 500), "full": (16_000, 500, 2000)}[scale.preset]
     training, testing = composers(scale)
     source = "composed of Fashion-MNIST's items (Xiao et al. 2017, MIT) and photographs that come with scikit-image"
     return SceneSet(

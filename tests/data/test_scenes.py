@@ -297,13 +297,13 @@ def test_training_and_test_share_no_photograph_and_no_item():
 
 def test_the_set_has_its_parts_and_says_where_it_comes_from():
     small = sets.scenes(SMOKE)
-    assert [len(part) for part in (small.train, small.validation, small.test)] == [96, 16, 32]
+    assert [len(part) for part in (small.train, small.validation, small.test)] == [96, 16, 8]
     assert small.train.images.shape[1:] == (SIZE, SIZE, 3)
     assert len(small.classes) == 10
     assert "composed" in small.source
     assert "not photographed" in sets.__doc__
     assert small.train.masks == ()
-    assert len(small.test.masks) == 32
+    assert len(small.test.masks) == 8
     with_masks = sets.scenes(SMOKE, train_masks=True)
     same(with_masks.train, small.train)
     assert len(with_masks.train.masks) == 96
