@@ -8,7 +8,7 @@ Rival      R-CNN of the lesson before, with the same trunk and the same proposal
 Differs    A small trunk, BatchNorm and Muon. Four images with 32 windows each, not two with 64. Windows of the
            background may lie anywhere, not only where they overlap an object by 0.1. What is pooled is the square
            around a window, for of such squares the network has learned to name what is in them (naming.py).
-Costs      100 s on two cores, and R-CNN where it is not there yet.
+Costs      75 s on two cores, and R-CNN where it is not there yet.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Rival      OpenCV's people detector, HOG + SVM with the weights of Dalal & Trigg
            people, in other places.
 Differs    The networks look at frames of half the size. Proposals of selective search, too, come from those, none
            larger than a person; the R-CNNs learn from those of 60 frames.
-Costs      260 s on two cores, half of them for selective search and the R-CNNs; nothing without the film.
+Costs      200 s on two cores, nearly half of them for selective search and the R-CNNs; nothing without the film.
 
 A camera that does not move makes this easy: trees, cones and cars of the judged frames stood at the same place in
 training, and so did some of the people, seconds before. It shows that these programs find small real people among

@@ -7,7 +7,7 @@ Method     Liu et al. 2016 (SSD), §3.1, Tables 2 and 3: augmentation, the shape
 Differs    300 scenes and six epochs of AdamW for each variant, from a trunk that has learned to name objects; fewer
            maps keep all shapes of default boxes, on the finest map that is left, where the paper keeps the number of
            boxes. Besides, a choice that is not the paper's: the trunk's first lessons.
-Costs      190 s on two cores.
+Costs      160 s on two cores.
 """
 
 from __future__ import annotations
