@@ -18,7 +18,7 @@ from math import prod
 from numbers import Integral
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Shaped, UInt8
+from jaxtyping import Float, Float32, Float64, Shaped, UInt8, UInt16
 from numpy.lib.stride_tricks import sliding_window_view
 
 from common.features.image_rows import ImageTransformer, is_shape
@@ -60,8 +60,23 @@ def gradients(
         return gx, gy
 
     # hypot, not a sum of squares: of two channels that tie, scikit-image keeps the one that hypot's last bit favours
-    longest = np.hypot(gx, gy, dtype=floating).argmax(axis=-1)[..., None]
-    return np.take_along_axis(gx, longest, axis=-1)[..., 0], np.take_along_axis(gy, longest, axis=-1)[..., 0]
+    if exact:
+        length = length_ranks().take((np.abs(gx).astype(np.uint16) << 8) + np.abs(gy).astype(np.uint16))
+    else:
+        length = np.hypot(gx, gy, dtype=floating)
+    x, y, longest = gx[..., 0], gy[..., 0], length[..., 0]
+    for channel in range(1, images.shape[-1]):
+        longer = length[..., channel] > longest
+        x, y = np.where(longer, gx[..., channel], x), np.where(longer, gy[..., channel], y)
+        longest = np.maximum(longest, length[..., channel])
+    return x, y
+
+
+@cache
+def length_ranks() -> UInt16[np.ndarray, "pairs"]:
+    """Which place hypot(gx, gy) has among all lengths that gradients of uint8 can have; found at 256·|gx| + |gy|."""
+    lengths = np.hypot(*np.mgrid[:256, :256].reshape(2, -1).astype(np.float64))
+    return np.unique(lengths, return_inverse=True)[1].astype(np.uint16)
 
 
 def votes(
