@@ -14,7 +14,7 @@ Differs    What is no matrix of a hidden layer (biases, normalisation, first and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -75,7 +75,7 @@ class Muon(torch.optim.AdamW):
         return super().step(closure)
 
 
-def hidden_filters(network: nn.Module, last: Sequence[nn.Module] = ()) -> list[dict[str, Any]]:
+def hidden_filters(network: nn.Module, last: Iterable[nn.Module] = ()) -> list[dict[str, Any]]:
     """A network's parameters in two groups: filters of its hidden convolutions, and all others.
 
     Hidden are those but the first one, and those within the modules `last`. One without filters has one group.
