@@ -203,22 +203,19 @@ class FastRCNN:
         return self.network_.parameters()
 
 
+def training_of(run: Run, epochs: int, images: int) -> Training:
+    """How it learns, from so many images at a time."""
+    return Training(
+        epochs, 0.005, images, Muon, hidden_filters, multi_task_loss, device=run.device,
+        checkpoint=run.checkpoint("fast_rcnn"), say=run.say_step,
+    )  # fmt: skip
+
+
 def scenes_fast_rcnn(run: Run) -> FastRCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
-    epochs, file = run.pick(smoke=1, lecture=4, full=12), run.checkpoint("fast_rcnn")
     return FastRCNN(
         shared_proposals(run),
-        Training(
-            epochs,
-            0.005,
-            4,
-            Muon,
-            hidden_filters,
-            loss=multi_task_loss,
-            device=run.device,
-            checkpoint=file,
-            say=run.say_step,
-        ),
+        training_of(run, run.pick(smoke=1, lecture=4, full=12), 4),
         len(scenes(run.scale).classes),
         scenes_trunk(run),
         searched=run.pick(smoke=6, lecture=1000, full=4000),
@@ -228,18 +225,6 @@ def scenes_fast_rcnn(run: Run) -> FastRCNN:
 
 def pedestrians_fast_rcnn(run: Run) -> HalfSize:
     """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
-    epochs, file = run.pick(smoke=1, lecture=3), run.checkpoint("fast_rcnn")
+    training, proposals = training_of(run, run.pick(smoke=1, lecture=3), 2), shared_proposals(run, PEOPLE, most=300)
     searched = run.pick(smoke=4, lecture=60, full=None)
-    training = Training(
-        epochs,
-        0.005,
-        2,
-        Muon,
-        hidden_filters,
-        loss=multi_task_loss,
-        device=run.device,
-        checkpoint=file,
-        say=run.say_step,
-    )
-    proposals = shared_proposals(run, PEOPLE, most=300)
     return HalfSize(FastRCNN(proposals, training, 1, searched=searched, rois=64, seed=run.seed))

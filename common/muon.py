@@ -32,11 +32,12 @@ def orthogonalised(matrix: Float[Tensor, "rows columns"], rounds: int = ROUNDS) 
     x = matrix.mT if tall else matrix
     x = x / x.norm().clamp(min=1e-7)
     gram, factor = x @ x.mT, None
-    for _ in range(rounds):  # X Xᵀ and its polynomials are all that changes: X itself is multiplied once, in the end
+    for turn in range(rounds):  # X Xᵀ and its polynomials are all that changes: X itself is multiplied once, in the end
         polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         polynomial.diagonal().add_(a)
         factor = polynomial if factor is None else polynomial @ factor
-        gram = polynomial @ gram @ polynomial
+        if turn + 1 < rounds:
+            gram = polynomial @ gram @ polynomial
     x = x if factor is None else factor @ x
     return x.mT if tall else x
 

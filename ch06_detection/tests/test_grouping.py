@@ -17,7 +17,7 @@ from skimage.measure import regionprops
 from skimage.transform import downscale_local_mean
 
 from ch06_detection import grouping
-from ch06_detection.grouping import FAST, QUALITY, Settings, propose, propose_all
+from ch06_detection.grouping import FAST, QUALITY, Settings, processes, propose, propose_all
 from ch06_detection.hierarchy import grow, hierarchies, likeness, ranked, reduced
 from ch06_detection.segments import (
     BINS,
@@ -358,6 +358,15 @@ def test_many_pictures_are_each_proposed_alike_in_one_process_and_in_two(many, m
     assert started == [2]
     for found in (alone, two):
         assert all(torch.equal(a, b) for a, b in zip(each, found, strict=True))
+
+
+def test_processes_that_are_there_are_used_again(many, monkeypatch):
+    monkeypatch.setattr(grouping, "FEW", 2)
+    with processes() as pool:
+        monkeypatch.setattr(grouping, "processes", None)  # no others could be started
+        for seed in (3, 4):
+            found = propose_all(many, seed=seed, pool=pool)
+            assert all(torch.equal(a, propose(b, seed=seed)) for a, b in zip(found, many, strict=True))
 
 
 def test_where_no_process_can_be_started_this_one_does_it(many, monkeypatch):
