@@ -149,7 +149,7 @@ def lesson(run: Run) -> None:
         draw_curves,
         train,
         {f"Degree {d}": curve(polynomial, d).fit(train.features, train.targets) for d in SHOWN},
-        caption=f"Least squares on the same {FEW} cars (dots) with polynomials of three degrees: a degree of d has d + 1 "
+        caption=f"Least squares on the same {FEW} cars (dots) with polynomials of three degrees: degree d has d + 1 "
         "functions of x. A line cannot bend; the more functions, the more often the curve can.",
     )
     run.figure(

@@ -85,9 +85,7 @@ def draw_solvers(
     lost.loglog(conditions, EPSILON * conditions, color=plots.GREY, linewidth=1, linestyle=":")
     squared = EPSILON * conditions**2
     lost.loglog(conditions[squared < 1], squared[squared < 1], color=plots.GREY, linewidth=1, linestyle="--")
-    lost.set(
-        title="Error", xlabel="condition number of X", ylabel=r"relative error of $\theta$", ylim=(1e-17, 1e2)
-    )
+    lost.set(title="Error", xlabel="condition number of X", ylabel=r"relative error of $\theta$", ylim=(1e-17, 1e2))
     lost.legend(loc="upper left")
     cost.set(title=f"Time for {n:,} points", xlabel="columns of X", ylabel="milliseconds")
     cost.set_xticks(widths, [str(m) for m in widths])
@@ -127,9 +125,10 @@ def lesson(run: Run) -> None:
         widths,
         seconds,
         points,
-        caption="Left: relative error of the weights against the condition number, both axes logarithmic. The theory is "
-        "ε·cond for QR and SVD (dotted) and ε·cond² for Cholesky (dashed), which works with the square of the condition "
-        "number; a curve ends where its solver refuses. Right: milliseconds to fit, against the number of columns.",
+        caption="Left: relative error of the weights against the condition number, on logarithmic axes. The theory is "
+        "ε·cond for QR and SVD (dotted) and ε·cond² for Cholesky (dashed), which works with the square of the "
+        "condition number; a curve ends where its solver refuses. Right: milliseconds to fit, against the number of "
+        "columns.",
     )
     run.note(
         f"Powers 0 to {degree} of horsepower have the condition number {conditions_of['horsepower']:.0e}, those of "

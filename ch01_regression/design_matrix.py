@@ -194,12 +194,12 @@ def lesson(run: Run) -> None:
         weights["qr"] * train.features.std(axis=0),
         train.names,
         caption="What one standard deviation more of each measurement adds to the predicted progression of diabetes: "
-        "blue bars raise it, orange bars lower it. Where two measurements rise and fall together, their joint effect is "
-        "well determined and the weight of each alone is not.",
+        "blue bars raise it, orange bars lower it. Where two measurements rise and fall together, their joint effect "
+        "is well determined and the weight of each alone is not.",
     )
     together = np.corrcoef(train.select("s1", "s2").features.T)[0, 1]
     run.note(f"The correlation of s1 and s2 is {together:.2f}. The weights agree in {-np.log10(gap):.1f} digits.")
     run.claim(
-        "Three solvers, one plane: on these columns the choice of the solver does not matter. In the next lesson it does.",
+        "Three solvers, one plane: on these columns the choice of solver does not matter; in the next lesson it does.",
         lambda record: record.findings()[AGREEMENT][0].value > 6,
     )

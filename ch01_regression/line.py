@@ -103,7 +103,9 @@ def draw_cost(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], theta: tuple
     flat.annotate(
         f"({theta[0]:.1f}, {theta[1]:.1f})", theta, (8, 8), textcoords="offset points", color=plots.RED, weight="bold"
     )
-    flat.set(title="C / N as contours", xlabel=r"$\theta_0$ (miles per gallon)", ylabel=rf"$\theta_1$ (per {POUNDS:g} lb)")
+    flat.set(
+        title="C / N as contours", xlabel=r"$\theta_0$ (miles per gallon)", ylabel=rf"$\theta_1$ (per {POUNDS:g} lb)"
+    )
     flat.grid(visible=False)
 
     solid.plot_surface(theta_0, theta_1, surface, cmap="Blues", norm="log", rcount=40, ccount=40, alpha=0.9)
@@ -142,8 +144,8 @@ def lesson(run: Run) -> None:
         x[few],
         y[few],
         lines,
-        caption="Two lines through the same 24 cars: a guess and least squares. The side of an orange square is a car's "
-        "residual, and the cost C is the area of all squares together.",
+        caption="Two lines through the same 24 cars: a guess and least squares. The side of an orange square is a "
+        "car's residual, and the cost C is the area of all squares together.",
     )
     run.figure(
         "cost",

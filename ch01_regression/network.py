@@ -100,8 +100,8 @@ def lesson(run: Run) -> None:
             train,
             {steps: fit_network(train, steps, run.seed) for steps in STAGES},
             caption=f"The network's curve after {', '.join(map(str, STAGES))} steps; on the right, a colour each, the "
-            f"{HIDDEN} learned functions θⱼ tanh(wⱼx + bⱼ) that, added to a constant, are the last curve. A curve of the "
-            "other lessons is such a sum too, but of functions that were chosen by hand.",
+            f"{HIDDEN} learned functions θⱼ tanh(wⱼx + bⱼ) that, added to a constant, are the last curve. A curve of "
+            "the other lessons is such a sum too, but of functions that were chosen by hand.",
         )
     run.claim(
         "On one input the learned functions are not significantly better than the cubic's.",

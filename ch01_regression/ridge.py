@@ -66,7 +66,13 @@ def draw_path(
         title="Error on points left out", xlabel=r"$\lambda$", ylabel="RMSE (mpg), ± standard error", xscale="log"
     )
     path.plot(penalties, weights, linewidth=1.3)
-    path.set(title=f"The {weights.shape[1]} weights", xlabel=r"$\lambda$", ylabel=r"$\theta_j$", xscale="log", yscale="symlog")
+    path.set(
+        title=f"The {weights.shape[1]} weights",
+        xlabel=r"$\lambda$",
+        ylabel=r"$\theta_j$",
+        xscale="log",
+        yscale="symlog",
+    )
     for axis in (error, path):
         axis.axvline(chosen, color=plots.GREY, linewidth=1, linestyle=":")
     return figure
@@ -111,8 +117,9 @@ def lesson(run: Run) -> None:
             errors,
             np.array([fit[-1].coef_ for fit in fits[:-1]]),
             chosen,
-            caption="Against λ, left: RMSE on the cars left out, mean ± standard error over the folds; right: the weight "
-            "of each standardised function. The dotted line is the λ that cross-validation chose, the lowest mean.",
+            caption="Against λ, left: RMSE on the cars left out, mean ± standard error over the folds; right: the "
+            "weight of each standardised function. The dotted line is the λ that cross-validation chose, the lowest "
+            "mean.",
         )
         run.figure(
             "curves",
