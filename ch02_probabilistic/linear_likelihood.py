@@ -107,7 +107,9 @@ def draw_surfaces(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], model: G
     ):
         norm = BoundaryNorm(levels, 256, extend="both")  # as many shades between any two levels
         axis.contourf(theta_0, theta_1, surface, levels=levels, cmap=colours, norm=norm, extend="both", alpha=0.6)
-        lines = axis.contour(theta_0, theta_1, surface, levels=levels[1:-1], colors=plots.INK, linewidths=0.6)
+        lines = axis.contour(
+            theta_0, theta_1, surface, levels=levels[1:-1], colors=plots.INK, linewidths=0.6, linestyles="-"
+        )
         axis.clabel(lines, fontsize=7, fmt="%.0f")
         axis.plot(*best, "o", color=plots.RED, markersize=7)
         axis.set(title=title, xlabel=r"$\theta_0$ (mpg)")
