@@ -3,7 +3,7 @@
 Question   How do the weights grow where the classes are separable, and what does a penalty change?
 Method     If theta separates, 2 theta has a larger likelihood: no maximum (Albert and Anderson 1984). Under gradient
            descent ‖w‖ grows like log t while w turns to the widest margin (Soudry et al. 2018). A linear programme
-           decides whether classes are separable (as in Konis 2007). With a penalty λ/2 ‖w‖², λ > 0, there is one best w again.
+           decides whether classes are separable (as in Konis 2007). With a penalty λ/2 ‖w‖², λ > 0, one w is best.
 Rival      Next to no penalty; a linear SVM, whose scores a sigmoid turns into probabilities (Platt 1999).
 Differs    The lecture maximises the likelihood, which on separable tumours has no maximum.
 Costs      2.5 s on two cores.
