@@ -13,6 +13,7 @@ from common.data.boxed import Target
 from common.metrics.image_groups import Groups
 from common.metrics.matching import Matches, match
 from common.metrics.precision_recall import Curve, average_precision, log_average_miss_rate, mean_of_numbers
+from common.results import Interval
 
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 RESAMPLES = 1000
@@ -131,14 +132,14 @@ class Evaluation:
         weights = self.grouping.draw(resamples, seed, needed=self.has_objects())
         return self.weighted(weights, threshold)
 
+    def interval(self, threshold: float | None = None) -> Interval:
+        """The mean average precision with its 95 % interval over images, or over groups where images depend."""
+        return self.grouping.interval(lambda weights: self.weighted(weights, threshold), needed=self.has_objects())
+
     def by_image(self, threshold: float | None = None) -> Float[np.ndarray, "images"]:
         """A number per image; their mean is the mean average precision, and their spread that of its estimate.
 
-        The jackknife's pseudo-values: what leaving out the image's group takes away, times the number of the other
-        groups (Efron and Tibshirani 1993, ch. 11). So mean average precision is tested as means are: with
-        method.score_items and run.compare. A group that has all objects cannot be left out; its number is the mean
-        average precision itself, as that of a single image. NaN throughout where no image has objects.
+        For method.score_items and run.compare: see Groups.by_image. A group that has all objects has the mean average
+        precision itself, and so has a single image. NaN throughout where no image has objects.
         """
-        value = self.mean_average_precision(threshold)
-        without = self.weighted(self.grouping.each_left_out(), threshold)
-        return value + self.grouping.pseudo_deviations(np.where(np.isnan(without), value, without))
+        return self.grouping.by_image(lambda weights: self.weighted(weights, threshold))

@@ -1,13 +1,25 @@
-"""Images that depend on each other, as groups: drawn together with replacement, and left out together.
+"""Intervals over images, and over groups of images that depend on each other, for metrics that are no mean of images.
+
+Mean average precision, mean IoU and BLEU are made of sums over the whole test set. Each is given as a function of
+weights: how often each image is there. Draws with replacement, and leaving out, are then products of matrices.
 
 Frames of one second of film show nearly the same; intervals that took them for independent would be too narrow. What is
-resampled is therefore the group (Efron and Tibshirani 1993, §8.3).
+resampled or left out is therefore the group.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
+from scipy import stats
+
+from common.results import CONFIDENCE, Interval, percentiles
+
+RESAMPLES = 2000
+Statistic = Callable[[Float[np.ndarray, "draws images"]], Float[np.ndarray, "draws"]]
 
 
 class Groups:
@@ -29,9 +41,9 @@ class Groups:
     def draw(
         self, resamples: int, seed: int = 0, needed: Bool[np.ndarray, "images"] | None = None
     ) -> Float64[np.ndarray, "resamples images"]:
-        """How often each image is there when as many groups as there are get drawn with replacement.
+        """How often each image is there when groups are drawn with replacement, as many as there are.
 
-        needed: images of which a draw has to have one; a draw without is drawn again (none needed at all: kept).
+        needed: images of which a draw must have one; a draw without is drawn again. None, or none at all: any will do.
         """
         n, rng = len(self), np.random.default_rng(seed)
         if not n:
@@ -48,13 +60,42 @@ class Groups:
         """Weights of images with one group after the other left out."""
         return 1.0 - np.eye(len(self))[:, self.member]
 
-    def pseudo_deviations(self, without: Float[np.ndarray, "groups"]) -> Float64[np.ndarray, "images"]:
-        """How far each image's pseudo-value lies from the statistic. without: the statistic with each group left out.
+    def interval(
+        self, statistic: Statistic, seed: int = 0, needed: Bool[np.ndarray, "images"] | None = None
+    ) -> Interval:
+        """The statistic of all images, with its 95 % interval. needed: of draw.
 
-        A group's deviation d is (groups − 1) (mean of without − its without). Its images share it so that the mean over
-        resampled groups of images of any size moves as the mean of the groups' d does: each has d n / (groups · size).
+        Independent images: the percentile bootstrap (Efron and Tibshirani 1993, §13.3). Groups: the jackknife with
+        Student's t over groups (ch. 11), for they are mostly few; so does common.results.grouped_interval. A single
+        group has no interval. Draws whose statistic is no finite number are left aside.
         """
-        count = len(self)
-        deviation = (count - 1) * (without.mean() - without) if count else without
-        share = len(self.member) / (max(count, 1) * self.sizes)
-        return (deviation * share)[self.member]
+        images, groups = len(self.member), len(self)
+        value = float(statistic(np.ones((1, images)))[0])
+        if groups < 2 or not math.isfinite(value):
+            return Interval(value)
+        if groups == images:
+            draws = statistic(self.draw(RESAMPLES, seed, needed))
+            return Interval(value, *percentiles(draws[np.isfinite(draws)]))
+        error = math.sqrt((groups - 1) * self._without(statistic, value).var())
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1)) * error
+        return Interval(value, value - half, value + half)
+
+    def by_image(self, statistic: Statistic) -> Float64[np.ndarray, "images"]:
+        """A number per image; their mean is the statistic, and their spread that of its estimate.
+
+        The jackknife's pseudo-values (Efron and Tibshirani 1993, ch. 11): the statistic, and what leaving the image out
+        takes away, times the number of the others. With them a statistic is tested as means are: method.score_items,
+        run.compare. Images of a group are left out together and share the group's deviation d: each has
+        d · images / (groups · size), so that the mean over resampled groups moves as the mean of d does, whatever the
+        groups' sizes. A group without which the statistic is not defined has the statistic itself.
+        """
+        images, groups = len(self.member), max(len(self), 1)
+        value = statistic(np.ones((1, images)))[0]
+        without = self._without(statistic, value)
+        deviation = (groups - 1) * (without.mean() - without) if images else without
+        return value + (deviation * (images / (groups * self.sizes)))[self.member]
+
+    def _without(self, statistic: Statistic, value: float) -> Float64[np.ndarray, "groups"]:
+        """The statistic without each group; the value of all images where it is not defined."""
+        without = statistic(self.each_left_out())
+        return np.where(np.isfinite(without), without, value)

@@ -42,13 +42,18 @@ def mask_iou(a: MaskStack, b: Bool[np.ndarray, "m rows columns"]) -> Float64[np.
         near = np.flatnonzero((first < end) & (last > begin))
         both = packed[k, begin:end] & others[near, begin:end]
         common[k, near] = np.bitwise_count(both).sum(axis=1, dtype=np.uint32)
-    union = areas(a)[:, None] + areas(b) - common
+    union = ones(packed)[:, None] + ones(others) - common
     return common / np.maximum(union, 1)
+
+
+def ones(words: UInt64[np.ndarray, "n words"]) -> Int64[np.ndarray, "n"]:
+    """How many pixels each packed mask has."""
+    return np.bitwise_count(words).sum(axis=1, dtype=np.int64)
 
 
 def areas(masks: MaskStack) -> Int64[np.ndarray, "n"]:
     """How many pixels each mask has."""
-    return np.count_nonzero(masks, axis=(1, 2)).astype(np.int64)
+    return ones(pack(masks))
 
 
 def match_masks(

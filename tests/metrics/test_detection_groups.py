@@ -121,3 +121,15 @@ def test_groups_stay_with_objects_of_a_size():
     evaluation = Evaluation(detections, targets, CLASSES, groups=np.arange(30) // 3)
     assert len(evaluation.of_size(0, math.inf).grouping) == 10
     assert_array_equal(evaluation.of_size(0, math.inf).bootstrap(resamples=20), evaluation.bootstrap(resamples=20))
+
+
+def test_the_interval_is_of_the_bootstrap_or_of_the_groups():
+    detections, targets = made(6, images=80)
+    alone = Evaluation(detections, targets, CLASSES)
+    grouped = Evaluation(detections, targets, CLASSES, groups=np.arange(80) // 8)
+    assert alone.interval(0.5).value == pytest.approx(alone.mean_average_precision(0.5))
+    low, high = np.quantile(alone.bootstrap(0.5, 2000), [0.025, 0.975])
+    assert alone.interval(0.5).ends[1:] == pytest.approx((low, high))
+    without = grouped.weighted(grouped.grouping.each_left_out(), 0.5)
+    assert grouped.interval(0.5).half_width == pytest.approx(2.262 * math.sqrt(9 * without.var()), rel=1e-3)
+    assert grouped.interval(0.5).value == pytest.approx(alone.interval(0.5).value)
