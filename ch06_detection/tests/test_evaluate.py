@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ch06_detection.boxes import iou
-from ch06_detection.evaluate import PLAIN, with_ties
+from ch06_detection.evaluate import PLAIN, overestimated, with_ties
 from ch06_detection.made_up_detections import MadeUp
 from common.metrics.detection import Evaluation
 
@@ -55,3 +55,9 @@ def test_luck_orders_equal_scores(targets):
     fine = with_ties(evaluation, 1_000_000)
     assert fine == pytest.approx([evaluation.mean_average_precision(0.5)] * 3, abs=0.003)
     assert PLAIN.nothing == 0
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(0.0, False), (0.01, False), (0.2, True), (-0.2, False)])
+def test_small_sets_overestimate_only_beyond_two_standard_errors(gap, expected):
+    draws = np.tile([-0.06, 0.0, 0.06], 10) + 0.7  # a standard error of 0.009, of the difference 0.013
+    assert overestimated(np.array([draws + gap, draws + 9, draws])) == expected
