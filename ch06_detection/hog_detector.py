@@ -22,9 +22,9 @@ from ch06_detection.boxes import area, clip, iou, nms_by_class
 from ch06_detection.dense_hog import Blocks, Cells, scores_everywhere, windows_at
 from ch06_detection.hog_windows import Found, Window, crops, described, placed, shaken
 from ch06_detection.image_pyramid import level_size, resized, scales
-from ch06_detection.matching_detections import place_in_group
 from common.data.boxed import Target
 from common.errors import Problem
+from common.metrics.matching import place_in_group
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
 PIXELS = 1 << 17  # of images at work at a time, in each thread
