@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ch06_detection.box_crops import in_other_light, mirrored
 from ch06_detection.boxes import Boxes, clip, decode, encode
+from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, PEOPLE, LabelledProposals, draw, shared_proposals, spaced
@@ -153,8 +154,12 @@ class FastRCNN:
     keep: int = 100
     seed: int = 0
 
-    def fit(self, images: Pictures, targets: Sequence[Target]) -> FastRCNN:
-        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from."""
+    def fit(self, images: Given, targets: Sequence[Target]) -> FastRCNN:
+        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from.
+
+        Raises as to_learn_from for pictures and targets that cannot be.
+        """
+        targets = to_learn_from(images, targets)
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
         some = spaced(len(images), self.searched)
         labelled = LabelledProposals.of(self.proposals(images[some]), targets[some])
@@ -167,9 +172,10 @@ class FastRCNN:
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
 
-    def predict(self, images: Pictures) -> list[Target]:
-        """The objects of each image, the surest first."""
-        return [self.detections(*said, images.shape[1:3]) for said in self.said(images, self.proposals(images))]
+    def predict(self, images: Given) -> list[Target]:
+        """The objects of each image, the surest first. Raises Problem for pictures of the wrong kind."""
+        size = colour_pictures(images).shape[1:3]
+        return [self.detections(*said, size) for said in self.said(images, self.proposals(images))]
 
     def said(
         self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 5

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
+from ch06_detection.checked_inputs import Given, colour_pictures
 from ch06_detection.grouping import FAST, Settings, propose_all
 from ch06_detection.square_crops import Pictures
 from common.data.boxed import Target
@@ -39,7 +40,9 @@ class Proposals:
     kept: dict[tuple, Tensor] = field(default_factory=dict, repr=False)
     cost: dict[tuple, float] = field(default_factory=dict, repr=False)
 
-    def __call__(self, images: Pictures) -> list[Tensor]:
+    def __call__(self, images: Given) -> list[Tensor]:
+        """Raises Problem for pictures of the wrong kind."""
+        colour_pictures(images)
         names = self.names(images)
         new = {name: item for item, name in enumerate(names) if name not in self.kept}
         if new:
