@@ -87,13 +87,23 @@ def multi_task_loss(
     weight: float = 1.0,
 ) -> Float[Tensor, ""]:
     """Eq. (1)–(2): −log p of the label, and for objects, smooth L1 of their class's offsets; a mean over windows."""
+    total, windows = multi_task_sum(outputs, labels, offsets, weight)
+    return total / windows.clamp(min=1)
+
+
+def multi_task_sum(
+    outputs: tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]],
+    labels: Int64[Tensor, "*shape"],
+    offsets: Float[Tensor, "*shape 4"],
+    weight: float = 1.0,
+) -> tuple[Float[Tensor, ""], Int64[Tensor, ""]]:
+    """The same as common.train takes it: a sum over windows, and how many they are."""
     scores, said = outputs
     labels, offsets = labels.flatten(), offsets.flatten(0, -2)
-    there = (labels != IGNORED).sum().clamp(min=1)
     objects = (labels > 0).nonzero()[:, 0]
     misses = said[objects, labels[objects] - 1].float() - offsets[objects]
     classified = nn.functional.cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")
-    return (classified + weight * smooth_l1(misses).sum()) / there
+    return classified + weight * smooth_l1(misses).sum(), (labels != IGNORED).sum()
 
 
 @dataclass
@@ -136,7 +146,7 @@ class RoiBatches:
 
 @dataclass
 class FastRCNN:
-    """A detector with fit and predict. proposals: of images. training: its loss is multi_task_loss.
+    """A detector with fit and predict. proposals: of images. training: its loss is multi_task_sum.
 
     trunk: what the network starts from. searched: of how many images proposals are learned from. rois:
     windows of an image in a mini-batch. least: score from which on a box is a detection. suppression: IoU above which a
@@ -212,7 +222,7 @@ class FastRCNN:
 def training_of(run: Run, epochs: int, images: int) -> Training:
     """How it learns, from so many images at a time."""
     return Training(
-        epochs, 0.005, images, Muon, hidden_filters, multi_task_loss, device=run.device,
+        epochs, 0.005, images, Muon, hidden_filters, multi_task_sum, device=run.device,
         checkpoint=run.checkpoint("fast_rcnn"), say=run.say_step,
     )  # fmt: skip
 

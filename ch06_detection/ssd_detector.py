@@ -22,7 +22,7 @@ from ch06_detection.box_crops import BoxCrops, in_other_light
 from ch06_detection.boxes import Boxes, clip, decode
 from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.default_boxes import boxes_of_shapes
-from ch06_detection.multibox import NEGATIVES, match_batch, multibox_loss
+from ch06_detection.multibox import NEGATIVES, match_batch, multibox_sums
 from ch06_detection.naming import Trunk, start_from
 from ch06_detection.ssd_network import SSD
 from ch06_detection.thinning import thinned_out
@@ -70,9 +70,10 @@ def detection_loss(
     labels: Int[Tensor, "batch n"],
     offsets: Float[Tensor, "batch n 4"],
     negatives: float = NEGATIVES,
-) -> Float[Tensor, ""]:
-    """The multibox loss of a network's outputs."""
-    return multibox_loss(*outputs, offsets, labels, negatives)
+) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
+    """The multibox loss of a network's outputs, as common.train takes it: the sum of Eq. (1), and N."""
+    location, confidence, n = multibox_sums(*outputs, offsets, labels, negatives)
+    return confidence + location, n
 
 
 @dataclass
