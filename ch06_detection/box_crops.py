@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
@@ -102,7 +102,7 @@ def in_other_light(images: Stack, generator: torch.Generator) -> Stack:
     return (images * (1 + gain) + shift).contiguous(memory_format=torch.channels_last)
 
 
-def mirrored(boxes: Float[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
+def mirrored(boxes: Real[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
     """Where boxes lie in an image of this width when it is mirrored."""
     x1, y1, x2, y2 = precise(boxes).unbind(dim=-1)
     return torch.stack([width - x2, y1, width - x1, y2], dim=-1)

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
-from ch06_detection.checked_inputs import Given, colour_pictures
+from ch06_detection.checked_inputs import Given, colour_pictures, precise
 from ch06_detection.grouping import FAST, Settings, propose_all
 from ch06_detection.square_crops import Pictures
 from common.data.boxed import Target
@@ -85,11 +85,12 @@ class LabelledProposals:
         """The proposals, and the objects' own boxes before them, if wanted. Raises Problem where there is no box."""
         parts: list[tuple[Tensor, ...]] = []
         for number, (proposed, target) in enumerate(zip(proposals, targets, strict=True)):
-            boxes = torch.cat([target["boxes"], proposed]) if with_truths else proposed
+            truths = precise(target["boxes"])
+            boxes = torch.cat([truths, proposed]) if with_truths else proposed
             overlap, best = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.long)
-            if len(target["boxes"]):
-                overlap, best = iou(boxes, target["boxes"]).max(dim=1)
-                label, truth = target["labels"][best], target["boxes"][best]
+            if len(truths):
+                overlap, best = iou(boxes, truths).max(dim=1)
+                label, truth = target["labels"][best], truths[best]
             else:
                 label, truth = best, boxes
             parts.append((torch.full_like(best, number), boxes, overlap, label, truth))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 from torch import Tensor
 from torchvision.ops import roi_align
 
@@ -25,7 +25,7 @@ Pictures = UInt8[np.ndarray, "n height width 3"]
 Crops = Float[Tensor, "n 3 side side"]
 
 
-def squares(boxes: Boxes) -> Boxes:
+def squares(boxes: Real[Tensor, "n 4"]) -> Boxes:
     """Squares around the boxes, with a margin."""
     boxes = precise(boxes)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
