@@ -170,8 +170,8 @@ def draw_sawtooth() -> Figure:
     return figure
 
 
-def draw_learned(fitted: dict[str, list[Network]], misses: dict[str, list[float]]) -> Figure:
-    """Every start's network over the sawtooth, and its error on held-out points."""
+def draw_learned(record: LessonRecord, fitted: dict[str, list[list[Network]]], misses: dict[str, list[float]]) -> Figure:
+    """Every start's network of the first seed over the sawtooth; and the errors on held-out points of all seeds."""
     figure, axes = plots.panels(4, width=2.9, height=2.9)
     x = np.linspace(0, 1, 500)
     for place, (name, colour) in enumerate(zip(SHAPES, plots.CYCLE, strict=False)):
