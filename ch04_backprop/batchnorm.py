@@ -219,7 +219,7 @@ def lesson(run: Run) -> None:
             draw_tolerance,
             by_rate,
             by_scale,
-            caption="Five hidden layers: accuracy on validation digits by the learning rate and by the size of the first "
+            caption="Five hidden layers: accuracy on validation digits by learning rate and by size of the first "
             "weights. Lines: means over seeds; shaded: from the worst seed to the best.",
         )
         run.figure(
@@ -227,9 +227,9 @@ def lesson(run: Run) -> None:
             draw_depth,
             losses,
             by_batch,
-            caption="Left: the training loss of networks with twelve hidden layers. Right: accuracy on validation digits "
-            "by batch size. The fewer images in a batch, the worse its mean and variance are known; from one image "
-            "there is no variance.",
+            caption="Left: the training loss of networks with twelve hidden layers. Right: accuracy on validation "
+            "digits by batch size. The fewer images in a batch, the worse its mean and variance are known; from one "
+            "image there is no variance.",
         )
     run.claim(
         f"With BatchNorm larger learning rates still reach {GOOD_ENOUGH} % of the validation digits.",

@@ -180,8 +180,8 @@ def lesson(run: Run) -> None:
             {name: followed(run, few, changes) for name, changes in curves.items()},
             sweep,
             few.accuracies(base),
-            caption="Left: the log loss by epoch, without and with dropout. Right: the accuracy by the share p of units "
-            "that are dropped. Dashed: training digits.",
+            caption="Left: the log loss by epoch, without and with dropout. Right: the accuracy by the share p of "
+            "units that are dropped. Dashed: training digits.",
         )
         run.figure(
             "crowd",
@@ -189,12 +189,12 @@ def lesson(run: Run) -> None:
             masked(network, few.x_validation, passes),
             few.validation.labels,
             (float(few.losses(network)[1]), float(few.accuracies(network)[1])),
-            caption="On validation digits: log loss and accuracy of the mean of several masked networks, by their number; "
-            "dashed: of the one pass with all units.",
+            caption="On validation digits: log loss and accuracy of the mean of several masked networks, by their "
+            "number; dashed: of the one pass with all units.",
         )
     run.claim(
-        f"One pass with all units reads as well as the mean of {passes} masked networks: their accuracies do not differ "
-        "significantly. The probabilities of the mean are better: its log loss is smaller.",
+        f"One pass with all units reads as well as the mean of {passes} masked networks: their accuracies are not "
+        "significantly different. The probabilities of the mean are better: its log loss is smaller.",
         level(averaged, "dropout", "accuracy"),
         beats(averaged, "dropout", "log loss"),
     )

@@ -197,8 +197,8 @@ def lesson(run: Run) -> None:
         draw_training,
         losses,
         right,
-        caption=f"{DEPTH} hidden layers of ReLUs, {repetitions} networks from each start: the loss of the first network "
-        "(mean of ten steps) and the accuracy of all of them.",
+        caption=f"{DEPTH} hidden layers of ReLUs, {repetitions} networks from each start: the loss of the first "
+        "network (mean of ten steps) and the accuracy of all of them.",
     )
     run.note(
         f"Of a signal of size 1, {DEPTH} layers of ReLUs pass on {sizes['ReLU']['0.01'][-1]:.0e} with weights of size "

@@ -193,8 +193,8 @@ def lesson(run: Run) -> None:
     run.figure(
         "numbers",
         draw_numbers,
-        caption="One point in float32. Computed naively, the log loss overflows where the unit is most wrong, its slope "
-        "becomes NaN, and digits are lost where it is right. The squared error's slope vanishes where it is most wrong.",
+        caption="One point in float32. Computed naively, the log loss overflows where the unit is most wrong, its "
+        "slope becomes NaN, and digits are lost where it is right. The squared error's slope vanishes where it errs.",
     )
     tumours = data.breast_cancer(seed=run.seed).train
     x = (tumours.features - tumours.features.mean(axis=0)) / tumours.features.std(axis=0)

@@ -138,7 +138,7 @@ def lesson(run: Run) -> None:
         "the star marks the minimum. Left: the paths over lines of equal height. Right: the lowest height so far.",
     )
     run.claim(
-        "In two dimensions and with exact gradients L-BFGS ends nearer to the minimum than any rule for networks. Those "
-        "are made for gradients that are cheap and noisy.",
+        "In two dimensions and with exact gradients L-BFGS ends nearer to the minimum than any rule for networks. "
+        "Those are made for gradients that are cheap and noisy.",
         ends_nearest,
     )
