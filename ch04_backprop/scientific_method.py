@@ -99,8 +99,8 @@ def alarms_of_groups(correct: Bool[np.ndarray, "runs items"], size: int, draws: 
 def holm(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
     """Holm 1979's step-down procedure as corrected p-values: reject where they are below 5 %.
 
-    The smallest of m p-values counts m-fold, the next (m − 1)-fold, and none less than the one before it. The chance of
-    any false rejection then stays below 5 %, however the tests depend on each other.
+    The smallest of m p-values is multiplied by m, the next by m − 1, and so on; none may be smaller than the one before
+    it. The chance of any false rejection is then at most 5 %, however the tests depend on each other.
     """
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
@@ -137,7 +137,7 @@ def draw_families(sizes: Sequence[int], alarms: Float[np.ndarray, "sizes 2"]) ->
         axis.plot(sizes, share, "o-", color=colour, label=name)
     axis.axhline(100 * results.SIGNIFICANCE, color=plots.INK, linewidth=0.8)
     axis.set(xlabel="m, tests in a family", ylabel="families with a false alarm (%)", ylim=(0, 100))
-    axis.set_title("Nothing to be found, and found all the same")
+    axis.set_title("False alarms in families of tests")
     axis.legend()
     return figure
 
