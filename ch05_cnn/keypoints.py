@@ -241,9 +241,8 @@ def lesson(run: Run) -> None:
     )
     run.claim(
         lambda record: (
-            "Orientation has a price where it is not needed: in "
-            f"{len(better_unturned(record, views))} of {len(views)} views more neighbours are right if patches are left as "
-            f"they lie ({', '.join(better_unturned(record, views))})."
+            "Orientation has a price where it is not needed: more neighbours are right if patches are left as "
+            f"they lie in these views: {', '.join(better_unturned(record, views))}."
         ),
         lambda record: bool(better_unturned(record, views)),
     )

@@ -164,8 +164,8 @@ def photos(run: Run) -> None:
             names[answer],
             caption=f"A grey square of {SQUARE} pixels on a photo of {SIDE}. In the middle the class's probability if "
             f"the square is centred there. Left: the worst place, where it falls to {lowest:.0f} % and the most "
-            f"probable class is {names[there]}. Right: the most probable class; at {flips:.0f} of {best.size} places it is "
-            "another one.",
+            f"probable class is {names[there]}. Right: the most probable class; at {flips:.0f} of {best.size} "
+            "places it is another one.",
         )
 
 
@@ -224,7 +224,7 @@ def lesson(run: Run) -> None:
     black = {name: turned[name, "black"] for name in models}
     run.note(
         f"One black square of {DIGIT_SQUARE}×{DIGIT_SQUARE} pixels in its worst place turns {black['LeNet-5']:.0f} % "
-        f"of the digits for LeNet-5 and {black['HOG + linear SVM']:.0f} % for HOG with an SVM. LeNet-5's maps of "
-        f"what matters correlate by {same['HOG + linear SVM']:.2f} with HOG's, by "
-        f"{same['the ink that is covered']:.2f} with the ink that is covered, and by {same['LeNet-5 of another seed']:.2f} with another seed's LeNet-5."
+        f"of the digits for LeNet-5 and {black['HOG + linear SVM']:.0f} % for HOG with an SVM. LeNet-5's maps of what "
+        f"matters correlate by {same['HOG + linear SVM']:.2f} with HOG's, by {same['the ink that is covered']:.2f} with "
+        f"the ink that is covered, and by {same['LeNet-5 of another seed']:.2f} with another seed's LeNet-5."
     )
