@@ -30,7 +30,13 @@ class Sheet:
 
 def number(value: float | None, spread: float = math.nan) -> str:
     """value with the digits that its spread supports: two significant ones of the spread; four where there is none."""
-    if value is None or math.isnan(value):
+    if value is None:
+        return "–"
+    return _digits(value, spread).replace("-", "−", 1) if value < 0 else _digits(value, spread)
+
+
+def _digits(value: float, spread: float) -> str:
+    if math.isnan(value):
         return "–"
     if math.isfinite(spread) and spread > 0:
         digits = max(0, 1 - math.floor(math.log10(spread)))
