@@ -225,6 +225,6 @@ def lesson(run: Run) -> None:
     run.note(
         f"One black square of {DIGIT_SQUARE}×{DIGIT_SQUARE} pixels in its worst place turns {black['LeNet-5']:.0f} % "
         f"of the digits for LeNet-5 and {black['HOG + linear SVM']:.0f} % for HOG with an SVM. LeNet-5's maps of what "
-        f"matters correlate by {same['HOG + linear SVM']:.2f} with HOG's, by {same['the ink that is covered']:.2f} with "
-        f"the ink that is covered, and by {same['LeNet-5 of another seed']:.2f} with another seed's LeNet-5."
+        f"matters correlate by {same['HOG + linear SVM']:.2f} with HOG's, by {same['the ink that is covered']:.2f} "
+        f"with the ink that is covered, and by {same['LeNet-5 of another seed']:.2f} with another seed's LeNet-5."
     )
