@@ -228,8 +228,8 @@ def lesson(run: Run) -> None:
             losses,
             by_batch,
             caption="Left: the training loss of networks with twelve hidden layers. Right: accuracy on validation "
-            "digits by batch size. The fewer images in a batch, the worse its mean and variance are known; from one "
-            "image there is no variance.",
+            "digits by batch size. The mean and variance of few images are uncertain, and one image has no "
+            "variance.",
         )
     run.claim(
         f"With BatchNorm larger learning rates still reach {GOOD_ENOUGH} % of the validation digits.",

@@ -157,7 +157,7 @@ def draw(record: LessonRecord) -> Figure:
     return draw_differences(sorted(drawn, key=lambda c: -c.difference))
 
 
-def points(record: LessonRecord, a: str, b: str) -> float:
+def more_accurate(record: LessonRecord, a: str, b: str) -> float:
     """How many points a is more accurate than b, over all seeds."""
     return mean_of(record, a, "accuracy") - mean_of(record, b, "accuracy")
 
@@ -226,14 +226,14 @@ def lesson(run: Run) -> None:
     run.claim(
         lambda record: (
             "Augmentation almost always improves, says the lecture; here by "
-            f"{points(record, 'augmentation', BASE):.1f} points."
+            f"{more_accurate(record, 'augmentation', BASE):.1f} points."
         ),
         beats("augmentation", BASE),
     )
     run.claim(
         lambda record: (
             "BatchNorm allows higher learning rates, says the lecture; at its rate it is worth "
-            f"{points(record, *AT_ITS_RATE):.1f} points here."
+            f"{more_accurate(record, *AT_ITS_RATE):.1f} points here."
         ),
         beats(*AT_ITS_RATE),
     )

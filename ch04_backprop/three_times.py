@@ -142,4 +142,8 @@ def lesson(run: Run) -> None:
         caption="Left: the loss of every batch for three programs in double precision, drawn over each other. Right: "
         "how far the first two are from PyTorch.",
     )
-    run.note("There is nothing in it that the last lessons have not shown. From chapter 5 on, PyTorch does it for us.")
+    run.claim(
+        "The three programs differ by rounding only: PyTorch's backward pass holds nothing that the last lessons have "
+        "not shown. From chapter 5 on, PyTorch does it for us.",
+        lambda record: all(gap.value < 1e-12 for name, (gap, _) in record.findings().items() if "float64" in name),
+    )
