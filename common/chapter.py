@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import gc
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -22,6 +21,7 @@ from common import flags as command_line
 from common import machine, record, report, tables
 from common.console import Console
 from common.data import Scale
+from common.digest import COMMON, digest
 from common.errors import LossNotFinite, Problem
 from common.flags import Flags
 from common.record import ChapterRecord, LessonRecord
@@ -152,7 +152,7 @@ class Chapter:
     def _earlier(self, path: Path, flags: Flags) -> ChapterRecord:
         """The record to go on from: that of an earlier run with the lessons of it that still count, or an empty one.
 
-        A lesson counts under the same configuration and if its file is unchanged since.
+        A lesson counts under the same configuration and if the code that its numbers come from is unchanged since.
         """
         if (flags.resume or flags.only) and path.exists():
             earlier = record.load(path)
@@ -182,4 +182,4 @@ class Chapter:
         return (self._folder / f"{lesson}.py").read_text(encoding="utf-8")
 
     def _digest(self, lesson: str) -> str:
-        return hashlib.sha256(self._source(lesson).encode()).hexdigest()[:16]
+        return digest(f"{self.package}.{lesson}", {"common": COMMON, self.package: self._folder})

@@ -57,7 +57,8 @@ class Floor:
 
 @dataclass
 class LessonRecord:
-    """Everything that one lesson measured and drew, over all seeds of a run. digest: of the lesson's source file."""
+    """Everything that one lesson measured and drew, over all seeds of a run. digest: of the code that its numbers come
+    from (common/digest.py)."""
 
     title: str
     digest: str

@@ -304,6 +304,16 @@ def test_resume_runs_a_lesson_whose_file_changed(toy):
     assert toy.results["lessons"]["two"]["rows"][0]["value"] == 3.0
 
 
+def test_resume_runs_a_lesson_whose_part_changed_and_none_of_which_only_words_did(toy):
+    toy.write("part", code="STEP = 1\n")
+    toy.write("two", code=PLAIN.format(name="two", value=1.0) + f"    from {toy.package} import part\n    part.STEP\n")
+    toy.run()
+    toy.write("one", code=PLAIN.format(name="one", value=1.0) + "    # a comment\n")
+    toy.write("part", code="STEP = 2\n")
+    toy.run("--resume")
+    assert toy.ran == ["two"]
+
+
 @pytest.mark.parametrize("other", [["--seed", "1"], ["--seeds", "2"], ["--device", "cpu"], ["--preset", "lecture"]])
 def test_resume_runs_everything_of_another_configuration(toy, other):
     toy.run()
