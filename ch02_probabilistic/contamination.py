@@ -37,7 +37,7 @@ SHARE = 0.2
 def contaminated(part: Table, share: float, rng: np.random.Generator) -> Table:
     """The same cars, a random share of them with their mileage in litres per 100 km."""
     wrong = rng.permutation(len(part)) < round(share * len(part))
-    return Table(part.features, np.where(wrong, LITRES / part.targets, part.targets), part.names, part.unit, part.ids)
+    return Table(part.features, np.where(wrong, LITRES / part.targets, part.targets), part.names, part.unit, part.ids, part.groups)
 
 
 def methods(run: Run) -> dict[str, tuple[str, Callable[[], RegressorMixin]]]:

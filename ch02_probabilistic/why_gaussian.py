@@ -51,7 +51,7 @@ def residuals(train: Table, test: Table) -> tuple[Float[np.ndarray, "n"], Float[
 
 def logarithmic(part: Table) -> Table:
     """The same table, asked for the logarithm of its target."""
-    return Table(part.features, np.log(part.targets), part.names, f"log {part.unit}", part.ids)
+    return Table(part.features, np.log(part.targets), part.names, f"log {part.unit}", part.ids, part.groups)
 
 
 def draw_sums(rng: np.random.Generator, draws: int) -> Figure:

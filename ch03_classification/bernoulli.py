@@ -33,7 +33,7 @@ Number = float | Real[np.ndarray, "..."]  # arrays broadcast
 
 def malignant_as_1(part: Table) -> Table:
     """The same tumours labelled 1 = malignant, 0 = benign: they come coded the other way round."""
-    return Table(part.features, 1 - part.labels, part.names, part.unit, part.ids)
+    return Table(part.features, 1 - part.labels, part.names, part.unit, part.ids, part.groups)
 
 
 def likelihood(h: Number, k: Number, n: Number) -> Number:

@@ -24,7 +24,7 @@ from ch04_backprop.hidden_units import ReLU, Tanh
 from ch04_backprop.layers import Layer, Network, Sigmoid
 from ch04_backprop.optimisers import Adam, Momentum, Optimiser
 from ch04_backprop.training import Training, mlp, one_cycle, predict
-from common import plots, results
+from common import plots, results, significance
 from common.ablation import Ablation, draw_differences, one_at_a_time
 from common.errors import LossNotFinite
 from common.run import Run
@@ -76,7 +76,7 @@ def experiment(run: Run, settings: Settings, seed: int) -> tuple[Network, Int[np
 def alarms_of_single_runs(correct: Bool[np.ndarray, "runs items"]) -> float:
     """The share of pairs of runs that McNemar's test calls different, in %."""
     pairs = [(a, b) for number, a in enumerate(correct) for b in correct[:number]]
-    return 100 * float(np.mean([results.mcnemar(a, b) < results.SIGNIFICANCE for a, b in pairs]))
+    return 100 * float(np.mean([significance.mcnemar(a, b) < results.SIGNIFICANCE for a, b in pairs]))
 
 
 def alarms_of_groups(correct: Bool[np.ndarray, "runs items"], size: int, draws: int, rng: np.random.Generator) -> float:
@@ -84,7 +84,7 @@ def alarms_of_groups(correct: Bool[np.ndarray, "runs items"], size: int, draws: 
     found = []
     for _ in range(draws):
         drawn = 100.0 * correct[rng.permutation(len(correct))[: 2 * size]]
-        found.append(results.crossed_test(drawn[:size], drawn[size:]).p_value < results.SIGNIFICANCE)
+        found.append(significance.crossed_test(drawn[:size], drawn[size:]).p_value < results.SIGNIFICANCE)
     return 100 * float(np.mean(found))
 
 

@@ -24,6 +24,7 @@ from common.data import Scale
 from common.digest import COMMON, digest
 from common.errors import LossNotFinite, Problem
 from common.flags import Flags
+from common.paired import corrected
 from common.record import ChapterRecord, LessonRecord
 from common.run import Run
 
@@ -116,6 +117,8 @@ class Chapter:
             checkpoints = flags.out / self.package / "checkpoints"
             first, device = seed == flags.seed, flags.device
             run = Run(name, seed, scale, lesson, folder, console, first, device, checkpoints, pairs, shared)
+            if first:
+                opening = run
             if not flags.resume:
                 run.forget_checkpoints()
             if torch := sys.modules.get("torch"):
@@ -132,9 +135,10 @@ class Chapter:
             for message in dict.fromkeys(str(warning.message).strip() for warning in caught):
                 console.say(f"   warning, seed {seed}: {message.partition(chr(10))[0]}")
             console.done()
-        lesson.comparisons = [pair.compare() for pair in pairs.values()]
+        lesson.comparisons = corrected(pair.compare() for pair in pairs.values())
         for verdict in tables.verdicts(lesson.comparisons):
             console.say(f"   {verdict}")
+        opening.finish()
         return lesson
 
     def _import(self, lesson: str) -> ModuleType:
