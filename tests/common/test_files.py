@@ -145,5 +145,5 @@ def test_where_the_file_system_has_no_locks_none_is_held(tmp_path, monkeypatch):
 
 def test_a_folder_that_can_t_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(Problem, match="cannot write .*below"), locked(tmp_path / "file" / "below"):
+    with pytest.raises(Problem, match=r"cannot write .*below"), locked(tmp_path / "file" / "below"):
         pass
