@@ -110,7 +110,7 @@ class Method:
         groups = groups_of(part)
         items = self.items[metric] = ItemScores(metric, part.ids, values, unit, higher_is_better, groups)
         if metric == "accuracy" and not results.dependent(groups):
-            share = results.wilson_interval(np.count_nonzero(values), len(values))
+            share = results.wilson_interval(int(np.count_nonzero(values)), len(values))
             interval = Interval(*(100 * end for end in share.ends))
         else:
             interval = results.bootstrap_interval(items.statistic, values, groups=groups)

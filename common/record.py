@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from common.errors import Problem
 from common.files import write_whole
 from common.paired import Comparison
-from common.results import Interval, Row, combine, mean_interval
+from common.results import Interval, Row, combine, mean_or_range
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class LessonRecord:
         return combine(self.rows)
 
     def findings(self) -> dict[str, tuple[Interval, str]]:
-        """Facts by name: mean with its interval over the seeds, and unit."""
+        """Facts by name: mean with its interval (or range) over the seeds, and unit."""
         by_name: dict[str, list[Fact]] = {}
         for fact in self.facts:
             by_name.setdefault(fact.name, []).append(fact)
-        return {name: (mean_interval([f.value for f in facts]), facts[0].unit) for name, facts in by_name.items()}
+        return {name: (mean_or_range([f.value for f in facts]), facts[0].unit) for name, facts in by_name.items()}
 
     def missed_floors(self) -> list[str]:
         scores = self.scores()

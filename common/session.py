@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common import machine, processes, record, report, tables
+from common import machine, record, report, tables
 from common.console import Console
 from common.data import Scale
 from common.errors import INTERRUPTED, LossNotFinite, Problem
@@ -25,6 +25,7 @@ from common.paired import corrected
 from common.photo import read_photo
 from common.record import ChapterRecord, LessonRecord
 from common.run import Run
+from common.torchrun import rank
 
 if TYPE_CHECKING:
     from common.chapter import Chapter
@@ -51,7 +52,7 @@ class Session:
         if self.flags.stale and not self.wanted:
             self.console.say(f"{self.chapter.title}: the committed results are this code's, with all seeds.")
             return 0
-        if not processes.rank():
+        if not rank():
             return self._taught(self.flags.out)
         with tempfile.TemporaryDirectory() as elsewhere:  # torchrun's further processes compute, the first one reports
             self.console = Console(quiet=True)

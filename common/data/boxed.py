@@ -46,8 +46,8 @@ class BoxedImages:
 
     images: (N, H, W, 3), uint8. targets: N of boxes and labels (Target). classes: the names of labels 1, 2, …
     masks: for each image (n, H, W), which pixels of the image each object is seen at; () where nobody has drawn them.
-    ids and groups: as of Images. Raises Problem for boxes or labels that cannot be, and says which image has them. A box may
-    reach beyond its image, but not lie outside: loaders cut boxes off.
+    ids and groups: as of Images. Raises Problem for boxes or labels that cannot be, and says which image has them. A
+    box may reach beyond its image, but not lie outside: loaders cut boxes off.
     """
 
     images: UInt8[np.ndarray, "items height width 3"]

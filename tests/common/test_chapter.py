@@ -172,7 +172,7 @@ def test_a_verdict_is_pronounced_once_after_the_last_seed(toy):
     assert toy.run("--only", "one", "--seeds", "2") == 0
     assert toy.said.out.count("good beats bad: RMSE lower by 1.0") == 1
     (comparison,) = toy.results["lessons"]["one"]["comparisons"]
-    assert (comparison["seeds"], comparison["n"], comparison["test"]) == (2, 30, "paired bootstrap")
+    assert (comparison["seeds"], comparison["n"], comparison["test"]) == (2, 30, "t over seeds and items")
 
 
 def lecture(toy, *arguments):

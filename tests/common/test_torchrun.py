@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import Problem
-from common.processes import rank
+from common.torchrun import rank
 
 
 @pytest.fixture
