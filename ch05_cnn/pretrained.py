@@ -116,7 +116,7 @@ def cat_fact(record: LessonRecord, change: str) -> float:
     return record.findings()[f"a cat, {change}: probability of a cat"][0].value
 
 
-def middle(photo: UInt8[np.ndarray, "height width 3"]) -> Photo:
+def middle(photo: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
     """The largest square in the middle of a photo: of a long one, `square` would make a picture of any size."""
     side = min(photo.shape[:2])
     top, left = ((length - side) // 2 for length in photo.shape[:2])
