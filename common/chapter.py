@@ -41,9 +41,9 @@ class Chapter:
             flags = command_line.parse(self.package, self.title, self.lessons, arguments)
             if flags.list:
                 return self._list()
-            from common.session import Session
+            from common.runner import Runner
 
-            return Session(self, flags).teach()
+            return Runner(self, flags).teach()
         except Problem as problem:
             print(f"error: {problem}", file=sys.stderr)
             return 2

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import os
 
-import torch
-
 from common.errors import Problem
 
 
-def processes() -> tuple[int, int]:
-    """(this process's rank, how many there are). Under torchrun the first call makes them meet.
+def announced() -> tuple[int, int]:
+    """(this process's rank, how many there are) as torchrun announces them; (0, 1) without torchrun.
 
-    Raises Problem where RANK and WORLD_SIZE are not what torchrun sets, or the processes cannot meet.
+    An empty variable counts as one that is not set. Raises Problem where RANK and WORLD_SIZE make no sense.
     """
-    world, rank = whole_number("WORLD_SIZE", 1), whole_number("RANK", 0)
-    if not 0 <= rank < world:
-        raise Problem(
-            f"RANK is {rank} and WORLD_SIZE {world}, but ranks are 0 … WORLD_SIZE − 1: start with torchrun, or unset "
-            "both"
-        )
+    rank, world = (os.environ.get(name) or None for name in ("RANK", "WORLD_SIZE"))
+    if rank in (None, "0") and world in (None, "1"):
+        return 0, 1
+    for name, value in (("RANK", rank), ("WORLD_SIZE", world)):
+        if value is None or not value.isdecimal():
+            why = "not set" if value is None else f"{value!r}, which is no number"
+            raise Problem(
+                f"the environment variable {name} is {why}: torchrun sets RANK and WORLD_SIZE; else unset both"
+            )
+    if int(rank) >= int(world):
+        raise Problem(f"RANK is {rank}, but WORLD_SIZE is {world}: torchrun counts RANK from 0; else unset both")
+    return int(rank), int(world)
+
+
+def meet() -> tuple[int, int]:
+    """announced(), and the first call makes the processes meet. Raises Problem where they can't."""
+    import torch
+
+    rank, world = announced()
     if world > 1 and not torch.distributed.is_initialized():
         try:
             torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         except (ValueError, RuntimeError) as error:
             why = str(error).splitlines()[0]
             raise Problem(f"{world} processes cannot meet ({why}): start with torchrun, or unset WORLD_SIZE") from error
-    return (torch.distributed.get_rank(), world) if world > 1 else (0, 1)
-
-
-def whole_number(name: str, otherwise: int) -> int:
-    """A whole number of the environment. Raises Problem for anything else."""
-    text = os.environ.get(name)
-    if text is None:
-        return otherwise
-    try:
-        return int(text)
-    except ValueError as error:
-        raise Problem(f"{name} is {text!r}, no whole number: start with torchrun, or unset {name}") from error
+    return rank, world

@@ -28,9 +28,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from common import checkpoints
 from common.checkpoints import load_weights
 from common.errors import LossNotFinite, Problem
-from common.processes import processes
+from common.processes import meet
 
-__all__ = ["Batches", "History", "Training", "load_weights", "minibatches", "one_cycle", "processes", "rate_at"]
+__all__ = ["Batches", "History", "Training", "load_weights", "minibatches", "one_cycle", "rate_at"]
 
 
 @runtime_checkable
@@ -118,7 +118,7 @@ class Training:
             raise Problem("BatchNorm cannot learn from batches of one image, which have no variance: take two or more")
         device = torch.device(self.device)
         network.to(device, memory_format=torch.channels_last)  # the order in which convolutions run fastest
-        rank, world = processes()
+        rank, world = meet()
         model = nn.parallel.DistributedDataParallel(network) if world > 1 else network
         trained = self.groups(network) if self.groups else [p for p in network.parameters() if p.requires_grad]
         optimiser = self.optimiser(trained, lr=self.learning_rate)

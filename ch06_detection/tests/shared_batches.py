@@ -16,7 +16,8 @@ from ch06_detection.proposal_sets import LabelledProposals
 from ch06_detection.ssd_detector import BoxedBatches, detection_loss
 from ch06_detection.ssd_network import SSD
 from common.image_classifier import Pixels
-from common.train import History, Training, processes
+from common.processes import meet
+from common.train import History, Training
 
 SIDE, IMAGES = 48, 7
 LOSSES = {"multibox": detection_loss, "multi-task": multi_task_sum}
@@ -58,7 +59,7 @@ def without_batchnorm(network: nn.Module) -> nn.Module:
 
 
 def main(path: Path) -> None:
-    rank, _ = processes()
+    rank, _ = meet()
     kept = {}
     for name in LOSSES:
         network, history = train(name)

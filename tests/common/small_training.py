@@ -14,7 +14,8 @@ from torch.nn.functional import cross_entropy
 from common.augment import Poses
 from common.errors import LossNotFinite
 from common.image_classifier import LabelledImages
-from common.train import Training, processes
+from common.processes import meet
+from common.train import Training
 
 CLASSES, SIDE = 3, 6
 EXACT = {"half": False}
@@ -102,7 +103,7 @@ def assert_equal_everywhere(values: torch.Tensor, world: int) -> None:
 
 def two(path: Path) -> None:
     """Trains as one of two processes; the first writes what came out."""
-    rank, world = processes()
+    rank, world = meet()
     kept = {}
     for name, (n, *how) in SPLITS.items():
         network = together(seed=rank)  # all are given the first one's weights

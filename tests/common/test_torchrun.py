@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import Problem
-from common.torchrun import rank
+from common.processes import announced, meet
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def environment(monkeypatch):
     [
         ({}, 0),
         ({"RANK": ""}, 0),
+        ({"WORLD_SIZE": ""}, 0),
         ({"RANK": "0"}, 0),
         ({"WORLD_SIZE": "1"}, 0),
         ({"RANK": "0", "WORLD_SIZE": "1"}, 0),
@@ -31,7 +32,7 @@ def environment(monkeypatch):
 )
 def test_this_process_s_number(environment, variables, number):
     environment(**variables)
-    assert rank() == number
+    assert announced()[0] == number
 
 
 @pytest.mark.parametrize(
@@ -40,9 +41,8 @@ def test_this_process_s_number(environment, variables, number):
         ({"RANK": "abc"}, "RANK is 'abc', which is no number"),
         ({"RANK": "-1", "WORLD_SIZE": "2"}, "RANK is '-1', which is no number"),
         ({"RANK": "1"}, "WORLD_SIZE is not set"),
-        ({"RANK": "1", "WORLD_SIZE": ""}, "WORLD_SIZE is '', which is no number"),
+        ({"RANK": "1", "WORLD_SIZE": ""}, "WORLD_SIZE is not set"),
         ({"WORLD_SIZE": "2"}, "RANK is not set"),
-        ({"WORLD_SIZE": ""}, "RANK is not set"),
         ({"RANK": "0", "WORLD_SIZE": "two"}, "WORLD_SIZE is 'two', which is no number"),
         ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK is 2, but WORLD_SIZE is 2"),
         ({"RANK": "0", "WORLD_SIZE": "0"}, "RANK is 0, but WORLD_SIZE is 0"),
@@ -51,6 +51,16 @@ def test_this_process_s_number(environment, variables, number):
 def test_what_makes_no_sense_is_one_line(environment, variables, said):
     environment(**variables)
     with pytest.raises(Problem) as caught:
-        rank()
+        announced()
     assert said in str(caught.value)
     assert "unset both" in str(caught.value)
+
+
+def test_processes_that_cannot_meet_are_one_line(environment, monkeypatch):
+    for name in ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    environment(RANK="0", WORLD_SIZE="2")  # where, is not said
+    with pytest.raises(Problem, match="2 processes cannot meet") as caught:
+        meet()
+    assert "torchrun" in str(caught.value)
+    assert "\n" not in str(caught.value)

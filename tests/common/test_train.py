@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy
 from common.errors import LossNotFinite, Problem
 from common.image_classifier import LabelledImages
 from common.muon import Muon
-from common.train import Training, half_pays, load_weights, minibatches, one_cycle, processes, rate_at
+from common.train import Training, half_pays, load_weights, minibatches, one_cycle, rate_at
 from tests.checkout import ROOT
 from tests.common.small_training import (
     CLASSES,
@@ -663,29 +663,3 @@ def test_two_processes_give_what_one_gives(two, name):
 @TOGETHER
 def test_a_loss_that_runs_away_in_one_process_ends_both(two):
     assert two["step of a nan in the other"] == 1
-
-
-@pytest.mark.parametrize(
-    ("variables", "what"),
-    [
-        ({"RANK": ""}, "RANK is '', no whole number"),
-        ({"RANK": "abc", "WORLD_SIZE": "2"}, "RANK is 'abc', no whole number"),
-        ({"WORLD_SIZE": "1.5"}, "WORLD_SIZE is '1.5', no whole number"),
-        ({"RANK": "1"}, "RANK is 1 and WORLD_SIZE 1"),
-        ({"RANK": "-1", "WORLD_SIZE": "2"}, "RANK is -1 and WORLD_SIZE 2"),
-        ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK is 2 and WORLD_SIZE 2"),
-        ({"WORLD_SIZE": "0"}, "RANK is 0 and WORLD_SIZE 0"),
-        ({"RANK": "0", "WORLD_SIZE": "2"}, "2 processes cannot meet"),  # where, is not said
-        ({"WORLD_SIZE": "2"}, "2 processes cannot meet"),
-    ],
-)
-def test_an_environment_that_is_not_torchrun_s_is_one_line(monkeypatch, variables, what):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(Problem) as caught:
-        processes()
-    assert what in str(caught.value)
-    assert "torchrun" in str(caught.value)
-    assert "\n" not in str(caught.value)

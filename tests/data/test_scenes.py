@@ -286,7 +286,9 @@ def test_without_the_camera_photographs_are_photographs(composer):
 def test_scenes_upon_one_photograph_are_a_group(monkeypatch):
     """Photographs of one colour each, which nothing but the light changes: what is seen between things tells which."""
     grey = [np.full((3, 300, 300), level, np.uint8) for level in (10, 100, 250)]
-    plain = replace(sets.composers(SMOKE)[1], photos=(*grey, grey[2][:, ::2, ::2]), camera=False, originals=(0, 1, 2, 2))
+    plain = replace(
+        sets.composers(SMOKE)[1], photos=(*grey, grey[2][:, ::2, ::2]), camera=False, originals=(0, 1, 2, 2)
+    )
     monkeypatch.setattr("common.data.scene_composer.LIGHT", (1.0, 1.0))
     part = plain.compose(CHUNK + 8, seed=3)
     owners = part.masks.owners

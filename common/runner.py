@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common import machine, record, report, tables
+from common import machine, processes, record, report, tables
 from common.console import Console
 from common.data import Scale
 from common.errors import INTERRUPTED, LossNotFinite, Problem
@@ -25,13 +25,12 @@ from common.paired import corrected
 from common.photo import read_photo
 from common.record import ChapterRecord, LessonRecord
 from common.run import Run
-from common.torchrun import rank
 
 if TYPE_CHECKING:
     from common.chapter import Chapter
 
 
-class Session:
+class Runner:
     """One call of a chapter's command line, from the flags to the exit status."""
 
     def __init__(self, chapter: Chapter, flags: Flags) -> None:
@@ -52,7 +51,7 @@ class Session:
         if self.flags.stale and not self.wanted:
             self.console.say(f"{self.chapter.title}: the committed results are this code's, with all seeds.")
             return 0
-        if not rank():
+        if not processes.announced()[0]:
             return self._taught(self.flags.out)
         with tempfile.TemporaryDirectory() as elsewhere:  # torchrun's further processes compute, the first one reports
             self.console = Console(quiet=True)

@@ -200,7 +200,7 @@ def test_a_file_that_is_no_picture_is_one_line_before_any_work(toy):
 # The environment
 
 
-@pytest.mark.parametrize("variables", [{"RANK": "abc"}, {"RANK": "1"}, {"WORLD_SIZE": ""}])
+@pytest.mark.parametrize("variables", [{"RANK": "abc"}, {"RANK": "1"}, {"WORLD_SIZE": "2"}])
 def test_variables_of_torchrun_that_make_no_sense_are_one_line(toy, monkeypatch, variables):
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
@@ -230,7 +230,7 @@ raise SystemExit(CHAPTER.main(["--preset", "smoke", "--out", sys.argv[2]]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are others there")
-@pytest.mark.parametrize("module", ["flags", "common.session", "numpy", "rich.console", "common.run", "threadpoolctl"])
+@pytest.mark.parametrize("module", ["flags", "common.runner", "numpy", "rich.console", "common.run", "threadpoolctl"])
 def test_ctrl_c_within_the_first_imports_is_no_traceback(module, tmp_path):
     command = [sys.executable, "-c", INTERRUPTING, module, str(tmp_path / "out")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
