@@ -19,9 +19,8 @@ from jaxtyping import Float, UInt8
 
 from common.data import cache, clients, mirrors
 from common.data.archives import read_members
-from common.data.full import first_line
 from common.data.scale import LECTURE, Scale
-from common.errors import Problem
+from common.errors import Problem, first_line
 from common.files import sha256, write_whole
 
 if TYPE_CHECKING:
