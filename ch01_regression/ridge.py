@@ -23,7 +23,7 @@ from ch01_regression.design_matrix import LinearRegression
 from common import data, plots
 from common.data import Table
 from common.run import Run
-from common.tuning import folds
+from common.tuning import choose, folds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +79,7 @@ def lesson(run: Run) -> None:
         method.score(test)
     with run.method("20 knots, ridge", kind="from scratch") as method:
         errors = method.time(cross_validated_errors, train, penalties, run)
-        chosen = float(penalties[errors.mean(axis=1).argmin()])
+        chosen = float(choose(penalties, errors.mean(axis=1)))
         held = method.fit(knots(LinearRegression(ridge=chosen)), train)
         method.score(test)
     with run.method("20 knots, lasso", kind="classical") as method:

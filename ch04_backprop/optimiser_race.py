@@ -24,6 +24,7 @@ from ch04_backprop.training import Pixels, Training, accuracy, mlp, predict
 from common import data, plots
 from common.errors import LossNotFinite
 from common.run import Run
+from common.tuning import choose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +55,7 @@ def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Points, se
             found.append(accuracy(trained(rule, rate, epochs, tuple(fitted), seed)[0], *held_out))
         except LossNotFinite:
             found.append(float("nan"))
-    return rates[int(np.nanargmax(found))], found
+    return choose(rates, found, highest=True), found
 
 
 def quasi_newton(x: Float32[np.ndarray, "n m"], y: Int[np.ndarray, "n"], passes: int, seed: int) -> Network:
