@@ -190,7 +190,21 @@ def recording(trace: Trace) -> Iterator[None]:
 
         return noted
 
-    with patched(tuning, "best_place", noting_choice), patched(BaseSearchCV, "fit", noting_search):
+    def noting_work(time: Callable) -> Callable:
+        def noted(method: Method, work: Callable, *args: Any, **kwargs: Any) -> Any:
+            answer = time(method, work, *args, **kwargs)
+            made = answer if isinstance(answer, tuple) else (answer,)
+            made = [each for each in made if not isinstance(each, np.ndarray)]  # which may be predictions
+            trace.events.append((f"work of {method.name}", state(made)))
+            return answer
+
+        return noted
+
+    with (
+        patched(tuning, "best_place", noting_choice),
+        patched(BaseSearchCV, "fit", noting_search),
+        patched(Method, "time", noting_work),
+    ):
         yield
 
 
