@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from common.record import LessonRecord
+
 SIZES = (784, 64, 64, 10)
 UNITS: dict[str, Callable[[], Layer]] = {"ReLU": ReLU, "leaky ReLU": LeakyReLU}
 COLOURS = {"ReLU": plots.BLUE, "leaky ReLU": plots.ORANGE}
@@ -114,6 +116,13 @@ def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[
     return figure
 
 
+def more_ran_away(record: LessonRecord, repetitions: int, rate: float) -> bool:
+    """Whether more leaky networks than others ran away at this rate, in the mean over the seeds."""
+    names = (f"of {repetitions} networks ran away at {rate:g}, {name}" for name in ("leaky ReLU", "ReLU"))
+    leaky, usual = (record.findings()[name][0].value for name in names)
+    return leaky > usual
+
+
 def lesson(run: Run) -> None:
     digits, epochs, repetitions = data.mnist(run.scale), run.pick(smoke=1, lecture=3), run.pick(smoke=1, lecture=5)
     train, test, pixels = digits.train, digits.test, Pixels.of(digits.train.images)
@@ -163,12 +172,19 @@ def lesson(run: Run) -> None:
         draw_dead,
         outcomes,
         {name: watched(name, fitted, held_out[0][:SOME], run) for name in UNITS},
-        caption=f"Means of {repetitions} networks, with 95 % intervals. A large learning rate kills ReLUs, and with "
-        "them the accuracy. Leaky ReLU is no cure here: at the rates at which ReLU dies, its loss runs away (✕).",
+        caption=f"Means of {repetitions} networks per learning rate, with 95 % intervals: dead units, accuracy, and "
+        f"how many networks had a loss that ran away. Last: dead units step by step at a learning rate of {LARGE}; a ✕ "
+        "marks the step at which the loss ran away.",
     )
-    worst = rates[-1]
+    worst, dead = rates[-1], outcomes["ReLU"][rates[-1]].dead
     run.note(
-        f"At η = {worst:g}, {np.mean(outcomes['ReLU'][worst].dead or 100):.0f} % of ReLU's units end dead, and "
-        f"{outcomes['leaky ReLU'][worst].ran_away} of {repetitions} leaky networks run away. What helps is the first "
-        "half of the advice: a smaller η."
+        f"At a learning rate of {worst:g} "
+        + (f"{np.mean(dead):.0f} % of ReLU's units end dead, and " if dead else "")
+        + f"{outcomes['ReLU'][worst].ran_away} of {repetitions} networks of ReLUs and "
+        f"{outcomes['leaky ReLU'][worst].ran_away} of leaky ReLUs ran away."
+    )
+    run.claim(
+        "Of the advice, the small learning rate helps. Leaky ReLU is no cure here: at a rate of "
+        f"{worst:g} more of its networks run away than of ReLU's.",
+        lambda record: more_ran_away(record, repetitions, worst),
     )

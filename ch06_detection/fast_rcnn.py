@@ -20,7 +20,6 @@ import torch
 from jaxtyping import Float
 
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn, smooth_l1
 from ch06_detection.proposal_sets import shared_proposals, spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
@@ -28,6 +27,7 @@ from ch06_detection.scoring import METRIC, STRICT, account, examine, learn
 from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.scenes import scenes
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.run import Run
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from dataclasses import replace
 from typing import Any
 
 from ch06_detection.dense_hog import Cells
-from ch06_detection.evaluation import Evaluation
 from ch06_detection.hog_detector import HOGDetector
 from ch06_detection.scoring import METRIC
 from common.ablation import BASE, draw_differences
 from common.data.scenes import scenes
+from common.metrics.detection import Evaluation
 from common.paired import Comparison, ItemScores, Pair
 from common.run import Run
 

@@ -63,7 +63,19 @@ def multibox_losses(
     target_labels: Int[Tensor, "batch n"],
     negatives: float = NEGATIVES,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Location's loss (Eq. 2) and confidence's (Eq. 3), each over the number of matched default boxes of the batch.
+    """Location's loss (Eq. 2) and confidence's (Eq. 3), each over the number of matched default boxes of the batch."""
+    location, confidence, n = multibox_sums(offsets, logits, target_offsets, target_labels, negatives)
+    return location / n.clamp(min=1), confidence / n.clamp(min=1)
+
+
+def multibox_sums(
+    offsets: Float[Tensor, "batch n 4"],
+    logits: Float[Tensor, "batch n classes"],
+    target_offsets: Float[Tensor, "batch n 4"],
+    target_labels: Int[Tensor, "batch n"],
+    negatives: float = NEGATIVES,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Int[Tensor, ""]]:
+    """The sums of location's loss (Eq. 2) and of confidence's (Eq. 3); and N, the number of matched default boxes.
 
     In 32 bits, whatever the network ran in. logits: of background and the classes.
     """
@@ -73,10 +85,9 @@ def multibox_losses(
         with torch.no_grad():  # to choose needs no gradient: only what is chosen gets one
             background = logits.logsumexp(dim=2) - logits[..., 0]
             chosen = positive | hard_negative_mining(background, target_labels, negatives)
-        n = positive.sum().clamp(min=1)
         location = functional.smooth_l1_loss(offsets[positive], target_offsets[positive], reduction="sum")
         confidence = functional.cross_entropy(logits[chosen], target_labels[chosen], reduction="sum")
-        return location / n, confidence / n
+        return location, confidence, positive.sum()
 
 
 def multibox_loss(

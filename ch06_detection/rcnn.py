@@ -25,7 +25,6 @@ from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.proposal_sets import shared_proposals, spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
 from ch06_detection.scoring import METRIC, STRICT, account, answers_of, learn
@@ -33,6 +32,7 @@ from ch06_detection.square_crops import cut
 from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.scenes import scenes
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.run import Run
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ch06_detection.evaluation import Evaluation
 from ch06_detection.naming import NamedObjects, Trunk
 from ch06_detection.scoring import METRIC
 from ch06_detection.ssd_recipes import SceneSSD
 from common.ablation import BASE, draw_differences
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
+from common.metrics.detection import Evaluation
 from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import Training

@@ -15,7 +15,9 @@ from jaxtyping import Int
 
 from common import plots, results
 from common.data import Images, Table
+from common.method import groups_of
 from common.paired import Comparison, ItemScores, Pair
+from common.record import LessonRecord
 from common.run import Run
 from common.tables import plural
 
@@ -63,14 +65,15 @@ class Ablation:
             for seed in children:
                 method.model, predicted = method.time(self.experiment, settings, int(seed))
                 correct = 100.0 * (predicted == self.part.answers)
-                own.append(ItemScores("accuracy", self.part.ids, correct, "%", higher_is_better=True))
+                groups = groups_of(self.part)
+                own.append(ItemScores("accuracy", self.part.ids, correct, "%", higher_is_better=True, groups=groups))
             method.fit_seconds /= self.seeds
             accuracy = results.mean_interval([scores.values.mean() for scores in own])
             method.measure("accuracy", accuracy, n=len(self.part), unit="%", higher_is_better=True)
         self.scores[name] = own
 
     def compare(self, name: str, other: str = BASE) -> Comparison:
-        """The paired test of two variants, which the run will pronounce; returned as it stands under this seed."""
+        """The paired test of two variants, whose verdict the run gives after its last seed; returned for this seed."""
         pairs = Pair(name, other), self.run.pairs.setdefault((name, other, "accuracy"), Pair(name, other))
         for a, b in zip(self.scores[name], self.scores[other], strict=True):
             for pair in pairs:
@@ -84,8 +87,13 @@ class Ablation:
         return [self.compare(name) for name in changes]
 
 
+def draw_effects(record: LessonRecord, metric: str = "accuracy", height: float = 0.26) -> Figure:
+    """draw_differences of the lesson's verdicts in this metric, over all seeds: for run.figure_over_seeds."""
+    return draw_differences([c for c in record.comparisons if c.metric == metric], height)
+
+
 def draw_differences(comparisons: Sequence[Comparison], height: float = 0.26) -> Figure:
-    """Each change's effect with its interval: filled and coloured where the test is sure, hollow where it isn't."""
+    """Each change's effect with its interval: filled and coloured where significant, hollow where not."""
     names = [c.a if c.b == BASE else f"{c.a}  (against: {c.b})" for c in comparisons]
     width = 4.9 + max(map(len, names)) / 16  # inches
     figure, axis = plots.panels(width=width, height=max(1.6, 1.0 + height * len(comparisons)))

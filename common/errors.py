@@ -1,4 +1,6 @@
-"""The one exception that a reader is meant to see."""
+"""The one exception that a reader is meant to see, and the exit status after Ctrl-C."""
+
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
 
 class Problem(Exception):

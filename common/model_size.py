@@ -15,8 +15,11 @@ KEPT = (
     "coef_",
     "intercept_",
     "_fit_X",
+    "_y",  # the answers of a neighbour method
     "X_fit_",
-    "theta_",
+    "theta_",  # of naive Bayes, as the next two
+    "var_",
+    "class_prior_",
     "constant_",
     "coefs_",
     "intercepts_",
@@ -25,6 +28,7 @@ KEPT = (
     "means_",  # of a mixture of Gaussians, as the next two
     "covariances_",
     "weights_",
+    "tree_",
 )
 PARTS = (
     "estimators_",
@@ -49,7 +53,7 @@ def model_size(model: Any) -> int | None:
         return int(np.size(model))
     if hasattr(model, "parameters") and callable(model.parameters):
         return sum(math.prod(weights.shape) for weights in model.parameters())
-    if hasattr(model, "tree_"):
+    if hasattr(model, "tree_") and hasattr(model.tree_, "n_leaves"):
         leaves = int(model.tree_.n_leaves)
         return 2 * (int(model.tree_.node_count) - leaves) + leaves
     own = sum(_numbers(_fitted(model, name)) for name in KEPT)
@@ -62,6 +66,10 @@ def _fitted(model: Any, name: str) -> Any:
     # A kernel SVM's coef_ is a property that raises; a support vector machine's coef_ would count its vectors twice.
     if name == "coef_" and hasattr(model, "support_vectors_"):
         return None
+    if name == "var_" and not hasattr(model, "theta_"):  # a scaler's, not naive Bayes'
+        return None
+    if name == "tree_":  # a density's training points, in a tree of balls or boxes
+        return np.asarray(model.tree_.data) if hasattr(getattr(model, name, None), "data") else None
     return getattr(model, name, None)
 
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from common.results import SIGNIFICANCE, PairedTest, crossed_test, mcnemar, paired_bootstrap, rms
+from common.results import SIGNIFICANCE, dependent, rms
+from common.significance import (
+    PairedTest,
+    grouped_test,
+    holm,
+    influence,
+    mcnemar,
+    paired_bootstrap,
+    seeds_and_items_test,
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two methods of a lesson on the same n test items. difference: a's metric minus b's."""
+    """Two methods of a lesson on the same n test items. difference: a's metric minus b's, as a table shows them.
+
+    p_value: corrected for the `family` of comparisons that it stands among, and raw_p before that. n: different items
+    that were tested under any seed; groups: of them that depend on each other, None where none do. seeds: runs that
+    differ.
+    """
 
     a: str
     b: str
@@ -27,6 +41,9 @@ class Comparison:
     unit: str = ""
     higher_is_better: bool = False
     seeds: int = 1
+    groups: int | None = None
+    family: int = 1
+    raw_p: float | None = None
 
     @property
     def winner(self) -> str | None:
@@ -36,11 +53,22 @@ class Comparison:
         return self.a if (self.difference > 0) == self.higher_is_better else self.b
 
 
+def corrected(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """The comparisons of a lesson with Holm's p-values: what is called significant counts all that were tested."""
+    comparisons = list(comparisons)
+    adjusted = holm(np.array([c.p_value for c in comparisons], float))
+    return [
+        replace(c, p_value=float(p), raw_p=c.p_value, family=len(comparisons))
+        for c, p in zip(comparisons, adjusted, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class ItemScores:
-    """What a metric is made of: one value an item, of which the metric is the mean (RMSE: the root of the mean).
+    """What a metric is made of: one value per item, of which the metric is the mean (RMSE: the root of the mean).
 
-    ids tell items apart, for under another seed other items may be the test items.
+    ids tell items apart, for under another seed other items may be the test items. groups: of items that depend on each
+    other; None where each stands for itself.
     """
 
     metric: str
@@ -48,9 +76,11 @@ class ItemScores:
     values: Float[np.ndarray, "items"]
     unit: str = ""
     higher_is_better: bool = False
+    groups: Int[np.ndarray, "items"] | None = None
 
     @property
     def statistic(self) -> Callable:
+        """What makes the metric of the values."""
         return rms if self.metric == "RMSE" else np.mean
 
 
@@ -71,40 +101,49 @@ class Pair:
     def compare(self) -> Comparison:
         """The paired test that fits what was gathered.
 
-        One seed: the paired bootstrap over items, McNemar for accuracy. Several seeds that share their test items: both
-        seeds and items might have been others. Other items under each seed: the bootstrap, each item's value averaged
-        over its seeds.
+        One seed, or seeds that are all one and the same run: the paired bootstrap over items, McNemar for accuracy, t
+        over groups where items depend on each other. Several seeds: seeds_and_items_test.
         """
-        first = self.seeds[0][0]
-        if len(self.seeds) > 1 and self._same_items() and first.statistic is np.mean:
-            a, b = (np.array([scores[side].values for scores in self.seeds]) for side in (0, 1))
-            return self._verdict(crossed_test(a, b), n=a.shape[1])
-        _, item = np.unique(np.concatenate([a.ids for a, _ in self.seeds]), return_inverse=True)
-        a, b = (
-            np.bincount(item, np.concatenate([scores[side].values for scores in self.seeds])) / np.bincount(item)
-            for side in (0, 1)
-        )
-        test = paired_bootstrap(a, b, first.statistic)
-        if first.metric == "accuracy" and len(self.seeds) == 1:
-            test = replace(test, p_value=mcnemar(a > 0, b > 0), name="McNemar")
-        return self._verdict(test, n=a.size)
-
-    def _same_items(self) -> bool:
-        return all(np.array_equal(a.ids, self.seeds[0][0].ids) for a, _ in self.seeds)
-
-    def _verdict(self, test: PairedTest, n: int) -> Comparison:
-        first = self.seeds[0][0]
+        runs = self.seeds[:1] if self._repeated() else self.seeds
+        a, b = runs[0]
+        grouped = dependent(a.groups)
+        if len(runs) > 1:
+            test = self._over_seeds()
+        elif grouped:
+            test = grouped_test(a.values, b.values, a.groups, a.statistic)
+        else:
+            test = paired_bootstrap(a.values, b.values, a.statistic)
+            if a.metric == "accuracy":
+                test = replace(test, p_value=mcnemar(a.values > 0, b.values > 0), name="McNemar")
         return Comparison(
             self.a,
             self.b,
-            metric=first.metric,
+            metric=a.metric,
             difference=test.difference.value,
             low=test.difference.low,
             high=test.difference.high,
             p_value=test.p_value,
             test=test.name,
-            n=n,
-            unit=first.unit,
-            higher_is_better=first.higher_is_better,
-            seeds=len(self.seeds),
+            n=np.unique(np.concatenate([scores.ids for scores, _ in runs])).size,
+            unit=a.unit,
+            higher_is_better=a.higher_is_better,
+            seeds=len(runs),
+            groups=np.unique(np.concatenate([scores.groups for scores, _ in runs])).size if grouped else None,
         )
+
+    def _repeated(self) -> bool:
+        """Whether all seeds are one and the same run: same items, same scores."""
+        first = self.seeds[0]
+        return all(
+            np.array_equal(mine.ids, other.ids) and np.array_equal(mine.values, other.values)
+            for scores in self.seeds[1:]
+            for mine, other in zip(scores, first, strict=True)
+        )
+
+    def _over_seeds(self) -> PairedTest:
+        statistic = self.seeds[0][0].statistic
+        differences = np.array([statistic(a.values) - statistic(b.values) for a, b in self.seeds])
+        moved = np.concatenate([influence(a.values, statistic) - influence(b.values, statistic) for a, b in self.seeds])
+        units = [a.ids if a.groups is None else a.groups for a, _ in self.seeds]
+        _, unit = np.unique(np.concatenate(units), return_inverse=True)
+        return seeds_and_items_test(differences, np.bincount(unit, moved) / len(self.seeds))

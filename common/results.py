@@ -1,7 +1,7 @@
-"""What a measurement says: a score row, its confidence interval, a paired test, and how rows of seeds combine.
+"""A measurement: a row of scores, its confidence interval, and how the rows of several seeds combine.
 
-Every interval is at 95 %. One seed: the interval is the test set's own (Wilson for a proportion, bootstrap else).
-Several seeds: Student's t over the seeds. "A beats B" is said only where a paired test on the same test items says so.
+Every interval is at 95 %. One seed: the interval is the test set's own (Wilson for a proportion, bootstrap else; by
+group where items depend on each other). Several seeds: Student's t over the seeds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int, Real
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -35,6 +35,11 @@ class Interval:
         return (self.high - self.low) / 2
 
 
+@dataclass(frozen=True)
+class Range(Interval):
+    """The mean of a few values with the smallest and the largest of them, where an interval would mislead."""
+
+
 def mean_interval(values: Sequence[float]) -> Interval:
     """x̄ ± t(n−1) s/√n: Student's interval for a mean, as over seeds. One value has no interval."""
     from scipy import stats
@@ -46,15 +51,29 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
 
 
+def mean_or_range(values: Sequence[float]) -> Interval:
+    """mean_interval; but the Range of two or three values, none negative, whose interval would reach below 0.
+
+    Times, counts and distances can scatter over a factor of ten; Student's interval for two of them then says ± 1000 %.
+    """
+    interval = mean_interval(values)
+    if 1 < len(values) <= 3 and interval.low < 0 <= min(values):
+        return Range(interval.value, float(min(values)), float(max(values)))
+    return interval
+
+
 def rms(squared_errors: Float[np.ndarray, "*shape"], axis: int = -1) -> Float[np.ndarray, "*rest"] | float:
     """√ of the mean: the RMSE from squared errors."""
     return np.sqrt(np.mean(squared_errors, axis=axis))
 
 
 def r2(
-    targets: Float[np.ndarray, "*shape"], predictions: Float[np.ndarray, "*shape"], axis: int = -1
+    targets: Real[np.ndarray, "..."], predictions: Real[np.ndarray, "..."], axis: int = -1
 ) -> Float[np.ndarray, "*rest"] | float:
     """1 − Σ(y − ŷ)² / Σ(y − ȳ)²: the share of the targets' variance that the predictions explain."""
+    targets, predictions = np.asarray(targets, float), np.asarray(predictions, float)  # unsigned integers would wrap
+    if targets.shape != predictions.shape:
+        raise ValueError(f"targets {targets.shape} and predictions {predictions.shape} differ in shape")
     residual = np.sum((targets - predictions) ** 2, axis=axis)
     return 1 - residual / np.sum((targets - targets.mean(axis=axis, keepdims=True)) ** 2, axis=axis)
 
@@ -67,71 +86,47 @@ def wilson_interval(successes: int, n: int) -> Interval:
     return Interval(successes / n, float(ends.low), float(ends.high))
 
 
-def bootstrap_interval(statistic: Callable, *samples: Float[np.ndarray, "items"], seed: int = 0) -> Interval:
+def bootstrap_interval(
+    statistic: Callable,
+    *samples: Float[np.ndarray, "items"],
+    groups: Int[np.ndarray, "items"] | None = None,
+    seed: int = 0,
+) -> Interval:
     """The percentile bootstrap (Efron and Tibshirani 1993, §13.3): resample items, the same for all samples.
 
-    statistic: takes the samples and axis=, reduces that axis.
+    statistic: takes the samples and axis=, reduces that axis. groups: of items that depend on each other (frames of
+    one second of film); whole groups are resampled then, as grouped_interval does.
     """
-    return Interval(float(statistic(*samples, axis=-1)), *_percentiles(_resampled(statistic, samples, seed)))
+    if dependent(groups):
+        return grouped_interval(statistic, *samples, groups=groups)
+    return Interval(float(statistic(*samples, axis=-1)), *percentiles(resampled(statistic, samples, seed)))
 
 
-@dataclass(frozen=True)
-class PairedTest:
-    """The difference of two methods on the same items (first minus second), its interval, and a two-sided p-value."""
-
-    difference: Interval
-    p_value: float
-    name: str
+def dependent(groups: Int[np.ndarray, "items"] | None) -> bool:
+    """Whether any two items share a group."""
+    return groups is not None and np.unique(groups).size < groups.size
 
 
-def mcnemar(correct_a: Bool[np.ndarray, "items"], correct_b: Bool[np.ndarray, "items"]) -> float:
-    """McNemar 1947, exact: of the items that just one method gets right, does each get half? A fair coin's p-value."""
-    from scipy import stats
+def grouped_interval(
+    statistic: Callable, *samples: Float[np.ndarray, "items"], groups: Int[np.ndarray, "items"]
+) -> Interval:
+    """The jackknife over groups: leave each group out once; θ ± t(G − 1) √((G − 1)/G Σ(θ₍g₎ − θ̄)²).
 
-    only_a, only_b = int((correct_a & ~correct_b).sum()), int((correct_b & ~correct_a).sum())
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
-
-
-def paired_bootstrap(
-    a: Float[np.ndarray, "items"],
-    b: Float[np.ndarray, "items"],
-    statistic: Callable = np.mean,
-    seed: int = 0,
-) -> PairedTest:
-    """Efron and Tibshirani 1993, §13.3: resample items, see how often the difference of the statistics changes sign.
-
-    a, b: a number an item, from each of two methods. statistic: reduces them along axis=; the mean unless told.
-    """
-
-    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | float:
-        return statistic(first, axis=axis) - statistic(second, axis=axis)
-
-    draws = _resampled(difference, (a, b), seed)
-    below, above = np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0)
-    p = min(1.0, 2 * (1 + min(below, above)) / (1 + draws.size))  # the 1s: the data itself is a draw, so p is never 0
-    return PairedTest(Interval(float(difference(a, b, -1)), *_percentiles(draws)), float(p), "paired bootstrap")
-
-
-def crossed_test(a: Float[np.ndarray, "seeds items"], b: Float[np.ndarray, "seeds items"]) -> PairedTest:
-    """Would other seeds, and other test items, show the same difference of means? Both variances count.
-
-    Var d̄ = Var(a seed's mean) / seeds + Var(an item's mean) / items: on the cautious side, for noise of one item under
-    one seed is in both. Student's t with the degrees of freedom of such a sum (Satterthwaite 1946).
+    Efron and Tibshirani 1993, ch. 11. Groups are few (eight photographs, eleven seconds), and a bootstrap of so few is
+    too narrow; Student's t knows how few they are. A single group has no interval.
     """
     from scipy import stats
 
-    d = a - b
-    parts = np.array([d.mean(axis=1 - axis).var(ddof=1) / d.shape[axis] for axis in (0, 1)])
-    mean, error = float(d.mean()), float(np.sqrt(parts.sum()))
-    if error == 0:
-        return PairedTest(Interval(mean, mean, mean), float(mean == 0), "t over seeds and items")
-    freedom = parts.sum() ** 2 / (parts**2 / (np.array(d.shape) - 1)).sum()
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, freedom))
-    return PairedTest(Interval(mean, mean - half, mean + half), p, "t over seeds and items")
+    value, names = float(statistic(*samples, axis=-1)), np.unique(groups)
+    if names.size < 2:
+        return Interval(value)
+    without = np.array([statistic(*(sample[groups != g] for sample in samples), axis=-1) for g in names])
+    error = np.sqrt((names.size - 1) * without.var())
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, names.size - 1) * error)
+    return Interval(value, value - half, value + half)
 
 
-def _resampled(statistic: Callable, samples: Sequence[np.ndarray], seed: int) -> np.ndarray:
+def resampled(statistic: Callable, samples: Sequence[np.ndarray], seed: int) -> np.ndarray:
     """RESAMPLES draws of the statistic. Batches keep the resampled items under some 40 MB."""
     from scipy import stats
 
@@ -141,7 +136,8 @@ def _resampled(statistic: Callable, samples: Sequence[np.ndarray], seed: int) ->
     return stats.bootstrap(samples, statistic, rng=rng, **settings).bootstrap_distribution
 
 
-def _percentiles(draws: np.ndarray) -> tuple[float, float]:
+def percentiles(draws: Float[np.ndarray, "draws"]) -> tuple[float, float]:
+    """The ends of the middle 95 % of the draws."""
     low, high = np.quantile(draws, [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
     return float(low), float(high)
 
@@ -150,8 +146,9 @@ def _percentiles(draws: np.ndarray) -> tuple[float, float]:
 class Row:
     """One metric of one method in one lesson: of one seed as measured, or of several after combine().
 
-    kind: "classical", "from scratch", "deep" or "reference". n: test items of a seed. parameters: the numbers that the
-    fitted model keeps in order to predict. Seconds are None where nothing was timed.
+    kind: "classical", "from scratch", "network", "deep" or "reference". n: test items per seed. higher_is_better: None
+    where neither direction is better. parameters: the numbers that the fitted model keeps in order to predict. seeds:
+    of the runs that differ. Seconds are None where nothing was timed.
     """
 
     lesson: str
@@ -163,7 +160,7 @@ class Row:
     high: float
     n: int
     unit: str = ""
-    higher_is_better: bool = False
+    higher_is_better: bool | None = False
     parameters: int | None = None
     fit_seconds: float | None = None
     predict_seconds: float | None = None
@@ -175,24 +172,39 @@ class Row:
 
 
 def combine(rows: Iterable[Row]) -> list[Row]:
-    """Rows of several seeds as one row each: t-interval over the seeds, mean seconds. Order of first appearance."""
-    combined = []
+    """Rows of several seeds as one row each: t-interval over the seeds, median seconds. Order of first appearance.
+
+    A method whose metrics are the same to the last digit under every seed was run once, in effect: it keeps the first
+    seed's own interval, and counts as one run. Seconds are a median because the first call of a library also loads it.
+    """
+    rows, combined = list(rows), []
+    repeated = _repeated(rows)
     for group in _grouped(rows, lambda row: (row.lesson, row.method, row.metric)):
-        if len(group) == 1:
-            combined.append(group[0])
-            continue
-        over = mean_interval([row.value for row in group])
         seconds = {
-            name: mean_or_none([getattr(row, name) for row in group]) for name in ("fit_seconds", "predict_seconds")
+            name: median_or_none([getattr(row, name) for row in group]) for name in ("fit_seconds", "predict_seconds")
         }
+        if (group[0].lesson, group[0].method) in repeated:
+            combined.append(replace(group[0], **seconds))
+            continue
+        over = mean_interval([row.value for row in group]) if len(group) > 1 else group[0].interval
         seeds = tuple(seed for row in group for seed in row.seeds)
         combined.append(replace(group[0], value=over.value, low=over.low, high=over.high, seeds=seeds, **seconds))
     return combined
 
 
-def mean_or_none(values: Sequence[float | None]) -> float | None:
-    """The mean, or None where any value is None."""
-    return None if any(v is None for v in values) else float(np.mean(values))
+def _repeated(rows: Sequence[Row]) -> set[tuple[str, str]]:
+    """The (lesson, method) of several seeds that are one and the same run: every metric has one value and interval."""
+    found = set()
+    for group in _grouped(rows, lambda row: (row.lesson, row.method)):
+        metrics = _grouped(group, lambda row: row.metric)
+        if len(group) > len(metrics) and all(len({str(row.interval.ends) for row in same}) == 1 for same in metrics):
+            found.add((group[0].lesson, group[0].method))
+    return found
+
+
+def median_or_none(values: Sequence[float | None]) -> float | None:
+    """The median, or None where any value is None."""
+    return None if any(v is None for v in values) else float(np.median(values))
 
 
 def _grouped(items: Iterable, key: Callable) -> list[list]:

@@ -1,9 +1,8 @@
-"""What a lesson holds in its hand: one seed's Run, and in it the methods that are fitted, scored and compared."""
+"""A lesson at one seed: its generator, its methods, and what it records: comparisons, facts, figures, notes, claims."""
 
 from __future__ import annotations
 
 import math
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,124 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import UInt8
 
-from common import results
 from common.console import Console
 from common.data import Scale
-from common.data.parts import Part
 from common.errors import Problem
 from common.files import write_whole
-from common.model_size import model_size
-from common.paired import ItemScores, Pair
+from common.method import KINDS, Method
+from common.paired import Pair
 from common.record import Fact, Floor, LessonRecord, Picture
-from common.results import Interval, Row
 
-KINDS = ("classical", "from scratch", "deep", "reference")
 Answer = TypeVar("Answer")
-
-
-@dataclass
-class Method:
-    """One way to answer the lesson's question. Made by run.method(); kind is one of KINDS."""
-
-    run: Run
-    name: str
-    kind: str
-    model: Any = None
-    fit_seconds: float | None = None
-    predict_seconds: float | None = None
-    predictions: np.ndarray | None = None
-    items: dict[str, ItemScores] = field(default_factory=dict)  # by metric
-
-    def time(self, work: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
-        """Call work; what it takes counts as time to fit."""
-        start = time.perf_counter()
-        answer = work(*args, **kwargs)
-        self.fit_seconds = (self.fit_seconds or 0.0) + time.perf_counter() - start
-        return answer
-
-    def fit(self, model: Any, part: Part) -> Any:
-        """model.fit on the part, timed. Returns the model."""
-        self.model = self.time(model.fit, part.inputs, part.answers)
-        return self.model
-
-    def fit_shared(self, name: str, build: Callable[[], Any], part: Part) -> Any:
-        """fit(build(), part), once a run and seed: a later lesson that asks for the same name is given that model.
-
-        Its seconds come with it, as they were when it was fitted. name: says all that the model depends on.
-        """
-        key = (name, self.run.seed)
-        if key in self.run.shared:
-            self.model, self.fit_seconds = self.run.shared[key]
-        else:
-            self.share(name, self.fit(build(), part))
-        return self.model
-
-    def share(self, name: str, model: Any) -> None:
-        """Let later lessons that ask fit_shared for the name have this fitted model, and its seconds."""
-        self.run.shared[name, self.run.seed] = model, self.fit_seconds
-
-    def score(self, part: Part, predict: Callable | None = None) -> Shaped[np.ndarray, "items"]:
-        """Predict the part (model.predict unless told), timed; measure the accuracy of classes, RMSE and R² else.
-
-        Returns the predictions.
-        """
-        start = time.perf_counter()
-        self.predictions = np.asarray((predict or self.model.predict)(part.inputs))
-        self.predict_seconds = time.perf_counter() - start
-        if np.issubdtype(part.answers.dtype, np.integer):
-            correct = self.predictions == part.answers
-            share = results.wilson_interval(int(correct.sum()), len(part))
-            self.items["accuracy"] = ItemScores("accuracy", part.ids, 100.0 * correct, "%", higher_is_better=True)
-            percent = Interval(100 * share.value, 100 * share.low, 100 * share.high)
-            self.measure("accuracy", percent, n=len(part), unit="%", higher_is_better=True)
-        else:
-            self.score_items("RMSE", (self.predictions - part.answers) ** 2, part, unit=part.unit)
-            explained = results.bootstrap_interval(results.r2, part.answers, self.predictions)
-            self.measure("R²", explained, n=len(part), higher_is_better=True)
-        return self.predictions
-
-    def score_items(
-        self,
-        metric: str,
-        values: Float[np.ndarray, "items"],
-        part: Part,
-        *,
-        unit: str = "",
-        higher_is_better: bool = False,
-    ) -> None:
-        """A metric that is the mean of a value an item of the part (RMSE: its root), with a bootstrap interval."""
-        items = self.items[metric] = ItemScores(metric, part.ids, values, unit, higher_is_better)
-        interval = results.bootstrap_interval(items.statistic, values)
-        self.measure(metric, interval, n=len(part), unit=unit, higher_is_better=higher_is_better)
-
-    def measure(
-        self, metric: str, value: float | Interval, *, n: int, unit: str = "", higher_is_better: bool = False
-    ) -> None:
-        """Put a metric of this method on the scoreboard. n: how many test items it was measured on."""
-        interval = value if isinstance(value, Interval) else Interval(float(value))
-        if not math.isfinite(interval.value):
-            where = f"{self.run.lesson}, seed {self.run.seed}"
-            raise Problem(f"{where}: the {metric} of {self.name} is {interval.value}")
-        self.run.record.rows.append(
-            Row(
-                lesson=self.run.lesson,
-                method=self.name,
-                kind=self.kind,
-                metric=metric,
-                value=interval.value,
-                low=interval.low,
-                high=interval.high,
-                n=int(n),
-                unit=unit,
-                higher_is_better=higher_is_better,
-                parameters=model_size(self.model),
-                fit_seconds=self.fit_seconds,
-                predict_seconds=self.predict_seconds,
-                seeds=(self.run.seed,),
-            )
-        )
 
 
 @dataclass
@@ -149,6 +41,13 @@ class Run:
     pairs: dict[tuple[str, str, str], Pair] = field(default_factory=dict)  # shared by the seeds
     shared: dict[tuple[str, int], tuple[Any, float]] = field(default_factory=dict)  # by the lessons: fitted models
     methods: dict[str, Method] = field(default_factory=dict)
+    last: list[Callable[[], None]] = field(default_factory=list)  # what is done after the last seed
+    photo: UInt8[np.ndarray, "height width 3"] | None = None  # the reader's own, of --photo
+
+    @property
+    def file_name(self) -> str:
+        """The lesson's name in the names of files: without a slash."""
+        return self.lesson.replace("/", "_")
 
     @cached_property
     def rng(self) -> np.random.Generator:
@@ -180,9 +79,9 @@ class Run:
         yield self.methods[name]
 
     def compare(self, a: str, b: str, metric: str | None = None) -> None:
-        """Ask for a paired test of two methods that scored the same test items, by their first metric unless told.
+        """Ask for a paired test of two methods that scored the same test items, by their first metric by default.
 
-        The verdict is pronounced after the last seed.
+        The verdict is given after the last seed, corrected for all comparisons of the lesson.
         """
         metric = metric or next(iter(self.methods[a].items))
         pair = self.pairs.setdefault((a, b, metric), Pair(a, b))
@@ -205,23 +104,49 @@ class Run:
 
         A list of Figures becomes a picture that moves.
         """
-        if not self.first:
-            return
+        if self.first:
+            self._draw(name, draw, *args, caption=caption, **kwargs)
+
+    def figure_over_seeds(self, name: str, draw: Callable, *args: Any, caption: str, **kwargs: Any) -> None:
+        """Draw a figure after the last seed, draw(record, *args, **kwargs) -> Figure, from the rows, facts and verdicts
+        of all seeds: the numbers that the tables show."""
+        if self.first:
+            self.last.append(lambda: self._draw(name, draw, self.record, *args, caption=caption, **kwargs))
+
+    def _draw(self, name: str, draw: Callable, *args: Any, caption: str, **kwargs: Any) -> None:
         from common import plots
 
         self.console.step(f"{self.lesson} · drawing {name}")
         with plots.style():
             drawn, draft = draw(*args, **kwargs), self.scale.preset == "smoke"
             png = plots.moving_png(drawn, draft) if isinstance(drawn, list) else plots.png(drawn, draft)
-        file = f"{self.lesson}_{name}.png"
+        file = f"{self.file_name}_{name}.png"
         write_whole(self.folder / file, png)
         self.record.pictures.append(Picture(name, file, caption))
 
     def note(self, text: str) -> None:
-        """Say what was seen, in the terminal and in the report."""
+        """State this run's numbers in a sentence, in the terminal and in the report. What they show is a claim."""
         if self.first:
             self.record.notes.append(text)
             self.console.say(f"   {text}")
+
+    def claim(self, text: str | Callable[[LessonRecord], str], *conditions: Callable[[LessonRecord], bool]) -> None:
+        """A sentence that is noted after the last seed if every condition holds of what all seeds measured.
+
+        text: or a function of the record, for a sentence with numbers over all seeds. conditions: see common/claims.py.
+        At smoke nothing is claimed: it is too small to show anything.
+        """
+        if self.first and self.scale.preset != "smoke":
+            self.last.append(lambda: self._claim(text, conditions))
+
+    def _claim(self, text: str | Callable, conditions: Iterable[Callable[[LessonRecord], bool]]) -> None:
+        if all(holds(self.record) for holds in conditions):
+            self.note(text if isinstance(text, str) else text(self.record))
+
+    def finish(self) -> None:
+        """After the last seed, and with its verdicts in the record: say the claims that hold, draw what spans seeds."""
+        for do in self.last:
+            do()
 
     def say_step(self, text: str) -> None:
         """Say on the progress line what is under way within the lesson: an epoch, a fold."""
@@ -229,11 +154,11 @@ class Run:
 
     def checkpoint(self, name: str) -> Path:
         """Where this lesson's training of that name keeps its checkpoint: --resume goes on from it."""
-        return (self.checkpoints or self.folder / "checkpoints") / f"{self.lesson}_{name}_seed{self.seed}.pt"
+        return (self.checkpoints or self.folder / "checkpoints") / f"{self.file_name}-{name}-seed{self.seed}.pt"
 
     def forget_checkpoints(self) -> None:
         """Delete what this lesson's trainings at this seed have kept."""
-        for kept in self.checkpoint("any").parent.glob(f"{self.lesson}_*_seed{self.seed}.pt"):
+        for kept in self.checkpoint("any").parent.glob(f"{self.file_name}-*-seed{self.seed}.pt"):
             kept.unlink(missing_ok=True)
         with suppress(OSError):  # not there, or another training's are in it
             self.checkpoint("any").parent.rmdir()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.paired import Comparison
-from common.results import Interval, Row
+from common.results import Interval, Range, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from common.console import Console
     from common.record import LessonRecord
 
-ARROWS = {True: "↑", False: "↓"}  # which way is better
+ARROWS = {True: " ↑", False: " ↓", None: ""}  # which way is better
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,13 @@ class Sheet:
 
 def number(value: float | None, spread: float = math.nan) -> str:
     """value with the digits that its spread supports: two significant ones of the spread; four where there is none."""
-    if value is None or math.isnan(value):
+    if value is None:
+        return "–"
+    return _digits(value, spread).replace("-", "−", 1) if value < 0 else _digits(value, spread)
+
+
+def _digits(value: float, spread: float) -> str:
+    if math.isnan(value):
         return "–"
     if math.isfinite(spread) and spread > 0:
         digits = max(0, 1 - math.floor(math.log10(spread)))
@@ -43,8 +49,10 @@ def number(value: float | None, spread: float = math.nan) -> str:
 
 
 def plus_minus(interval: Interval) -> str:
-    """mean ± half-width, or the bare value where there is no interval."""
+    """mean ± half-width, or the bare value where there is no interval; of a Range mean (smallest to largest)."""
     half = interval.half_width
+    if isinstance(interval, Range) and half > 0:
+        return f"{number(interval.value, half)} ({number(interval.low, half)} to {number(interval.high, half)})"
     if math.isnan(half) or half <= 1e-5 * abs(interval.value):
         return number(interval.value)
     if interval.value and not 1e-3 <= abs(interval.value) < 1e6:
@@ -65,17 +73,22 @@ def count(value: int | None) -> str:
 
 
 def scoreboard(rows: Sequence[Row]) -> Sheet:
-    """One line a method, one column a metric; no column that says nothing. rows: of one lesson, combined over seeds."""
+    """One line per method, one column per metric, no empty column. rows: of one lesson, combined over seeds.
+
+    Where the seeds of some methods are one and the same run (nothing in them is random), a column says how many runs
+    each mean is over.
+    """
     metrics = list(dict.fromkeys((row.metric, row.unit, row.higher_is_better) for row in rows))
-    cells = []
+    alike, cells = len({len(row.seeds) for row in rows}) == 1, []
     for method in dict.fromkeys(row.method for row in rows):
         mine = {row.metric: row for row in rows if row.method == method}
         first = next(iter(mine.values()))
         scores = [plus_minus(mine[metric].interval) if metric in mine else "–" for metric, _, _ in metrics]
         timing = [seconds(first.fit_seconds), seconds(first.predict_seconds)]
-        cells.append([method, first.kind, *scores, count(first.n), count(first.parameters), *timing])
-    heads = [f"{metric} {ARROWS[higher]}" + (f" ({unit})" if unit else "") for metric, unit, higher in metrics]
-    header = ["method", "kind", *heads, "n", "numbers kept", "fit s", "predict s"]
+        runs = "–" if alike else count(len(first.seeds))
+        cells.append([method, first.kind, *scores, count(first.n), runs, count(first.parameters), *timing])
+    heads = [f"{metric}{ARROWS[higher]}" + (f" ({unit})" if unit else "") for metric, unit, higher in metrics]
+    header = ["method", "kind", *heads, "n", "runs", "numbers kept", "fit s", "predict s"]
     told = [i for i in range(len(header)) if any(line[i] != "–" for line in cells)]
     return Sheet([header[i] for i in told], [[line[i] for i in told] for line in cells])
 
@@ -95,14 +108,21 @@ def verdicts(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _verdict(c: Comparison) -> str:
-    half = (c.high - c.low) / 2
-    gap = with_unit(Interval(abs(c.difference), abs(c.difference) - half, abs(c.difference) + half), c.unit)
-    on = f"{c.test}, n = {c.n}" + (f", {c.seeds} seeds" if c.seeds > 1 else "")
-    p = f"p {'< 0.001' if c.p_value < 0.001 else f'= {c.p_value:.3g}'} ({on})"
+    difference, half = abs(c.difference) if c.winner else c.difference, (c.high - c.low) / 2
+    gap = with_unit(Interval(difference, difference - half, difference + half), c.unit)
+    p = f"p {'< 0.001' if c.p_value < 0.001 else f'= {c.p_value:.3g}'}"
     if c.winner is None:
-        return f"{c.a} or {c.b}: the test sees no difference in {c.metric}, {gap}, {p}."
+        return f"{c.a} and {c.b}: not significantly different in {c.metric} ({gap}, {p}; {_tested(c)})."
     loser = c.b if c.winner == c.a else c.a
-    return f"{c.winner} beats {loser}: {c.metric} {'higher' if c.higher_is_better else 'lower'} by {gap}, {p}."
+    way = "higher" if c.higher_is_better else "lower"
+    return f"{c.winner} beats {loser}: {c.metric} {way} by {gap}, {p} ({_tested(c)})."
+
+
+def _tested(c: Comparison) -> str:
+    """The test in words: what it draws from, and how many comparisons its p-value is corrected for."""
+    items = plural(c.n, "item") + (f" in {plural(c.groups, 'group')}" if c.groups else "")
+    test = f"t over {c.seeds} seeds and {items}" if c.seeds > 1 else f"{c.test}, {items}"
+    return test + (f", Holm over {c.family}" if c.family > 1 else "")
 
 
 def plural(n: int, noun: str) -> str:

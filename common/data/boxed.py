@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int8, Int64, UInt8
 from torch import Tensor
 
-from common.data.parts import freeze, numbered
+from common.data.parts import freeze, grouped, numbered
 from common.errors import Problem
 
 Target = dict[str, Tensor]
@@ -46,8 +46,8 @@ class BoxedImages:
 
     images: (N, H, W, 3), uint8. targets: N of boxes and labels (Target). classes: the names of labels 1, 2, …
     masks: for each image (n, H, W), which pixels of the image each object is seen at; () where nobody has drawn them.
-    ids: as of Images. Raises Problem for boxes or labels that cannot be, and says which image has them. A box may
-    reach beyond its image, but not lie outside: loaders cut boxes off.
+    ids and groups: as of Images. Raises Problem for boxes or labels that cannot be, and says which image has them. A
+    box may reach beyond its image, but not lie outside: loaders cut boxes off.
     """
 
     images: UInt8[np.ndarray, "items height width 3"]
@@ -55,8 +55,10 @@ class BoxedImages:
     classes: tuple[str, ...]
     masks: Masks | tuple[()] = ()
     ids: Int64[np.ndarray, "items"] | None = field(default=None)
+    groups: Int64[np.ndarray, "items"] | None = field(default=None)
 
     def __post_init__(self) -> None:
+        grouped(self.groups, len(self.targets))
         if len(self.images) != len(self.targets):
             raise ValueError(f"{len(self.images)} images but {len(self.targets)} targets")
         if self.masks and len(self.masks) != len(self.targets):
@@ -83,7 +85,8 @@ class BoxedImages:
         order = np.arange(len(self))[indices]
         masks = self.masks.take(order) if self.masks else ()
         targets = tuple(self.targets[item] for item in order)
-        return BoxedImages(self.images[indices], targets, self.classes, masks, self.ids[order])
+        groups = None if self.groups is None else self.groups[order]
+        return BoxedImages(self.images[indices], targets, self.classes, masks, self.ids[order], groups)
 
 
 def check(targets: Sequence[Target], ids: Int64[np.ndarray, "items"], classes: int, size: tuple[int, int]) -> None:

@@ -6,11 +6,13 @@ from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import HuberRegressor, LinearRegression, LogisticRegression, RANSACRegressor, Ridge
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KernelDensity, KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
@@ -70,7 +72,25 @@ def test_the_mean(table):
 
 
 def test_neighbours_keep_the_training_set(table):
-    assert model_size(KNeighborsRegressor().fit(*table)) == ROWS * COLUMNS
+    assert model_size(KNeighborsRegressor().fit(*table)) == ROWS * COLUMNS + ROWS  # the rows and their answers
+
+
+def test_naive_bayes_keeps_means_variances_and_priors(classes):
+    assert model_size(GaussianNB().fit(*classes)) == 2 * 3 * COLUMNS + 3
+
+
+def test_a_scaler_s_variances_are_not_naive_bayes(table):
+    scaled = make_pipeline(StandardScaler(), LinearRegression()).fit(*table)
+    assert model_size(scaled) == model_size(LinearRegression().fit(*table))
+
+
+def test_a_mixture_of_gaussians_keeps_weights_means_and_covariances(table):
+    mixture = GaussianMixture(2, random_state=0).fit(table[0])
+    assert model_size(mixture) == 2 * (1 + COLUMNS + COLUMNS * COLUMNS)
+
+
+def test_a_kernel_density_keeps_its_points(table):
+    assert model_size(KernelDensity().fit(table[0])) == ROWS * COLUMNS
 
 
 def test_kernel_ridge_keeps_the_training_set_and_a_weight_a_row(table):
@@ -110,7 +130,7 @@ def test_a_pipeline_is_the_sum_of_its_parts(table):
 
 def test_a_grid_search_is_what_it_chose(table):
     search = GridSearchCV(KNeighborsRegressor(), {"n_neighbors": [1, 3]}, cv=3)
-    assert model_size(search.fit(*table)) == ROWS * COLUMNS
+    assert model_size(search.fit(*table)) == ROWS * COLUMNS + ROWS
     search = GridSearchCV(make_pipeline(DecisionTreeRegressor()), {"decisiontreeregressor__max_depth": [1]}, cv=3)
     assert model_size(search.fit(*table)) == 4
 

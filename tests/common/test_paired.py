@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.paired import Comparison, ItemScores, Pair
-from common.results import mcnemar, paired_bootstrap, rms
+from common.paired import Comparison, ItemScores, Pair, corrected
+from common.results import rms
+from common.significance import grouped_test, mcnemar, paired_bootstrap
 
 
 def scores(values, ids=None, metric="loss", **settings):
@@ -39,17 +40,17 @@ def test_rmse_is_compared_as_the_root_of_the_mean():
     assert pair.compare().difference == pytest.approx(rms(squared[0]) - rms(squared[1]))
 
 
-def test_items_are_pooled_over_seeds_by_id():
-    # Item 7 is tested under both seeds: it counts once, with its mean.
+def test_the_difference_is_that_of_the_table():
+    # Each seed has a metric, of which the table shows the mean: so does the verdict, also where items overlap.
     pair = Pair("A", "B")
-    pair.add(scores([1, 3], ids=[5, 7]), scores([0, 0], ids=[5, 7]))
-    pair.add(scores([5, 9], ids=[7, 8]), scores([2, 0], ids=[7, 8]))
+    pair.add(*(scores(v, ids=[5, 7], metric="RMSE") for v in ([1, 9], [4, 4])))
+    pair.add(*(scores(v, ids=[7, 8], metric="RMSE") for v in ([25, 1], [0, 2])))
     found = pair.compare()
+    assert found.difference == pytest.approx(np.mean([5**0.5 - 2, 13**0.5 - 1]))
     assert (found.n, found.seeds) == (3, 2)
-    assert found.difference == pytest.approx(np.mean([1, 4, 9]) - np.mean([0, 1, 0]))
 
 
-def test_the_same_item_again_is_no_new_evidence():
+def test_the_same_run_again_is_no_new_evidence():
     rng = np.random.default_rng(0)
     a = rng.normal(size=40)
     b = a + rng.normal(0.25, 1, 40)
@@ -57,9 +58,46 @@ def test_the_same_item_again_is_no_new_evidence():
     one.add(scores(a), scores(b))
     for _ in range(10):
         ten.add(scores(a), scores(b))
-    found = ten.compare()
-    assert found.p_value == pytest.approx(stats.ttest_rel(a, b).pvalue)  # and not that of 400 items
-    assert (found.n, found.seeds) == (40, 10)
+    assert ten.compare() == one.compare()
+    assert ten.compare().seeds == 1
+
+
+def test_the_same_items_again_are_hardly_new_evidence():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=40)
+    b = a + rng.normal(0.25, 1, 40)
+    pair = Pair("A", "B")
+    for _ in range(10):  # trainings that differ by next to nothing
+        pair.add(scores(a + 1e-3 * rng.normal(size=40)), scores(b))
+    assert pair.compare().p_value == pytest.approx(stats.ttest_rel(a, b).pvalue, rel=0.05)
+
+
+def test_groups_of_items_are_resampled_as_wholes():
+    values, groups = np.random.default_rng(0).normal(size=(2, 40)), np.repeat(np.arange(5), 8)
+    pair = Pair("A", "B")
+    pair.add(*(scores(v, groups=groups) for v in values))
+    found, test = pair.compare(), grouped_test(*values, groups)
+    assert (found.p_value, found.test, found.n, found.groups) == (test.p_value, "t over groups", 40, 5)
+
+
+def test_groups_count_under_several_seeds_too():
+    rng, groups = np.random.default_rng(0), np.repeat(np.arange(4), 25)
+    by_group = np.repeat(rng.normal(0.3, 0.3, 4), 25)  # what differs, differs by group
+    alone, together = Pair("A", "B"), Pair("A", "B")
+    for _ in range(3):
+        a, b = by_group + 0.1 * rng.normal(size=100), np.zeros(100)
+        alone.add(scores(a), scores(b))
+        together.add(scores(a, groups=groups), scores(b, groups=groups))
+    assert alone.compare().p_value < 1e-6 < together.compare().p_value
+
+
+def test_a_lesson_s_p_values_are_corrected_together():
+    found = corrected(comparison(p_value=p) for p in (0.04, 0.01, 0.03))
+    assert [c.p_value for c in found] == pytest.approx([0.06, 0.03, 0.06])
+    assert [c.raw_p for c in found] == [0.04, 0.01, 0.03]
+    assert [c.family for c in found] == [3, 3, 3]
+    assert [c.winner for c in found] == [None, "A", None]
+    assert corrected([]) == []
 
 
 def correct(share, n=400, seed=0):
@@ -90,15 +128,8 @@ def test_several_seeds_on_the_same_items_must_convince_over_both():
     assert accuracy_of((0, 1), lambda seed: np.arange(400)).test == "t over seeds and items"
 
 
-def test_several_seeds_on_other_items_are_bootstrapped():
-    assert accuracy_of((0, 1), lambda seed: np.arange(400) + seed).test == "paired bootstrap"
-
-
-def test_a_root_of_a_mean_is_bootstrapped():
-    pair = Pair("A", "B")
-    for _ in range(2):
-        pair.add(*(scores(np.random.default_rng(i).exponential(size=30), metric="RMSE") for i in (0, 9)))
-    assert pair.compare().test == "paired bootstrap"
+def test_several_seeds_on_other_items_must_convince_over_both():
+    assert accuracy_of((0, 1), lambda seed: np.arange(400) + 10 * seed).test == "t over seeds and items"
 
 
 def test_different_items_are_refused():

@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
 
 from common import plots, results
+from common.claims import beats
 from common.console import Console
 from common.data import Images, Scale, Table
 from common.errors import Problem
+from common.paired import Comparison
 from common.record import LessonRecord
 from common.run import Run
 
@@ -87,7 +90,7 @@ def test_a_classification_is_scored_by_accuracy(run, images):
 
 def test_time_adds_up_and_predicting_is_timed_apart(run, table, monkeypatch):
     clock = iter([0.0, 1.0, 10.0, 12.0, 20.0, 24.0])
-    monkeypatch.setattr("common.run.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("common.method.time.perf_counter", lambda: next(clock))
     with run.method("m", kind="classical") as method:
         assert method.time(lambda a, b: a + b, 1, b=2) == 3
         method.fit(Model(lambda x: x[:, 0]), table)
@@ -138,9 +141,97 @@ def test_pairs_are_shared_by_the_seeds(tmp_path, table):
         run = a_run(tmp_path, seed, pairs=pairs)
         for name in ("a", "b"):
             with run.method(name, kind="classical") as method:
-                method.score(table, predict=lambda x: x[:, 0])
+                method.score(table, predict=lambda x, seed=seed: x[:, 0] + seed)
         run.compare("a", "b")
     assert pairs["a", "b", "RMSE"].compare().seeds == 2
+
+
+def test_predictions_are_not_broadcast(run, table):
+    with run.method("m", kind="classical") as method, pytest.raises(ValueError, match=r"\(40, 1\) .*\(40,\)"):
+        method.score(table, predict=lambda x: x)
+
+
+def test_a_quick_fit_is_timed_again_and_leaves_no_trace(run, table, monkeypatch):
+    # The first call takes 0.1 s, for it loads a library; the second 0.01 s.
+    clock = iter([0.0, 0.1, 1.0, 1.01, 2.0, 2.1, 3.0, 3.02])
+    monkeypatch.setattr("common.method.time.perf_counter", lambda: next(clock))
+    np.random.seed(3)  # noqa: NPY002
+    fits = []
+
+    class Guess(RegressorMixin, BaseEstimator):
+        def fit(self, X, y):
+            fits.append(self)
+            self.offset_ = np.random.rand()  # noqa: NPY002
+            return self
+
+        def predict(self, X):
+            return X[:, 0] + self.offset_
+
+    with run.method("m", kind="classical") as method:
+        model = method.fit(Guess(), table)
+        method.score(table)
+    row = run.record.rows[0]
+    assert (row.fit_seconds, row.predict_seconds) == (pytest.approx(0.01), pytest.approx(0.02))
+    assert fits[0] is model
+    assert len(fits) == 2
+    expected = np.random.RandomState(3)
+    assert model.offset_ == expected.rand()
+    assert np.random.rand() == expected.rand()  # noqa: NPY002
+
+
+def test_groups_of_a_part_are_resampled(run):
+    groups = np.repeat(np.arange(5), 8)
+    part = Table(np.arange(40.0)[:, None], np.arange(40.0), ("x",), groups=groups)
+    values = np.random.default_rng(0).normal(size=40)
+    with run.method("m", kind="classical") as method:
+        method.score_items("loss", values, part)
+    assert run.record.rows[0].interval == results.grouped_interval(np.mean, values, groups=groups)
+    assert method.items["loss"].groups is not None
+
+
+def test_accuracy_over_groups_is_not_wilson_s(run):
+    part = Images(np.zeros((40, 2, 2), np.uint8), np.arange(40) % 2, groups=np.repeat(np.arange(5), 8))
+    with run.method("m", kind="classical") as method:
+        method.score(part, predict=lambda x: np.zeros(40, int))
+    assert run.record.rows[0].interval.ends == pytest.approx((50, 50, 50))  # every group has half of them right
+
+
+def a_comparison(winner):
+    return Comparison("a", "b", "loss", -1.0 if winner == "a" else 1.0, -2.0, 2.0, 0.01, "t", 10)
+
+
+def test_a_claim_is_said_after_the_last_seed_if_it_holds(tmp_path):
+    run = a_run(tmp_path, preset="lecture")
+    run.claim("a is better", beats("a", "b"))
+    run.claim("b is better", beats("b", "a"))
+    run.claim(lambda record: f"{len(record.comparisons)} comparison", lambda record: True)
+    assert run.record.notes == []
+    run.record.comparisons = [a_comparison("a")]
+    run.finish()
+    assert run.record.notes == ["a is better", "1 comparison"]
+
+
+def test_nothing_is_claimed_at_smoke_nor_twice(tmp_path):
+    for run in (a_run(tmp_path, preset="smoke"), a_run(tmp_path, 1, preset="lecture", first=False)):
+        run.claim("always", lambda record: True)
+        run.finish()
+        assert run.record.notes == []
+
+
+def test_a_figure_over_seeds_is_drawn_from_the_whole_record(tmp_path):
+    run, seen = a_run(tmp_path), []
+
+    def draw(record, title):
+        seen.append((len(record.facts), title))
+        return plots.panels()[0]
+
+    run.figure_over_seeds("shares", draw, "all", caption="Shares of all seeds.")
+    for seed in range(3):
+        a_run(tmp_path, seed, first=False, record=run.record).fact("share", seed)
+    assert seen == []
+    run.finish()
+    assert seen == [(3, "all")]
+    assert [(p.name, p.caption) for p in run.record.pictures] == [("shares", "Shares of all seeds.")]
 
 
 def test_compare_refuses_methods_of_different_items(run, table):

@@ -1,6 +1,7 @@
 """Digits that the spread supports, one scoreboard layout everywhere, and verdicts that claim no more than the test."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -37,7 +38,7 @@ def comparison(**changes):
         (0.0, NAN, "0"),
         (1.3e-9, NAN, "1.3e-09"),
         (6.0712e6, NAN, "6.07e+06"),
-        (-0.0254, 0.066, "-0.025"),
+        (-0.0254, 0.066, "−0.025"),
         (1.0, 0.0, "1.000"),
         (1.3e-9, 2e-10, "1.3e-09"),
         (1.0, math.inf, "1.000"),
@@ -90,7 +91,7 @@ def test_scoreboard_has_a_line_a_method_and_a_column_a_metric():
 
 def test_fact_sheet():
     sheet = fact_sheet({"theta_1": (Interval(-7.66), "mpg per 1000 lb"), "λ": (Interval(2.0, 1.5, 2.5), "")})
-    assert sheet.cells == [["theta_1", "-7.660 mpg per 1000 lb"], ["λ", "2.00 ± 0.50"]]
+    assert sheet.cells == [["theta_1", "−7.660 mpg per 1000 lb"], ["λ", "2.00 ± 0.50"]]
 
 
 def test_markdown():
@@ -104,20 +105,37 @@ def test_markdown():
 
 def test_verdict_of_a_significant_test_names_the_winner():
     assert verdicts([comparison()]) == [
-        "line beats mean: RMSE lower by 3.02 ± 0.85 mpg, p < 0.001 (paired bootstrap, n = 98)."
+        "line beats mean: RMSE lower by 3.02 ± 0.85 mpg, p < 0.001 (paired bootstrap, 98 items)."
     ]
     other = comparison(difference=3.0212, low=2.2, high=3.9, p_value=0.012, seeds=5)
     assert verdicts([other]) == [
-        "mean beats line: RMSE lower by 3.02 ± 0.85 mpg, p = 0.012 (paired bootstrap, n = 98, 5 seeds)."
+        "mean beats line: RMSE lower by 3.02 ± 0.85 mpg, p = 0.012 (t over 5 seeds and 98 items)."
     ]
     better = comparison(metric="accuracy", unit="%", higher_is_better=True, difference=3.0212, low=2.2, high=3.9)
     assert verdicts([better])[0].startswith("line beats mean: accuracy higher by 3.02 ± 0.85 %")
 
 
 def test_verdict_without_significance_never_says_beats():
-    (verdict,) = verdicts([comparison(p_value=0.051)])
-    assert "beats" not in verdict
-    assert verdict.startswith("line or mean: the test sees no difference in RMSE")
+    assert verdicts([comparison(p_value=0.051)]) == [
+        "line and mean: not significantly different in RMSE (−3.02 ± 0.85 mpg, p = 0.051; paired bootstrap, 98 items)."
+    ]
+
+
+def test_verdict_names_groups_and_the_family_of_its_correction():
+    (verdict,) = verdicts([comparison(groups=8, family=5, raw_p=0.0002, test="t over groups")])
+    assert verdict.endswith("p < 0.001 (t over groups, 98 items in 8 groups, Holm over 5).")
+
+
+def test_scoreboard_tells_runs_where_some_methods_have_fewer():
+    rows = [replace(row(), seeds=(0, 1, 2)), row("forest")]
+    sheet = scoreboard(rows)
+    assert sheet.header == ["method", "kind", "RMSE ↓", "n", "runs"]
+    assert [cells[-1] for cells in sheet.cells] == ["3", "1"]
+    assert "runs" not in scoreboard([row(), row("forest")]).header
+
+
+def test_a_metric_without_a_better_direction_has_no_arrow():
+    assert scoreboard([row(metric="coverage", unit="%", higher_is_better=None)]).header[2] == "coverage (%)"
 
 
 def test_spread_says_what_the_interval_means():
