@@ -29,7 +29,7 @@ from common import data, plots
 from common.claims import beats
 from common.data import Table
 from common.run import Run
-from common.tuning import folds, tuned
+from common.tuning import choose, folds, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +125,7 @@ def lesson(run: Run) -> None:
         sizes = every_size[:: run.pick(smoke=4, lecture=1)]
         with run.method(f"{name}, size chosen", kind="from scratch") as method:
             errors[name] = method.time(errors_by_size, basis, sizes, train, run)
-            best = sizes[int(errors[name][:, 1].argmin())]
+            best = choose(sizes, errors[name][:, 1])
             method.fit(curve(basis, best), train)
             method.score(test)
         run.fact(f"{name}, size chosen", best)

@@ -179,7 +179,7 @@ def lesson(run: Run) -> None:
         ratios,
         caption="Mean estimate of the variance from many simulated lines, as a share of the true variance (grey "
         "line). A fitted line is drawn towards its own points, so residuals are smaller than the noise, and the most "
-        "likely variance is too small by a factor of (N − 2) / N (pale band).",
+        "likely variance is on average (N − 2) / N of the true one (pale band).",
     )
     run.note(
         f"The likeliest line over weight has σ = {sigma:.2f} mpg and a log-likelihood of {height:.0f} nats: the "
