@@ -23,6 +23,7 @@ from ch04_backprop.layers import Network
 from ch04_backprop.optimisers import Momentum
 from ch04_backprop.training import accuracy
 from common import data, plots
+from common.claims import beats
 from common.results import rms
 from common.run import Run
 
@@ -88,7 +89,8 @@ def ridge(
 ) -> Float[np.ndarray, "k m"]:
     """argmin C + λ/2 ‖θ‖² for every λ, (H + λI)⁻¹ g: h / (h + λ) of the way.
 
-    With λ = 1 / ηt that is never more than a fifth of the way behind descent.
+    With λ = 1 / ηt that is ηht / (1 + ηht), behind the 1 − (1 − ηh)ᵗ of descent by at most 0.204 of the way where ηh is
+    small, 0.227 at ηh = 0.2, the largest here, and 0.5 at ηh = 1.
     """
     return np.linalg.solve(H + penalties[:, None, None] * np.eye(len(g)), g[:, None])[..., 0]
 
@@ -190,8 +192,8 @@ def lesson(run: Run) -> None:
             draw_epochs,
             *np.moveaxis(curves, 2, 0),
             stopping,
-            caption="Shaded: from the best epoch to the one where patience ends. The loss of digits not learned from "
-            "rises again, but not because more are read wrongly: the network becomes surer of its mistakes.",
+            caption="Log loss and accuracy by epoch, on the digits learned from, on those asked when to stop, and on "
+            "others. Shaded: from the best epoch to the one where patience ends.",
         )
     times, stopped, penalised, errors = as_ridge(run)
     for name, values in errors.items():
@@ -203,10 +205,17 @@ def lesson(run: Run) -> None:
         stopped,
         penalised,
         errors,
-        caption="Forty diabetes patients. A weight that descent has reached after t steps (solid) is near the one that "
-        "ridge takes with λ = 1 / ηt (dashed), and the errors of both fall, and rise again, alike.",
+        caption=f"{PATIENTS} diabetes patients. Left: ten weights after t steps of descent (solid) and of ridge with "
+        "λ = 1 / ηt (dashed). Right: the errors of both on held-out patients.",
     )
-    run.note(
-        f"Stopping after epoch {stopping.best} saved {epochs - len(stopping.losses)} of {epochs} epochs. What it costs "
-        "are the digits that are asked: to learn from them, too, is worth more than to know when to stop."
+    run.note(f"Stopping after epoch {stopping.best} saved {epochs - len(stopping.losses)} of {epochs} epochs.")
+    run.claim(
+        "Early stopping costs the digits that it asks: a network that learns from these, too, and to the end, is more "
+        "accurate.",
+        beats("all digits, to the end", "early stopping"),
+    )
+    run.claim(
+        "Early stopping makes the network less overconfident: its log loss is smaller than that of the same digits "
+        "learned to the end.",
+        beats("early stopping", "to the end", "log loss"),
     )

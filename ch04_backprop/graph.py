@@ -124,6 +124,6 @@ def lesson(run: Run) -> None:
         seconds.append(time.perf_counter() - start)
     run.fact(f"{LONG:,} products in a row, there and back, our seconds over PyTorch's", seconds[0] / seconds[1])
     run.note(
-        "A graph that is walked by a list, not by recursion, may be as deep as memory allows. One number at a time "
-        f"our engine takes {seconds[0] / seconds[1]:.1f} times as long as PyTorch; on arrays it keeps up."
+        "Because backward walks a list and does not call itself, a graph may be as deep as memory allows. On a chain "
+        f"of products of single numbers our engine takes {seconds[0] / seconds[1]:.1f} times as long as PyTorch."
     )

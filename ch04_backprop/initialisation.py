@@ -25,9 +25,11 @@ from ch04_backprop.output_units import SoftmaxCrossEntropy
 from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
 from ch04_backprop.vanishing import Deviation, deep_network, rms
 from common import data, plots
+from common.claims import beats
 from common.errors import LossNotFinite
 from common.results import mean_interval
 from common.run import Run
+from common.tuning import choose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,11 +106,12 @@ def draw_sizes(sizes: dict[str, dict[str, Float[np.ndarray, "depth"]]]) -> Figur
 
 
 def draw_training(losses: dict[str, list[float]], right: dict[str, list[float]]) -> Figure:
-    """Left: the loss of a network from each start, ten steps averaged. Right: accuracies and their 95 % interval."""
+    """Left: the loss of a network from each start, mean of ten steps. Right: accuracies and their 95 % interval."""
     figure, (loss, score) = plots.panels(2)
     for place, name in enumerate(STARTS):
         curve = np.convolve(losses[name] or [np.nan], np.full(10, 0.1), "valid")
-        loss.plot(curve, color=COLOURS[name], label=name if losses[name] else f"{name}: runs away")
+        label, width = name if losses[name] else f"{name}: runs away", 6 if name == "zeros" else 2
+        loss.plot(curve, color=COLOURS[name], linewidth=width, label=label)  # wide: "0.01" lies on top of "zeros"
         score.plot(right[name], np.full(len(right[name]), place), "o", color=COLOURS[name], alpha=0.5, markersize=4)
         mean = mean_interval(right[name])
         score.plot([mean.low, mean.high], [place, place], color=COLOURS[name], linewidth=5, alpha=0.4)
@@ -149,7 +152,7 @@ def lesson(run: Run) -> None:
         draw_sizes,
         sizes,
         caption="Before training: how large the numbers are that each layer hands on. Dotted: by the factor that "
-        "theory predicts for ReLU. tanh can't explode; with weights of twice He's size it saturates instead.",
+        "theory predicts for ReLU. The values of tanh stay within ±1 whatever its weights.",
     )
 
     starts = {
@@ -179,7 +182,7 @@ def lesson(run: Run) -> None:
     for name in STARTS:
         with run.method(name, kind="from scratch") as method:
             tried = method.time(lambda name=name: {rate: attempt(name, rate, 0) for rate in rates})
-            rate = max(rates, key=lambda rate, tried=tried: tried[rate][0])
+            rate = choose(rates, [tried[rate][0] for rate in rates], highest=True)
             score, losses[name], method.model = tried[rate]
             right[name] = [score, *(attempt(name, rate, number)[0] for number in range(1, repetitions))]
             method.score(test, predict=lambda images, method=method: predict(method.model, pixels(images)))
@@ -195,10 +198,12 @@ def lesson(run: Run) -> None:
         draw_training,
         losses,
         right,
-        caption=f"Ten hidden layers of ReLUs, {repetitions} networks from each start. From 0 and from 0.01 no signal "
-        "gets through, from twice He's size it explodes; from Xavier's and He's sizes they learn.",
+        caption=f"{DEPTH} hidden layers of ReLUs, {repetitions} networks from each start: the loss of the first "
+        "network (mean of ten steps) and the accuracy of all of them.",
     )
     run.note(
-        f"'Small' is a rule and not a number: of a signal of 1, ten layers hand on {sizes['ReLU']['0.01'][-1]:.0e} "
-        f"with weights of size 0.01, and {sizes['ReLU']['He'][-1]:.1f} with He's. With one hidden layer, 0.01 is fine."
+        f"Of a signal of size 1, {DEPTH} layers of ReLUs pass on {sizes['ReLU']['0.01'][-1]:.0e} with weights of size "
+        f"0.01, and {sizes['ReLU']['He'][-1]:.1f} with He's."
     )
+    for start in ("zeros", "0.01", "twice He"):
+        run.claim(f"Through ten layers He's start is better than {start}.", beats("He", start))

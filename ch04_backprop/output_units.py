@@ -22,7 +22,7 @@ from ch04_backprop.layers import Layer, Linear, Network, Sigmoid, Softmax
 from common import data, plots
 from common.errors import LossNotFinite
 from common.run import Run
-from common.tuning import tuned
+from common.tuning import choose, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -193,8 +193,8 @@ def lesson(run: Run) -> None:
     run.figure(
         "numbers",
         draw_numbers,
-        caption="One point in float32. Naive, the loss is infinite and its slope no number where they matter most, and "
-        "digits go where the unit is right. The squared error's slope dies where the unit is most wrong.",
+        caption="One point in float32. Computed naively, the log loss overflows where the unit is most wrong, its "
+        "slope becomes NaN, and digits are lost where it is right. The squared error's slope vanishes where it errs.",
     )
     tumours = data.breast_cancer(seed=run.seed).train
     x = (tumours.features - tumours.features.mean(axis=0)) / tumours.features.std(axis=0)
@@ -205,8 +205,8 @@ def lesson(run: Run) -> None:
         "recovery",
         draw_recovery,
         curves,
-        caption="A sigmoid unit was taught the opposite of the truth, and now the truth. While it is sure and wrong "
-        "the log loss pushes hardest and the squared error hardly: a hundred times the rate makes up for it.",
+        caption="A sigmoid unit has learned the opposite of every label, and now learns the labels themselves: right "
+        "answers and the length of the gradient, by step, for each loss.",
     )
 
     digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=6)
@@ -224,7 +224,7 @@ def lesson(run: Run) -> None:
 
     def chosen(cost: SquaredError | SoftmaxCrossEntropy) -> Network:
         right = [accuracy(trained(cost, rate, *fitted), *held_out) for rate in RATES]
-        return trained(cost, RATES[int(np.argmax(right))], x, labels)
+        return trained(cost, choose(RATES, right, highest=True), x, labels)
 
     softmax, squared, linear = "softmax, log loss", "softmax, squared error", "linear, squared error"
     costs = {softmax: SoftmaxCrossEntropy(), squared: OneHotSquaredError(Softmax()), linear: OneHotSquaredError()}
@@ -245,6 +245,6 @@ def lesson(run: Run) -> None:
     run.compare(softmax, squared, "log loss")
     run.floor(softmax, "accuracy", at_least=90)
     run.note(
-        f"A unit that began sure and wrong has {curves['log loss'][0][-1]:.0f} % right after {STEPS} steps with the "
-        f"log loss, {curves['squared error'][0][-1]:.0f} % with the squared error."
+        f"A unit that began confident and wrong has {curves['log loss'][0][-1]:.0f} % right after {STEPS} steps with "
+        f"the log loss, {curves['squared error'][0][-1]:.0f} % with the squared error."
     )

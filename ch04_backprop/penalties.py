@@ -24,6 +24,7 @@ from ch04_backprop.few_digits import LEARNING_RATE, Sweep, best_on_validation, f
 from ch04_backprop.layers import Network, Parameter
 from ch04_backprop.optimisers import Momentum
 from common import plots
+from common.claims import beats, level
 from common.run import Run
 
 if TYPE_CHECKING:
@@ -191,19 +192,21 @@ def lesson(run: Run) -> None:
         "weights",
         draw_weights,
         chosen,
-        caption="Left: weights of eight hidden units, red to blue. Without a penalty those of pixels that are never "
-        "inked stay the random numbers they began as; a penalty removes what no digit pays for. Right: L2 makes large "
-        "weights rare, L1 makes most of them exactly 0.",
+        caption=f"Left: weights of {UNITS} hidden units, negative red, positive blue. Without a penalty the weights of "
+        "pixels that are never inked have gradient 0 and keep their random first values; a penalty shrinks them. "
+        "Right: the histogram of all weights.",
     )
     run.figure(
         "strength",
         draw_strengths,
         paths,
         few.losses(base),
-        caption="Dotted: no penalty. The loss of training digits rises with λ, that of validation digits falls first; "
-        "red is the λ that was taken. Right: the subgradient makes weights tiny, and only the threshold makes them 0.",
+        caption="Log losses of training and validation digits by λ; dotted: no penalty; red: the λ that was chosen. "
+        "Right: the share of weights that are 0, or nearly, for both ways to L1.",
     )
-    run.note(
-        "A network that knows its digits by heart is too sure of all others, and that is what a penalty mends: its log "
-        "loss is smaller. That more digits are read rightly does not follow."
+    run.claim(
+        "A network that knows its training digits by heart is overconfident on others. The L2 penalty reduces that: "
+        "the log loss is smaller.",
+        beats("L2", "no penalty", "log loss"),
     )
+    run.claim("The accuracy with L2 is not significantly different.", level("L2", "no penalty", "accuracy"))

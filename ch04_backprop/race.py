@@ -35,7 +35,7 @@ from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle, p
 from common import data, plots
 from common.data import Images
 from common.run import Run
-from common.tuning import tuned
+from common.tuning import choose, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,8 @@ def chosen(part: Images, pixels: Pixels, seed: int, **how: Any) -> Network:
     def held_out_accuracy(hidden: str) -> float:
         return accuracy(taught(left, pixels, hidden, seed, **how), x, answers)
 
-    return taught(part, pixels, max(HIDDEN, key=held_out_accuracy), seed, **how)
+    best = choose(list(HIDDEN), [held_out_accuracy(hidden) for hidden in HIDDEN], highest=True)
+    return taught(part, pixels, best, seed, **how)
 
 
 def rows(images: UInt8[np.ndarray, "n height width"]) -> Float[np.ndarray, "n pixels"]:
@@ -108,7 +109,7 @@ def with_moved_copies(part: Images, seed: int) -> Images:
 
 
 def draw_mistakes(images: Images, said: Int[np.ndarray, "n"], count: int = 12) -> Figure:
-    """Digits that were taken for another: what was said, and what it is."""
+    """Digits that were taken for another: the predicted and the true class."""
     wrong = np.flatnonzero(said != images.labels)[:count]
     figure, axes = plots.panels(6, -(-count // 6), width=1.15, height=1.45)
     for axis in axes.flat:
@@ -148,7 +149,7 @@ def lesson(run: Run) -> None:
         draw_mistakes,
         test,
         run.methods["perceptron, moved digits"].predictions,
-        caption="Test digits that the perceptron gets wrong, though it saw moved digits: what it says, what they are.",
+        caption="Test digits that the perceptron, trained on moved digits, gets wrong: predicted and true class.",
     )
     right, moved = (
         [100 * np.mean(run.methods[name + which].predictions == test.labels) for name in ("perceptron", "RBF-SVM")]
@@ -156,5 +157,5 @@ def lesson(run: Run) -> None:
     )
     run.note(
         f"On rows of 784 numbers: network {right[0]:.1f} %, SVM {right[1]:.1f} %. With moved digits: {moved[0]:.1f}, "
-        f"{moved[1]:.1f} %. Both lack one thing: to know that pixels have neighbours. Chapter 5 builds it in."
+        f"{moved[1]:.1f} %. Neither method is told which pixels are neighbours; chapter 5's networks are."
     )

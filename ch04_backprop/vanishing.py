@@ -26,8 +26,10 @@ from ch04_backprop.optimisers import Momentum
 from ch04_backprop.output_units import SoftmaxCrossEntropy
 from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
 from common import data, plots
+from common.claims import beats
 from common.errors import LossNotFinite
 from common.run import Run
+from common.tuning import choose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +127,7 @@ def lesson(run: Run) -> None:
     for depth in (SHALLOW, DEEP):
         for name in UNITS:
             with run.method(f"{name}, {depth} hidden layers", kind="from scratch") as method:
-                rate = RATES[int(np.argmax(right[name, depth]))]
+                rate = choose(RATES, right[name, depth], highest=True)
                 network = method.model = method.time(trained, name, depth, rate, x, train.labels)
                 method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
     with run.method("logistic regression", kind="classical") as method:
@@ -144,11 +146,17 @@ def lesson(run: Run) -> None:
         sizes,
         depths,
         scores,
-        caption="Before training: thirty layers of sigmoids leave the first a δ that is smaller by many powers of ten; "
-        "weights twice as large as He's make it explode. After training, each at the rate that validation likes: deep "
-        "sigmoids learn nothing. ReLU keeps its δ, and with only so much training loses with depth all the same.",
+        caption=f"Left: the size of δ in each of {TALL} hidden layers before training, relative to the last one; "
+        "dashed: weights twice as large as He's. Right: the accuracy of trained networks by their number of hidden "
+        "layers, each at the learning rate that is best on held-out digits.",
     )
     run.note(
-        f"Through {TALL} layers of sigmoids δ shrinks to {sizes['sigmoid'][0] / sizes['sigmoid'][-1]:.0e} of itself. "
-        "What lets hundreds of layers learn are shortcuts around them (He et al. 2016): δ passes those unchanged."
+        f"From the last to the first of {TALL} layers of sigmoids the size of δ is multiplied by "
+        f"{sizes['sigmoid'][0] / sizes['sigmoid'][-1]:.0e}. Networks of hundreds of layers learn through shortcuts "
+        "around layers (He et al. 2016), which pass δ unchanged."
     )
+    for name in UNITS:
+        run.claim(
+            f"With {DEEP} hidden layers of {name} the network is less accurate than with {SHALLOW}.",
+            beats(f"{name}, {SHALLOW} hidden layers", f"{name}, {DEEP} hidden layers"),
+        )

@@ -28,10 +28,12 @@ from common import plots
 from common.data import Table
 from common.results import rms
 from common.run import Run
-from common.tuning import tuned
+from common.tuning import choose, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from common.record import LessonRecord
 
 COUNTS = [16, 32, 64, 128, 256]  # units
 STEEP = 40.0  # a sigmoid's rise takes a few 40ths of a bump's width
@@ -85,10 +87,8 @@ def tents(k: int) -> Network:
     fold, hand_on = np.array([[1.0, 1.0]]), np.array([[2.0], [-4.0]])
     layers: list[Layer] = [linear(fold, np.array([0.0, -0.5])), ReLU()]
     for _ in range(k - 1):
-        layers += [
-            linear(hand_on @ fold, np.array([0.0, -0.5])),
-            ReLU(),
-        ]  # one tent's last layer is the next one's first
+        # One tent's last layer and the next one's first are one matrix.
+        layers += [linear(hand_on @ fold, np.array([0.0, -0.5])), ReLU()]
     return Network([*layers, linear(hand_on, np.zeros(1))], SquaredError())
 
 
@@ -170,18 +170,20 @@ def draw_sawtooth() -> Figure:
     return figure
 
 
-def draw_learned(fitted: dict[str, list[Network]], misses: dict[str, list[float]]) -> Figure:
-    """Every start's network over the sawtooth, and its error on held-out points."""
+def draw_learned(record: LessonRecord, fitted: dict[str, list[Network]]) -> Figure:
+    """Every start's network over the sawtooth; and how many found all teeth: a dot per seed, a bar the mean."""
     figure, axes = plots.panels(4, width=2.9, height=2.9)
     x = np.linspace(0, 1, 500)
+    starts = len(fitted["wide"])
     for place, (name, colour) in enumerate(zip(SHAPES, plots.CYCLE, strict=False)):
         axes[place].plot(x, sawtooth(x), color=plots.GREY, linewidth=1)
         for network in fitted[name]:
             axes[place].plot(x, answers(network, x[:, None]), color=colour, alpha=0.6, linewidth=1.2)
         axes[place].set(title=name, xlabel="x", ylim=(-0.2, 1.2))
-        axes[3].plot(np.full(len(misses[name]), place), misses[name], "o", color=colour, alpha=0.6)
-    axes[3].axhline(NOISE, color=plots.GREY, linestyle=":")
-    axes[3].set(title="RMSE on held-out points", xlim=(-0.5, 2.5), ylim=(0, 0.35))
+        counts = [fact.value for fact in record.facts if fact.name == f"of {starts} starts found all teeth, {name}"]
+        axes[3].plot(np.linspace(place - 0.25, place + 0.25, len(counts)), counts, "o", color=colour, markersize=4)
+        axes[3].hlines(np.mean(counts), place - 0.35, place + 0.35, color=colour)
+    axes[3].set(title=f"Of {starts} starts found all teeth", xlim=(-0.5, 2.5), ylim=(-0.3, starts + 0.3))
     axes[3].set_xticks(range(3), ["wide", "deep", "biases 0"])
     return figure
 
@@ -195,7 +197,8 @@ def lesson(run: Run) -> None:
         "bumps",
         draw_bumps,
         errors,
-        caption="Sums of bumps, one shaded. Twice the units: half a staircase's error, a quarter of a polyline's.",
+        caption="Sums of bumps, one shaded. Right: the largest error by the number of units. In theory twice the units "
+        "halve a staircase's error and quarter a polyline's.",
     )
 
     k, deep = SHARP, tents(SHARP)
@@ -216,7 +219,7 @@ def lesson(run: Run) -> None:
         with run.method(name, kind="from scratch") as method:
             networks[name] = [method.time(trained, sizes, spread, fitted, steps, run.rng) for _ in range(starts)]
             misses[name] = [float(rms((answers(n, held_out.features) - held_out.targets) ** 2)) for n in networks[name]]
-            network = method.model = networks[name][int(np.argmin(misses[name]))]
+            network = method.model = choose(networks[name], misses[name])
             off = method.score(test, predict=lambda x, network=network: answers(network, x)) - test.targets
             method.score_items("absolute error", np.abs(off), test)
     found = {name: sum(miss < FOUND * NOISE for miss in misses[name]) for name in SHAPES}
@@ -233,13 +236,12 @@ def lesson(run: Run) -> None:
     for rival in ("deep", "wide, biases 0", *rivals):
         run.compare("wide", rival, "absolute error")
     run.floor("wide", "RMSE", at_most=0.15)
-    run.figure(
+    run.figure_over_seeds(
         "learned",
         draw_learned,
         networks,
-        misses,
-        caption="Networks of 241 weights learn a sawtooth from noisy points (dotted: the noise), five starts each. "
-        "Some deep ones stick and miss teeth. So do wide ones whose ReLUs all begin with their bend in the middle.",
+        caption=f"Networks of 241 weights learn a sawtooth from noisy points: {starts} starts each, of the first seed. "
+        "Right: how many starts found all teeth, a dot per seed, a bar for the mean.",
     )
     run.note(
         f"On paper depth is cheap: {2 * SHARP} ReLUs draw what {2**SHARP} in one layer do. But weights must be found: "

@@ -24,12 +24,14 @@ from sklearn.preprocessing import FunctionTransformer
 from ch05_cnn import pipelines
 from ch05_cnn.recipes import RECIPES, as_rows, lenet5, modern
 from common import plots
+from common.claims import beats, level, mean_of
 from common.data import Dataset
-from common.results import Interval
 from common.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from common.record import LessonRecord
 
 SIZES = (100, 1000)  # of the parts of the training images, beside all of them
 BEST, MODERN = "Fisher vectors + SVM", "small modern network"
@@ -79,25 +81,40 @@ CONTENDERS = {
 }
 
 
-def draw_accuracies(table: dict[str, dict[str, Interval]]) -> Figure:
-    """A panel a set: every method's accuracy on the test images, with its interval."""
-    figure, axes = plots.panels(len(table), width=3.6, height=3.0, sharey=True, squeeze=False)
-    for axis, (name, accuracies) in zip(axes[0], table.items(), strict=True):
-        for row, (method, accuracy) in enumerate(accuracies.items()):
-            colour = CONTENDERS[method].colour
-            axis.plot([accuracy.low, accuracy.high], [row, row], color=colour)
-            axis.plot(accuracy.value, row, "o", color=colour, markersize=6)
-        axis.set_yticks(range(len(accuracies)), accuracies)
+def draw_accuracies(record: LessonRecord, names: Sequence[str]) -> Figure:
+    """One panel per set: every method's accuracy on the test images, over all seeds, with its interval."""
+    figure, axes = plots.panels(len(names), width=3.6, height=3.0, sharey=True, squeeze=False)
+    scores = {row.method: row for row in record.scores()}
+    for axis, name in zip(axes[0], names, strict=True):
+        for place, (method, contender) in enumerate(CONTENDERS.items()):
+            row = scores[f"{name}: {method}"]
+            axis.plot([row.low, row.high], [place, place], color=contender.colour)
+            axis.plot(row.value, place, "o", color=contender.colour, markersize=6)
+        axis.set_yticks(range(len(CONTENDERS)), CONTENDERS)
         axis.set(title=name, xlabel="accuracy on test images (%)")
         axis.grid(visible=False, axis="y")
     axes[0, 0].invert_yaxis()
     return figure
 
 
-def draw_curves(curves: dict[str, dict[str, list[float]]], sizes: dict[str, list[int]]) -> Figure:
-    """A panel a set: the error by the number of training images."""
-    figure, axes = plots.panels(len(curves), width=3.7, height=3.3, squeeze=False)
-    for axis, (name, errors) in zip(axes[0], curves.items(), strict=True):
+def mean_errors(record: LessonRecord, name: str, sizes: Sequence[int]) -> dict[str, list[float]]:
+    """Test errors on a set by the number of training images, in %: means over all seeds."""
+    facts = {fact: value.value for fact, (value, _) in record.findings().items()}
+    return {
+        method: [
+            *(facts[f"{name}, {n} images: error of {method}"] for n in sizes[:-1]),
+            100 - mean_of(record, f"{name}: {method}", "accuracy"),
+        ]
+        for method in CONTENDERS
+        if method in CURVED
+    }
+
+
+def draw_curves(record: LessonRecord, sizes: dict[str, list[int]]) -> Figure:
+    """One panel per set: the error by the number of training images, over all seeds."""
+    figure, axes = plots.panels(len(sizes), width=3.7, height=3.3, squeeze=False)
+    for axis, name in zip(axes[0], sizes, strict=True):
+        errors = mean_errors(record, name, sizes[name])
         for method, values in errors.items():
             contender = CONTENDERS[method]
             line = "o-" if contender.kind == "deep" else "o--"
@@ -152,35 +169,36 @@ def learning_curves(run: Run, key: str, images: Dataset, sizes: list[int]) -> di
 
 
 def lesson(run: Run) -> None:
-    table, curves, all_sizes = {}, {}, {}
+    all_sizes = {}
     for key in run.pick(smoke=["mnist"], lecture=list(RECIPES)):
         recipe = RECIPES[key]
         images = recipe.load(run.scale)
         sizes = [*run.pick(smoke=(100,), lecture=SIZES), run.pick(smoke=300, lecture=len(images.train))]
-        curves[recipe.name], all_sizes[recipe.name] = learning_curves(run, key, images, sizes), sizes
-        rows = {row.method: row for row in run.record.rows if row.seeds == (run.seed,)}
-        table[recipe.name] = {
-            method: Interval(row.value, row.low, row.high)
-            for method in CONTENDERS
-            for row in [rows[f"{recipe.name}: {method}"]]
-        }
+        errors, all_sizes[recipe.name] = learning_curves(run, key, images, sizes), sizes
         for deep, rival in [(MODERN, BEST), (MODERN, "HOG + SVM"), ("LeNet-5", BEST)]:
             run.compare(f"{recipe.name}: {deep}", f"{recipe.name}: {rival}")
         for contender, accuracy in FLOORS[key].items():
             run.floor(f"{recipe.name}: {contender}", "accuracy", at_least=accuracy)
-        errors = curves[recipe.name]
         where = overtaken_at(sizes, errors[BEST], errors[MODERN])
         if where is None:
             run.note(f"{recipe.name}: with {sizes[-1]} images the modern network has not overtaken {BEST}.")
         else:
             run.fact(f"{recipe.name}: the modern network overtakes {BEST} at", where, "training images")
-    run.figure(
-        "accuracies", draw_accuracies, table, caption="All training images of each pack. Bars: 95 % of the test set."
+    run.figure_over_seeds(
+        "accuracies",
+        draw_accuracies,
+        list(all_sizes),
+        caption="Accuracy with all training images of each pack: means with their 95 % intervals.",
     )
-    run.figure(
+    run.figure_over_seeds(
         "curves",
         draw_curves,
-        curves,
         all_sizes,
-        caption="Test error with 100 images, with 1000, and with all. Solid: learned features; dashed: hand-crafted.",
+        caption="Test error by the number of training images, means over seeds. Solid: learned features; dashed: "
+        "hand-crafted.",
     )
+    for name in all_sizes:
+        rival = f"{name}: {BEST}"
+        run.claim(f"{name}: the modern network beats {BEST}.", beats(f"{name}: {MODERN}", rival))
+        run.claim(f"{name}: the two are not significantly different.", level(f"{name}: {MODERN}", rival))
+        run.claim(f"{name}: {BEST} beat LeNet-5.", beats(rival, f"{name}: LeNet-5"))

@@ -1,4 +1,4 @@
-"""The same few weights at every place of the image: as the lecture writes it, then a thousand times as fast.
+"""The same few weights at every place of the image: as loops, as the lecture writes it, then as matrix products.
 
 Question   What does a convolutional layer compute, what does it learn from a delta, and what does it save?
 Method     The lecture's convolutional layer, y_{i'j'f'} = b_{f'} + Σ_ijf x_{i'+i−1, j'+j−1, f} θ_{ijff'}, as loops. The
@@ -193,7 +193,7 @@ def lesson(run: Run) -> None:
         middle,
         field,
         caption="Kernels of width 3, seen from the side: each layer widens by 2 what a unit sees, or by 2, 4, 8 where "
-        "each has stride 2. Last: ∂y/∂x behind five layers of random positive 5×5 kernels; red, all that it can see.",
+        "each has stride 2. Last: ∂y/∂x after five layers of random positive 5×5 kernels; red: the receptive field.",
     )
 
     digits = data.mnist(run.scale)
@@ -217,12 +217,12 @@ def lesson(run: Run) -> None:
         draw_losses,
         *losses,
         apart,
-        caption="The same network with this file's layers and with PyTorch's. They differ by rounding. In 32 bits that "
-        "may suffice to push a unit over the edge of its ReLU, and from there on the two go their own ways.",
+        caption="The training loss of the same network with this file's layers and with PyTorch's, and how far the two "
+        "are apart, with 64 and with 32 bits a number. Where rounding pushes a ReLU's input across 0, they part.",
     )
     weights, products = (f"{costs['fully connected'][k] / costs['convolution'][k]:,.0f}" for k in (0, 1))
     run.note(
         f"Sharing saves {weights} times the weights, but only {products} times the work, for every weight is used at "
-        f"576 places. The matrix products are {ratio:,.0f} times as fast as the loops; what they compute is the same."
+        f"576 places. Per multiply-add the matrix products are {ratio:,.0f} times as fast as the loops."
     )
-    run.note(f"A unit sees {field}×{field} pixels, but half of its say comes from {half:.0f} % of them, in the middle.")
+    run.note(f"A unit sees {field}×{field} pixels; half of their influence on it comes from {half:.0f} % of them.")

@@ -1,4 +1,4 @@
-"""What does a unit in the fifth layer see? Ask it: its way up can be walked down again.
+"""What does a unit in the fifth layer respond to? Its activation is projected back, layer by layer, down to the pixels.
 
 Question   Which part of which image excites a unit most, and what in it?
 Method     Deconvolutional network, Zeiler & Fergus 2014, §2.1 (projection.py): the strongest activation of a unit
@@ -30,6 +30,7 @@ from ch05_cnn.invariance import SHIFTS, draw_invariance, measured
 from ch05_cnn.masking import activation_left, draw_masking, importances, most_excited
 from ch05_cnn.projection import guided, receptive_field, rectified, strongest, there_and_back
 from common import data
+from common.claims import beats
 from common.data import weights
 from common.features.hog import HOG
 from common.image_classifier import ImageClassifier, Pixels
@@ -45,7 +46,7 @@ Stack = Float[Tensor, "n channels side side"]
 def five_layers(channels: int, side: int) -> nn.Sequential:
     """Five stages of convolution and ReLU, poolings as Krizhevsky et al. 2012 place them, and one linear layer.
 
-    The first weights are small: what large ones have of chance would never be unlearned, and be what is seen.
+    Weights start small; the random part of large ones would survive training and dominate the pictures.
     """
     stages = []
     for number, (inputs, outputs) in enumerate(pairwise((channels, *WIDTHS)), start=1):
@@ -94,16 +95,16 @@ def draw_mobilenet(run: Run, mobilenet: nn.Module) -> None:
         "mobilenet_early",
         draw_units,
         {name: {way: found[:3] for way, found in shown[name].items()} for name in early},
-        caption="MobileNetV2, early layers; a row a unit. It has no pooling, so no switches: the deconvnet draws the "
-        "same for every image. Guided backpropagation still looks at the image.",
+        caption="MobileNetV2, early layers; one row per unit. It has no pooling, so no switches: the deconvnet draws "
+        "the same for every image. Guided backpropagation depends on the image through the ReLUs.",
     )
     run.figure(
         "mobilenet_late",
         draw_units,
         {name: {way: found[:2] for way, found in shown[name].items()} for name in late},
         width=1.4,
-        caption="Late layers; a unit sees the whole crop. Without switches the deconvnet brings down little but the "
-        "lattice of its strides; guided backpropagation traces outlines in the photo.",
+        caption="MobileNetV2, late layers, whose units see the whole crop: what the deconvnet and guided "
+        "backpropagation bring down from them.",
     )
 
 
@@ -183,30 +184,34 @@ def lesson(run: Run) -> None:
             "own",
             draw_units,
             {name: tiles(net, images, grey, most_exciting(net, images, run.rng), ways) for name, net in own.items()},
-            caption="Our network. Above what comes down from four units of each layer (a row each, three images), "
-            "below the patch that the unit sees: edges first, then stripes and corners, then the toe of a shoe.",
+            caption="Our network. Above, the projections of four units of each layer (one row each, three images); "
+            "below, the patch that the unit sees.",
         )
         run.figure(
             "covered",
             draw_masking,
             left,
-            caption="A tenth of a unit's pixels covered with grey. The projection finds pixels that matter, and the "
-            "gradient finds as good ones; gradient × input, which asks what this cover does, finds better ones.",
+            caption="What is left of a unit's activation if a tenth of its pixels is covered with grey, by layer and "
+            "by the method that chose the pixels (first seed).",
         )
         run.figure(
             "invariance",
             draw_invariance,
             by_shift,
             by_angle,
-            caption="How far features go when the picture moves; 1 is the distance to another picture. If it moves a "
-            "little, deeper layers move less; if it moves much, or turns, only the output stays behind. HOG goes "
-            "furthest.",
+            caption="The distance between the features of a picture and of the same picture, shifted or turned; 1 is "
+            "the distance to another picture.",
         )
     if mobilenet:
         draw_mobilenet(run, mobilenet)
     run.note(
-        f"Covering what the projection holds strongest leaves {left['deconvnet'][-1]:.0f} % of a unit of layer 5, "
-        f"covering what gradient × input does {left['gradient × input'][-1]:.0f} %, and chance "
-        f"{left['chance'][-1]:.0f} %. The projection is a drawing of what a unit looks for more than a map of what it "
-        f"used: led down by another image's switches the same unit gives a drawing that correlates by {agreed:.2f}."
+        "Activation of a unit of layer 5 that is left if a tenth of its pixels is covered, chosen by the projection: "
+        f"{left['deconvnet'][-1]:.0f} %, by gradient × input: {left['gradient × input'][-1]:.0f} %, by chance: "
+        f"{left['chance'][-1]:.0f} %. With the switches of another image the projection correlates by {agreed:.2f}."
+    )
+    run.claim("The projection finds pixels that matter: it beats chance.", beats("deconvnet", "chance"))
+    run.claim(
+        "Gradient × input finds pixels that matter more: the projection shows what a unit looks for, rather than which "
+        "pixels it used.",
+        beats("gradient × input", "deconvnet"),
     )

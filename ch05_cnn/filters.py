@@ -22,6 +22,7 @@ from scipy import ndimage, signal
 
 from ch05_cnn.convolution import conv2d
 from common import data, plots
+from common.claims import mean_of
 from common.run import Run
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ BOX = np.ones((5, 5)) / 25
 PREWITT_X = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 6  # where light grows by 1 a pixel, it says 1
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # and so does this one
 LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+TURNED = "kernel learned from convolved examples: largest difference from the flipped one"  # a fact
 EMBOSS = np.array([[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]]) / 4  # flipped, it is another filter
 LETTER = np.array([[1.0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]])
 
@@ -106,7 +108,7 @@ def separable_gain(image: Grey, sigma: float, radius: int) -> tuple[float, float
 
 
 def draw_by_hand(results: dict[str, Grey]) -> Figure:
-    """The photo and its filtered versions: light where the filter says much, mid-grey where it says 0."""
+    """The photo and its filtered versions: light where the output is large, mid-grey where it is 0."""
     figure, axes = plots.panels(6, 2, width=1.45, height=1.6)
     for axis, (name, image) in zip(axes.flat, results.items(), strict=True):
         signed = image.min() < -0.02 and name != "sharpened"
@@ -176,16 +178,21 @@ def lesson(run: Run) -> None:
     run.floor("one layer, by descent", "error of the edges", at_most=2)
     emboss = path[-1][3]
     flipped, upright = (float(np.abs(emboss - kernel).max()) for kernel in (EMBOSS[::-1, ::-1], EMBOSS))
-    run.fact("kernel learned from convolved examples: largest difference from the flipped one", flipped)
+    run.fact(TURNED, flipped)
     run.figure(
         "learned",
         layer.draw_learned,
         path,
-        caption="Four kernels that saw nothing but tiles of a photo and what filters made of them. Descent ends at the "
-        "filters' own numbers. The examples of the last were convolved, while the layer correlates: it learns that "
-        "kernel turned by 180°.",
+        caption="Four kernels on their way: they are learned from tiles of a photo and from what four filters made of "
+        "these. The examples of the last were made by convolution, while the layer correlates.",
     )
     run.note(
-        f"Shown what a convolution made, the layer learns the kernel turned by 180° (off by {flipped:.0e}; from the "
-        f"upright one by {upright:.2f}). That is why nobody minds that layers called convolutions do not flip."
+        f"Learned from the output of a convolution, the kernel differs by {flipped:.0e} from the convolution's kernel "
+        f"turned by 180°, and by {upright:.2f} from the upright one."
+    )
+    run.claim(
+        "Descent finds the filters' own numbers. From examples made by a convolution it finds the kernel turned by "
+        "180°; so it does not matter to a layer that learns its kernel whether it flips.",
+        lambda record: record.findings()[TURNED][0].value < 0.01,
+        lambda record: mean_of(record, "one layer, by descent", "error of the edges") < 2,
     )

@@ -25,6 +25,7 @@ from sklearn.svm import LinearSVC
 
 from ch05_cnn import pipelines
 from common import data, plots
+from common.claims import beats, level
 from common.features.sift import DenseSIFT
 from common.run import Run
 from common.tuning import tuned
@@ -125,7 +126,7 @@ def draw_lost(
     images: Digits, words: Words, patches: Patches, cells: Float[np.ndarray, "5 keypoints"], sift: DenseSIFT
 ) -> Figure:
     """Digits, what their words tell in place, shuffled within quarters, shuffled all over."""
-    titles = "the digit", "words in place", "pyramid's view", "plain bag's view"
+    titles = "the digit", "words in place", "pyramid", "plain bag"
     figure, axes = plots.panels(4, len(images), width=1.5, height=1.55)
     rng = np.random.default_rng(0)
     for row, image, own in zip(axes, images, words, strict=True):
@@ -208,8 +209,8 @@ def lesson(run: Run) -> None:
         patches,
         bag.cells_,
         sift,
-        caption="Digits redrawn from mean patches of their words. Third column: words change places within a quarter, "
-        "and the pyramid's finest histograms cannot tell. Fourth: anywhere, which a bag without pyramid cannot tell.",
+        caption="Digits redrawn from the mean patches of their words. Third column: words change places within a "
+        "quarter, which leaves the pyramid's histograms as they are. Fourth: anywhere, which leaves a plain bag's.",
     )
     run.figure(
         "telling",
@@ -225,5 +226,10 @@ def lesson(run: Run) -> None:
         f"Errors with the linear and the RBF machine: HOG {error['HOG, linear SVM']:.1f} and "
         f"{error['HOG, RBF-SVM']:.1f} %, words {error['SIFT words, linear SVM']:.1f} and "
         f"{error['SIFT words, RBF-SVM']:.1f} %, Fisher vectors {error['Fisher vectors, linear SVM']:.1f} and "
-        f"{error['Fisher vectors, RBF-SVM']:.1f} %. The better the features, the less is left for a kernel to bend."
+        f"{error['Fisher vectors, RBF-SVM']:.1f} %."
+    )
+    run.claim(
+        "The RBF kernel helps HOG. For words and Fisher vectors a linear machine is not significantly different.",
+        beats("HOG, RBF-SVM", "HOG, linear SVM"),
+        *(level(f"{feature}, RBF-SVM", f"{feature}, linear SVM") for feature in ("SIFT words", "Fisher vectors")),
     )

@@ -1,4 +1,4 @@
-"""Cover a part of the picture: if the answer changes, that part mattered.
+"""Occlusion: cover a part of the picture; if the prediction changes, that part mattered.
 
 Question   Does a network look at the thing or at its surroundings, and at the same places as a hand-crafted classifier?
 Method     Zeiler & Fergus 2014, "Occlusion Sensitivity": a grey square is moved over the picture, and for each place of
@@ -84,8 +84,9 @@ def draw_photo(
     figure, (plain, heat, classes) = plots.panels(3, width=3.3, height=3.3)
     row, column = np.unravel_index(probability.argmin(), probability.shape)
     plain.imshow(photo[::2, ::2], extent=(0, SIDE, SIDE, 0))
-    plain.add_patch(Rectangle((column * STEP, row * STEP), SQUARE, SQUARE, color=plots.GREY, alpha=0.75))
-    plain.set(title="The square that hurts most")
+    grey = weights.imagenet_grey() / 255
+    plain.add_patch(Rectangle((column * STEP, row * STEP), SQUARE, SQUARE, color=tuple(grey), linewidth=0))
+    plain.set(title="The worst place")
     ends = SQUARE / 2 - STEP / 2, SQUARE / 2 - STEP / 2 + STEP * len(probability)
     tenths = int(10 * probability.min())  # a colour for every tenth that occurs
     colours = colormaps["viridis"].resampled(10 - tenths)
@@ -144,6 +145,10 @@ def photos(run: Run) -> None:
             run.fact(
                 "probability of any house cat, lowest under a square", 100 * maps[..., cats].sum(axis=-1).min(), "%"
             )
+        best = maps.argmax(axis=-1)
+        there = int(best.ravel()[maps[..., answer].argmin()])
+        run.fact(f"class at the worst place is still that of the whole photo, {name}", float(there == answer))
+        flips = run.fact(f"places of {best.size} where the class is another one, {name}", np.sum(best != answer))
         fallen = (scores[0, answer] - scores[1:, answer]).double().numpy().reshape(masks.shape[:2])
         run.fact(
             f"correlation of the fall with the gradient's forecast, {name}",
@@ -154,11 +159,13 @@ def photos(run: Run) -> None:
             draw_photo,
             photo,
             maps[..., answer],
-            maps.argmax(axis=-1),
+            best,
             names,
             names[answer],
             caption=f"A grey square of {SQUARE} pixels on a photo of {SIDE}. In the middle the class's probability if "
-            f"the square is centred there; at worst it falls to {lowest:.0f} %. Right: what the network says then.",
+            f"the square is centred there. Left: the worst place, where it falls to {lowest:.0f} % and the most "
+            f"probable class is {names[there]}. Right: the most probable class; at {flips:.0f} of {best.size} "
+            "places it is another one.",
         )
 
 
@@ -169,7 +176,7 @@ def lesson(run: Run) -> None:
     training = Training(run.pick(smoke=1, lecture=3), learning_rate=0.004, device=run.device)
     models = {
         "LeNet-5": ImageClassifier(LeNet5, training, seed=run.seed),
-        "HOG + linear SVM": make_pipeline(HOG(pixels_per_cell=(4, 4)), LinearSVC(C=0.1)),
+        "HOG + linear SVM": make_pipeline(HOG(pixels_per_cell=(4, 4)), LinearSVC(C=0.1, random_state=run.seed)),
     }
     maps, turned, grey = {}, {}, round(float(digits.train.inputs.mean()))
     for name, model in models.items():
@@ -211,14 +218,13 @@ def lesson(run: Run) -> None:
         draw_digits,
         shown.inputs,
         drops,
-        caption=f"How far the margin falls if a black square of {DIGIT_SQUARE} pixels is centred there: red hurts, "
-        "blue helps.",
+        caption=f"How far the margin falls if a black square of {DIGIT_SQUARE} pixels is centred there: red where it "
+        "falls, blue where it rises.",
     )
     black = {name: turned[name, "black"] for name in models}
     run.note(
         f"One black square of {DIGIT_SQUARE}×{DIGIT_SQUARE} pixels in its worst place turns {black['LeNet-5']:.0f} % "
-        f"of the digits for LeNet-5 and {black['HOG + linear SVM']:.0f} % for HOG with an SVM. Their maps of what "
-        f"matters correlate by {same['HOG + linear SVM']:.2f}, about as much as LeNet-5's with the ink that is covered "
-        f"({same['the ink that is covered']:.2f}); two LeNet-5 of different seeds agree by "
-        f"{same['LeNet-5 of another seed']:.2f}."
+        f"of the digits for LeNet-5 and {black['HOG + linear SVM']:.0f} % for HOG with an SVM. LeNet-5's maps of what "
+        f"matters correlate by {same['HOG + linear SVM']:.2f} with HOG's, by {same['the ink that is covered']:.2f} "
+        f"with the ink that is covered, and by {same['LeNet-5 of another seed']:.2f} with another seed's LeNet-5."
     )

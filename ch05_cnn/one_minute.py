@@ -62,7 +62,7 @@ def draw_training(losses: list[float], epochs: int) -> Figure:
 
 
 def draw_mistakes(images: Images, said: Int[np.ndarray, "n"], count: int = 18) -> Figure:
-    """The digits that were taken for another: what was said, and what they are."""
+    """The digits that were taken for another: the predicted and the true class."""
     wrong = np.flatnonzero(said != images.labels)[:count]
     titles = [f"{said[item]}, is {images.labels[item]}" for item in wrong]
     return plots.gallery(images.images[wrong], titles)
@@ -102,12 +102,12 @@ def lesson(run: Run) -> None:
         draw_training,
         model.history_.losses,
         model.history_.epochs,
-        caption="The loss falls while the learning rate rises, and again, to its lowest, as the rate goes down to 0.",
+        caption="The loss of every step with its running mean, and the learning rate as a share of its peak.",
     )
     run.figure(
         "mistakes",
         draw_mistakes,
         test,
         said,
-        caption="All test digits that the network gets wrong (18 at most): what it says, and what the writer meant.",
+        caption="All test digits that the network gets wrong (18 at most): predicted and true class.",
     )

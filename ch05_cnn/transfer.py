@@ -30,6 +30,7 @@ from ch05_cnn import pipelines
 from ch05_cnn.borrowed import CUT, FEATURES, SMALLER, Both, Tail, activations, answers, either, enlarged, mirrored
 from ch05_cnn.recipes import RECIPES, modern
 from common import plots
+from common.claims import beats
 from common.data import Images, weights
 from common.image_classifier import ImageClassifier, LabelledImages, outputs
 from common.run import Run
@@ -37,6 +38,8 @@ from common.train import Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from common.record import LessonRecord
 
 SIFT = "SIFT words + SVM"
 PENALTY = 15.0  # logistic regression's C, times the number of images: so much do the images weigh in all
@@ -133,12 +136,18 @@ WAYS = {
 }
 
 
-def draw_curves(sizes: list[int], right: dict[str, list[float]], seconds: dict[str, list[float]]) -> Figure:
-    """Accuracy by the number of images, and by the time that learning took."""
+def draw_curves(record: LessonRecord, labels: dict[str, dict[int, str]]) -> Figure:
+    """Accuracy by the number of images, and by the time that learning took, over all seeds.
+
+    labels: the name on the scoreboard of each way with each number of images.
+    """
     figure, (left, beside) = plots.panels(2, width=4.5, height=3.5, sharey=True)
-    for name, accuracies in right.items():
+    scores = {row.method: row for row in record.scores()}
+    for name, by_size in labels.items():
+        rows, sizes = [scores[label] for label in by_size.values()], list(by_size)
+        accuracies = [row.value for row in rows]
         left.plot(sizes, accuracies, "o-", color=WAYS[name].colour, markersize=4)
-        beside.plot(seconds[name], accuracies, "o-", color=WAYS[name].colour, markersize=4, label=name)
+        beside.plot([r.fit_seconds for r in rows], accuracies, "o-", color=WAYS[name].colour, markersize=4, label=name)
     left.set(
         title="By the number of images", xlabel="training images", ylabel="accuracy on test images (%)", xscale="log"
     )
@@ -147,6 +156,11 @@ def draw_curves(sizes: list[int], right: dict[str, list[float]], seconds: dict[s
     beside.set(title="By the time to learn them", xlabel="seconds", xscale="log")
     beside.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def label_of(name: str, n: int, sizes: list[int]) -> str:
+    """A way's name on the scoreboard: with its number of images, but for the largest."""
+    return name if n == sizes[-1] else f"{name}, {n} images"
 
 
 def lesson(run: Run) -> None:
@@ -162,14 +176,14 @@ def lesson(run: Run) -> None:
         seen, seen_test = (activations(trunk, part, run.device) for part in (train, test))
         looked = (perf_counter() - start) / (len(train) + len(test))  # seconds an image
 
-    right, seconds = {}, {}
+    right: dict[str, list[float]] = {}
     for name, way in WAYS.items():
         if way.borrowed and not trained:
             continue
-        right[name], seconds[name] = [], []
+        right[name] = []
         for n in sizes:
             part = train.take(slice(0, n))
-            with run.method(name if n == sizes[-1] else f"{name}, {n} images", kind=way.kind) as method:
+            with run.method(label_of(name, n, sizes), kind=way.kind) as method:
                 if way.borrowed:
                     method.model, predict = method.time(way.teach, run, trained, part, seen[:n])
                     method.fit_seconds += 0.0 if way.teach is whole else looked * n
@@ -181,11 +195,9 @@ def lesson(run: Run) -> None:
                     method.fit(way.teach(run, n), part)
                     said = method.score(test)
                 right[name].append(100 * float(np.mean(said == test.labels)))
-                seconds[name].append(method.fit_seconds)
     for name in right:
         for n in sizes if name != "from scratch" else ():
-            label = "" if n == sizes[-1] else f", {n} images"
-            run.compare(f"{name}{label}", f"from scratch{label}")
+            run.compare(label_of(name, n, sizes), label_of("from scratch", n, sizes))
     run.floor("from scratch", "accuracy", at_least=68.0)
     if trained:
         run.compare("last blocks tuned", "frozen features")
@@ -193,11 +205,21 @@ def lesson(run: Run) -> None:
         run.floor("last blocks tuned", "accuracy", at_least=82.0)
         best = {n: max(right, key=lambda name, column=column: right[name][column]) for column, n in enumerate(sizes)}
         run.note("Best with " + ", ".join(f"{n:,} images: {name}" for n, name in best.items()) + ".")
-    run.figure(
+    labels = {name: {n: label_of(name, n, sizes) for n in sizes} for name in right}
+    run.figure_over_seeds(
         "curves",
         draw_curves,
-        sizes,
-        right,
-        seconds,
-        caption="CIFAR-10 with few images. What a million other photos taught is worth more than many of one's own.",
+        labels,
+        caption="Accuracy on CIFAR-10's test images by the number of training images, and by the seconds of training; "
+        "means over seeds.",
     )
+    if trained:
+        for n in sizes:
+            run.claim(
+                f"With {n:,} images, frozen features learned from a million other photos beat learning from scratch.",
+                beats(labels["frozen features"][n], labels["from scratch"][n]),
+            )
+        run.claim(
+            f"With {sizes[-1]:,} images it is better still to tune the last blocks.",
+            beats("last blocks tuned", "frozen features"),
+        )

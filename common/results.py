@@ -35,6 +35,11 @@ class Interval:
         return (self.high - self.low) / 2
 
 
+@dataclass(frozen=True)
+class Range(Interval):
+    """The mean of a few values with the smallest and the largest of them, where an interval would mislead."""
+
+
 def mean_interval(values: Sequence[float]) -> Interval:
     """x̄ ± t(n−1) s/√n: Student's interval for a mean, as over seeds. One value has no interval."""
     from scipy import stats
@@ -44,6 +49,17 @@ def mean_interval(values: Sequence[float]) -> Interval:
         return Interval(float(x[0]))
     half = stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 1) * stats.sem(x)
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
+
+
+def mean_or_range(values: Sequence[float]) -> Interval:
+    """mean_interval; but the Range of two or three values, none negative, whose interval would reach below 0.
+
+    Times, counts and distances can scatter over a factor of ten; Student's interval for two of them then says ± 1000 %.
+    """
+    interval = mean_interval(values)
+    if 1 < len(values) <= 3 and interval.low < 0 <= min(values):
+        return Range(interval.value, float(min(values)), float(max(values)))
+    return interval
 
 
 def rms(squared_errors: Float[np.ndarray, "*shape"], axis: int = -1) -> Float[np.ndarray, "*rest"] | float:

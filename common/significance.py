@@ -43,7 +43,7 @@ def paired_bootstrap(
     a, b: a number per item, from each of two methods. statistic: reduces them along axis=; the mean by default.
     """
 
-    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | float:
+    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | np.floating | float:
         return statistic(first, axis=axis) - statistic(second, axis=axis)
 
     draws = resampled(difference, (a, b), seed)
@@ -64,7 +64,7 @@ def grouped_test(
     """
     from scipy import stats
 
-    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | float:
+    def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | np.floating | float:
         return statistic(first, axis=axis) - statistic(second, axis=axis)
 
     found, freedom = grouped_interval(difference, a, b, groups=groups), np.unique(groups).size - 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.paired import Comparison
-from common.results import Interval, Row
+from common.results import Interval, Range, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,8 +49,10 @@ def _digits(value: float, spread: float) -> str:
 
 
 def plus_minus(interval: Interval) -> str:
-    """mean ± half-width, or the bare value where there is no interval."""
+    """mean ± half-width, or the bare value where there is no interval; of a Range mean (smallest to largest)."""
     half = interval.half_width
+    if isinstance(interval, Range) and half > 0:
+        return f"{number(interval.value, half)} ({number(interval.low, half)} to {number(interval.high, half)})"
     if math.isnan(half) or half <= 1e-5 * abs(interval.value):
         return number(interval.value)
     if interval.value and not 1e-3 <= abs(interval.value) < 1e6:
