@@ -1,11 +1,11 @@
-"""Mileage falls with power along a curve, not a line. A linear model draws it, if x is first passed through functions.
+"""Basis functions: a linear model fits a curve if x is first passed through functions.
 
 Question   Can least squares fit a curve, and how many functions of x should it be given?
 Method     f(x) = φ(x)ᵀθ (Bishop 2006, §3.1): a cubic, any degree; Gaussian bumps; hinges that make a piecewise line.
            It bends in x and stays linear in theta, so the normal equations of the lessons before solve it unchanged.
 Rival      k nearest neighbours and a regression tree, which draw curves without any formula.
-Differs    The lecture's cubic is in x itself. Here x runs over [−1, 1] first, for its powers are ill-conditioned;
-           a car stronger than any fitted counts as the strongest one: outside its data, a polynomial knows nothing.
+Differs    The lecture's cubic is in x itself. Here x is first scaled to [−1, 1], because its powers are
+           ill-conditioned; inputs beyond the training range are clipped to it: a polynomial must not extrapolate.
 Costs      2 s on two cores.
 """
 
@@ -26,18 +26,19 @@ from sklearn.tree import DecisionTreeRegressor
 from ch01_regression.design_matrix import LinearRegression
 from ch01_regression.rivals import NEIGHBOURS
 from common import data, plots
+from common.claims import beats
 from common.data import Table
 from common.run import Run
-from common.tuning import folds, tuned
+from common.tuning import choose, folds, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Basis = Callable[[Float[np.ndarray, "n"], int], Float[np.ndarray, "n functions"]]
-WHISPER = 1e-12  # λ that decides what the points leave open, and nothing else
-FEW = 40  # training cars: with all 294, even degree 12 does no harm
+WHISPER = 1e-12  # a λ so small that it decides only what the points leave undetermined
+FEW = 40  # training cars: the fewer there are, the more a flexible curve follows single cars
 DEGREES, BUMPS, KNOTS = range(1, 16), range(2, 11), range(11)
-SHOWN = {1: "too stiff", 3: "about right", 12: "too loose"}
+SHOWN = (1, 3, 12)  # degrees
 
 
 def polynomial(x: Float[np.ndarray, "n"], degree: int) -> Float[np.ndarray, "n {degree}+1"]:
@@ -66,7 +67,7 @@ def piecewise(x: Float[np.ndarray, "n"], knots: int) -> Float[np.ndarray, "n {kn
 def curve(basis: Basis, size: int) -> Pipeline:
     """Least squares on the basis functions of one input, which is scaled to [−1, 1] over the training data.
 
-    The constant is left to the plane's theta_0. Where no point lies between two knots, a whisper of ridge decides.
+    The constant is left to the plane's theta_0. Where no point lies between two knots, the ridge of WHISPER decides.
     """
     functions = FunctionTransformer(lambda x: basis(x[:, 0], size)[:, 1:])
     scale, plane = MinMaxScaler((-1, 1), clip=True), LinearRegression(ridge=WHISPER)
@@ -85,7 +86,7 @@ def errors_by_size(basis: Basis, sizes: range, train: Table, run: Run) -> Float[
 
 
 def draw_curves(train: Table, models: dict[str, BaseEstimator]) -> Figure:
-    """The training points and each model's curve, a panel a model."""
+    """The training points and each model's curve, one panel per model."""
     figure, axes = plots.panels(len(models), width=3.6, height=3.2, sharex=True, sharey=True)
     x = np.linspace(train.features.min(), train.features.max(), 400)
     for axis, (name, model) in zip(axes, models.items(), strict=True):
@@ -97,7 +98,7 @@ def draw_curves(train: Table, models: dict[str, BaseEstimator]) -> Figure:
 
 
 def draw_errors(sizes: range, few: Float[np.ndarray, "sizes 2"], all_cars: Float[np.ndarray, "sizes 2"]) -> Figure:
-    """Training error only falls; the error on points left out falls, then rises, unless points are plenty."""
+    """RMSE against the degree: on the points fitted, and on points left out."""
     figure, axis = plots.panels(width=6.4, height=3.6)
     axis.plot(sizes, few[:, 0], "o-", markersize=4, color=plots.BLUE, label=f"{FEW} cars, those fitted")
     axis.plot(sizes, few[:, 1], "o-", markersize=4, color=plots.ORANGE, label=f"{FEW} cars, those left out")
@@ -117,14 +118,14 @@ def lesson(run: Run) -> None:
         with run.method(name, kind="from scratch") as method:
             method.fit(curve(basis, size), train)
             method.score(test)
-    # A size is chosen by cross-validation on the training cars; the test cars are looked at once, to score.
+    # A size is chosen by cross-validation on the training cars; the test cars are used once, to score.
     bases = {"polynomial": (polynomial, DEGREES), "Gaussian bumps": (gaussian, BUMPS), "knots": (piecewise, KNOTS)}
     errors, degrees = {}, DEGREES[:: run.pick(smoke=4, lecture=1)]
     for name, (basis, every_size) in bases.items():
         sizes = every_size[:: run.pick(smoke=4, lecture=1)]
         with run.method(f"{name}, size chosen", kind="from scratch") as method:
             errors[name] = method.time(errors_by_size, basis, sizes, train, run)
-            best = sizes[int(errors[name][:, 1].argmin())]
+            best = choose(sizes, errors[name][:, 1])
             method.fit(curve(basis, best), train)
             method.score(test)
         run.fact(f"{name}, size chosen", best)
@@ -147,9 +148,9 @@ def lesson(run: Run) -> None:
         "curves",
         draw_curves,
         train,
-        {f"Degree {d}: {what}": curve(polynomial, d).fit(train.features, train.targets) for d, what in SHOWN.items()},
-        caption=f"The same least squares on the same {FEW} cars, with 2, 4 and 13 functions of x: the first curve "
-        "cannot bend, the second bends, the third bends after single cars.",
+        {f"Degree {d}": curve(polynomial, d).fit(train.features, train.targets) for d in SHOWN},
+        caption=f"Least squares on the same {FEW} cars (dots) with polynomials of three degrees: degree d has d + 1 "
+        "functions of x. A line cannot bend; the more functions, the more often the curve can.",
     )
     run.figure(
         "errors",
@@ -157,6 +158,12 @@ def lesson(run: Run) -> None:
         degrees,
         errors["polynomial"],
         errors_by_size(polynomial, degrees, every, run) if run.first else errors["polynomial"],
-        caption="The points fitted cannot tell when to stop: more functions always fit them better. Points left out "
-        "can. And the more cars there are, the less harm a function too many does.",
+        caption="Cross-validated RMSE, on a logarithmic axis, against the degree. On the points fitted (blue) it can "
+        "only fall as functions are added, so the points fitted cannot tell when to stop; that takes points left out "
+        f"(orange: of {FEW} cars, green: of all training cars).",
+    )
+    run.claim(
+        f"With {FEW} cars a line bends too little and 20 knots bend too much: the cubic has a lower error than either.",
+        beats("cubic", "line"),
+        beats("cubic", "20 knots"),
     )

@@ -1,4 +1,4 @@
-"""Three solvers gave one plane. Then the columns nearly repeat each other, and they part.
+"""Three solvers gave one plane. When columns nearly repeat each other, they no longer do.
 
 Question   When does it matter how the normal equations are solved, and what does the careful way cost?
 Method     Designs whose condition number is set by hand, from 1 to 10¹³, with weights that are known.
@@ -60,7 +60,7 @@ def errors_by_condition(conditions: Float[np.ndarray, "k"], rng: np.random.Gener
 
 
 def seconds_by_width(n: int, widths: Sequence[int], rng: np.random.Generator) -> Curves:
-    """Seconds to fit n points with so many columns: the best of three, for noise only ever adds."""
+    """Seconds to fit n points with each number of columns: the best of three, because noise can only add time."""
     seconds: Curves = {name: [] for name in MARKERS}
     for m in widths:
         X, y = rng.normal(size=(n, m)), rng.normal(size=n)
@@ -77,7 +77,7 @@ def seconds_by_width(n: int, widths: Sequence[int], rng: np.random.Generator) ->
 def draw_solvers(
     conditions: Float[np.ndarray, "k"], errors: Curves, widths: Sequence[int], seconds: Curves, n: int
 ) -> Figure:
-    """What is lost as the condition grows, and what each solver costs as columns are added."""
+    """The error of each solver against the condition number, and its time against the number of columns."""
     figure, (lost, cost) = plots.panels(2)
     for name, marker in MARKERS.items():
         lost.loglog(conditions, errors[name], marker=marker, markersize=4, linewidth=1.4, label=name)
@@ -85,11 +85,9 @@ def draw_solvers(
     lost.loglog(conditions, EPSILON * conditions, color=plots.GREY, linewidth=1, linestyle=":")
     squared = EPSILON * conditions**2
     lost.loglog(conditions[squared < 1], squared[squared < 1], color=plots.GREY, linewidth=1, linestyle="--")
-    lost.set(
-        title="What is lost", xlabel="condition number of X", ylabel=r"relative error of $\theta$", ylim=(1e-17, 1e2)
-    )
+    lost.set(title="Error", xlabel="condition number of X", ylabel=r"relative error of $\theta$", ylim=(1e-17, 1e2))
     lost.legend(loc="upper left")
-    cost.set(title=f"What it costs, {n:,} points", xlabel="columns of X", ylabel="milliseconds")
+    cost.set(title=f"Time for {n:,} points", xlabel="columns of X", ylabel="milliseconds")
     cost.set_xticks(widths, [str(m) for m in widths])
     cost.minorticks_off()
     return figure
@@ -114,9 +112,10 @@ def lesson(run: Run) -> None:
 
     power = data.auto_mpg(seed=run.seed).train.select("horsepower").features[:, 0]
     scaled = (power - power.mean()) / np.ptp(power)
+    conditions_of = {}
     for name, x in {"horsepower": power, "horsepower, scaled": scaled}.items():
         for degree in (2, 4):
-            condition = float(np.linalg.cond(x[:, None] ** np.arange(degree + 1)))
+            condition = conditions_of[name] = float(np.linalg.cond(x[:, None] ** np.arange(degree + 1)))
             run.fact(f"log₁₀ of the condition number, powers 0 to {degree} of {name}", np.log10(condition))
     run.figure(
         "solvers",
@@ -126,7 +125,12 @@ def lesson(run: Run) -> None:
         widths,
         seconds,
         points,
-        caption="Left: Cholesky works with the condition number squared, so it loses digits twice as fast (dashed: "
-        "ε·cond²; dotted: ε·cond) and refuses before 10⁷, where three are left. Right: what safety costs.",
+        caption="Left: relative error of the weights against the condition number, on logarithmic axes. The theory is "
+        "ε·cond for QR and SVD (dotted) and ε·cond² for Cholesky (dashed), which works with the square of the "
+        "condition number; a curve ends where its solver refuses. Right: milliseconds to fit, against the number of "
+        "columns.",
     )
-    run.note("Powers of an unscaled input are such columns. Scale the input first, and any solver will do.")
+    run.note(
+        f"Powers 0 to {degree} of horsepower have the condition number {conditions_of['horsepower']:.0e}, those of "
+        f"horsepower scaled to size 1 {conditions_of['horsepower, scaled']:.0f}."
+    )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BLOCK = 2048  # points
 EPSILON = np.finfo(np.float64).eps
+AGREEMENT = "digits in which all solvers agree with scikit-learn"
 WORST = 3e6  # condition of columns of length 1 up to which Cholesky keeps two or three digits: ε cond² = 0.002
 
 
@@ -42,10 +43,10 @@ def design_matrix(features: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m+
 def solve_cholesky(
     X: Float[np.ndarray, "n m"], mean: Float[np.ndarray, "m"], y: Float[np.ndarray, "n"], ridge: float
 ) -> Float[np.ndarray, "m"]:
-    """∂C/∂θ = 0 gives the normal equations (XᵀX + λI) θ = Xᵀy, and XᵀX = LLᵀ solves them. Fast, and a stream will do:
+    """∂C/∂θ = 0 gives the normal equations (XᵀX + λI) θ = Xᵀy, and XᵀX = LLᵀ solves them.
 
-    the points enter only in sums, taken here a block at a time. But cond(XᵀX) = cond(X)². Raises LinAlgError where a
-    column is, to the precision that is left, a combination of those before it.
+    Fast, and the data can be read in blocks, because the points enter only through sums. But cond(XᵀX) = cond(X)².
+    Raises LinAlgError where a column is, to the precision that is left, a combination of those before it.
     """
     gram, moment = ridge * np.eye(X.shape[1]), np.zeros(X.shape[1])
     for start in range(0, len(X), BLOCK):
@@ -83,9 +84,9 @@ def solve_qr(
 def solve_svd(
     X: Float[np.ndarray, "n m"], mean: Float[np.ndarray, "m"], y: Float[np.ndarray, "n"], ridge: float
 ) -> Float[np.ndarray, "m"]:
-    """X = U diag(s) Vᵀ gives θ = V diag(s / (s² + λ)) Uᵀy. The dearest of the three, and it never fails:
+    """X = U diag(s) Vᵀ gives θ = V diag(s / (s² + λ)) Uᵀy. It takes the most operations of the three and never fails.
 
-    a direction with s = 0, to working precision, gets weight 0. Of all best θ that is the shortest; it warns then.
+    A direction with s = 0, to working precision, gets weight 0, with a warning. Of all best θ that is the shortest.
     """
     centred = X - mean
     constant = np.abs(centred).max(axis=0) <= len(X) * EPSILON * np.abs(mean)  # but for the rounding of the mean
@@ -177,7 +178,7 @@ def lesson(run: Run) -> None:
 
     weights = {solver: run.methods[f"plane, {solver}"].model.coef_ for solver in SOLVE}
     gap = max(relative_gap(w, reference.coef_) for w in weights.values())
-    run.fact("digits in which all solvers agree with scikit-learn", -np.log10(gap))
+    run.fact(AGREEMENT, -np.log10(gap))
     X = design_matrix(train.features)
     by_hand = np.linalg.solve(X.T @ X, X.T @ train.targets)  # as the lecture writes it, column of ones and all
     run.fact(
@@ -192,10 +193,13 @@ def lesson(run: Run) -> None:
         draw_weights,
         weights["qr"] * train.features.std(axis=0),
         train.names,
-        caption="What one standard deviation more of each measurement adds to the predicted progression of diabetes. "
-        "s1 and s2 get large weights of opposite sign: they rise and fall together, so that their sum is well "
-        "determined and each alone is not.",
+        caption="What one standard deviation more of each measurement adds to the predicted progression of diabetes: "
+        "blue bars raise it, orange bars lower it. Where two measurements rise and fall together, their joint effect "
+        "is well determined and the weight of each alone is not.",
     )
-    run.note(
-        "Three solvers, one plane. On ten decent columns the choice does not matter; the next lesson makes it matter."
+    together = np.corrcoef(train.select("s1", "s2").features.T)[0, 1]
+    run.note(f"The correlation of s1 and s2 is {together:.2f}. The weights agree in {-np.log10(gap):.1f} digits.")
+    run.claim(
+        "Three solvers, one plane: on these columns the choice of solver does not matter; in the next lesson it does.",
+        lambda record: record.findings()[AGREEMENT][0].value > 6,
     )

@@ -2,7 +2,7 @@
 
 Question   What does "best line" mean, and where in the plane of (theta_0, theta_1) does it lie?
 Method     Least squares: C(θ₀, θ₁) = Σ (y⁽ⁱ⁾ − θ₀ − θ₁ x⁽ⁱ⁾)², minimised in closed form (Legendre 1805; Gauss 1809).
-Rival      The mean, which looks at no input, and k nearest neighbours, which assumes no line.
+Rival      The mean, which uses no input, and k nearest neighbours, which assume no line.
 Differs    The lecture sums the squares; the scoreboard shows √(sum / N), the RMSE, for it has the unit of y.
 Costs      3 s on two cores, mostly to import the libraries and to draw.
 """
@@ -63,7 +63,7 @@ def draw_squares(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], lines: di
     for axis, (name, theta) in zip(axes, lines.items(), strict=True):
         squares(axis, x, y, theta)
         total = float(cost(np.array(theta[0]), np.array(theta[1]), x, y))
-        axis.set(title=f"{name}: C = {total:,.0f}", xlabel="weight (1000 lb)")
+        axis.set(title=f"{name}: C = {total:,.0f}", xlabel=f"weight ({POUNDS:g} lb)")
     axes[0].set_ylabel("miles per gallon")
     return figure
 
@@ -103,7 +103,9 @@ def draw_cost(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], theta: tuple
     flat.annotate(
         f"({theta[0]:.1f}, {theta[1]:.1f})", theta, (8, 8), textcoords="offset points", color=plots.RED, weight="bold"
     )
-    flat.set(title="C / N as contours", xlabel=r"$\theta_0$ (miles per gallon)", ylabel=r"$\theta_1$ (per 1000 lb)")
+    flat.set(
+        title="C / N as contours", xlabel=r"$\theta_0$ (miles per gallon)", ylabel=rf"$\theta_1$ (per {POUNDS:g} lb)"
+    )
     flat.grid(visible=False)
 
     solid.plot_surface(theta_0, theta_1, surface, cmap="Blues", norm="log", rcount=40, ccount=40, alpha=0.9)
@@ -133,7 +135,7 @@ def lesson(run: Run) -> None:
     run.floor("line", "RMSE", at_most=5.0)
 
     run.fact("theta_0", theta[0], "mpg")
-    run.fact("theta_1", theta[1], "mpg per 1000 lb")
+    run.fact("theta_1", theta[1], f"mpg per {POUNDS:g} lb")
     few = run.rng.choice(x.size, 24, replace=False)
     lines = {"A guess": (30.0, -3.0), "Least squares": fit_line(x[few], y[few])}
     run.figure(
@@ -142,7 +144,8 @@ def lesson(run: Run) -> None:
         x[few],
         y[few],
         lines,
-        caption="24 cars. The cost of a line is the area of all its squares; least squares makes it smallest.",
+        caption="Two lines through the same 24 cars: a guess and least squares. The side of an orange square is a "
+        "car's residual, and the cost C is the area of all squares together.",
     )
     run.figure(
         "cost",
@@ -150,9 +153,8 @@ def lesson(run: Run) -> None:
         x,
         y,
         theta,
-        caption="Every point of the plane is a line. The cost is a bowl with one lowest point; the bowl is long and "
-        "narrow because a line that starts higher can make up for it by falling faster.",
+        caption="Every point of the plane is a line, the pair of its θ₀ and θ₁; the height is its cost per car, on a "
+        "logarithmic scale, and the red dot is the least squares line. The valley lies aslant: a line that starts "
+        "higher fits nearly as well if it falls faster.",
     )
-    run.note(
-        f"1000 lb more cost {-theta[1]:.1f} miles on each gallon: mpg = {theta[0]:.1f} − {-theta[1]:.1f} · weight."
-    )
+    run.note(f"mpg = {theta[0]:.1f} + ({theta[1]:.2f}) · weight, with the weight in units of {POUNDS:g} lb.")

@@ -1,8 +1,8 @@
 """Who chooses the basis functions? A look ahead: a small neural network learns them from the same cars.
 
-Question   Polynomials, bumps and knots were picked by us. What does a network with one hidden layer pick?
+Question   We chose polynomials, bumps and knots by hand. Which functions does a network with one hidden layer learn?
 Method     f(x) = θ₀ + Σ θ_j tanh(w_j x + b_j): basis functions again, but w and b are fitted along with theta, down the
-           gradient of the squared error. Where that gradient comes from is the matter of chapter 4.
+           gradient of the squared error. Chapter 4 derives that gradient.
 Rival      The cubic of this chapter, and kernel ridge, on the same cars.
 Differs    The network is scikit-learn's, not ours, and the only one that is: later chapters build theirs.
 Costs      1 s on two cores.
@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from ch01_regression.basis import curve, polynomial
 from ch01_regression.rivals import classical_rivals
 from common import data, plots
+from common.claims import level
 from common.data import Table
 from common.run import Run
 from common.tuning import scaled
@@ -36,9 +37,9 @@ STAGES = (5, 20, STEPS)
 
 
 def small_network(steps: int, seed: int) -> TransformedTargetRegressor:
-    """One input, HIDDEN tanh units, one output, after so many steps of L-BFGS (Liu and Nocedal 1989).
+    """One input, HIDDEN tanh units, one output: this many steps of L-BFGS (Liu and Nocedal 1989).
 
-    Input and target are standardised. The seed draws the first w, b and theta.
+    Input and target are standardised. The seed draws the initial w, b and theta.
     """
     settings = {"activation": "tanh", "solver": "lbfgs", "alpha": 0.01, "random_state": seed}
     network = MLPRegressor(hidden_layer_sizes=(HIDDEN,), max_iter=steps, **settings)
@@ -46,7 +47,7 @@ def small_network(steps: int, seed: int) -> TransformedTargetRegressor:
 
 
 def fit_network(train: Table, steps: int, seed: int) -> TransformedTargetRegressor:
-    """The network after so many steps, whether or not there was more to gain."""
+    """The network after this many steps, converged or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return small_network(steps, seed).fit(train.features, train.targets)
@@ -61,6 +62,8 @@ def learned_functions(model: TransformedTargetRegressor, x: Float[np.ndarray, "n
 
 def draw_network(train: Table, stages: dict[int, TransformedTargetRegressor]) -> Figure:
     """The curve at several stages of learning; at the last, the functions that it is the sum of."""
+    from matplotlib import colormaps
+
     figure, axes = plots.panels(len(stages) + 1, width=3.0, height=3.1, sharex=True)
     x = np.linspace(train.features.min(), train.features.max(), 300)[:, None]
     for axis, (steps, model) in zip(axes, stages.items(), strict=False):
@@ -68,7 +71,8 @@ def draw_network(train: Table, stages: dict[int, TransformedTargetRegressor]) ->
         axis.plot(x, model.predict(x), color=plots.ORANGE, linewidth=2.4)
         axis.set(title=f"{steps} steps", xlabel="horsepower", ylim=(5, 50))
     axes[0].set_ylabel("miles per gallon")
-    axes[-1].plot(x, learned_functions(model, x), linewidth=1.4)
+    for j, function in enumerate(learned_functions(model, x).T):
+        axes[-1].plot(x, function, color=colormaps["viridis"](j / HIDDEN), linewidth=1.4)
     axes[-1].set(title="Its learned functions", xlabel="horsepower")
     return figure
 
@@ -83,18 +87,23 @@ def lesson(run: Run) -> None:
     with run.method("kernel ridge", kind="classical") as method:
         method.fit(classical_rivals(run)["kernel ridge"], train)
         method.score(test)
-    with run.method(network, kind="deep") as method:
+    with run.method(network, kind="network") as method:
         method.model = method.time(fit_network, train, STEPS, run.seed)
         method.score(test)
     run.compare(network, "cubic")
     run.compare(network, "kernel ridge")
     run.floor(network, "RMSE", at_most=5.2)
-    run.figure(
-        "functions",
-        draw_network,
-        train,
-        {steps: fit_network(train, steps, run.seed) for steps in STAGES},
-        caption="A network's curve is a weighted sum of basis functions, as all curves of this chapter are. What is "
-        "new: nobody chose the functions.",
+    if run.first:
+        run.figure(
+            "functions",
+            draw_network,
+            train,
+            {steps: fit_network(train, steps, run.seed) for steps in STAGES},
+            caption=f"The network's curve after {', '.join(map(str, STAGES))} steps; on the right, a colour each, the "
+            f"{HIDDEN} learned functions θⱼ tanh(wⱼx + bⱼ) that, added to a constant, are the last curve. A curve of "
+            "the other lessons is such a sum too, but of functions that were chosen by hand.",
+        )
+    run.claim(
+        "On one input the learned functions are not significantly better than the cubic's.",
+        level(network, "cubic"),
     )
-    run.note("On one input there is little to gain from learning the basis: a cubic does as well. Images differ.")

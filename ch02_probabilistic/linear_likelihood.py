@@ -1,6 +1,6 @@
 """Why squares? Give every car a Gaussian around the line, ask which line makes the cars likely, and squares come out.
 
-Question   Least squares was a choice. What does one have to believe for it to be the only choice?
+Question   Least squares was a choice. Which assumption about the noise makes it the only choice?
 Method     y⁽ⁱ⁾ = θᵀx⁽ⁱ⁾ + N(0, σ²): the log-likelihood is −N/2 log 2πσ² − C(θ) / 2σ² (Bishop 2006, Eq. 3.11), so the
            likeliest θ is that of least squares; the likeliest σ² is C(θ) / N (Eq. 3.21), which is too small on average.
 Rival      A Gaussian process (Rasmussen and Williams 2006, ch. 2), which bends; BayesianRidge is the reference.
@@ -46,7 +46,7 @@ class GaussianLinearModel(RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.mean_, y_mean = X.mean(axis=0), float(y.mean())
         centred = X - self.mean_
-        size = np.abs(centred).max(axis=0)  # columns are scaled: which of them depend on others is no matter of units
+        size = np.abs(centred).max(axis=0)  # columns are scaled, so that units do not decide which ones are dependent
         size[size <= len(X) * EPSILON * np.abs(self.mean_)] = np.inf  # a constant, but for the rounding of its mean
         R = np.linalg.qr(np.column_stack([centred / size, y - y_mean]), mode="r")
         R, z = R[:, :-1], R[:, -1]  # ‖y − Xθ‖ = ‖z − Rθ‖, with as few rows as columns
@@ -91,6 +91,8 @@ def variance_ratio(n: int, rng: np.random.Generator, draws: int) -> tuple[float,
 
 def draw_surfaces(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], model: GaussianLinearModel) -> Figure:
     """The cost and the log-likelihood of every line, side by side: one is the other upside down."""
+    from matplotlib.colors import BoundaryNorm
+
     best = (model.intercept_, float(model.coef_[0]))
     theta_0, theta_1 = np.meshgrid(best[0] + np.linspace(-12, 12, 61), best[1] + np.linspace(-4, 4, 61))
     residuals = y - theta_0[..., None] - theta_1[..., None] * x
@@ -101,10 +103,13 @@ def draw_surfaces(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], model: G
     figure, axes = plots.panels(2, sharey=True)
     for axis, surface, levels, colours, title in (
         (axes[0], cost, heights, "Blues", r"Cost $C(\theta)$: a valley"),
-        (axes[1], logs, log_heights[::-1], "Oranges_r", "Log-likelihood: a hill"),
+        (axes[1], logs, log_heights[::-1], "Oranges", "Log-likelihood: a hill"),
     ):
-        axis.contourf(theta_0, theta_1, surface, levels=levels, cmap=colours, extend="both", alpha=0.6)
-        lines = axis.contour(theta_0, theta_1, surface, levels=levels[1:-1], colors=plots.INK, linewidths=0.6)
+        norm = BoundaryNorm(levels, 256, extend="both")  # as many shades between any two levels
+        axis.contourf(theta_0, theta_1, surface, levels=levels, cmap=colours, norm=norm, extend="both", alpha=0.6)
+        lines = axis.contour(
+            theta_0, theta_1, surface, levels=levels[1:-1], colors=plots.INK, linewidths=0.6, linestyles="-"
+        )
         axis.clabel(lines, fontsize=7, fmt="%.0f")
         axis.plot(*best, "o", color=plots.RED, markersize=7)
         axis.set(title=title, xlabel=r"$\theta_0$ (mpg)")
@@ -151,10 +156,9 @@ def lesson(run: Run) -> None:
 
     weight = cars.train.select("weight").features / POUNDS
     line = GaussianLinearModel().fit(weight, cars.train.targets)
-    run.fact("σ around the line over weight", float(np.sqrt(line.sigma2_)), "mpg")
-    run.fact(
-        "log-likelihood of that line", gaussian_log_likelihood(cars.train.targets, line.predict(weight), line.sigma2_)
-    )
+    sigma = run.fact("σ around the line over weight", float(np.sqrt(line.sigma2_)), "mpg")
+    height = gaussian_log_likelihood(cars.train.targets, line.predict(weight), line.sigma2_)
+    run.fact("log-likelihood of that line", height)
     sizes = [3, 5, 10, 20, 50, 100]
     ratios = [variance_ratio(n, run.rng, run.pick(smoke=500, lecture=5000)) for n in sizes]
     run.fact("most likely σ² over true σ², 5 points", ratios[1][0])
@@ -164,17 +168,20 @@ def lesson(run: Run) -> None:
         weight[:, 0],
         cars.train.targets,
         line,
-        caption="Mileage over weight. Every line's cost, and every line's log-likelihood: the same contours, the same "
-        "optimum, one bowl upside down.",
+        caption="Mileage over weight: the cost of every line, darker where it is higher, and its log-likelihood, "
+        "darker where it is higher. The contours are the same, and so is the best line (red): one surface is the "
+        "other upside down.",
     )
     run.figure(
         "bias",
         draw_bias,
         sizes,
         ratios,
-        caption="The line bends towards its own points, so the residuals are smaller than the noise: the most likely "
-        "variance is too small by the share of parameters per point.",
+        caption="Mean estimate of the variance from many simulated lines, as a share of the true variance (grey "
+        "line). A fitted line is drawn towards its own points, so residuals are smaller than the noise, and the most "
+        "likely variance is on average (N − 2) / N of the true one (pale band).",
     )
     run.note(
-        "Least squares is maximum likelihood under Gaussian noise of one variance. The next lessons doubt each word."
+        f"The likeliest line over weight has σ = {sigma:.2f} mpg and a log-likelihood of {height:.0f} nats: the "
+        "maximum of the likelihood is the minimum of the squared error."
     )

@@ -4,7 +4,7 @@ Question   Gaussian noise is convenient. Is it also true?
 Method     The central limit theorem, by adding up small causes (Lyapunov 1901; its speed: Berry 1941); then the
            residuals of cars and patients against a normal, by Q–Q plot and Shapiro and Wilk's test (1965).
 Rival      Student's t and Laplace's distribution, fitted to the same residuals and scored on the same held-out ones.
-Differs    The lecture says "reasonably accurate in practice". Here that is measured, and holds for some data only.
+Differs    The lecture says "reasonably accurate in practice". Here that is measured, on cars and on patients.
 Costs      1.5 s on two cores.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAUSES = [1, 2, 5, 30]
+REJECTED = "Shapiro–Wilk rejects normality (1) or not (0)"
 
 
 def standardised_sums(causes: int, draws: int, rng: np.random.Generator) -> Float[np.ndarray, "draws"]:
@@ -95,9 +96,7 @@ def lesson(run: Run) -> None:
     ):
         fitted[name], held_out[name] = residuals(train, test)
         run.fact(f"{name}: skewness of residuals", float(stats.skew(fitted[name])))
-        run.fact(
-            f"{name}: Shapiro–Wilk rejects normality (1) or not (0)", float(stats.shapiro(fitted[name]).pvalue < 0.05)
-        )
+        run.fact(f"{name}: {REJECTED}", float(stats.shapiro(fitted[name]).pvalue < 0.05))
 
     for name, family, kind in (
         ("Gaussian residuals", stats.norm, "from scratch"),
@@ -116,16 +115,23 @@ def lesson(run: Run) -> None:
         draw_sums,
         run.rng,
         draws,
-        caption="One exponential cause is badly skewed. The sum of thirty is nearly a bell: errors of many small "
-        "causes should be Gaussian, whatever each cause looks like.",
+        caption="Histograms of sums of independent exponential causes, brought to mean 0 and variance 1, and the "
+        "normal density. The central limit theorem: the more causes, the nearer the sum is to normal, whatever each "
+        "one is like.",
     )
     run.figure(
         "quantiles",
         draw_quantiles,
         fitted,
-        caption="Ordered residuals of the linear model against a normal. Mileage: too many cars far above the line. "
-        "Its logarithm: nearer to normal, not there. The patients: normal, as far as the test can see.",
+        caption="Q–Q plots: the ordered residuals of the linear model against the quantiles where a normal would have "
+        "them. Normal residuals lie on the grey line; a right end above it is a tail longer than the normal's. A "
+        "small p rejects normality.",
     )
     run.note(
-        "Reasonably accurate in practice? For the patients yes, for mileage no. A Q–Q plot costs three lines: draw it."
+        "Skewness of the residuals: " + ", ".join(f"{name} {stats.skew(r):.2f}" for name, r in fitted.items()) + "."
+    )
+    run.claim(
+        "Normal residuals are a reasonable assumption for the patients, under every seed, but under none for mileage.",
+        lambda record: record.findings()[f"Mileage of cars: {REJECTED}"][0].value == 1,
+        lambda record: record.findings()[f"Diabetes of patients: {REJECTED}"][0].value == 0,
     )

@@ -1,10 +1,10 @@
-"""Five tumours, all of them benign. Would you say that malignant ones do not exist?
+"""A few tumours, all of them benign. Does it follow that malignant ones do not exist?
 
-Question   How probable is a 1 when all we have seen is a row of 0s and 1s, and what does a wrong probability cost?
+Question   How probable is a 1, given only a row of 0s and 1s, and what does a wrong probability cost?
 Method     Pr(y) = hʸ (1 − h)¹⁻ʸ, and independent tosses multiply. The product is largest at h = k / n; −log of it is
-           the log loss. Laplace (1774) says (k + 1) / (n + 2), the mean under a uniform prior.
-Rival      A fair coin, which learns nothing. For the uncertainty of k / n, Wald's interval against Wilson's (1927).
-Differs    The data calls benign 1. Here, and in the lessons that build on this one, 1 is malignant, as a doctor asks.
+           the log loss. Laplace's estimate (1774) is (k + 1) / (n + 2), the mean under a uniform prior.
+Rival      A fair coin, which uses no data. For the uncertainty of k / n, Wald's interval against Wilson's (1927).
+Differs    In the data 1 is benign. Here, and in the lessons that build on this one, 1 is malignant.
 Costs      0.6 s on two cores.
 """
 
@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64, Real
 from scipy.special import xlog1py, xlogy
 
 from common import data, plots
+from common.claims import beats
 from common.data import Table
 from common.results import wilson_interval
 from common.run import Method, Run
@@ -43,18 +44,18 @@ def likelihood(h: Number, k: Number, n: Number) -> Number:
 
 
 def log_loss(y: Number, p: Number) -> Number:
-    """−log Pr(y) = −y log p − (1 − y) log(1 − p) for each item, in nats: the surprise at y, infinite if p excluded it.
+    """−log Pr(y) = −y log p − (1 − y) log(1 − p) for each item, in nats: infinite if p excludes y.
 
-    p: the probability that was said of y = 1. y: 0 or 1; or a share of 1s or their true probability, and it is the mean
+    p: the predicted probability of y = 1. y: 0 or 1; or a share of 1s or their true probability, and it is the mean
     log loss, also called cross entropy. Raises ValueError where p or y is outside [0, 1].
     """
     if not all(np.all((np.asarray(value) >= 0) & (np.asarray(value) <= 1)) for value in (y, p)):
         raise ValueError("y and p must lie in [0, 1]")
-    return 0.0 - xlogy(y, p) - xlog1py(1 - y, -p)  # 0 log 0 = 0: no surprise at what was certain
+    return 0.0 - xlogy(y, p) - xlog1py(1 - y, -p)  # 0 log 0 = 0: what was certain costs nothing
 
 
 def entropy(p: Number) -> Number:
-    """The mean log loss of saying p where p is the truth: the floor. Whoever says anything else pays more (Gibbs)."""
+    """The mean log loss of predicting p where p is true: any other prediction has a larger one (Gibbs' inequality)."""
     return log_loss(p, p)
 
 
@@ -83,7 +84,7 @@ def outcomes(n: int, share: float) -> tuple[Int64[np.ndarray, "counts"], Float[n
 
 
 def expected_log_loss(estimate: Callable, n: int, share: float, y: Real[np.ndarray, "items"]) -> np.ndarray:
-    """Each item's log loss, (items,), under the estimate from n tosses, averaged over all that these may show."""
+    """Each item's log loss, (items,), under the estimate from n tosses, averaged over all outcomes of these."""
     k, chance = outcomes(n, share)
     return chance @ log_loss(y, np.clip(estimate(k, n), CERTAIN, 1 - CERTAIN)[:, None])
 
@@ -102,14 +103,14 @@ def coverage(interval: Callable, n: int, truths: Float[np.ndarray, "ps"]) -> Flo
 
 
 def score_probability(method: Method, part: Table, probability: Callable) -> None:
-    """Accuracy and log loss of what a method says. probability: (n, m) features -> (n,) of label 1."""
+    """Accuracy and log loss of predicted probabilities. probability: (n, m) features -> (n,) of label 1."""
     method.score(part, lambda X: (probability(X) >= 0.5).astype(np.int64))
     p = np.clip(probability(part.features), CERTAIN, 1 - CERTAIN)
     method.score_items("log loss", log_loss(part.labels, p), part, unit="nats")
 
 
 def draw_likelihood(y: Int64[np.ndarray, "n"], counts: list[int]) -> Figure:
-    """The likelihood of every coin after so many tosses, its top set to 1; and −log of it for each toss."""
+    """The likelihood of every h after so many tosses, scaled to a maximum of 1; and −log of it per toss."""
     figure, (narrow, loss) = plots.panels(2, height=3)
     h = np.linspace(0.001, 0.999, 999)
     for n, colour in zip(counts, plots.CYCLE, strict=False):
@@ -118,16 +119,14 @@ def draw_likelihood(y: Int64[np.ndarray, "n"], counts: list[int]) -> Figure:
         narrow.plot(h, np.exp(-n * excess), color=colour, label=f"{y[:n].sum()} of {n}")
         loss.plot(h, log_loss(share, h), color=colour)
         loss.plot(share, entropy(share), "o", color=colour, markersize=6)
-    narrow.set(title="Likelihood of every coin, top set to 1", xlabel="h, the probability of malignant")
-    loss.set(
-        title="−log of it for each tumour", xlabel="h, the probability of malignant", ylabel="nats", ylim=(0.4, 1.4)
-    )
+    narrow.set(title="Likelihood, scaled to a maximum of 1", xlabel="h, the probability of malignant")
+    loss.set(title="−log of it per tumour", xlabel="h, the probability of malignant", ylabel="nats", ylim=(0.4, 1.4))
     narrow.legend(title="malignant", loc="upper right")
     return figure
 
 
 def draw_log_loss(share: float, sizes: list[int], costs: dict[str, list[float]]) -> Figure:
-    """What a probability costs when the truth comes out; and what estimates cost, by how many tumours they saw."""
+    """The log loss against the predicted probability; and that of estimates, against how many tumours they use."""
     figure, (surprise, learning) = plots.panels(2)
     p = np.linspace(0.002, 0.998, 499)
     surprise.plot(p, log_loss(1, p), color=plots.RED, label="it was malignant")
@@ -148,7 +147,7 @@ def draw_log_loss(share: float, sizes: list[int], costs: dict[str, list[float]])
 
 
 def draw_coverage(p: Float[np.ndarray, "ps"], covered: dict[str, Float[np.ndarray, "ps"]], n: int) -> Figure:
-    """How often intervals that promise 95 % keep the promise."""
+    """How often 95 % intervals contain the true p."""
     figure, axis = plots.panels(width=6.4, height=3)
     axis.axhline(95, color=plots.GREY, linewidth=1)
     for (name, share), colour in zip(covered.items(), (plots.ORANGE, plots.BLUE), strict=True):
@@ -176,7 +175,9 @@ def lesson(run: Run) -> None:
     run.floor(f"Laplace's rule, {FEW} tumours", "log loss", at_most=0.8)
 
     run.fact("share of malignant tumours, training", 100 * share, "%")
-    run.fact("entropy of the test tumours, the floor of a constant", entropy(float(test.labels.mean())), "nats")
+    run.fact(
+        "entropy of the test tumours, the least log loss of a constant", entropy(float(test.labels.mean())), "nats"
+    )
     alike = run.fact(f"chance that {FEW} tumours are all of a kind", 100 * (share**FEW + (1 - share) ** FEW), "%")
     many = np.arange(1, 2000)
     gone = many[np.argmax(likelihood(share, share * many, many) == 0)]
@@ -195,8 +196,9 @@ def lesson(run: Run) -> None:
         draw_likelihood,
         run.rng.permutation(train.labels),
         [FEW, 20, 100, all_of_them],
-        caption="Left: tumours rule coins out, and the likelihood narrows around k / n. Right: −log of it, for each "
-        "tumour, is the mean log loss. Its lowest point is the same k / n, and its height there the entropy.",
+        caption="Left: the likelihood of every h after four numbers of tumours; it narrows around k / n. Right: minus "
+        "its logarithm, per tumour, is the mean log loss. Its lowest point is the same k / n (dots), and its height "
+        "there the entropy.",
     )
     run.figure(
         "log_loss",
@@ -204,8 +206,11 @@ def lesson(run: Run) -> None:
         share,
         sizes,
         costs,
-        caption="Left: who says 0.01 and is wrong pays 4.6 nats, who says 0 pays without end; on average it is best to "
-        "say the truth. Right: samples that are all of a kind ruin k / n, though infinity counts as 36 nats here.",
+        caption="Left: the log loss of a predicted probability, if the tumour is malignant (red), if it is benign "
+        "(blue), and on average (dashed), which is least at the true share (dot). A wrong prediction of 0.01 costs "
+        f"{log_loss(1, 0.01):.1f} nats, one of 0 is infinite. Right: the expected log loss of each estimate against "
+        "the number of tumours that it uses; dotted, the entropy. A sample that is all of a kind makes k / n predict "
+        f"0 or 1, and a wrong one of these counts as {-np.log(CERTAIN):.0f} nats here.",
     )
     run.figure(
         "coverage",
@@ -213,7 +218,12 @@ def lesson(run: Run) -> None:
         p,
         covered,
         tosses,
-        caption="Near 0 and 1 the tosses are often all alike, and then Wald's interval is a point. Wilson's is the one "
-        "that this course's scoreboards give with an accuracy.",
+        caption=f"How often a 95 % interval from {tosses} tosses contains the true p, against p; the grey line is 95 "
+        "%. Near 0 and 1 the tosses are often all alike, and then Wald's interval is a point. This course's tables "
+        "give Wilson's with an accuracy.",
     )
     run.note(f"In {alike:.0f} % of samples of {FEW} tumours all are of a kind, and k / n excludes the other kind.")
+    run.claim(
+        f"After {FEW} tumours Laplace's rule has a lower log loss than k / n.",
+        beats(f"Laplace's rule, {FEW} tumours", f"k / n, {FEW} tumours"),
+    )

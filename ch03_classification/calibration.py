@@ -1,8 +1,8 @@
-"""A forecaster who says 80 % should be right four times in five. Which of our methods keep their word?
+"""Calibration: of the predictions with a confidence of 80 %, four in five should be right. For which methods are they?
 
-Question   Do the probabilities that classifiers give mean what they say, and can it be mended afterwards?
+Question   How well are the probabilities of classifiers calibrated, and can they be corrected afterwards?
 Method     Reliability diagrams; their mean gap, the expected calibration error (Naeini et al. 2015); the Brier score as
-           reliability − resolution + uncertainty (Murphy 1973). The mend: one temperature for all (Guo et al. 2017).
+           reliability − resolution + uncertainty (Murphy 1973). Correction: one temperature for all (Guo et al. 2017).
 Rival      Isotonic regression, class by class (Zadrozny and Elkan 2002), on the same digits held out for the purpose.
 Differs    Guo et al. tempered deep networks. These are the methods of the lesson before, on 2000 digits of 14×14
            pixels: few, so that there are mistakes to judge. Each is tuned for accuracy, as most are.
@@ -26,8 +26,10 @@ from ch03_classification.curvature import log_softmax
 from ch03_classification.rivals import classical_rivals
 from ch03_classification.softmax import LEAST, SoftmaxRegression, pixels
 from common import data, plots
+from common.claims import beats
 from common.data import Images, Table
-from common.results import Row, wilson_interval
+from common.record import LessonRecord
+from common.results import wilson_interval
 from common.run import Method, Run
 from common.tuning import tuned
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 BINS = 10
 FOREST = "random forest"
+TEMPERATURE = "temperature of"
 FEW = 5  # points: a bin with fewer is not drawn
 TINY = np.finfo(float).tiny  # what a probability of 0 counts as where its logarithm is taken
 
@@ -52,14 +55,15 @@ def bin_of(confidence: Confidence) -> Int[np.ndarray, "*n"]:
 def calibration_error(confidence: Confidence, right: Right, axis: int = -1) -> Float[np.ndarray, "..."] | float:
     """ECE = Σₖ nₖ/n |right in bin k − confidence there| = Σₖ |Σ (right − confidence)| / n over the points of bin k.
 
-    In [0, 1]. Never 0 for a finite sample: chance alone makes gaps, and all of them count as positive.
+    In [0, 1]. Even calibrated predictions have an ECE above 0 on a finite sample, except where each is sure to be right
+    or sure to be wrong: chance alone makes gaps between share and confidence, and all of them count as positive.
     """
     bins, gap = bin_of(confidence), right - confidence
     return sum(np.abs(np.where(bins == k, gap, 0.0).mean(axis=axis)) for k in range(BINS))
 
 
 def honest_error(confidence: Float[np.ndarray, "n"], draws: int, rng: np.random.Generator) -> float:
-    """The mean ECE of a forecaster with these confidences whose word is true: what chance alone makes of it."""
+    """The mean ECE of calibrated predictions with these confidences: the part of an ECE that is chance alone."""
     right = rng.random((draws, len(confidence))) < confidence
     return float(calibration_error(np.broadcast_to(confidence, right.shape), right).mean())
 
@@ -72,18 +76,18 @@ def murphy(confidence: Float[np.ndarray, "n"], right: Bool[np.ndarray, "n"]) -> 
     """
     bins = bin_of(confidence)
     count = np.bincount(bins, minlength=BINS)
-    said, was = (np.bincount(bins, v, BINS) / np.maximum(count, 1) for v in (confidence, right))
+    forecast, was = (np.bincount(bins, v, BINS) / np.maximum(count, 1) for v in (confidence, right))
     share, overall = count / len(bins), right.mean()
-    return float(share @ (said - was) ** 2), float(share @ (was - overall) ** 2), float(overall * (1 - overall))
+    return float(share @ (forecast - was) ** 2), float(share @ (was - overall) ** 2), float(overall * (1 - overall))
 
 
 def temper(P: Probabilities, temperature: float) -> Probabilities:
-    """P^(1/T), scaled to sum to 1: above 1 all are less sure, below 1 more; the order of the classes stays."""
+    """P^(1/T), scaled to sum to 1: T > 1 lowers every confidence, T < 1 raises it; the order of the classes stays."""
     return np.exp(log_softmax(np.log(np.maximum(P, TINY)) / temperature))
 
 
 def fit_temperature(P: Probabilities, labels: Int[np.ndarray, "n"]) -> float:
-    """The T of least log loss on points held out. The loss is convex in 1/T: there is one."""
+    """The T of least log loss on points held out. The loss is convex in 1/T, so there is one minimum."""
     logs = np.log(np.maximum(P, TINY))
 
     def loss(log_t: float) -> float:
@@ -100,7 +104,7 @@ def half_size(part: Images) -> Images:
 
 
 def judge(method: Method, part: Table, probabilities: Callable) -> Probabilities:
-    """Accuracy, log loss, Brier score and ECE of the probabilities that a method gives. Returns them."""
+    """Accuracy, log loss, Brier score and ECE of a method's probabilities. Returns the probabilities."""
     found = {}
 
     def predict(X: Float[np.ndarray, "n m"]) -> Int[np.ndarray, "n"]:
@@ -115,13 +119,14 @@ def judge(method: Method, part: Table, probabilities: Callable) -> Probabilities
     return found["P"]
 
 
-def draw_reliability(part: Table, said: dict[str, Probabilities], mended: dict[str, Probabilities]) -> Figure:
-    """Above: how many were right of those said to be so sure, with 95 % intervals. Below: how sure, how often."""
-    figure, axes = plots.panels(len(said), 2, width=1.9, height=1.75, sharex=True, sharey="row")
+def draw_reliability(part: Table, predicted: dict[str, Probabilities], tempered: dict[str, Probabilities]) -> Figure:
+    """Above: the share right per bin of the confidence, with 95 % intervals. Below: the bins' counts."""
+    figure, axes = plots.panels(len(predicted), 2, width=1.9, height=1.75, sharex=True, sharey="row")
     edges = np.linspace(0, 1, BINS + 1)
-    for (above, below), name in zip(axes.T, said, strict=True):
+    for (above, below), name in zip(axes.T, predicted, strict=True):
         above.plot([0, 1], [0, 1], color=plots.GREY, linewidth=1)
-        for P, colour, label in ((said[name], plots.ORANGE, "as it says"), (mended[name], plots.BLUE, "tempered")):
+        looks = (predicted[name], plots.ORANGE, "as predicted"), (tempered[name], plots.BLUE, "tempered")
+        for P, colour, label in looks:
             confidence, right = P.max(axis=1), P.argmax(axis=1) == part.labels
             bins = bin_of(confidence)
             for k in np.flatnonzero(np.bincount(bins) >= FEW):
@@ -131,20 +136,23 @@ def draw_reliability(part: Table, said: dict[str, Probabilities], mended: dict[s
                 above.plot(place, found.value, "o", color=colour, markersize=4)
             below.hist(confidence, edges, color=colour, alpha=0.55, label=label)
         above.set(title=name, ylim=(0, 1.02))
-        below.set(xlabel="said to be right", xlim=(0, 1))
+        below.set(xlabel="confidence", xlim=(0, 1))
     axes[0, 0].set_ylabel("share right")
     axes[1, 0].set_ylabel("digits")
     axes[1, 0].legend(loc="upper left")
     return figure
 
 
-def draw_mends(rows: list[Row], part: Table, said: dict[str, Probabilities], chance: dict[int, float]) -> Figure:
-    """Log loss as said and mended; what the Brier score as said is made of; the ECE that chance alone makes."""
+def draw_corrections(
+    record: LessonRecord, part: Table, predicted: dict[str, Probabilities], chance: dict[int, float]
+) -> Figure:
+    """Log loss over all seeds, corrected or not; the parts of one seed's Brier score; the ECE by chance alone."""
     figure, (losses, parts, honest) = plots.panels(3, width=3.9, height=3)
-    loss = {row.method: row.value for row in rows if row.metric == "log loss"}
-    for mend, colour in (("", plots.ORANGE), (", tempered", plots.BLUE), (", isotonic", plots.GREEN)):
-        losses.plot([loss[name + mend] for name in said], list(said), "o", color=colour, label=mend[2:] or "as it says")
-    for name, P in said.items():
+    loss = {row.method: row.value for row in record.scores() if row.metric == "log loss"}
+    for correction, colour in (("", plots.ORANGE), (", tempered", plots.BLUE), (", isotonic", plots.GREEN)):
+        values, label = [loss[name + correction] for name in predicted], correction[2:] or "as predicted"
+        losses.plot(values, list(predicted), "o", color=colour, label=label)
+    for name, P in predicted.items():
         reliability, resolution, uncertainty = murphy(P.max(axis=1), P.argmax(axis=1) == part.labels)
         parts.barh(name, uncertainty - resolution, color=plots.PALE)
         parts.barh(name, reliability, left=uncertainty - resolution, color=plots.RED)
@@ -152,14 +160,15 @@ def draw_mends(rows: list[Row], part: Table, said: dict[str, Probabilities], cha
         axis.invert_yaxis()
     losses.set(title="Log loss", xlabel="nats")
     losses.legend()
-    parts.set(title="Brier score: red can be mended", xlabel="reliability (red) + uncertainty − resolution", yticks=[])
+    parts.set(title="Brier score: red is miscalibration", yticks=[])
+    parts.set_xlabel("reliability (red) + uncertainty − resolution")
     honest.loglog(list(chance), list(chance.values()), "o-")
-    honest.set(title="ECE of an honest forecaster", xlabel="test points")
+    honest.set(title="ECE of calibrated predictions", xlabel="test points")
     return figure
 
 
 def forecasters(run: Run) -> dict[str, BaseEstimator]:
-    """Six that are tuned for accuracy; but k by log loss, for one neighbour can have no doubt."""
+    """Six methods, tuned for accuracy; k by log loss, as one neighbour gives every prediction the same confidence."""
     one_split = {"cv": StratifiedShuffleSplit(1, test_size=0.25, random_state=run.seed)}
     rivals = classical_rivals(run, standardise=False, scoring="accuracy", **one_split)
     neighbours = classical_rivals(run, standardise=False, **one_split)["k nearest neighbours"]
@@ -174,21 +183,27 @@ def forecasters(run: Run) -> dict[str, BaseEstimator]:
     }
 
 
+def by_temperature(record: LessonRecord, names: list[str]) -> tuple[list[str], list[str]]:
+    """The methods whose temperature is above 1 with its whole interval over the seeds, and those where it is below."""
+    found = {name: record.findings()[f"{TEMPERATURE} {name}"][0] for name in names}
+    return [n for n in names if found[n].low > 1], [n for n in names if found[n].high < 1]
+
+
 def lesson(run: Run) -> None:
     mnist = data.mnist(run.scale)
     digits, test = pixels(half_size(mnist.train), white=255), pixels(half_size(mnist.test), white=255)
     size, order = run.pick(smoke=500, lecture=2000), run.rng.permutation(len(digits))
     train, held_out = digits.take(order[:size]), digits.take(order[size : size + size // 2])
-    said, tempered = {}, {}
+    predicted, tempered, temperatures = {}, {}, {}
     for name, model in forecasters(run).items():
         kind = "from scratch" if name.startswith("softmax") else "classical"
         with run.method(name, kind=kind) as method:
             method.fit(model, train)
-            said[name] = judge(method, test, model.predict_proba)
+            predicted[name] = judge(method, test, model.predict_proba)
         with run.method(f"{name}, tempered", kind="from scratch") as method:
             temperature = method.time(fit_temperature, model.predict_proba(held_out.features), held_out.labels)
             tempered[name] = judge(method, test, lambda X, m=model, T=temperature: temper(m.predict_proba(X), T))
-            run.fact(f"temperature of {name}", temperature)
+            temperatures[name] = run.fact(f"{TEMPERATURE} {name}", temperature)
         with run.method(f"{name}, isotonic", kind="classical") as method:
             isotonic = method.fit(CalibratedClassifierCV(FrozenEstimator(model), method="isotonic"), held_out)
             judge(method, test, isotonic.predict_proba)
@@ -200,31 +215,35 @@ def lesson(run: Run) -> None:
     run.floor("softmax, tempered", "accuracy", at_least=85)
     run.floor(f"{FOREST}, tempered", "log loss", at_most=0.35)
 
-    sure = tempered["softmax"].max(axis=1)
-    chance = {n: honest_error(run.rng.choice(sure, n), 100, run.rng) for n in (30, 100, 300, 1000, 3000, 10_000)}
-    run.figure(
-        "reliability",
-        draw_reliability,
-        test,
-        said,
-        tempered,
-        caption="Honest is who stays on the diagonal (bars: 95 %). Below it is too much confidence, as of naive Bayes, "
-        "who takes each pixel for news of its own; above it too little, as of a forest, whose trees outvote each "
-        "other. One number, the temperature, mends most of it. Platt's sigmoids, one a class, resist it.",
+    if run.first:
+        run.figure(
+            "reliability",
+            draw_reliability,
+            test,
+            predicted,
+            tempered,
+            caption="Above: the share of test digits that are right in each bin of the confidence (bars: 95 % "
+            "intervals). A calibrated method lies on the diagonal, an overconfident one below, an underconfident one "
+            "above it. Below: how many digits are in each bin.",
+        )
+        sure = tempered["softmax"].max(axis=1)
+        chance = {n: honest_error(run.rng.choice(sure, n), 100, run.rng) for n in (30, 100, 300, 1000, 3000, 10_000)}
+        run.figure_over_seeds(
+            "corrections",
+            draw_corrections,
+            test,
+            predicted,
+            chance,
+            caption="Left: mean log loss as predicted, with a temperature, and with isotonic regression. Middle: the "
+            "parts of the Brier score as predicted, under the first seed; red, the reliability, is what a correction "
+            "can remove. Right: the ECE of calibrated predictions against the number of test points: it is above 0 by "
+            "chance alone.",
+        )
+    run.note("Temperatures: " + "; ".join(f"{name} {found:.2f}" for name, found in temperatures.items()) + ".")
+    run.claim(
+        lambda record: "A temperature above 1 shows overconfidence: {}; one below 1 underconfidence: {}.".format(
+            *("; ".join(names) or "none" for names in by_temperature(record, list(predicted)))
+        ),
+        lambda record: any(by_temperature(record, list(predicted))),
     )
-    run.figure(
-        "mends",
-        draw_mends,
-        [row for row in run.record.rows if row.seeds == (run.seed,)],
-        test,
-        said,
-        chance,
-        caption="Left: a temperature from held-out digits lowers most losses; isotonic steps do too, but where they "
-        "say 0 and are wrong, they pay. Middle: what is said wrongly, and what is not known. Right: chance makes gaps "
-        "too, so an ECE means little without the number of points.",
-    )
-    before, after = (np.mean(run.methods[name].items["log loss"].values) for name in (FOREST, f"{FOREST}, tempered"))
-    run.note(
-        f"The forest knew more than it said: one temperature, and its log loss falls from {before:.2f} to {after:.2f} "
-        "nats. No answer changed."
-    )
+    run.claim("The forest: one temperature lowers its log loss.", beats(f"{FOREST}, tempered", FOREST))

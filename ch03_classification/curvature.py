@@ -1,8 +1,8 @@
-"""The cost of softmax, and the walk down it in coordinates in which it is nearly round: how softmax.py is fitted.
+"""The cost of softmax, and its minimisation in coordinates in which it is nearly round: how softmax.py is fitted.
 
 A long narrow valley takes many steps, a round one few. With θ = Rv and Rᵀ (Xᵀ diag(w) X + λI) R = I the curvature along
-every v is near 1, where the weights w say how far each point bends the cost. Böhning (1992) takes w = ½ for all, which
-no curvature exceeds wherever the walk stands. Half of each point's doubt there is a better guess, though no bound.
+every v is near 1, where w_i is the curvature that point i contributes. Böhning's w = ½ (1992) bounds it everywhere;
+½ (1 − Σ p²) at the current θ is closer, but is not a bound.
 """
 
 from __future__ import annotations

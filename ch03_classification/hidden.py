@@ -1,6 +1,6 @@
 """One hidden layer of tanh units, fitted without backpropagation: the network of no_line.py.
 
-A hidden unit is a line of its own, tanh(wᵀx + b) = 0, and the output is logistic regression on what the units say.
+A hidden unit is a line of its own, tanh(wᵀx + b) = 0, and the output is logistic regression on the units' values.
 """
 
 from __future__ import annotations

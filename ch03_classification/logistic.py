@@ -1,9 +1,9 @@
 """Thirty measurements of a tumour, one probability: the boundary is the plane where xᵀθ = 0.
 
-Question   How is logistic regression fitted to many inputs, and what do Newton's few steps save over a thousand?
+Question   How is logistic regression fitted to many inputs, and how many steps does Newton's method save?
 Method     Σ −log Pr(y | x, θ) + λ/2 ‖w‖², whose gradient is Xᵀ(p − y) + λw and whose Hessian Xᵀ diag(p (1 − p)) X + λI.
            A Newton step is a weighted least squares fit to xᵀθ + (y − p) / p (1 − p), hence its other name, iteratively
-           reweighted least squares (Nelder and Wedderburn 1972; Rubin 1983). The ways down are in descent.py.
+           reweighted least squares (Nelder and Wedderburn 1972; Rubin 1983). The solvers are in descent.py.
 Rival      Linear discriminant analysis, k nearest neighbours; scikit-learn's LogisticRegression as the reference.
 Differs    The lecture has no penalty; why one is needed is the next lesson. λ is chosen by cross-validation.
 Costs      1.5 s on two cores, most of it to choose λ and k.
@@ -62,7 +62,7 @@ class LogisticRegression(TwoClassClassifier):
         self.tol = tol
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> LogisticRegression:
-        """X: (n, m). y: (n,), labels of two kinds. Raises ValueError as scikit-learn does; warns if it did not end."""
+        """X: (n, m). y: (n,), labels of two kinds. Raises ValueError as scikit-learn does; warns if unfinished."""
         if self.solver not in SOLVE:
             raise ValueError(f"solver must be one of {', '.join(SOLVE)}, got {self.solver!r}")
         if not 0 <= self.penalty < np.inf:
@@ -128,7 +128,7 @@ def draw_boundary(part: Table, model: Pipeline) -> Figure:
 
 
 def draw_convergence(curves: dict[str, list[float]]) -> Figure:
-    """How far above the lowest the loss is, step by step."""
+    """How far the loss is above the lowest, step by step."""
     figure, axis = plots.panels(width=6.4, height=3.2)
     lowest = min(min(curve) for curve in curves.values())
     for name, curve in curves.items():
@@ -168,10 +168,11 @@ def lesson(run: Run) -> None:
     exact = run.methods["logistic, scikit-learn"].model["model"].coef_
     gradient = run.methods["logistic, gradient"].model["model"]
     fits = {"Newton": ours.best_estimator_["model"], "accelerated gradient": gradient}
+    digits = {}
     for name, fit in fits.items():
         run.fact(f"steps of {name}", fit.n_iter_)
         gap = float(np.abs(fit.coef_ - exact).max() / np.abs(exact).max())
-        run.fact(f"digits in which {name} agrees with scikit-learn", -np.log10(gap + EPSILON))
+        digits[name] = run.fact(f"digits in which {name} agrees with scikit-learn", -np.log10(gap + EPSILON))
     z = StandardScaler().fit_transform(train.features)
     penalties = np.r_[0.0, np.full(z.shape[1], penalty)]
     objective = Objective(np.column_stack([np.ones(len(z)), z]), 2.0 * train.labels - 1, penalties)
@@ -181,14 +182,18 @@ def lesson(run: Run) -> None:
         draw_boundary,
         train.select(*TWO),
         two,
-        caption="Two of the thirty inputs; malignant is red. The probability is the same along a line. Where it is ½, "
-        "xᵀθ = 0: the boundary. theta stands at right angles to it; the longer theta, the closer the lines.",
+        caption="Two of the inputs; malignant tumours are red, benign ones blue. Thin lines join places of equal "
+        "probability; the thick one is the boundary, where it is ½ and xᵀθ = 0. theta (arrow) is perpendicular to it; "
+        "the longer theta, the closer the lines.",
     )
     run.figure(
         "convergence",
         draw_convergence,
         {name: fit.loss_curve_ for name, fit in fits.items()} | {"plain gradient": plain.losses},
-        caption="Once Newton's error is small, a step squares it. A gradient step takes a share off it, a larger share "
-        "with momentum than without.",
+        caption="The loss above the lowest that any solver reached, against the step, on logarithmic axes. In theory "
+        "Newton's method, once near, squares its error with each step, and a gradient step takes a share off it.",
     )
-    run.note(f"{fits['Newton'].n_iter_} Newton steps, {gradient.n_iter_} of the accelerated gradient, the same theta.")
+    run.note(
+        f"{fits['Newton'].n_iter_} Newton steps, {gradient.n_iter_} of the accelerated gradient: their theta agree "
+        f"with scikit-learn's in {digits['Newton']:.0f} and {digits['accelerated gradient']:.0f} digits."
+    )

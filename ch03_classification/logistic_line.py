@@ -1,11 +1,11 @@
-"""Two numbers, one valley, two ways down: fifty small steps, or five that look at how the ground bends.
+"""Gradient descent and Newton's method on the log loss of two weights: many small steps, or few that use curvature.
 
 Question   Which theta_0 and theta_1 make the tumours that we saw most probable, and how is that pair found?
 Method     The mean of −log Pr(y | x, θ) is convex in θ. Its gradient is Σ (p − y) (1, x) / n. Gradient descent follows
            it with a fixed learning rate; Newton's method divides it by the Hessian, Σ p (1 − p) (1, x) (1, x)ᵀ / n.
 Rival      k nearest neighbours on the same input; scikit-learn's LogisticRegression without a penalty as reference.
 Differs    The lecture multiplies probabilities; after the first picture we add their logarithms. The input is
-           standardised, so that one learning rate suits both weights; a fact says what it costs not to.
+           standardised, so that one learning rate suits both weights; a fact measures what happens without.
 Costs      1 s on two cores.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 START = np.array([2.0, 2.0])
 CLOSE = 1e-6  # nats above the lowest mean log loss
 NEIGHBOURS = [5, 10, 20, 40, 80]
-FOUR = np.array([-2.0, -0.5, 0.5, 2.0]), np.array([0, 1, 0, 1])  # x and y of four points to look at
+FOUR = np.array([-2.0, -0.5, 0.5, 2.0]), np.array([0, 1, 0, 1])  # x and y of four points
 
 Thetas = Float[np.ndarray, "*grid 2"]  # one theta, or a grid of them
 Path = Float[np.ndarray, "_ 2"]
@@ -41,7 +41,7 @@ Labels = Int64[np.ndarray, "n"]
 
 
 def design(x: Float[np.ndarray, "n"]) -> Design:
-    """(1, x) a row, so that θ₀ + θ₁x = Xθ."""
+    """(1, x) per row, so that θ₀ + θ₁x = Xθ."""
     return np.column_stack([np.ones_like(x), x])
 
 
@@ -51,7 +51,7 @@ def mean_log_loss(theta: Thetas, X: Design, y: Labels) -> float | Float[np.ndarr
 
 
 def gradient(theta: Thetas, X: Design, y: Labels) -> Thetas:
-    """∂/∂θ = 1/n Σ (p − y) x: as least squares has it, with p in place of xᵀθ. (∂/∂z −log σ(±z) = σ(z) − y.)"""
+    """∂/∂θ = 1/n Σ (p − y) x: that of least squares, with p in place of xᵀθ. (∂/∂z −log σ(±z) = σ(z) − y.)"""
     return (sigmoid(theta @ X.T) - y) @ X / len(y)
 
 
@@ -83,7 +83,7 @@ def path(step: Callable, start: Float[np.ndarray, "2"], steps: int) -> Path:
 
 
 def neighbours_probability(search: GridSearchCV) -> Callable:
-    """The probability of label 1 from k nearest neighbours, by Laplace's rule: they are often all of a kind.
+    """The probability of label 1 from k nearest neighbours, by Laplace's rule, because they are often all of a kind.
 
     search: over n_neighbors of a KNeighborsClassifier, or of one that stands last in a Pipeline.
     """
@@ -92,7 +92,7 @@ def neighbours_probability(search: GridSearchCV) -> Callable:
 
 
 def draw_four(x: Float[np.ndarray, "n"], y: Labels, thetas: list[np.ndarray]) -> Figure:
-    """For each theta the sigmoid and, as a stem, the probability that it gives to what each point turned out to be."""
+    """For each theta the sigmoid and, as a stem, the probability that it gives to each point's label."""
     figure, axes = plots.panels(len(thetas), width=3.4, height=2.8, sharey=True)
     grid = np.linspace(-3.5, 3.5, 200)
     for axis, theta in zip(axes, thetas, strict=True):
@@ -197,8 +197,9 @@ def lesson(run: Run) -> None:
         draw_four,
         *FOUR,
         [np.array([0.0, 0.0]), np.array([1.0, 4.0]), likeliest],
-        caption="A point turned out as it did with the probability that is the length of its orange stem. The product "
-        "of the four is the sigmoid's likelihood. Right: no other sigmoid has a larger one.",
+        caption="Four points with labels 0 and 1, and three sigmoids. An orange stem is the probability of that "
+        "point's label; the product of the four is the sigmoid's likelihood. Right: the sigmoid of the largest "
+        "likelihood.",
     )
     run.figure(
         "surface",
@@ -207,8 +208,9 @@ def lesson(run: Run) -> None:
         loss,
         climbs,
         paths,
-        caption="One valley and no other: the surface is convex. Gradient descent walks down and then creeps along the "
-        "floor; Newton's method leaps. Where it is grey, a leap ends higher than it began.",
+        caption="The mean log loss over the plane of (θ₀, θ₁), with a point per step of gradient descent and of "
+        "Newton's method from the same start; the star is the minimum. The surface is convex, so there is no other. "
+        "Where it is grey, a Newton step ends higher than it began.",
     )
     run.figure(
         "steps",
@@ -217,11 +219,11 @@ def lesson(run: Run) -> None:
         y,
         paths["Newton's method"][:6],
         neighbours,
-        caption="Left: the sigmoid at the start and after each of five Newton steps. Right: what it became, beside "
-        f"{search.best_params_['n_neighbors']} nearest neighbours, which have no shape in mind.",
+        caption="Left: the sigmoid at the start and after each of five Newton steps. Right: the last of them, and the "
+        f"probability from {search.best_params_['n_neighbors']} nearest neighbours, which assume no shape.",
     )
     few, many = counts["Newton's method"], counts["gradient descent"]
     run.note(
-        f"{few:.0f} Newton steps or {many:.0f} of gradient descent. But on {share:.0f} % of the surface shown a Newton "
-        "step climbs, and from some of it Newton never arrives: the next lesson gives it a brake."
+        f"To within {CLOSE:g} nats of the minimum: {few:.0f} Newton steps, or {many:.0f} of gradient descent. On "
+        f"{share:.0f} % of the surface shown a Newton step climbs; the next lesson shortens such a step."
     )

@@ -1,12 +1,12 @@
-"""Neighbours, Bayes, discriminants, margins, kernels and trees: who wins where, and what do they say of their doubt?
+"""Neighbours, Bayes, discriminants, margins, kernels and trees: accuracy, and the log loss of their probabilities.
 
-Question   Logistic regression draws a plane. Do methods that assume less, or more, know tumours and digits better?
-Method     Ours, logistic and softmax regression, against seven others, each tuned by 5-fold cross-validation on the
+Question   Logistic regression separates by a plane. Do methods that assume less, or more, classify better?
+Method     Ours, logistic and softmax regression, against six others, each tuned by 5-fold cross-validation on the
            same training part; accuracy, and the log loss of the probabilities that they give.
 Rival      k nearest neighbours (Fix and Hodges 1951), naive Bayes, the linear discriminant (Fisher 1936) with its
            covariance shrunk, support vector machines, linear and with an RBF kernel (Cortes and Vapnik
            1995), a random forest (Breiman 2001).
-Differs    The rivals are scikit-learn's. Machines have no probabilities: they get Platt's sigmoids (1999) over scores
+Differs    The rivals are scikit-learn's. SVMs have no probabilities: they get Platt's sigmoids (1999) on scores
            of points held out, from CalibratedClassifierCV, for SVC(probability=True) is deprecated.
 Costs      10 s on two cores, nearly all of it to tune.
 """
@@ -34,8 +34,9 @@ from ch03_classification.bernoulli import malignant_as_1
 from ch03_classification.logistic import LogisticRegression
 from ch03_classification.softmax import SoftmaxRegression, pixels, principal_plane, score_classes, shade_plane
 from common import data, plots
+from common.claims import Condition, beats
 from common.data import Table
-from common.results import Row
+from common.record import LessonRecord
 from common.run import Run
 from common.tuning import scaled, tuned
 
@@ -53,24 +54,24 @@ FIVE = [0, 1, 2, 3, 4]
 
 
 class Neighbours(KNeighborsClassifier):
-    """k nearest neighbours, and one more that is undecided: no probability is 0 for what k happen to lack."""
+    """k nearest neighbours, and one more that votes for all classes alike, so that no probability is 0."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = tags.target_tags.multi_output = False  # one question a point
+        tags.classifier_tags.multi_label = tags.target_tags.multi_output = False  # one label per point
         return tags
 
     def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n classes"]:
-        """(neighbours of the class + 1 / classes) / (k + 1), Laplace's rule with less to say."""
+        """(neighbours of the class + 1 / classes) / (k + 1), Laplace's rule with a weaker prior."""
         k = self.n_neighbors
         return (k * super().predict_proba(X) + 1 / len(self.classes_)) / (k + 1)
 
 
 class Platt(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """A machine tuned for accuracy, its scores turned into probabilities by a sigmoid each class (Platt 1999).
+    """An SVM tuned for accuracy, its scores turned into probabilities by one sigmoid per class (Platt 1999).
 
-    search: of the machine's settings. The sigmoids are fitted to scores of points that a fold's machine had not seen.
-    fit sets estimator_, the machine fitted to all points, and classes_.
+    search: of the SVM's settings. The sigmoids are fitted to scores of points that a fold's SVM was not fitted to.
+    fit sets estimator_, the SVM fitted to all points, and classes_.
     """
 
     def __init__(self, search: GridSearchCV) -> None:
@@ -95,7 +96,7 @@ class Platt(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
 
 def classical_rivals(run: Run, standardise: bool = True, **search: Any) -> dict[str, BaseEstimator]:
-    """The rivals by name, each tuning itself on what it is fitted to.
+    """The rivals by name, each tuned by cross-validation on the part that it is fitted to.
 
     standardise: the inputs; pixels share a unit and go without. search: settings of GridSearchCV, as of tuned.
     """
@@ -127,8 +128,9 @@ def our_regression(run: Run, what: str) -> BaseEstimator:
     return tuned(SoftmaxRegression(tol=1e-2), {"penalty": PENALTIES}, run)
 
 
-def draw_scores(rows: list[Row], problems: list[str]) -> Figure:
-    """Accuracy and log loss of every method with their intervals, a line of panels a problem."""
+def draw_scores(record: LessonRecord, problems: list[str]) -> Figure:
+    """Accuracy and log loss of every method with their intervals, one row of panels per problem."""
+    rows = record.scores()
     figure, axes = plots.panels(2, len(problems), width=3.9, height=2.3, sharey="row", squeeze=False)
     for line, problem in zip(axes, problems, strict=True):
         for axis, metric, colour in zip(line, ("accuracy", "log loss"), (plots.BLUE, plots.ORANGE), strict=True):
@@ -143,7 +145,7 @@ def draw_scores(rows: list[Row], problems: list[str]) -> Figure:
 
 
 def draw_regions(part: Table, models: dict[str, BaseEstimator]) -> Figure:
-    """A panel a method, fitted to two numbers a digit."""
+    """One panel per method, fitted to two numbers per digit."""
     figure, axes = plots.panels(4, 2, width=2.4, height=2.3)
     for axis, (name, model) in zip(axes.flat, models.items(), strict=False):
         shade_plane(axis, model.fit(part.features, part.labels), part)
@@ -151,6 +153,13 @@ def draw_regions(part: Table, models: dict[str, BaseEstimator]) -> Figure:
     axes[-1, -1].set_axis_off()
     axes[-1, -1].legend(*axes[0, 0].get_legend_handles_labels(), title="digit", loc="center", markerscale=3)
     return figure
+
+
+def unbeaten(method: str, metric: str) -> Condition:
+    """No rival is significantly better than the method in this metric."""
+    return lambda record: all(
+        c.winner in (None, method) for c in record.comparisons if method in (c.a, c.b) and c.metric == metric
+    )
 
 
 def lesson(run: Run) -> None:
@@ -174,29 +183,30 @@ def lesson(run: Run) -> None:
     run.floor("our regression, digits", "accuracy", at_least=94)
     run.floor("RBF-SVM, digits", "accuracy", at_least=96)
 
-    run.figure(
+    run.figure_over_seeds(
         "scores",
         draw_scores,
-        [row for row in run.record.rows if row.seeds == (run.seed,)],
         list(problems),
-        caption="Our regression stands on top, and its value is the dotted line. To be right often (left) and to give "
-        "honest probabilities (right) are two things: on digits neighbours and kernels lead in the first only.",
+        caption="Accuracy (left, higher is better) and log loss (right, lower is better) on test tumours and test "
+        "digits, with 95 % intervals. The first line is our regression, and dotted lines are its values.",
     )
-    plane = principal_plane(problems["digits"][0], FIVE)
-    models = {"softmax regression": our_regression(run, "digits")} | classical_rivals(run)
-    run.figure(
-        "regions",
-        draw_regions,
-        plane,
-        models,
-        caption="Five digits in two numbers. Softmax and the discriminant cut with lines, naive Bayes with conics, a "
-        "kernel with curves, neighbours and trees as ragged as the data. Dull is doubt: Platt's sigmoids, fitted class "
-        "by class, leave much of it.",
+    if run.first:
+        run.figure(
+            "regions",
+            draw_regions,
+            principal_plane(problems["digits"][0], FIVE),
+            {"softmax regression": our_regression(run, "digits")} | classical_rivals(run),
+            caption=f"{len(FIVE)} digits along their first two principal components, and each method's probabilities "
+            "there, as mixed colours; lines join places where the two most probable classes tie. Softmax regression "
+            "and the discriminant have straight boundaries, naive Bayes has conic sections. Grey mixtures are low "
+            "confidences.",
+        )
+    run.claim(
+        "Tumours: no method has a significantly lower log loss than our regression, which separates by a plane.",
+        unbeaten("our regression, tumours", "log loss"),
     )
-    digit_rows = [row for row in run.record.rows if row.method.endswith("digits") and row.seeds == (run.seed,)]
-    right = max((row for row in digit_rows if row.metric == "accuracy"), key=lambda row: row.value)
-    honest = min((row for row in digit_rows if row.metric == "log loss"), key=lambda row: row.value)
-    run.note(
-        f"Digits: the highest accuracy, {right.value:.1f} %, has {right.method.partition(',')[0]}; "
-        f"the lowest log loss, {honest.value:.3f} nats, {honest.method.partition(',')[0]}."
+    run.claim(
+        "Digits: the RBF-SVM is significantly more accurate, but no method has a significantly lower log loss.",
+        beats("RBF-SVM, digits", "our regression, digits", "accuracy"),
+        unbeaten("our regression, digits", "log loss"),
     )

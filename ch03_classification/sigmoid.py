@@ -1,8 +1,8 @@
-"""A line runs from −∞ to ∞, a probability from 0 to 1. What bends the one into the other?
+"""A line runs from −∞ to ∞, a probability from 0 to 1. Which function maps the one to the other?
 
 Question   Why the sigmoid, and not a line that is cut off at 0 and 1? What do theta_0 and theta_1 do to it?
-Method     sigm(x) = 1 / (1 + e⁻ˣ) = eˣ / (eˣ + 1), of θ₀ + θ₁x. Its inverse is the logit, log(p / (1 − p)): to say that
-           the log-odds are a line is the same (Berkson 1944). Two Gaussians of one variance imply it exactly.
+Method     sigm(x) = 1 / (1 + e⁻ˣ) = eˣ / (eˣ + 1), of θ₀ + θ₁x. Its inverse is the logit, log(p / (1 − p)): the model
+           is that the log-odds are a line (Berkson 1944). Two Gaussians of one variance imply it exactly.
 Rival      The line by least squares, cut off; the probit (Bliss 1934); a staircase of ten bins; two Gaussians fitted
            to the inputs (Fisher 1936).
 Differs    The lecture calls the sigmoid "logit" too: that is its inverse. It says that theta_0 shifts and theta_1
@@ -70,7 +70,7 @@ def half_way(theta: Theta) -> float:
 def fit_curve(log_curve: Callable, x: Column, y: Labels) -> Theta:
     """argmax Σ log Pr(y) with Pr(y = 1) = F(θ₀ + θ₁x). log_curve: log F, for an F with F(−z) = 1 − F(z)."""
     mean, size, sign = x.mean(), x.std(), 2 * y - 1
-    z = (x - mean) / size  # the optimiser likes an input of size 1; the last line undoes it
+    z = (x - mean) / size  # the optimiser works best on an input of size 1; the last line undoes it
     a, b = optimize.minimize(lambda theta: -log_curve(sign * (theta[0] + theta[1] * z)).mean(), np.zeros(2)).x
     return np.array([a - b * mean / size, b / size])
 
@@ -104,14 +104,14 @@ class Curve:
 
 
 def cut_off_line(x: Column, y: Labels) -> Callable:
-    """The least squares line through 0s and 1s, cut off where Laplace's rule forbids to be more certain."""
+    """The least squares line through 0s and 1s, cut off at the least and largest probability of Laplace's rule."""
     slope, offset = np.polyfit(x, y, 1)
     least = laplace_rule(0, len(x))
     return lambda x: np.clip(offset + slope * x, least, 1 - least)
 
 
 def staircase(x: Column, y: Labels, bins: int = BINS) -> Callable:
-    """The share of 1s, by Laplace's rule, in each of so many bins that hold as many points."""
+    """The share of 1s, by Laplace's rule, in each of several bins that hold equally many points."""
     edges = np.quantile(x, np.linspace(0, 1, bins + 1)[1:-1])
     where = np.digitize(x, edges)
     share = laplace_rule(np.bincount(where, y, bins), np.bincount(where, minlength=bins))
@@ -119,7 +119,7 @@ def staircase(x: Column, y: Labels, bins: int = BINS) -> Callable:
 
 
 def draw_shift(shifts: list[float]) -> Figure:
-    """theta_0 alone: the same curve, elsewhere."""
+    """theta_0 alone: the same curve, shifted."""
     figure, axis = plots.panels(width=6.4, height=3)
     x = np.linspace(-8, 8, 321)
     for theta_0, colour in zip(shifts, plots.CYCLE, strict=False):
@@ -201,7 +201,8 @@ def lesson(run: Run) -> None:
         "shift",
         draw_shift,
         [-4.0, -2.0, 0.0, 2.0, 4.0],
-        caption="Another theta_0, the same curve elsewhere: half-way (dots) is at −θ₀ / θ₁, so to the left for θ₀ > 0.",
+        caption="Five values of θ₀ with θ₁ = 1: the same curve, shifted. Half-way (dots) is at −θ₀ / θ₁, so to the "
+        "left for θ₀ > 0.",
     )
     run.figure(
         "steepness",
@@ -217,10 +218,10 @@ def lesson(run: Run) -> None:
         x,
         y,
         curves,
-        caption="Five ways from a radius to a probability, and the same as log-odds: there the sigmoid is straight, "
-        "and the staircase, which assumes nothing, climbs along it. The Gaussians are off in the middle: they "
-        "share a variance, the tumours do not.",
+        caption="Left: five fitted curves from a radius to the probability of malignant, and the training tumours "
+        "(dots, spread out a little). Right: the logit of each curve, in which a sigmoid is a straight line.",
     )
     run.note(
-        f"At {middle:.1f} pixels a tumour is as likely malignant as benign; the next pixel adds some {rise:.0f} points."
+        f"At {middle:.1f} pixels malignant and benign are equally probable; there the probability rises by {rise:.0f} "
+        "percentage points per pixel."
     )

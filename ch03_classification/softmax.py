@@ -1,12 +1,12 @@
-"""Ten digits, one answer: exponentials, divided by their sum, turn ten scores into ten probabilities.
+"""Ten digits: exponentials, divided by their sum, turn ten scores into ten probabilities.
 
-Question   How does logistic regression go on when there are more classes than two, and how good is it on digits?
+Question   How is logistic regression extended to more than two classes, and how good is it on digits?
 Method     P(k | x) = exp(zₖ) / Σⱼ exp(zⱼ) with zₖ = θₖᵀx (Bishop 2006, §4.3.4). The log loss has the gradient
-           Xᵀ(P − Y), and L-BFGS (Liu and Nocedal 1989) walks down it in coordinates where the valley is nearly round.
+           Xᵀ(P − Y), and L-BFGS (Liu and Nocedal 1989) follows it in coordinates in which the cost is nearly round.
 Rival      Discriminant analysis, k nearest neighbours and an RBF-SVM on the same digits; scikit-learn's logistic
            regression is the reference.
 Differs    The lecture has two classes, for which softmax is the sigmoid of z₁ − z₀. Böhning (1992) bounds the curvature
-           once and for all; here it is measured anew on the way down. The cost and the walk are in curvature.py.
+           once and for all; here it is measured again during the descent. Cost and descent are in curvature.py.
 Costs      14 s on two cores, half of it for the rivals.
 """
 
@@ -44,8 +44,8 @@ PENALTIES = {"8×8": [0.01, 0.1, 1.0, 10.0, 100.0], "28×28": [3.0, 10.0, 30.0]}
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     """Softmax over linear scores, for two classes or more: argmin of −Σ log P(true class) + λ/2 ‖W‖².
 
-    penalty: λ ≥ 0; intercepts go free. tol: the largest slope at which to stop; what one weight can still gain is then
-    about tol²/2 nats. fit sets classes_, coef_ (classes, m), intercept_ (classes,), losses_ (after each step), n_iter_.
+    penalty: λ ≥ 0; intercepts are not penalised. tol: the largest slope at which to stop; one weight can then still
+    gain about tol²/2 nats. fit sets classes_, coef_ (classes, m), intercept_ (classes,), losses_ (per step), n_iter_.
     """
 
     def __init__(self, penalty: float = 1.0, max_iter: int = 2000, tol: float = 1e-3) -> None:
@@ -100,7 +100,7 @@ def score_classes(method: Method, part: Table) -> None:
 
 
 def principal_plane(part: Table, labels: list[int]) -> Table:
-    """The points of these classes, seen along the two directions in which they vary most; classes counted anew."""
+    """The points of these classes, along the two directions in which they vary most; classes renumbered from 0."""
     part = part.take(np.isin(part.labels, labels))
     centred = part.features - part.features.mean(axis=0)
     directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
@@ -108,11 +108,14 @@ def principal_plane(part: Table, labels: list[int]) -> Table:
     return Table(centred @ directions.T, np.searchsorted(labels, part.labels), names)
 
 
-def shade_plane(axis: Axes, model: BaseEstimator, part: Table) -> None:
-    """What the model says of every place: the classes' colours, mixed as probabilities; lines where the top two tie."""
+def shade_plane(axis: Axes, model: BaseEstimator, part: Table, places: int = 100) -> None:
+    """The predicted probabilities over the plane as mixed colours of the classes, and lines where the top two tie.
+
+    places: per side at which the model is asked. Few of them show where three lines meet as a small triangle.
+    """
     from matplotlib.colors import to_rgb
 
-    x, y = (np.linspace(column.min() - 0.2, column.max() + 0.2, 100) for column in part.features.T)
+    x, y = (np.linspace(column.min() - 0.2, column.max() + 0.2, places) for column in part.features.T)
     P = model.predict_proba(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)).reshape(len(y), len(x), -1)
     colours = np.array([to_rgb(colour) for colour in plots.CYCLE[: P.shape[2]]])
     axis.imshow(1 - 0.55 * (1 - P @ colours), origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto")
@@ -124,16 +127,16 @@ def shade_plane(axis: Axes, model: BaseEstimator, part: Table) -> None:
 
 
 def draw_plane(part: Table, names: list[str]) -> Figure:
-    """Softmax on two numbers."""
+    """The regions of softmax regression on two numbers per digit."""
     figure, axis = plots.panels(width=5.6, height=4.4)
-    shade_plane(axis, SoftmaxRegression().fit(part.features, part.labels), part)
-    axis.set(title="Three digits in two numbers", xlabel=part.names[0], ylabel=part.names[1])
+    shade_plane(axis, SoftmaxRegression().fit(part.features, part.labels), part, places=400)
+    axis.set(title=f"{len(names)} digits in two numbers", xlabel=part.names[0], ylabel=part.names[1])
     axis.legend(names, loc="upper right", frameon=True)
     return figure
 
 
 def draw_weights(weights: Float[np.ndarray, "classes side side"]) -> Figure:
-    """Each class's weights as an image: blue pixels speak for it, red ones against."""
+    """Each class's weights as an image: blue pixels raise its score, red ones lower it."""
     figure, axes = plots.panels(5, len(weights) // 5, width=1.5, height=1.65)
     most = float(np.abs(weights).max())
     for k, axis in enumerate(axes.flat):
@@ -143,7 +146,7 @@ def draw_weights(weights: Float[np.ndarray, "classes side side"]) -> Figure:
 
 
 def draw_answers(part: Images, P: Float[np.ndarray, "n classes"]) -> Figure:
-    """Each digit above, its ten probabilities below: green is the truth, red a wrong answer."""
+    """Each digit above, its ten probabilities below: green is the true class, red a wrong prediction."""
     figure, axes = plots.panels(len(part), 2, width=1.4, height=1.4)
     for (image, bars), digit, label, p in zip(axes.T, part.images, part.labels, P, strict=True):
         image.imshow(digit, cmap="gray_r")
@@ -201,15 +204,16 @@ def lesson(run: Run) -> None:
         draw_plane,
         principal_plane(small[0], [0, 1, 2]),
         ["0", "1", "2"],
-        caption="Three classes: colours mix as the probabilities do. Two classes are as likely where z₁ = z₂, a line, "
-        "and the three lines meet in a point.",
+        caption="Training digits of three classes along their first two principal components, and softmax regression "
+        "on these: colours are mixed in proportion to the probabilities. Two classes are equally probable where their "
+        "scores are equal, which is a line, and the three lines meet in a point.",
     )
     run.figure(
         "weights",
         draw_weights,
         large_fit.coef_.reshape(-1, *mnist.train.images.shape[1:]),
-        caption="What each class looks for: ink on blue speaks for the digit, ink on red against it. A 0 is to have "
-        "nothing in its middle, a 1 nothing beside it.",
+        caption="The weights of each class as an image, on one scale: ink on a blue pixel raises the score of the "
+        "digit, ink on a red pixel lowers it.",
     )
     P = large_fit.predict_proba(large[1].features)
     wrong = np.flatnonzero(P.argmax(axis=1) != mnist.test.labels)
@@ -220,15 +224,20 @@ def lesson(run: Run) -> None:
         draw_answers,
         mnist.test.take(shown),
         P[shown],
-        caption="Three test digits, then mistakes from the least to the most confident. Green is the truth, red what "
-        "was said instead.",
+        caption="The first three test digits, then mistakes from the least to the most confident, with their ten "
+        "probabilities below: green is the true class, red the prediction where it is wrong.",
     )
     run.figure(
         "steps",
         draw_walks,
         walked,
-        caption="Pixels share a unit, and no change of coordinates helps; a bound that takes every point to be in "
-        "doubt even hinders. Columns in thirty units need one, and the measured one most of all.",
+        caption="The cost above the lowest that was reached, as a share of it, against the step of L-BFGS: in the "
+        "inputs' own coordinates, in coordinates rounded by Böhning's bound on the curvature, and in coordinates "
+        "rounded by the measured curvature. Left: pixels, which share a unit. Right: measurements of tumours in their "
+        "thirty units.",
     )
     missed = 100 * len(wrong) / len(P)
-    run.note(f"Ten planes misread {missed:.0f} % of the large digits: a pixel's vote cannot depend on its neighbours.")
+    run.note(
+        f"{missed:.0f} % of the large test digits are misclassified: in a linear score, what a pixel contributes "
+        "cannot depend on its neighbours."
+    )

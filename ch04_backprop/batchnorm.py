@@ -26,6 +26,7 @@ from common import plots
 from common.claims import level
 from common.errors import LossNotFinite
 from common.run import Run
+from common.tuning import choose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -188,7 +189,7 @@ def lesson(run: Run) -> None:
     for name, hidden in ARMS.items():
         with run.method(name, kind="from scratch") as method:
             found = method.time(accuracies, run, few, hidden, [{"rate": rate} for rate in RATES], seeds)
-            best = RATES[int(found.mean(axis=0).argmax())]
+            best = choose(RATES, found.mean(axis=0), highest=True)
             few.score(method, method.time(tried, run, few, run.seed, hidden, rate=best)[0])
         by_rate[name] = found
         run.fact(f"best learning rate, {name}", best)

@@ -23,6 +23,7 @@ from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle
 from common import data
 from common.data import Images
 from common.run import Method, Run
+from common.tuning import choose
 
 SIZES = (784, 128, 10)
 BATCH, LEARNING_RATE = 50, 0.05
@@ -146,12 +147,12 @@ class Sweep:
     @property
     def least_loss(self) -> int:
         """Which one has the least log loss on the validation digits."""
-        return int(self.losses[:, 1].argmin())
+        return choose(range(len(self.strengths)), self.losses[:, 1])
 
     @property
     def most_right(self) -> int:
         """Which one is right on most validation digits."""
-        return int(self.accuracies[:, 1].argmax())
+        return choose(range(len(self.strengths)), self.accuracies[:, 1], highest=True)
 
 
 def swept(
@@ -171,4 +172,5 @@ def swept(
 def best_on_validation(models: Sequence[ClassifierMixin], few: FewDigits) -> ClassifierMixin:
     """Fit all to the few; return the one that is right on most validation digits."""
     fitted = [model.fit(few.x, few.train.labels) for model in models]
-    return max(fitted, key=lambda model: model.score(few.x_validation, few.validation.labels))
+    right = [model.score(few.x_validation, few.validation.labels) for model in fitted]
+    return choose(fitted, right, highest=True)

@@ -28,6 +28,7 @@ from common import data, plots
 from common.claims import beats, level
 from common.errors import LossNotFinite
 from common.run import Run
+from common.tuning import choose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -203,7 +204,7 @@ def lesson(run: Run) -> None:
 
     def chosen(unit: Callable[[], Layer]) -> tuple[float, Network]:
         right = [accuracy(trained(unit, rate, *fitted), *held_out) for rate in RATES]
-        rate = RATES[int(np.argmax(right))]
+        rate = choose(RATES, right, highest=True)
         return rate, trained(unit, rate, x, labels)
 
     for name, unit in UNITS.items():

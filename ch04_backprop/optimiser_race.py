@@ -25,6 +25,7 @@ from common import data, plots
 from common.claims import level
 from common.errors import LossNotFinite
 from common.run import Run
+from common.tuning import choose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +58,7 @@ def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Points, se
             found.append(accuracy(trained(rule, rate, epochs, tuple(fitted), seed)[0], *held_out))
         except LossNotFinite:
             found.append(float("nan"))
-    return rates[int(np.nanargmax(found))], found
+    return choose(rates, found, highest=True), found
 
 
 def quasi_newton(x: Float32[np.ndarray, "n m"], y: Int[np.ndarray, "n"], passes: int, seed: int) -> Network:

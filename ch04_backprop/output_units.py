@@ -22,7 +22,7 @@ from ch04_backprop.layers import Layer, Linear, Network, Sigmoid, Softmax
 from common import data, plots
 from common.errors import LossNotFinite
 from common.run import Run
-from common.tuning import tuned
+from common.tuning import choose, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -224,7 +224,7 @@ def lesson(run: Run) -> None:
 
     def chosen(cost: SquaredError | SoftmaxCrossEntropy) -> Network:
         right = [accuracy(trained(cost, rate, *fitted), *held_out) for rate in RATES]
-        return trained(cost, RATES[int(np.argmax(right))], x, labels)
+        return trained(cost, choose(RATES, right, highest=True), x, labels)
 
     softmax, squared, linear = "softmax, log loss", "softmax, squared error", "linear, squared error"
     costs = {softmax: SoftmaxCrossEntropy(), squared: OneHotSquaredError(Softmax()), linear: OneHotSquaredError()}

@@ -47,7 +47,7 @@ from common import data, plots
 from common.data import Dataset
 from common.image_classifier import outputs
 from common.run import Run
-from common.tuning import tuned
+from common.tuning import choose, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -168,7 +168,7 @@ def lesson(run: Run) -> None:
     digits, passes = data.mnist(run.scale), run.pick(smoke=2, lecture=PASSES)
     trial = run.pick(smoke=1, lecture=TRIAL)
     tried = reduction_errors(digits, run.seed, trial)
-    reduce = REDUCTIONS[min(tried, key=tried.get)]
+    reduce = REDUCTIONS[choose(list(tried), list(tried.values()))]
     for name, error in tried.items():
         run.fact(f"validation error after {trial} passes, {name} as 16×16", error, "%")
     train, test = digits.train, digits.test

@@ -21,6 +21,7 @@ CHAPTER = Chapter(
         "transfer",  # and lends its features to tiny pictures
         "loading",  # how fast images reach the network
     ),
+    seeds=3,  # it trains for minutes
 )
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def lesson(run: Run) -> None:
     training = Training(run.pick(smoke=1, lecture=3), learning_rate=0.004, device=run.device)
     models = {
         "LeNet-5": ImageClassifier(LeNet5, training, seed=run.seed),
-        "HOG + linear SVM": make_pipeline(HOG(pixels_per_cell=(4, 4)), LinearSVC(C=0.1)),
+        "HOG + linear SVM": make_pipeline(HOG(pixels_per_cell=(4, 4)), LinearSVC(C=0.1, random_state=run.seed)),
     }
     maps, turned, grey = {}, {}, round(float(digits.train.inputs.mean()))
     for name, model in models.items():

@@ -116,6 +116,39 @@ def cat_fact(record: LessonRecord, change: str) -> float:
     return record.findings()[f"a cat, {change}: probability of a cat"][0].value
 
 
+def middle(photo: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
+    """The largest square in the middle of a photo: of a long one, `square` would make a picture of any size."""
+    side = min(photo.shape[:2])
+    top, left = ((length - side) // 2 for length in photo.shape[:2])
+    return photo[top : top + side, left : left + side]
+
+
+def draw_yours(
+    photo: Photo, share: Float[np.ndarray, "classes"], names: Shaped[np.ndarray, "classes"], best: int = 5
+) -> Figure:
+    """A photo as the network receives it, beside the classes of the highest probability."""
+    figure, (left, right) = plots.panels(2, width=3.6, height=2.9, gridspec_kw={"width_ratios": [1, 1.3]})
+    left.imshow(photo)
+    left.axis("off")
+    for row, entry in enumerate(np.argsort(share)[::-1][:best]):
+        right.barh(row, share[entry], color=plots.SKY if row == 0 else plots.PALE)
+        right.text(0.02, row, f"{names[entry]}  {share[entry]:.0%}", va="center", fontsize=9)
+    right.set(xlim=(0, 1), xlabel="probability", yticks=[])
+    right.invert_yaxis()
+    return figure
+
+
+def show_yours(run: Run, network: nn.Module, names: Shaped[np.ndarray, "classes"]) -> None:
+    """The network's answer for the reader's own photo (--photo FILE): five classes with their probabilities."""
+    photo = square(np.ascontiguousarray(middle(run.photo)))
+    with torch.inference_mode():
+        share = probabilities(network, [photo])[0]
+    best = np.argsort(share)[::-1][:5]
+    run.note("Your photo: " + ", ".join(f"{names[entry]} {share[entry]:.1%}" for entry in best) + ".")
+    caption = "Your photo as the network receives it, and the five of its 1000 classes with the highest probability."
+    run.figure("yours", draw_yours, photo, share, names, caption=caption)
+
+
 def lesson(run: Run) -> None:
     network, names = weights.mobilenet_v2_or_none(run.scale, run.note), np.array(weights.imagenet_classes())
     if network is None and run.scale.preset != "smoke":
@@ -166,3 +199,5 @@ def lesson(run: Run) -> None:
         cats,
         caption="The probability of a cat (three classes of house cats together), by what was done to the photo.",
     )
+    if run.photo is not None:
+        show_yours(run, network, names)

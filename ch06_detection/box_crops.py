@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from ch06_detection.boxes import iou_of_pairs
+from ch06_detection.checked_inputs import precise
 from common.data.boxed import Target
 
 Stack = Float[Tensor, "batch channels height width"]
@@ -101,9 +102,9 @@ def in_other_light(images: Stack, generator: torch.Generator) -> Stack:
     return (images * (1 + gain) + shift).contiguous(memory_format=torch.channels_last)
 
 
-def mirrored(boxes: Float[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
+def mirrored(boxes: Real[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
     """Where boxes lie in an image of this width when it is mirrored."""
-    x1, y1, x2, y2 = boxes.unbind(dim=-1)
+    x1, y1, x2, y2 = precise(boxes).unbind(dim=-1)
     return torch.stack([width - x2, y1, width - x1, y2], dim=-1)
 
 
@@ -153,7 +154,7 @@ class BoxCrops:
         height, width = images.shape[2:]
         if self.colours:
             images = self.colours(images, generator)
-        boxes = pad_sequence([target["boxes"] for target in targets], batch_first=True).cpu()
+        boxes = precise(pad_sequence([target["boxes"] for target in targets], batch_first=True).cpu())
         counts = torch.tensor([len(target["boxes"]) for target in targets])
         there = torch.arange(boxes.shape[1]) < counts[:, None]
         windows = self.windows(boxes, there, (height, width), generator)

@@ -5,7 +5,8 @@ Method     Intersection over union (Everingham et al. 2010, Eq. 3); centre form 
            App. C), divided by variances (Liu et al. 2016, their published code); greedy non-maximum suppression.
 Rival      Non-maximum suppression one box after the other, as it is told; torchvision's, which is compiled.
 Differs    Two boxes without an area have an IoU of 0, where others have 0 / 0. Coordinates are edges, not pixels: a box
-           is x2 − x1 wide, without the one that VOC's code adds. NaN is not looked for here, but where data come in.
+           is x2 − x1 wide, without the one that VOC's code adds. Half precision and integers are computed in single
+           precision. NaN is not looked for here, but where data come in.
 Costs      4 s on two cores.
 """
 
@@ -15,10 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer, Real
 from torch import Tensor
 from torchvision import ops
 
+from ch06_detection.checked_inputs import as_many, precise
 from ch06_detection.drawn_boxes import draw_kept, draw_neighbours, draw_offsets, draw_overlaps
 from common.data.scenes import scenes
 from common.run import Run
@@ -37,17 +39,20 @@ BESIDE = {  # a unit square and …
 VARIANCES = (0.1, 0.2)  # of centres, of log sizes: what offsets are divided by, so that they are of about one size
 
 
-def area(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n"]:
+def area(boxes: Real[Tensor, "*n 4"]) -> Float[Tensor, "*n"]:
     """Width × height of boxes (x1, y1, x2, y2)."""
+    boxes = precise(boxes)
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
-def iou_of_pairs(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*m 4"]) -> Float[Tensor, "*k"]:
+def iou_of_pairs(a: Real[Tensor, "*n 4"], b: Real[Tensor, "*m 4"]) -> Float[Tensor, "*k"]:
     """|A ∩ B| / |A ∪ B| of boxes side by side, xyxy, shapes broadcast.
 
     Where the union has no area, it is 0 and not 0 / 0: what covers nothing overlaps nothing, not even itself.
     """
-    (left, top, right, bottom), (left_b, top_b, right_b, bottom_b) = (x.movedim(-1, 0).contiguous() for x in (a, b))
+    (left, top, right, bottom), (left_b, top_b, right_b, bottom_b) = (
+        precise(x).movedim(-1, 0).contiguous() for x in (a, b)
+    )
     # In place where it can be: matrices of pairs are large, and new memory costs more than the arithmetic.
     width = torch.minimum(right, right_b).sub_(torch.maximum(left, left_b)).clamp_(min=0)
     height = torch.minimum(bottom, bottom_b).sub_(torch.maximum(top, top_b)).clamp_(min=0)
@@ -56,25 +61,27 @@ def iou_of_pairs(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*m 4"]) -> Float[Te
     return common.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
 
 
-def iou(a: Float[Tensor, "n 4"], b: Float[Tensor, "m 4"]) -> Float[Tensor, "n m"]:
+def iou(a: Real[Tensor, "n 4"], b: Real[Tensor, "m 4"]) -> Float[Tensor, "n m"]:
     """The IoU of every box of a with every box of b, xyxy."""
     return iou_of_pairs(a[:, None], b)
 
 
-def centre_form(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
+def centre_form(boxes: Real[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
     """(x1, y1, x2, y2) to (cx, cy, w, h)."""
+    boxes = precise(boxes)
     size = boxes[..., 2:] - boxes[..., :2]
     return torch.cat([boxes[..., :2] + size / 2, size], dim=-1)
 
 
-def corner_form(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
+def corner_form(boxes: Real[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
     """(cx, cy, w, h) to (x1, y1, x2, y2)."""
+    boxes = precise(boxes)
     half = boxes[..., 2:] / 2
     return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
 
 
 def encode(
-    boxes: Float[Tensor, "*n 4"], defaults: Float[Tensor, "*m 4"], variances: tuple[float, float] = VARIANCES
+    boxes: Real[Tensor, "*n 4"], defaults: Real[Tensor, "*m 4"], variances: tuple[float, float] = VARIANCES
 ) -> Float[Tensor, "*n 4"]:
     """Offsets (Δcx, Δcy, Δw, Δh) that take each default box to its box; both xyxy. Eq. (2), Liu et al. 2016."""
     boxes, defaults = centre_form(boxes), centre_form(defaults)
@@ -83,22 +90,24 @@ def encode(
 
 
 def decode(
-    offsets: Float[Tensor, "*n 4"], defaults: Float[Tensor, "*m 4"], variances: tuple[float, float] = VARIANCES
+    offsets: Float[Tensor, "*n 4"], defaults: Real[Tensor, "*m 4"], variances: tuple[float, float] = VARIANCES
 ) -> Float[Tensor, "*n 4"]:
     """The boxes, xyxy, that offsets make of default boxes: encode's inverse."""
-    defaults = centre_form(defaults)
+    offsets, defaults = precise(offsets), centre_form(defaults)
     centres = defaults[..., :2] + variances[0] * offsets[..., :2] * defaults[..., 2:]
     return corner_form(torch.cat([centres, defaults[..., 2:] * torch.exp(variances[1] * offsets[..., 2:])], dim=-1))
 
 
-def clip(boxes: Float[Tensor, "*n 4"], height: int, width: int) -> Float[Tensor, "*n 4"]:
+def clip(boxes: Real[Tensor, "*n 4"], height: int, width: int) -> Float[Tensor, "*n 4"]:
     """The parts of the boxes that lie in an image."""
+    boxes = precise(boxes)
     limits = boxes.new_tensor([width, height, width, height])
     return torch.minimum(boxes.clamp(min=0), limits)
 
 
-def nms_one_by_one(boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n"], threshold: float) -> Int[Tensor, "kept"]:
+def nms_one_by_one(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: float) -> Int[Tensor, "kept"]:
     """Indices of the boxes that stay, the surest first: each clears away those whose IoU with it is higher."""
+    as_many(boxes, scores=scores)
     order = scores.argsort(descending=True, stable=True)
     kept = []
     while len(order):
@@ -108,13 +117,14 @@ def nms_one_by_one(boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n"], thre
     return torch.stack(kept) if kept else order
 
 
-def nms(boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n"], threshold: float) -> Int[Tensor, "kept"]:
+def nms(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: float) -> Int[Tensor, "kept"]:
     """The same, by blocks: settle who stays of the surest BLOCK boxes, then clear away what they overlap.
 
     Within a block, a box stays just if no surer one that stays overlaps it. That is an equation, stay = f(stay). What
     holds for the first k boxes fixes the next: whatever is put in, again and again, ends in its one solution, mostly
-    after few rounds. Of equal scores the first is surer.
+    after few rounds. Of equal scores the first is surer. Raises ValueError where there are not n scores.
     """
+    as_many(boxes, scores=scores)
     order = scores.argsort(descending=True, stable=True)
     left, kept = boxes[order], [order[:0]]
     while len(order):
@@ -130,9 +140,10 @@ def nms(boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n"], threshold: floa
 
 
 def nms_by_class(
-    boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n"], labels: Int[Tensor, "n"], threshold: float
+    boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], labels: Integer[Tensor, "..."], threshold: float
 ) -> Int[Tensor, "kept"]:
     """As nms, but only within each label. Few boxes: labels are moved far apart, where none overlaps another."""
+    as_many(boxes, scores=scores, labels=labels)
     if len(boxes) > FEW:
         members = [torch.nonzero(labels == label)[:, 0] for label in labels.unique()]
         kept = torch.cat([own[nms(boxes[own], scores[own], threshold)] for own in members]).sort().values
@@ -181,13 +192,10 @@ def lesson(run: Run) -> None:
     square = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
     beside = {name: torch.tensor([box]) for name, box in BESIDE.items()}
     run.figure(
-        "overlap",
-        draw_overlaps,
-        square,
-        list(beside.values()),
+        "overlap", draw_overlaps, square, list(beside.values()),
         [f"{name}\nIoU {iou(square, box).item():.2f}" for name, box in beside.items()],
-        caption="A box and another. IoU asks more than the eye does.",
-    )
+        caption="A unit square, and other boxes beside it or within it, with the IoU of each pair.",
+    )  # fmt: skip
 
     # What a network has to learn: the offsets that lead to an object from boxes that lie near enough.
     part = scenes(run.scale).validation
@@ -199,24 +207,18 @@ def lesson(run: Run) -> None:
         run.fact(f"standard deviation of offsets, {what}", spread[0][k])
         run.fact(f"the same, divided by {VARIANCES[k]}", spread[1][k])
     run.figure(
-        "offsets",
-        draw_offsets,
-        bare,
-        divided,
+        "offsets", draw_offsets, bare, divided,
         caption=f"Offsets to objects from boxes whose IoU with them is a half or more; right: divided by {VARIANCES}.",
-    )
+    )  # fmt: skip
 
     shown = int(np.argmax([len(target["labels"]) for target in part.targets]))
     said = crowd(part.targets[shown]["boxes"], 25, NEAR, run.rng)
     stays = {f"{t:g}": said.boxes[nms(said.boxes, said.scores, t)] for t in THRESHOLDS}
     run.figure(
-        "kept",
-        draw_kept,
-        part.images[shown],
-        {"said": said.boxes, **stays},
+        "kept", draw_kept, part.images[shown], {"said": said.boxes, **stays},
         caption=f"{len(said.boxes)} boxes round some objects; and what stays where a box goes that overlaps a "
-        "surer one by more than 0.3, 0.5, 0.7.",
-    )
+        "higher-scoring one by more than 0.3, 0.5, 0.7.",
+    )  # fmt: skip
     pairs = run.pick(smoke=20, lecture=400)
     wrong = np.array([[errors(neighbours(q, pairs, run.rng), t) for t in THRESHOLDS] for q in NEIGHBOURS.tolist()])
     lost, twice = wrong[10, :, 0], wrong[0, :, 1]
@@ -224,13 +226,9 @@ def lesson(run: Run) -> None:
         run.fact(f"neighbours of IoU 0.5 that are lost at {threshold}", lost[k], "%")
         run.fact(f"boxes too many at {threshold}, objects far apart", twice[k], "%")
     run.figure(
-        "neighbours",
-        draw_neighbours,
-        NEIGHBOURS,
-        wrong,
-        THRESHOLDS,
+        "neighbours", draw_neighbours, NEIGHBOURS, wrong, THRESHOLDS,
         caption="Pairs of equal objects, ten boxes round each. What suppression loses, and what it leaves too much.",
-    )
+    )  # fmt: skip
 
     n = run.pick(smoke=300, lecture=4000)
     corner = torch.from_numpy(run.rng.uniform(0, 1000, (n, 2)))
@@ -242,7 +240,7 @@ def lesson(run: Run) -> None:
             method.measure(f"boxes that stay of {n}", len(stay), n=n)
     run.note(
         f"Near enough to matter, offsets of centres have a σ of {spread[0][0]:.2f}, logarithms of sizes one of "
-        f"{spread[0][1]:.2f}. Divided, {spread[1][0]:.2f} and {spread[1][1]:.2f}: errors of both weigh alike."
+        f"{spread[0][1]:.2f}; divided by {VARIANCES}, {spread[1][0]:.2f} and {spread[1][1]:.2f}."
     )
     run.note(
         f"Of equal neighbours that share a half, suppression at 0.3 loses {lost[0]:.0f} % and at 0.7 {lost[2]:.0f} %; "

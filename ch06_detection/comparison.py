@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.evaluation import Evaluation
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn
 from ch06_detection.hog_recipes import scenes_detector
 from ch06_detection.rcnn_detector import scenes_rcnn
@@ -27,6 +26,7 @@ from ch06_detection.ssd_recipes import scenes_ssd
 from common import plots
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
+from common.metrics.detection import Evaluation
 from common.run import Run
 
 if TYPE_CHECKING:

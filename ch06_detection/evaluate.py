@@ -1,12 +1,12 @@
-"""Is a detector any good? Precision, recall, and what is made of them.
+"""Evaluation of a detector: precision, recall, average precision, and how sure these numbers are.
 
-Question   A detector says many boxes, each with a score, and some are right. What number says how good it is?
-Method     Greedy matching by IoU; precision and recall of what is left above a score; the area under their curve, its
+Question   A detector predicts many boxes, each with a score, and some are right. What number says how good it is?
+Method     Greedy matching by IoU; precision and recall of the detections above a score; the area under their curve, its
            mean over classes and over thresholds of IoU (Everingham et al. 2010, §4.2; Lin et al. 2014). Intervals from
-           resampled images (Efron and Tibshirani 1993, ch. 11 and 13). All tried on made-up detectors, which know what
-           is there and err as often as they are told (made_up_detections.py).
+           resampled images (Efron and Tibshirani 1993, ch. 11 and 13). All are tried on made-up detectors, which know
+           the objects and make errors at rates that are set (made_up_detections.py).
 Rival      The three conventions of average precision; the log-average miss rate (Dollár et al. 2012).
-Differs    Not from COCO's code: evaluation.py, upon matching_detections.py and precision_recall.py, agrees with it.
+Differs    Own code (common/metrics: matching.py, precision_recall.py, detection.py); it agrees with pycocotools.
 Costs      8 s on two cores.
 """
 
@@ -19,18 +19,19 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.made_up_detections import MadeUp
-from ch06_detection.precision_recall import Curve, average_precision, envelope
 from common import plots
+from common.claims import beats
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
+from common.metrics.precision_recall import Curve, average_precision, envelope
 from common.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DETECTORS = {  # one says little and places it well, the other finds nearly all and places it roughly
+DETECTORS = {  # one predicts few boxes and places them well, the other finds nearly all and places them roughly
     "careful": MadeUp(found=0.75, spread=0.02),
     "keen": MadeUp(found=0.92, spread=0.08),
 }
@@ -51,7 +52,7 @@ CONVENTIONS = {"11 points": 11, "101 points": 101, "area": None}
 
 
 def with_ties(evaluation: Evaluation, levels: int) -> list[float]:
-    """Mean average precision after scores were rounded: of equal ones the right come last, by chance, or first."""
+    """Mean average precision of rounded scores: among equal scores the right ones last, in any order, or first."""
     found = evaluation.matches.detections
     counts = np.array([len(one["labels"]) for one in evaluation.detections])
     right = np.zeros(counts.sum())
@@ -66,7 +67,7 @@ def with_ties(evaluation: Evaluation, levels: int) -> list[float]:
 
 
 def by_number(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Float[np.ndarray, "numbers draws"]:
-    """Mean average precisions of one detector, each on so many scenes that were drawn by themselves."""
+    """Mean average precisions of one detector, each on a set of scenes of its own. numbers: of scenes in a set."""
     values = np.zeros((len(numbers), draws))
     for row, number in enumerate(numbers):
         for draw in range(draws):
@@ -76,23 +77,27 @@ def by_number(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Fl
     return values
 
 
+def overestimated(values: Float[np.ndarray, "numbers draws"]) -> bool:
+    """Whether the smallest sets give a higher mean than the largest, by more than two standard errors."""
+    error = np.hypot(*(row.std(ddof=1) / len(row) ** 0.5 for row in (values[0], values[-1])))
+    return bool(values[0].mean() - values[-1].mean() > 2 * error)
+
+
 def draw_curve(curve: Curve) -> Figure:
-    """A ranking's precision and recall, and what each convention takes of them."""
+    """Precision and recall of a ranking, and what each convention averages."""
     figure, axes = plots.panels(3, width=3.3, height=3.0, sharey=True)
     for axis, (name, points) in zip(axes, CONVENTIONS.items(), strict=True):
-        axis.plot(curve.recall, curve.precision, color=plots.GREY, lw=1, label="as it is")
+        axis.plot(curve.recall, curve.precision, color=plots.GREY, lw=1, label="measured")
         best = envelope(curve.precision)
         if points is None:
             recall, best = np.append(0, curve.recall), np.append(best[:1], best)
             axis.fill_between(recall, best, step="pre", color=plots.ORANGE, alpha=0.3, lw=0)
-            axis.step(recall, best, where="pre", color=plots.ORANGE, label="best from here on")
+            axis.step(recall, best, where="pre", color=plots.ORANGE, label="envelope")
         else:
             at = np.linspace(0, 1, points)
             height = np.append(best, 0)[np.searchsorted(curve.recall, at)]
             axis.vlines(at, 0, height, color=plots.ORANGE, lw=4 if points < 50 else 1, alpha=0.5)
-            axis.plot(
-                at, height, "o", color=plots.ORANGE, markersize=4 if points < 50 else 2, label="best from here on"
-            )
+            axis.plot(at, height, "o", color=plots.ORANGE, markersize=4 if points < 50 else 2, label="envelope")
         area = average_precision(curve.recall, curve.precision, points)
         axis.set(title=f"{name}: {area:.3f}", xlabel="recall", xlim=(-0.02, 1.02), ylim=(0, 1.05))
     axes[0].set_ylabel("precision")
@@ -101,20 +106,20 @@ def draw_curve(curve: Curve) -> Figure:
 
 
 def draw_thresholds(evaluations: dict[str, Evaluation]) -> Figure:
-    """Mean average precision by the IoU that is asked for."""
+    """Mean average precision by the threshold of IoU."""
     figure, axis = plots.panels(width=4.8, height=3.2)
     for (name, evaluation), colour in zip(evaluations.items(), plots.CYCLE, strict=False):
         draws = np.array([evaluation.bootstrap(threshold, 300) for threshold in COCO_THRESHOLDS])
         axis.fill_between(COCO_THRESHOLDS, *np.quantile(100 * draws, [0.025, 0.975], axis=1), color=colour, alpha=0.2)
         values = [100 * evaluation.mean_average_precision(threshold) for threshold in COCO_THRESHOLDS]
         axis.plot(COCO_THRESHOLDS, values, "o-", color=colour, label=name)
-    axis.set(xlabel="IoU that makes a detection right", ylabel="mAP (%)", ylim=(0, None))
+    axis.set(xlabel="threshold of IoU", ylabel="mAP (%)", ylim=(0, None))
     axis.legend()
     return figure
 
 
 def draw_errors(values: dict[str, list[float]]) -> Figure:
-    """What each error costs."""
+    """Mean average precision with each kind of error."""
     figure, axis = plots.panels(width=6.4, height=3.2)
     rows = np.arange(len(values))[::-1]
     for k, (name, colour) in enumerate([("mAP at 0.5", plots.BLUE), ("mAP, 0.5 … 0.95", plots.ORANGE)]):
@@ -130,10 +135,8 @@ def draw_doubts(ties: list[list[float]], numbers: list[int], values: Float[np.nd
     """Left: equal scores. Right: few scenes."""
     figure, (left, right) = plots.panels(2, width=4.4, height=3.2)
     lowest, chance, highest = 100 * np.array(ties).T
-    left.fill_between(
-        LEVELS, lowest, highest, color=plots.BLUE, alpha=0.2, lw=0, label="wrong ones first … right ones first"
-    )
-    left.plot(LEVELS, chance, "o-", color=plots.BLUE, label="as they come")
+    left.fill_between(LEVELS, lowest, highest, color=plots.BLUE, alpha=0.2, lw=0, label="wrong first … right first")
+    left.plot(LEVELS, chance, "o-", color=plots.BLUE, label="in any order")
     left.set(title="Equal scores", xlabel="levels of the score", ylabel="mAP at 0.5 (%)", xscale="log")
     left.legend(loc="lower right")
     right.plot(np.repeat(numbers, values.shape[1]), 100 * values.ravel(), "o", color=plots.INK, alpha=0.3, ms=3, mew=0)
@@ -151,10 +154,8 @@ def lesson(run: Run) -> None:
     evaluations = {}
     for name, detector in DETECTORS.items():
         with run.method(name, kind="reference") as method:
-            evaluation = Evaluation(
-                detector(part.targets, classes, SIDE, run.rng), part.targets, classes, COCO_THRESHOLDS
-            )
-            evaluations[name] = evaluation
+            found = detector(part.targets, classes, SIDE, run.rng)
+            evaluation = evaluations[name] = Evaluation(found, part.targets, classes, COCO_THRESHOLDS)
             for metric, threshold in METRICS.items():
                 method.score_items(metric, 100 * evaluation.by_image(threshold), part, unit="%", higher_is_better=True)
             miss = 100 * np.nanmean(evaluation.log_average_miss_rate(0.5))
@@ -165,26 +166,28 @@ def lesson(run: Run) -> None:
         "thresholds",
         draw_thresholds,
         evaluations,
-        caption="Which detector is better depends on how well a box has to fit. Shaded: 95 % of resampled scenes.",
+        caption="Mean average precision by the IoU that makes a detection right. Shaded: 95 % of resampled scenes.",
+    )
+    run.claim(
+        "Which is better depends on how well a box has to fit: keen beats careful at an IoU of 0.5, not at 0.75.",
+        beats("keen", "careful", "mAP at 0.5"),
+        beats("careful", "keen", "mAP at 0.75"),
     )
 
     few = Evaluation(evaluations["keen"].detections[:60], part.targets[:60], classes)
     label = int(np.argmax([few.objects_by_image(k).sum() for k in range(1, classes + 1)])) + 1
     curve = few.curve(label)
     for name, points in CONVENTIONS.items():
-        run.fact(
-            f"average precision of one class, {name}",
-            100 * average_precision(curve.recall, curve.precision, points),
-            "%",
-        )
+        value = 100 * average_precision(curve.recall, curve.precision, points)
+        run.fact(f"average precision of one class, {name}", value, "%")
         whole = replace(evaluations["keen"], points=points).mean_average_precision(0.5)
         run.fact(f"mAP at 0.5, keen, {name}", 100 * whole, "%")
     run.figure(
         "curve",
         draw_curve,
         curve,
-        caption=f"{sets.classes[label - 1]} in 60 scenes: precision and recall after each detection, the surest first, "
-        "and three means of the best precision at each recall or a higher one.",
+        caption=f"{sets.classes[label - 1]} in 60 scenes: precision and recall after each detection, the highest "
+        "score first, and three means of the envelope: the highest precision at each recall or a higher one.",
     )
 
     for name, low, high in [("small", 0, 40**2), ("medium", 40**2, 56**2), ("large", 56**2, SIDE**2)]:
@@ -210,35 +213,38 @@ def lesson(run: Run) -> None:
         ties,
         numbers,
         values,
-        caption="Left: scores rounded to so many levels, and the order of equal ones chosen. Right: the same detector "
-        f"on sets of scenes, {values.shape[1]} of each size.",
+        caption="Left: rounded scores, and mAP for three orders of equal ones. Right: the same detector on sets of "
+        f"scenes, {values.shape[1]} of each size.",
     )
-    drawn = run.fact(f"standard deviation of mAP at 0.5 between sets of {len(part)}", 100 * values[-2].std(ddof=1), "%")
-    ways = {"bootstrap": evaluations["keen"].bootstrap(0.5), "jackknife": evaluations["keen"].by_image(0.5)}
+    k = int(np.argmin([abs(number - len(part)) for number in numbers]))  # sets of about the part's own size
+    like, drawn = numbers[k], 100 * values[k].std(ddof=1)
+    run.fact(f"standard deviation of mAP at 0.5 between sets of {like}", drawn, "%")
     spread = {
-        "bootstrap": 100 * ways["bootstrap"].std(ddof=1),
-        "jackknife": 100 * ways["jackknife"].std(ddof=1) / len(part) ** 0.5,
+        "bootstrap": 100 * evaluations["keen"].bootstrap(0.5).std(ddof=1),
+        "jackknife": 100 * evaluations["keen"].by_image(0.5).std(ddof=1) / len(part) ** 0.5,
     }
     for name, value in spread.items():
         run.fact(f"the same, from one set, {name}", value, "%")
     for number, mean in zip(numbers, 100 * values.mean(axis=1), strict=True):
         run.fact(f"mean mAP at 0.5 of sets of {number}", mean, "%")
-    keen, careful = (evaluations[name].mean_average_precision for name in ("keen", "careful"))
+    for name in DETECTORS:
+        at = [100 * evaluations[name].mean_average_precision(threshold) for threshold in (0.5, 0.75)]
+        run.note(f"mAP of {name}: {at[0]:.0f} % at an IoU of 0.5, {at[1]:.0f} % at 0.75.")
+    change = {name: value[0] - errors["as it is"][0] for name, value in errors.items()}
     run.note(
-        f"Keen or careful: mAP is {100 * keen(0.5):.0f} or {100 * careful(0.5):.0f} % where an IoU of a half will do, "
-        f"{100 * keen(0.75):.0f} or {100 * careful(0.75):.0f} % where it has to be three quarters."
-    )
-    cost = {name: errors["as it is"][0] - value[0] for name, value in errors.items()}
-    run.note(
-        f"To say every object twice costs {cost['every object twice']:.0f} points; to say thirty boxes of nothing in a "
-        f"scene, all less sure than what is right, changes mAP by {abs(cost['30 of nothing, none sure']):.1f}."
+        f"Predicting every object twice changes mAP by {change['every object twice']:.1f} points, thirty boxes of low "
+        f"score on nothing by {change['30 of nothing, none sure']:.1f}."
     )
     run.note(
-        f"Scores of five levels leave mAP anywhere from {100 * ties[4][0]:.0f} to {100 * ties[4][2]:.0f} %, as luck "
-        f"orders equal ones. Sets of {numbers[0]} scenes give {100 * values[0].mean():.1f} % on average, sets of "
-        f"{numbers[-1]} {100 * values[-1].mean():.1f} %: the best precision from here on is partly luck."
+        f"With scores of five levels, mAP is {100 * ties[4][0]:.0f} to {100 * ties[4][2]:.0f} %, by the order of equal "
+        f"scores. Its mean is {100 * values[0].mean():.1f} % over sets of {numbers[0]} scenes, "
+        f"{100 * values[-1].mean():.1f} % over sets of {numbers[-1]}."
+    )
+    run.claim(
+        "Small sets overestimate mAP: the envelope is a maximum, and with few detections part of it is chance.",
+        lambda record: overestimated(values),
     )
     run.note(
-        f"Other scenes would have moved mAP by {drawn:.1f} points (σ); from one set alone, the bootstrap says "
-        f"{spread['bootstrap']:.1f} and the jackknife {spread['jackknife']:.1f}."
+        f"Between sets of {like} scenes mAP has a standard deviation of {drawn:.1f} points; estimated from one set, by "
+        f"the bootstrap {spread['bootstrap']:.1f}, by the jackknife {spread['jackknife']:.1f}."
     )

@@ -20,7 +20,6 @@ import torch
 from jaxtyping import Float
 
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn, smooth_l1
 from ch06_detection.proposal_sets import shared_proposals, spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
@@ -28,6 +27,7 @@ from ch06_detection.scoring import METRIC, STRICT, account, examine, learn
 from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.scenes import scenes
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.run import Run
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def lesson(run: Run) -> None:
     run.fact("R-CNN over Fast R-CNN, with proposals", whole, "times")
     run.figure(
         "loss", draw_loss, np.array(detector.history_.losses),
-        caption="Smooth L1 is square near 0, so that small misses end in peace, and straight further out, so that no "
-        "miss pulls harder than another. Right: the loss of both heads together, in training.",
+        caption="Smooth L1 is quadratic near zero, so gradients vanish smoothly, and linear beyond 1, so outliers "
+        "cannot dominate. Left: the losses; middle: their slopes; right: the multi-task loss by training step.",
     )  # fmt: skip
     run.figure(
         "found", draw_detections, test, found, list(range(6)),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ch06_detection.box_crops import in_other_light, mirrored
 from ch06_detection.boxes import Boxes, clip, decode, encode
+from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, PEOPLE, LabelledProposals, draw, shared_proposals, spaced
@@ -86,13 +87,23 @@ def multi_task_loss(
     weight: float = 1.0,
 ) -> Float[Tensor, ""]:
     """Eq. (1)–(2): −log p of the label, and for objects, smooth L1 of their class's offsets; a mean over windows."""
+    total, windows = multi_task_sum(outputs, labels, offsets, weight)
+    return total / windows.clamp(min=1)
+
+
+def multi_task_sum(
+    outputs: tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]],
+    labels: Int64[Tensor, "*shape"],
+    offsets: Float[Tensor, "*shape 4"],
+    weight: float = 1.0,
+) -> tuple[Float[Tensor, ""], Int64[Tensor, ""]]:
+    """The same as common.train takes it: a sum over windows, and how many they are."""
     scores, said = outputs
     labels, offsets = labels.flatten(), offsets.flatten(0, -2)
-    there = (labels != IGNORED).sum().clamp(min=1)
     objects = (labels > 0).nonzero()[:, 0]
     misses = said[objects, labels[objects] - 1].float() - offsets[objects]
     classified = nn.functional.cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")
-    return (classified + weight * smooth_l1(misses).sum()) / there
+    return classified + weight * smooth_l1(misses).sum(), (labels != IGNORED).sum()
 
 
 @dataclass
@@ -135,7 +146,7 @@ class RoiBatches:
 
 @dataclass
 class FastRCNN:
-    """A detector with fit and predict. proposals: of images. training: its loss is multi_task_loss.
+    """A detector with fit and predict. proposals: of images. training: its loss is multi_task_sum.
 
     trunk: what the network starts from. searched: of how many images proposals are learned from. rois:
     windows of an image in a mini-batch. least: score from which on a box is a detection. suppression: IoU above which a
@@ -153,8 +164,12 @@ class FastRCNN:
     keep: int = 100
     seed: int = 0
 
-    def fit(self, images: Pictures, targets: Sequence[Target]) -> FastRCNN:
-        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from."""
+    def fit(self, images: Given, targets: Sequence[Target]) -> FastRCNN:
+        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from.
+
+        Raises as to_learn_from for pictures and targets that cannot be.
+        """
+        targets = to_learn_from(images, targets)
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
         some = spaced(len(images), self.searched)
         labelled = LabelledProposals.of(self.proposals(images[some]), targets[some])
@@ -167,9 +182,10 @@ class FastRCNN:
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
 
-    def predict(self, images: Pictures) -> list[Target]:
-        """The objects of each image, the surest first."""
-        return [self.detections(*said, images.shape[1:3]) for said in self.said(images, self.proposals(images))]
+    def predict(self, images: Given) -> list[Target]:
+        """The objects of each image, the surest first. Raises Problem for pictures of the wrong kind."""
+        size = colour_pictures(images).shape[1:3]
+        return [self.detections(*said, size) for said in self.said(images, self.proposals(images))]
 
     def said(
         self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 5
@@ -206,7 +222,7 @@ class FastRCNN:
 def training_of(run: Run, epochs: int, images: int) -> Training:
     """How it learns, from so many images at a time."""
     return Training(
-        epochs, 0.005, images, Muon, hidden_filters, multi_task_loss, device=run.device,
+        epochs, 0.005, images, Muon, hidden_filters, multi_task_sum, device=run.device,
         checkpoint=run.checkpoint("fast_rcnn"), say=run.say_step,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_box
 from ch06_detection.matching import match_batch
 from ch06_detection.ssd_network import by_box
 from common.data.boxed import BoxedImages
-from common.train import minibatches, one_cycle
+from common.train import minibatches, rate_at
 
 WIDTHS = (24, 48, 64, 64)  # channels of 32×32, 16×16, 8×8 and 4×4 cells
 LEARNING_RATE, BATCH = 0.01, 32
@@ -72,7 +72,7 @@ def trained(part: BoxedImages, loss: Callable[..., Tensor], epochs: int, seed: i
     labels, offsets = match_batch(part.targets, default_boxes((SIZE, SIZE), GRIDS, SIZES, RATIOS))
     images, n = inputs(part), len(part)
     steps = epochs * -(-n // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: one_cycle((step + 1) / (steps + 1)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, steps))
     network.train()
     for _ in range(epochs):
         for index in minibatches(n, BATCH, generator):

@@ -12,15 +12,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ch06_detection.box_crops import Stack, mirrored
+from ch06_detection.checked_inputs import Given, colour_pictures, precise, to_learn_from
 from common.data.boxed import Target
 from common.errors import Problem
 
-Pictures = UInt8[np.ndarray, "n height width 3"]
 
-
-def halved(images: Pictures) -> UInt8[np.ndarray, "n half_height half_width 3"]:
-    """Every 2×2 pixels become their mean. Raises Problem where an image has an odd side."""
-    n, height, width, _ = images.shape
+def halved(images: Given) -> UInt8[np.ndarray, "n half_height half_width 3"]:
+    """Every 2×2 pixels become their mean. Raises Problem where an image has an odd side, or is of the wrong kind."""
+    n, height, width, _ = colour_pictures(images).shape
     if height % 2 or width % 2:
         raise Problem(f"frames of {height}×{width} pixels cannot be halved: both sides have to be even")
     small = np.empty((n, height // 2, width // 2, 3), np.uint8)
@@ -31,7 +30,7 @@ def halved(images: Pictures) -> UInt8[np.ndarray, "n half_height half_width 3"]:
 
 def scaled(targets: Sequence[Target], factor: float) -> list[Target]:
     """The same objects in images so many times as large."""
-    return [{**target, "boxes": target["boxes"] * factor} for target in targets]
+    return [{**target, "boxes": precise(target["boxes"]) * factor} for target in targets]
 
 
 @dataclass
@@ -40,11 +39,12 @@ class HalfSize:
 
     detector: Any
 
-    def fit(self, images: Pictures, targets: Sequence[Target]) -> HalfSize:
+    def fit(self, images: Given, targets: Sequence[Target]) -> HalfSize:
+        targets = to_learn_from(images, targets)
         self.detector.fit(halved(images), scaled(targets, 0.5))
         return self
 
-    def predict(self, images: Pictures) -> list[Target]:
+    def predict(self, images: Given) -> list[Target]:
         """The objects of each image, the surest first."""
         return scaled(self.detector.predict(halved(images)), 2)
 
@@ -70,7 +70,7 @@ class FrameWindows:
         limits = torch.tensor([width, height, width, height], dtype=torch.float32)
         windows, found = [], []
         for image, target, (top, left) in zip(images, targets, corners.tolist(), strict=True):
-            boxes = target["boxes"] - torch.tensor([left, top, left, top])
+            boxes = precise(target["boxes"]) - torch.tensor([left, top, left, top])
             middle = (boxes[:, :2] + boxes[:, 2:]) / 2
             there = ((middle > 0) & (middle < limits[:2])).all(dim=1)
             boxes = torch.minimum(boxes[there].clamp(min=0), limits)

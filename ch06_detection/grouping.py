@@ -7,11 +7,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from multiprocessing import get_context
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
+from ch06_detection.checked_inputs import Given, colour_picture, colour_pictures
 from ch06_detection.hierarchy import FAST, QUALITY, Settings, proposals, proposals_of_each
 
 __all__ = ["FAST", "QUALITY", "Settings", "processes", "propose", "propose_all"]
@@ -19,14 +19,12 @@ FEW = 40  # images: so few are not worth the seconds that processes take to star
 CHUNK = 16  # images that a process is given at once
 
 
-def propose(
-    image: UInt8[np.ndarray, "height width 3"], settings: Settings = FAST, seed: int = 0
-) -> Float[Tensor, "n 4"]:
+def propose(image: Given, settings: Settings = FAST, seed: int = 0) -> Float[Tensor, "n 4"]:
     """Boxes xyxy in pixels that may hold an object, the best first. Uijlings et al. 2013.
 
-    Raises Problem for an image that is too small.
+    Raises Problem for an image that is too small, or of the wrong kind.
     """
-    return torch.tensor(proposals(image, settings, seed), dtype=torch.float32)
+    return torch.tensor(proposals(colour_picture(image), settings, seed), dtype=torch.float32)
 
 
 def processes(workers: int = 2) -> ProcessPoolExecutor:
@@ -36,7 +34,7 @@ def processes(workers: int = 2) -> ProcessPoolExecutor:
 
 
 def propose_all(
-    images: UInt8[np.ndarray, "items height width 3"],
+    images: Given,
     settings: Settings = FAST,
     workers: int = 2,
     seed: int = 0,
@@ -44,8 +42,9 @@ def propose_all(
 ) -> list[Tensor]:
     """propose for each image, in so many processes; in this one for a few images, or where no other can be started.
 
-    pool: processes that are there already.
+    pool: processes that are there already. Raises Problem for images that are too small, or of the wrong kind.
     """
+    images = colour_pictures(images)
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     many = (settings,) * len(chunks), (seed,) * len(chunks)
     found = None

@@ -19,12 +19,13 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ch06_detection.boxes import area, clip, iou, nms_by_class
+from ch06_detection.checked_inputs import Given, colour_picture, colour_pictures, to_learn_from
 from ch06_detection.dense_hog import Blocks, Cells, scores_everywhere, windows_at
 from ch06_detection.hog_windows import Found, Window, crops, described, placed, shaken
 from ch06_detection.image_pyramid import level_size, resized, scales
-from ch06_detection.matching_detections import place_in_group
 from common.data.boxed import Target
 from common.errors import Problem
+from common.metrics.matching import place_in_group
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
 PIXELS = 1 << 17  # of images at work at a time, in each thread
@@ -65,9 +66,13 @@ class HOGDetector:
     seed: int = 0
     windows_: dict[int, Window] = field(default_factory=dict, init=False)
 
-    def fit(self, images: Pictures, targets: Sequence[Target]) -> HOGDetector:
-        """Templates for the classes of the targets. Raises Problem where there is no object to learn from."""
-        images, targets = images[: self.images], list(targets[: self.images])
+    def fit(self, images: Given, targets: Sequence[Target]) -> HOGDetector:
+        """Templates for the classes of the targets. Raises Problem where there is no object to learn from.
+
+        Raises as to_learn_from for pictures and targets that cannot be.
+        """
+        targets = to_learn_from(images, targets)[: self.images]
+        images = images[: self.images]
         if not sum(len(target["labels"]) for target in targets):
             raise Problem("a detector cannot learn from images without objects: there is no box in the targets")
         positives = self.positives(images, targets)
@@ -198,18 +203,18 @@ class HOGDetector:
         ]
         return found.take(torch.cat(stay))
 
-    def predict(self, images: Pictures) -> list[Target]:
+    def predict(self, images: Given) -> list[Target]:
         """For each image, the boxes in it, their labels and scores, the surest first."""
         answers = []
-        for chunk, _, found in self.scan(images):
+        for chunk, _, found in self.scan(colour_pictures(images)):
             for image in range(len(chunk)):
                 own = found.take(found.images == image)
                 answers.append({"boxes": own.boxes, "labels": own.labels, "scores": own.scores})
         return answers
 
-    def every_window(self, image: UInt8[np.ndarray, "height width 3"]) -> Target:
+    def every_window(self, image: Given) -> Target:
         """The windows of an image above the floor, before suppression."""
-        _, found = self.search(image[None])
+        _, found = self.search(colour_picture(image)[None])
         return {"boxes": found.boxes, "labels": found.labels, "scores": found.scores}
 
     def windows_of(self, size: tuple[int, int]) -> int:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, encode, iou
+from ch06_detection.checked_inputs import as_many, precise
 from common.data.boxed import Target
 
 THRESHOLD = 0.5  # IoU from which a default box answers for an object
@@ -46,7 +47,7 @@ def own_boxes(overlaps: Float[Tensor, "m n"], images: Int[Tensor, "m"]) -> Int[T
 
 
 def pairs(
-    boxes: Float[Tensor, "m 4"], images: Int[Tensor, "m"], defaults: Float[Tensor, "n 4"], threshold: float
+    boxes: Real[Tensor, "m 4"], images: Int[Tensor, "m"], defaults: Real[Tensor, "n 4"], threshold: float
 ) -> tuple[Int[Tensor, "pairs"], Int[Tensor, "pairs"]]:
     """Objects of several images and the default boxes that answer for them: (object, image · n + default box). §2.2.
 
@@ -65,9 +66,13 @@ def pairs(
 
 
 def match(
-    boxes: Float[Tensor, "m 4"], labels: Int[Tensor, "m"], defaults: Float[Tensor, "n 4"], threshold: float = THRESHOLD
+    boxes: Real[Tensor, "m 4"], labels: Int[Tensor, "..."], defaults: Real[Tensor, "n 4"], threshold: float = THRESHOLD
 ) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
-    """What each default box should say of an image: a label, 0 for background; and of which object, 0 if none. §2.2."""
+    """What each default box should say of an image: a label, 0 for background; and of which object, 0 if none. §2.2.
+
+    Raises ValueError where there are not as many labels as boxes.
+    """
+    as_many(boxes, labels=labels)
     said = labels.new_zeros(len(defaults))
     which = torch.zeros_like(said, dtype=torch.long)
     if len(boxes):
@@ -79,8 +84,13 @@ def match(
 def match_batch(
     targets: Sequence[Target], defaults: Boxes, threshold: float = THRESHOLD
 ) -> tuple[Int[Tensor, "batch n"], Float[Tensor, "batch n 4"]]:
-    """What the default boxes should say of each image: labels, 0 for background, and offsets, 0 where there is none."""
-    n = len(defaults)
+    """What the default boxes should say of each image: labels, 0 for background, and offsets, 0 where there is none.
+
+    Raises ValueError where there are not as many labels as boxes.
+    """
+    n, defaults = len(defaults), precise(defaults)
+    for target in targets:
+        as_many(target["boxes"], labels=target["labels"])
     boxes = torch.cat([target["boxes"] for target in targets]).to(defaults)
     labels = torch.cat([target["labels"] for target in targets]).to(defaults.device)
     said, offsets = labels.new_zeros(len(targets) * n), defaults.new_zeros(len(targets) * n, 4)

@@ -63,7 +63,19 @@ def multibox_losses(
     target_labels: Int[Tensor, "batch n"],
     negatives: float = NEGATIVES,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Location's loss (Eq. 2) and confidence's (Eq. 3), each over the number of matched default boxes of the batch.
+    """Location's loss (Eq. 2) and confidence's (Eq. 3), each over the number of matched default boxes of the batch."""
+    location, confidence, n = multibox_sums(offsets, logits, target_offsets, target_labels, negatives)
+    return location / n.clamp(min=1), confidence / n.clamp(min=1)
+
+
+def multibox_sums(
+    offsets: Float[Tensor, "batch n 4"],
+    logits: Float[Tensor, "batch n classes"],
+    target_offsets: Float[Tensor, "batch n 4"],
+    target_labels: Int[Tensor, "batch n"],
+    negatives: float = NEGATIVES,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Int[Tensor, ""]]:
+    """The sums of location's loss (Eq. 2) and of confidence's (Eq. 3); and N, the number of matched default boxes.
 
     In 32 bits, whatever the network ran in. logits: of background and the classes.
     """
@@ -73,10 +85,9 @@ def multibox_losses(
         with torch.no_grad():  # to choose needs no gradient: only what is chosen gets one
             background = logits.logsumexp(dim=2) - logits[..., 0]
             chosen = positive | hard_negative_mining(background, target_labels, negatives)
-        n = positive.sum().clamp(min=1)
         location = functional.smooth_l1_loss(offsets[positive], target_offsets[positive], reduction="sum")
         confidence = functional.cross_entropy(logits[chosen], target_labels[chosen], reduction="sum")
-        return location / n, confidence / n
+        return location, confidence, positive.sum()
 
 
 def multibox_loss(
@@ -155,7 +166,7 @@ def lesson(run: Run) -> None:
 
     # Both networks start from the same weights and see the same batches: only what the loss hears of differs.
     test = everything.test.take(np.array([len(target["boxes"]) > 0 for target in everything.test.targets]))
-    items = Images(test.images, np.zeros(len(test), np.int64), test.ids)  # scenes
+    items = Images(test.images, np.zeros(len(test), np.int64), test.ids, test.groups)  # scenes
     said, _ = match_batch(test.targets, defaults)
     logits, epochs = {}, run.pick(smoke=1, lecture=5)
     for name, negatives in {MINED: NEGATIVES, EVERY: float(len(defaults))}.items():
@@ -196,6 +207,6 @@ def lesson(run: Run) -> None:
         draw_counts,
         sides,
         numbers,
-        caption="How many default boxes answer for an object. At a high threshold little more than each object's own "
-        "is left.",
+        caption="How many default boxes answer for an object. Left: by its size, at three thresholds. Right: on "
+        "average, by the threshold.",
     )

@@ -19,6 +19,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from ch06_detection.box_crops import in_other_light
+from ch06_detection.checked_inputs import Given, to_learn_from
 from ch06_detection.square_crops import Crops, Pictures, cut_from
 from ch06_detection.ssd_network import small_trunk, stage_channels
 from common.augment import Crops as Shifts
@@ -71,11 +72,12 @@ class NamedObjects:
     history_: History | None = field(default=None, init=False, repr=False)
     known_: tuple | None = field(default=None, init=False, repr=False)
 
-    def __call__(self, images: Pictures, targets: Sequence[Target]) -> Taught:
+    def __call__(self, images: Given, targets: Sequence[Target]) -> Taught:
         """What has learned to name the objects of these images; untaught, where there are no two of them.
 
         Raises ValueError for other images than the first time: a trunk that saw more than its detector would cheat.
         """
+        targets = to_learn_from(images, targets)
         asked = len(images), zlib.crc32(images[0]), zlib.crc32(images[-1]), images.shape
         if self.known_ is None:
             start = time.perf_counter()
@@ -98,9 +100,9 @@ class NamedObjects:
             self.history_ = self.training(classifier(new), data, self.seed)
         return new
 
-    def accuracy(self, images: Pictures, targets: Sequence[Target]) -> float:
+    def accuracy(self, images: Given, targets: Sequence[Target]) -> float:
         """The share of these images' objects that are named right, if someone tells where they are."""
-        crops, labels = cut_out(images, targets, self.pixels_)
+        crops, labels = cut_out(images, to_learn_from(images, targets), self.pixels_)
         return float((outputs(classifier(self.taught_), crops).argmax(dim=1) == labels).float().mean())
 
 

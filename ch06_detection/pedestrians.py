@@ -26,7 +26,6 @@ from jaxtyping import UInt8
 
 from ch06_detection.boxes import nms
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.fast_rcnn_detector import pedestrians_fast_rcnn
 from ch06_detection.hog_recipes import pedestrians_detector
 from ch06_detection.rcnn_detector import pedestrians_rcnn
@@ -36,6 +35,7 @@ from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.mot import pedestrians_or_none
 from common.data.weights import mobilenet_v2_or_none
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.run import Run
 
 if TYPE_CHECKING:

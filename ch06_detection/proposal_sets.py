@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
+from ch06_detection.checked_inputs import Given, colour_pictures, precise
 from ch06_detection.grouping import FAST, Settings, propose_all
 from ch06_detection.square_crops import Pictures
 from common.data.boxed import Target
@@ -39,7 +40,9 @@ class Proposals:
     kept: dict[tuple, Tensor] = field(default_factory=dict, repr=False)
     cost: dict[tuple, float] = field(default_factory=dict, repr=False)
 
-    def __call__(self, images: Pictures) -> list[Tensor]:
+    def __call__(self, images: Given) -> list[Tensor]:
+        """Raises Problem for pictures of the wrong kind."""
+        colour_pictures(images)
         names = self.names(images)
         new = {name: item for item, name in enumerate(names) if name not in self.kept}
         if new:
@@ -82,11 +85,12 @@ class LabelledProposals:
         """The proposals, and the objects' own boxes before them, if wanted. Raises Problem where there is no box."""
         parts: list[tuple[Tensor, ...]] = []
         for number, (proposed, target) in enumerate(zip(proposals, targets, strict=True)):
-            boxes = torch.cat([target["boxes"], proposed]) if with_truths else proposed
+            truths = precise(target["boxes"])
+            boxes = torch.cat([truths, proposed]) if with_truths else proposed
             overlap, best = torch.zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.long)
-            if len(target["boxes"]):
-                overlap, best = iou(boxes, target["boxes"]).max(dim=1)
-                label, truth = target["labels"][best], target["boxes"][best]
+            if len(truths):
+                overlap, best = iou(boxes, truths).max(dim=1)
+                label, truth = target["labels"][best], truths[best]
             else:
                 label, truth = best, boxes
             parts.append((torch.full_like(best, number), boxes, overlap, label, truth))

@@ -25,7 +25,6 @@ from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.proposal_sets import shared_proposals, spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
 from ch06_detection.scoring import METRIC, STRICT, account, answers_of, learn
@@ -33,6 +32,7 @@ from ch06_detection.square_crops import cut
 from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.scenes import scenes
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.run import Run
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ def lesson(run: Run) -> None:
     moved = [best_overlaps(found[name], test, 0.5) for name in ("R-CNN, boxes as proposed", "R-CNN")]
     run.figure(
         "boxes", draw_moves, *moved, scores,
-        caption="Left: detections with a score from 0.5 on, before and after their boxes are moved. Right: the more "
-        "exactly a box has to lie, the more it matters.",
+        caption="Left: detections with a score from 0.5 on, before and after their boxes are moved. Right: mAP by "
+        "the IoU from which on a box counts as found, of the four variants.",
     )  # fmt: skip
     run.note(
         f"A scene takes {each:.0f} ms to be searched and {network:.0f} ms to be looked at, proposal by proposal. Boxes "

@@ -15,6 +15,7 @@ from jaxtyping import Float, Float16, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, clip, decode, encode
+from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk, varied
 from ch06_detection.proposal_sets import PEOPLE, LabelledProposals, draw, shared_proposals, spaced
@@ -106,8 +107,12 @@ class RCNN:
     keep: int = 100
     seed: int = 0
 
-    def fit(self, images: Pictures, targets: Sequence[Target]) -> RCNN:
-        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from."""
+    def fit(self, images: Given, targets: Sequence[Target]) -> RCNN:
+        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from.
+
+        Raises as to_learn_from for pictures and targets that cannot be.
+        """
+        targets = to_learn_from(images, targets)
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
         some = spaced(len(images), self.searched)
         searched, there = images[some], targets[some]
@@ -161,9 +166,12 @@ class RCNN:
             counts = [len(boxes) for boxes in own]
             yield from map(Looks, own, *(part.clone().split(counts) for part in seen))
 
-    def predict(self, images: Pictures) -> list[Target]:
-        """The objects of each image, the surest first. A score is the logistic function of a margin, or a softmax."""
-        size = images.shape[1:3]
+    def predict(self, images: Given) -> list[Target]:
+        """The objects of each image, the surest first. A score is the logistic function of a margin, or a softmax.
+
+        Raises Problem for pictures of the wrong kind.
+        """
+        size = colour_pictures(images).shape[1:3]
         looks = self.looks(images, self.proposals(images))
         return [self.detections(look, size, self.scorer, self.regress) for look in looks]
 

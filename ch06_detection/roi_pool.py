@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Real
 from torch import Tensor
+
+from ch06_detection.checked_inputs import as_many, precise
 
 CHANNELS = 128  # that are pooled at once: the rectangles of more would take much memory
 Maps = Float[Tensor, "batch channels height width"]
@@ -18,11 +20,28 @@ Pooled = Float[Tensor, "n channels rows columns"]
 
 
 def numbered(boxes: Sequence[Tensor]) -> Float[Tensor, "n 5"]:
-    """(image, x1, y1, x2, y2) of the boxes of several images."""
+    """(image, x1, y1, x2, y2) of the boxes of several images. Raises ValueError where some are not (n, 4)."""
+    for own in boxes:
+        as_many(own)
+    boxes = [precise(own) for own in boxes]
     counts = torch.tensor([len(own) for own in boxes])
-    together = torch.cat([*boxes, torch.zeros(0, 4, device=boxes[0].device if len(boxes) else None)])
+    together = torch.cat([*boxes, torch.zeros(0, 4, device=boxes[0].device if boxes else None)])
     image = torch.arange(len(boxes)).repeat_interleave(counts).to(together)
     return torch.cat([image[:, None], together], dim=1)
+
+
+def windows_of(features: Maps, boxes: Real[Tensor, "..."] | Sequence[Tensor]) -> Float[Tensor, "n 5"]:
+    """The windows as roi_pool takes them, beside the features. Raises ValueError where they do not fit to them."""
+    if not isinstance(boxes, Tensor):
+        if len(boxes) != len(features):
+            raise ValueError(f"maps of {len(features)} images need as many sets of boxes, got {len(boxes)}")
+        boxes = numbered(boxes)
+    if boxes.ndim != 2 or boxes.shape[1] != 5:
+        raise ValueError(f"windows must be (n, 5), (image, x1, y1, x2, y2), got {tuple(boxes.shape)}")
+    image = boxes[:, 0]
+    if len(wrong := image[~((image >= 0) & (image < len(features)) & (image == image.floor()))]):
+        raise ValueError(f"maps of {len(features)} images have no image {wrong[0].item():g}")
+    return precise(boxes.detach().to(features.device))
 
 
 def bin_edges(
@@ -41,9 +60,10 @@ def bin_edges(
 
 
 def roi_pool_one_by_one(
-    features: Maps, boxes: Float[Tensor, "n 5"], output_size: tuple[int, int], spatial_scale: float
+    features: Maps, boxes: Real[Tensor, "..."], output_size: tuple[int, int], spatial_scale: float
 ) -> Pooled:
     """§2.1 word for word: for each window (image, x1, y1, x2, y2), for each bin, its largest value."""
+    boxes = windows_of(features, boxes)
     (rows, columns), (height, width) = output_size, features.shape[2:]
     top, bottom = bin_edges(boxes[:, 2], boxes[:, 4], rows, spatial_scale, height)
     left, right = bin_edges(boxes[:, 1], boxes[:, 3], columns, spatial_scale, width)
@@ -88,18 +108,19 @@ def keys(cells: Float[Tensor, "batch height width channels"]) -> Int64[Tensor, "
 
 def roi_pool(
     features: Maps,
-    boxes: Float[Tensor, "n 5"] | Sequence[Tensor],
+    boxes: Real[Tensor, "..."] | Sequence[Tensor],
     output_size: tuple[int, int],
     spatial_scale: float,
 ) -> Pooled:
     """The largest value in each bin of each window: Girshick 2015, §2.1. Gradients go to it alone: Eq. (4).
 
     boxes: in pixels of the image, (image, x1, y1, x2, y2) or a (n, 4) for each image. spatial_scale: cells a pixel.
-    Values and gradients are torchvision's. Raises ValueError for double precision, whose places would not fit in a key.
+    Values and gradients are torchvision's. Raises ValueError for features in double precision, whose places would not
+    fit in a key, for windows of another shape, and for the number of an image that isn't there.
     """
     if features.dtype == torch.float64:
         raise ValueError("roi_pool takes at most single precision")
-    boxes = (boxes if isinstance(boxes, Tensor) else numbered(boxes)).detach().to(features.device, torch.float32)
+    boxes = windows_of(features, boxes).float()
     (height, width), image = features.shape[2:], boxes[:, 0].long()
     if not len(boxes):
         return features.sum() * 0 + features.new_zeros(0, features.shape[1], *output_size)

@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from ch06_detection.boxes import iou_of_pairs
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.frames import HalfSize, halved
 from ch06_detection.proposal_sets import spaced
 from common.data.boxed import BoxedImages
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.run import Method
 
 METRIC, STRICT = "mAP@0.5", "mAP@[.5:.95]"
@@ -31,7 +31,10 @@ def judge(method: Method, part: BoxedImages) -> Evaluation:
     start = time.perf_counter()
     detections = method.model.predict(part.images)
     method.predict_seconds = searching + time.perf_counter() - start
-    return account(method, Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS), part)
+    groups = getattr(part, "groups", None)
+    return account(
+        method, Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS, groups=groups), part
+    )
 
 
 def examine(

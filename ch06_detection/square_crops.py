@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 from torch import Tensor
 from torchvision.ops import roi_align
 
 from ch06_detection.boxes import Boxes
+from ch06_detection.checked_inputs import precise
 from common.image_classifier import Pixels
 
 MARGIN = 1.2  # of a box's longer side: what is cut out
@@ -24,8 +25,9 @@ Pictures = UInt8[np.ndarray, "n height width 3"]
 Crops = Float[Tensor, "n 3 side side"]
 
 
-def squares(boxes: Boxes) -> Boxes:
+def squares(boxes: Real[Tensor, "n 4"]) -> Boxes:
     """Squares around the boxes, with a margin."""
+    boxes = precise(boxes)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = MARGIN / 2 * (boxes[:, 2:] - boxes[:, :2]).amax(dim=1, keepdim=True)
     return torch.cat([middle - half, middle + half], dim=1)
@@ -35,7 +37,7 @@ def cut(
     images: Float[Tensor, "n 3 height width"], boxes: Sequence[Tensor], side: int
 ) -> Float[Tensor, "objects 3 side side"]:
     """The squares around each image's boxes, resized, image after image; 0, the mean, where they reach beyond."""
-    return roi_align(images, [squares(own) for own in boxes], side, aligned=True)
+    return roi_align(images, [squares(own).to(images) for own in boxes], side, aligned=True)
 
 
 def cut_from(

@@ -20,8 +20,9 @@ from torch.nn.functional import interpolate
 
 from ch06_detection.box_crops import BoxCrops, in_other_light
 from ch06_detection.boxes import Boxes, clip, decode
+from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.default_boxes import boxes_of_shapes
-from ch06_detection.multibox import NEGATIVES, match_batch, multibox_loss
+from ch06_detection.multibox import NEGATIVES, match_batch, multibox_sums
 from ch06_detection.naming import Trunk, start_from
 from ch06_detection.ssd_network import SSD
 from ch06_detection.thinning import thinned_out
@@ -69,9 +70,10 @@ def detection_loss(
     labels: Int[Tensor, "batch n"],
     offsets: Float[Tensor, "batch n 4"],
     negatives: float = NEGATIVES,
-) -> Float[Tensor, ""]:
-    """The multibox loss of a network's outputs."""
-    return multibox_loss(*outputs, offsets, labels, negatives)
+) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
+    """The multibox loss of a network's outputs, as common.train takes it: the sum of Eq. (1), and N."""
+    location, confidence, n = multibox_sums(*outputs, offsets, labels, negatives)
+    return confidence + location, n
 
 
 @dataclass
@@ -100,8 +102,9 @@ class SSDDetector:
     keep: int = 100
     seed: int = 0
 
-    def fit(self, images: Pictures, targets: Sequence[Target]) -> SSDDetector:
-        """Learn from images of one size and what is in them."""
+    def fit(self, images: Given, targets: Sequence[Target]) -> SSDDetector:
+        """Learn from images of one size and what is in them. Raises as to_learn_from."""
+        targets = to_learn_from(images, targets)
         self.pixels_ = Pixels.of(images[:: max(1, len(images) // 500)])
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -151,8 +154,10 @@ class SSDDetector:
             start += number
         return torch.cat(places)
 
-    def predict(self, images: Pictures) -> list[Target]:
+    def predict(self, images: Given) -> list[Target]:
         """The objects of each image, the surest first, of what is said at all scales together."""
+        if not len(colour_pictures(images)):
+            return []
         looks = zip(*(self.said(images, scale) for scale in self.scales), strict=True)
         return [self.chosen(*(torch.cat(part) for part in zip(*look, strict=True))) for look in looks]
 

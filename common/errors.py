@@ -1,4 +1,6 @@
-"""The one exception that a reader is meant to see."""
+"""The one exception that a reader is meant to see, and the exit status after Ctrl-C."""
+
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
 
 class Problem(Exception):
@@ -21,3 +23,8 @@ class LossNotFinite(Problem):
             "finite loss"
         )
         self.loss, self.step = loss, step
+
+
+def first_line(error: Exception) -> str:
+    """An exception as one short line, with its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -14,6 +14,7 @@ from common.errors import Problem
 
 PRESETS = {"smoke": "seconds, for tests", "lecture": "minutes on two cores, the default", "full": "full data"}
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LARGEST_SEED, MOST_SEEDS = 2**32 - 1, 1000  # the first is numpy's limit
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Flags:
     out: Path = Path("out")
     check: bool = False
     resume: bool = False
+    stale: bool = False
+    photo: Path | None = None
 
     @property
     def all_seeds(self) -> range:
@@ -50,6 +53,11 @@ class Flags:
                 words += [f"--{field.name}", *map(str, values)]
         return shlex.join(words)
 
+    def how_to_go_on(self, package: str) -> str:
+        """What is said after Ctrl-C."""
+        again = self.command(package) + ("" if self.resume or self.stale else " --resume")
+        return f" The lessons that had finished are kept in {self.out / package}. To go on:\n  {again}"
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -62,10 +70,10 @@ def parse(package: str, title: str, lessons: Sequence[str], arguments: Sequence[
     add = parser.add_argument
     presets = "; ".join(f"{name}: {what}" for name, what in PRESETS.items())
     add("--preset", choices=PRESETS, default="lecture", help=f"how much data and time ({presets})")
-    add("--only", nargs="+", metavar="LESSON", default=(), help="run just these lessons")
-    add("--list", action="store_true", help="name the lessons and their questions, then stop")
-    add("--seed", type=int, default=0, metavar="N", help="the first seed (default 0)")
-    add("--seeds", type=int, default=1, metavar="N", help="how many seeds to run and aggregate (default 1)")
+    add("--only", nargs="+", metavar="LESSON", default=(), help="run just these lessons, or all lessons of a folder")
+    add("--list", action="store_true", help="name the lessons, their seconds and their questions, then stop")
+    add("--seed", type=int, default=0, metavar="N", help=f"the first seed, from 0 to {LARGEST_SEED} (default 0)")
+    add("--seeds", type=int, default=1, metavar="N", help=f"how many seeds, from 1 to {MOST_SEEDS} (default 1)")
     add("--device", choices=DEVICES, default="auto", help="where networks run (default auto: a GPU if there is one)")
     add("--data", type=Path, metavar="DIR", help="where full data sets lie or are put (default: your cache folder)")
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="where results and pictures go (default: out)")
@@ -75,13 +83,40 @@ def parse(package: str, title: str, lessons: Sequence[str], arguments: Sequence[
         action="store_true",
         help="go on: skip lessons and epochs that an earlier run of the same configuration finished",
     )
+    add(
+        "--stale",
+        action="store_true",
+        help="run just the lessons whose committed results other code measured, with all seeds; goes on, as --resume",
+    )
+    add("--photo", type=Path, metavar="FILE", help="a picture of yours, for lessons that can show their answer for it")
     raw = vars(parser.parse_args(arguments))
-    flags = Flags(**{**raw, "only": tuple(raw["only"])})
-    if flags.seed < 0 or flags.seeds < 1:
-        raise Problem("--seed must be 0 or more, and --seeds 1 or more")
-    for name in flags.only:
-        if name not in lessons:
-            near = difflib.get_close_matches(name, lessons, n=1)
-            hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(lessons)
-            raise Problem(f"{package} has no lesson {name}; {hint}")
+    flags = Flags(**{**raw, "only": chosen(package, raw["only"], lessons)})
+    if flags.seed < 0 or flags.seed + flags.seeds - 1 > LARGEST_SEED or not 1 <= flags.seeds <= MOST_SEEDS:
+        raise Problem(f"seeds go from 0 to {LARGEST_SEED}, and --seeds from 1 to {MOST_SEEDS}")
+    if flags.stale and (flags.configuration != Flags().configuration or flags.photo):
+        raise Problem("--stale measures as the committed results were: without --preset, --seed(s), --device, --photo")
     return flags
+
+
+def chosen(package: str, words: Sequence[str], lessons: Sequence[str]) -> tuple[str, ...]:
+    """The lessons that --only names, in reading order.
+
+    A word is a lesson's full name ("segmentation/fcn"), its last part ("fcn"), or a folder ("segmentation"), which
+    stands for all of its lessons. Raises Problem where it is none of these, or could be several.
+    """
+    named: set[str] = set()
+    for word in words:
+        inside = [name for name in lessons if name.startswith(word.rstrip("/") + "/")]
+        called = [name for name in lessons if name.rpartition("/")[2] == word]
+        if word in lessons or inside:
+            named |= {word} if word in lessons else set(inside)
+        elif len(called) > 1:
+            raise Problem(f"{package} has several lessons {word}: {', '.join(called)}; which one?")
+        elif called:
+            named |= set(called)
+        else:
+            parts = {part for name in lessons for part in (name, *name.split("/"))}
+            near = difflib.get_close_matches(word, sorted(parts), n=1)
+            hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(lessons)
+            raise Problem(f"{package} has no lesson {word}; {hint}")
+    return tuple(name for name in lessons if name in named)

@@ -3,8 +3,8 @@
 A README carries marks such as `<!-- score: ch01_regression/line/line/RMSE -->4.66 ± 0.24 mpg<!-- end -->`, which GitHub
 does not show. What stands between the two comments is generated.
 
-    python -m common.readme            fill every README from the committed results
-    python -m common.readme --from out adopt a run's results and the pictures that READMEs show, then fill
+    python -m common.readme                     fill every README from the committed results
+    python -m common.readme --from out/results  adopt what `--stale` has measured anew, with its pictures, then fill
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from functools import cache
 from pathlib import Path
 
 from common import record, tables
+from common.adopt import ROOT, adopt, chapters
 from common.errors import Problem
 from common.files import write_whole
 from common.record import ChapterRecord, LessonRecord
 
-ROOT = Path(__file__).parent.parent
 BENCH = ROOT / "tests" / "bench" / "results.json"
 MARK = re.compile(r"(<!-- (?P<kind>[a-z]+)(?:: (?P<what>[^\n]*?))? -->)(?P<content>.*?)(<!-- end -->)", re.DOTALL)
-PICTURE = re.compile(r"\]\(((?:ch\d\d_\w+/)?figures/(\w+\.png))\)")
 BLOCKS = ("scoreboard", "facts", "verdicts", "bench")  # what stands on lines of its own
 
 
@@ -38,17 +37,26 @@ def fill(text: str) -> str:
         if kind not in RENDER:
             raise Problem(f"no such mark in a README: {match[1]}")
         try:
-            content = RENDER[kind](*what.split("/")) if what else RENDER[kind]()
-        except (KeyError, StopIteration, TypeError) as error:
+            content = RENDER[kind](*(_parts(what) if what else ()))
+        except (KeyError, StopIteration, TypeError, ValueError) as error:
             raise Problem(f"{match[1]} names nothing that was measured") from error
         return match[1] + (f"\n\n{content}\n\n" if kind in BLOCKS else content) + match[5]
 
     return MARK.sub(generated, text)
 
 
+def _parts(what: str) -> list[str]:
+    """What a mark names: a chapter, a lesson (its name may have a slash), and the rest, by slashes."""
+    package, _, rest = what.partition("/")
+    if not rest:
+        return [package]
+    name = max((name for name in chapter(package).lessons if f"{rest}/".startswith(f"{name}/")), key=len)
+    return [package, name, *filter(None, rest[len(name) + 1 :].split("/"))]
+
+
 def readmes() -> list[Path]:
-    """The project's README and one a chapter."""
-    return [ROOT / "README.md", *sorted(ROOT.glob("ch0*/README.md"))]
+    """The project's README, one per chapter, and one per task of a chapter."""
+    return [ROOT / "README.md", *sorted([*ROOT.glob("ch0*/README.md"), *ROOT.glob("ch0*/*/README.md")])]
 
 
 @cache
@@ -84,6 +92,12 @@ def _facts(package: str, name: str) -> str:
 
 def _verdicts(package: str, name: str) -> str:
     return "\n".join(f"- {verdict}" for verdict in tables.verdicts(_lesson(package, name).comparisons))
+
+
+def _caption(package: str, name: str, picture: str) -> str:
+    """What the lesson says under its figure. Markdown's own letters are letters there."""
+    caption = next(p.caption for p in _lesson(package, name).pictures if p.name == picture)
+    return re.sub(r"([*_`|\[\]\\])", r"\\\1", caption.replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def _seconds(package: str) -> str:
@@ -125,6 +139,7 @@ RENDER: dict[str, Callable[..., str]] = {
     "scoreboard": _scoreboard,
     "facts": _facts,
     "verdicts": _verdicts,
+    "caption": _caption,
     "seconds": _seconds,
     "memory": _memory,
     "seeds": _seeds,
@@ -134,40 +149,20 @@ RENDER: dict[str, Callable[..., str]] = {
 }
 
 
-def adopt(out: Path, one_run: Path | None = None) -> None:
-    """Copy a run's results beside its chapters, and from its pictures those that a README shows.
-
-    one_run: a run with one seed, of the same lessons, for what READMEs say of its seconds and its memory.
-    """
-    for results in sorted(out.glob("ch0*/results.json")):
-        kept = ROOT / results.parent.name / "results.json"
-        shutil.copyfile(results, kept)
-        if one_run and (one_run / kept.parent.name / "results.json").exists():
-            mine, single = record.load(kept), record.load(one_run / kept.parent.name / "results.json")
-            mine.peak_memory_mib = single.peak_memory_mib
-            for name, lesson in mine.lessons.items():
-                lesson.seconds[0] = single.lessons[name].seconds[0]
-            mine.save(kept)
-    if (out / "bench.json").exists():
-        shutil.copyfile(out / "bench.json", BENCH)
-    chapter.cache_clear()
-    for page in readmes():
-        for path, name in PICTURE.findall(page.read_text(encoding="utf-8")):
-            target = page.parent / path
-            target.parent.mkdir(exist_ok=True)
-            source = out / target.parent.parent.name / name
-            if source.exists():
-                shutil.copyfile(source, target)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m common.readme", description="Fill the READMEs from results files.")
-    parser.add_argument("--from", dest="out", type=Path, metavar="DIR", help="adopt the results of a run first")
-    parser.add_argument("--one-run", type=Path, metavar="DIR", help="with the seconds and the memory of this run")
+    parser.add_argument(
+        "--from", dest="out", type=Path, metavar="DIR", help="adopt the results of a run with --stale first"
+    )
     flags = parser.parse_args()
     try:
         if flags.out:
-            adopt(flags.out, flags.one_run)
+            for each in chapters():
+                taken = adopt(each, flags.out, readmes())
+                print(f"{each.package}: {', '.join(taken) or 'nothing'} adopted")
+            if (flags.out / "bench.json").exists():
+                shutil.copyfile(flags.out / "bench.json", BENCH)
+            chapter.cache_clear()
         for page in readmes():
             write_whole(page, fill(page.read_text(encoding="utf-8")))
     except Problem as problem:

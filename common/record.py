@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from common.errors import Problem
 from common.files import write_whole
@@ -57,7 +59,8 @@ class Floor:
 
 @dataclass
 class LessonRecord:
-    """Everything that one lesson measured and drew, over all seeds of a run. digest: of the lesson's source file."""
+    """Everything that one lesson measured and drew, over all seeds of a run. digest: of the code that its numbers come
+    from (common/digest.py)."""
 
     title: str
     digest: str
@@ -102,7 +105,7 @@ class ChapterRecord:
     @property
     def one_seed_seconds(self) -> float:
         """What a run with one seed takes: every lesson's first seed, with its imports and pictures."""
-        return sum(lesson.seconds[0] for lesson in self.lessons.values())
+        return sum(lesson.seconds[0] for lesson in self.lessons.values() if lesson.seconds)
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all. NaN becomes null: JSON has no NaN."""
@@ -113,31 +116,53 @@ def load(path: Path) -> ChapterRecord:
     """Read what save() wrote. Raises Problem where the file can't be read or is no such record."""
     try:
         raw = json.loads(Path(path).read_text(encoding="utf-8"))
-        _ = raw["configuration"]["preset"], raw["configuration"]["seeds"], raw["machine"]["packages"]
-        raw["lessons"] = {name: _lesson(lesson) for name, lesson in raw["lessons"].items()}
-        return ChapterRecord(**raw)
+        raw["lessons"] = {name: _restored(LessonRecord, lesson) for name, lesson in raw["lessons"].items()}
+        chapter = _restored(ChapterRecord, raw)
+        for table, key, kind in (("configuration", "preset", str), ("configuration", "seeds", int)):
+            _check(f"{table}.{key}", getattr(chapter, table)[key], kind)
+        _check("machine.packages", chapter.machine["packages"], dict)
+        return chapter
     except OSError as error:
         raise Problem(f"cannot read {path}: {error.strerror}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Problem(
-            f"{path} is damaged or of another version ({error}): delete it and run the chapter again"
-        ) from error
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise Problem(f"{path} is no results file, is damaged, or of another version ({_first_line(error)})") from error
 
 
-def _lesson(raw: dict) -> LessonRecord:
-    kinds = {"rows": Row, "comparisons": Comparison, "facts": Fact, "floors": Floor, "pictures": Picture}
-    return LessonRecord(**{key: _items(kinds[key], value) if key in kinds else value for key, value in raw.items()})
+def _restored(kind: type, raw: dict) -> Any:
+    """An object of this kind from its dictionary, every field held against its type. Raises TypeError."""
+    types = _types(kind)
+    return kind(**{name: _value(name, value, types.get(name, Any)) for name, value in raw.items()})
 
 
-def _items(kind: type, raw: list[dict]) -> list:
-    floats = {f.name for f in fields(kind) if f.type == "float"}
-    items = []
-    for entry in raw:
-        restored = {k: math.nan if v is None and k in floats else v for k, v in entry.items()}
-        if isinstance(restored.get("seeds"), list):
-            restored["seeds"] = tuple(restored["seeds"])
-        items.append(kind(**restored))
-    return items
+_types = cache(get_type_hints)
+
+
+def _value(name: str, value: Any, hint: Any) -> Any:
+    """A field's value as it was before it became JSON. Raises TypeError where it can't have been that."""
+    inside = get_args(hint)
+    if get_origin(hint) is tuple:
+        return tuple(_value(name, entry, inside[0]) for entry in _check(name, value, list))
+    if get_origin(hint) is list:
+        return [_value(name, entry, inside[0]) for entry in _check(name, value, list)]
+    if is_dataclass(hint) and isinstance(value, dict):
+        return _restored(hint, value)
+    if hint is float and value is None:
+        return math.nan
+    return _check(name, value, hint)
+
+
+def _check(name: str, value: Any, hint: Any) -> Any:
+    """The value. Raises TypeError where it is of another type. A whole number may stand for a float."""
+    kinds = [get_origin(kind) or kind for kind in (get_args(hint) if isinstance(hint, UnionType) else (hint,))]
+    if Any in kinds or (isinstance(value, tuple(kinds)) and (not isinstance(value, bool) or bool in kinds)):
+        return value
+    if float in kinds and type(value) is int:
+        return float(value)
+    raise TypeError(f"{name} is {value!r:.40}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _clean(value: Any) -> Any:

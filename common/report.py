@@ -1,18 +1,26 @@
-"""out/index.html: every chapter's scoreboards and pictures on one page that needs no network and no other file."""
+"""out/index.html: every chapter's scoreboards and pictures on one page that needs no network.
+
+Its pictures are in it; the link behind each leads to its file, which lies beside the page."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 from common import record, tables
 from common.errors import Problem
-from common.files import write_whole
-from common.record import ChapterRecord
+from common.files import locked, write_whole
+from common.record import ChapterRecord, LessonRecord
 
 
-def write(out: Path) -> Path:
-    """Make the page from every <chapter>/results.json below out. Returns the page's path."""
+def write(out: Path, say: Callable[[str], object] = print) -> Path:
+    """Make the page from every <chapter>/results.json below out. Returns the page's path.
+
+    What is no results file, or can't be read, is left out, and `say` is told.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     pages = Environment(
@@ -22,41 +30,53 @@ def write(out: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    chapters = [record.load(path) for path in sorted(out.glob("*/results.json"))]
-    chapters = [chapter for chapter in chapters if chapter.lessons]
-    page = pages.get_template("report.html.j2").render(
-        chapters=[_chapter(chapter, out / chapter.chapter) for chapter in chapters],
-        machines=list(dict.fromkeys(_machine(chapter) for chapter in chapters)),
-    )
     path = out / "index.html"
-    write_whole(path, page)
+    with locked(out):  # two runs that end at once both stand on the page
+        chapters = []
+        for results in sorted(out.glob("*/results.json")):
+            try:
+                if (chapter := record.load(results)).lessons:
+                    chapters.append((_chapter(chapter, results.parent, say), _machine(chapter)))
+            except Problem as problem:
+                say(f"left out of {path}: {problem}")
+        page = pages.get_template("report.html.j2").render(
+            chapters=[chapter for chapter, _ in chapters],
+            machines=list(dict.fromkeys(machine for _, machine in chapters)),
+        )
+        write_whole(path, page)
     return path
 
 
-def _chapter(chapter: ChapterRecord, folder: Path) -> dict:
-    seeds = chapter.configuration["seeds"]
+def _chapter(chapter: ChapterRecord, folder: Path, say: Callable[[str], object]) -> dict:
+    lessons = [_lesson(name, lesson, folder, say) for name, lesson in chapter.lessons.items()]
     return {
-        "id": chapter.chapter,
-        "number": int("".join(c for c in chapter.chapter.split("_")[0] if c.isdigit()) or 0),
+        "id": folder.name,
+        "number": int("".join(c for c in folder.name.split("_")[0] if c.isdigit()) or 0),
         "title": chapter.title,
         "preset": chapter.configuration["preset"],
-        "spread": tables.spread(seeds),
+        "spread": tables.spread(chapter.configuration["seeds"]),
         "seconds": chapter.one_seed_seconds,
-        "lessons": [
-            {
-                "id": f"{chapter.chapter}-{name}",
-                "name": name,
-                "title": lesson.title,
-                "notes": lesson.notes,
-                "pictures": [
-                    {"name": p.name, "caption": p.caption, "source": _inline(folder / p.file)} for p in lesson.pictures
-                ],
-                "scoreboard": tables.scoreboard(scores) if (scores := lesson.scores()) else None,
-                "verdicts": tables.verdicts(lesson.comparisons),
-                "facts": tables.fact_sheet(lesson.findings()) if lesson.facts else None,
-            }
-            for name, lesson in chapter.lessons.items()
+        "lessons": lessons,
+        "tasks": [(task, list(some)) for task, some in groupby(lessons, key=lambda lesson: lesson["task"])],
+    }
+
+
+def _lesson(name: str, lesson: LessonRecord, folder: Path, say: Callable[[str], object]) -> dict:
+    task, _, leaf = name.rpartition("/")
+    return {
+        "id": f"{folder.name}-{name.replace('/', '-')}",
+        "task": task,
+        "name": leaf,
+        "file": f"{folder.name}/{name}.py",
+        "title": lesson.title,
+        "notes": lesson.notes,
+        "pictures": [
+            {"caption": p.caption, "link": quote(f"{folder.name}/{p.file}"), "source": _inline(folder, p.file, say)}
+            for p in lesson.pictures
         ],
+        "scoreboard": tables.scoreboard(scores) if (scores := lesson.scores()) else None,
+        "verdicts": tables.verdicts(lesson.comparisons),
+        "facts": tables.fact_sheet(lesson.findings()) if lesson.facts else None,
     }
 
 
@@ -64,11 +84,16 @@ def _machine(chapter: ChapterRecord) -> str:
     m = chapter.machine
     packages = ", ".join(f"{name} {version}" for name, version in m["packages"].items())
     commit = f"; commit {m['git_commit']}" if m.get("git_commit") else ""
-    return f"{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}; {packages}{commit}"
+    hardware = f"{m.get('processor')}, {m.get('cores')} cores, {m.get('system')}, Python {m.get('python')}"
+    return f"{hardware}; {packages}{commit}"
 
 
-def _inline(picture: Path) -> str:
+def _inline(folder: Path, file: str, say: Callable[[str], object]) -> str | None:
+    """A picture beside the results as a data URI; None where it is gone."""
     try:
-        return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+        if Path(file).name != file:
+            raise OSError("it does not lie beside its results")
+        return "data:image/png;base64," + base64.b64encode((folder / file).read_bytes()).decode()
     except OSError as error:
-        raise Problem(f"cannot read {picture}: {error.strerror}; run its chapter again to draw it") from error
+        say(f"{folder / file} is left out of the page: {error.strerror or error}; its chapter draws it again")
+        return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from jaxtyping import UInt8
 
 from common.console import Console
 from common.data import Scale
@@ -41,6 +42,12 @@ class Run:
     shared: dict[tuple[str, int], tuple[Any, float]] = field(default_factory=dict)  # by the lessons: fitted models
     methods: dict[str, Method] = field(default_factory=dict)
     last: list[Callable[[], None]] = field(default_factory=list)  # what is done after the last seed
+    photo: UInt8[np.ndarray, "height width 3"] | None = None  # the reader's own, of --photo
+
+    @property
+    def file_name(self) -> str:
+        """The lesson's name in the names of files: without a slash."""
+        return self.lesson.replace("/", "_")
 
     @cached_property
     def rng(self) -> np.random.Generator:
@@ -113,7 +120,7 @@ class Run:
         with plots.style():
             drawn, draft = draw(*args, **kwargs), self.scale.preset == "smoke"
             png = plots.moving_png(drawn, draft) if isinstance(drawn, list) else plots.png(drawn, draft)
-        file = f"{self.lesson}_{name}.png"
+        file = f"{self.file_name}_{name}.png"
         write_whole(self.folder / file, png)
         self.record.pictures.append(Picture(name, file, caption))
 
@@ -147,11 +154,11 @@ class Run:
 
     def checkpoint(self, name: str) -> Path:
         """Where this lesson's training of that name keeps its checkpoint: --resume goes on from it."""
-        return (self.checkpoints or self.folder / "checkpoints") / f"{self.lesson}_{name}_seed{self.seed}.pt"
+        return (self.checkpoints or self.folder / "checkpoints") / f"{self.file_name}-{name}-seed{self.seed}.pt"
 
     def forget_checkpoints(self) -> None:
         """Delete what this lesson's trainings at this seed have kept."""
-        for kept in self.checkpoint("any").parent.glob(f"{self.lesson}_*_seed{self.seed}.pt"):
+        for kept in self.checkpoint("any").parent.glob(f"{self.file_name}-*-seed{self.seed}.pt"):
             kept.unlink(missing_ok=True)
         with suppress(OSError):  # not there, or another training's are in it
             self.checkpoint("any").parent.rmdir()

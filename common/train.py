@@ -4,17 +4,16 @@ Method     Mini-batch gradient descent with a one-cycle learning rate (Smith & T
            its augmentations and its dropout from a seed of its own, (seed, epoch). So a checkpoint needs no state of a
            generator: a training that was killed goes on from its last whole epoch to the same weights.
 Processes  Under torchrun every process computes the gradient of its share of a batch, and DistributedDataParallel takes
-           the mean: the same step as one process with the whole batch, but for what looks at the batch as a whole
-           (BatchNorm) or draws once a process (dropout).
+           the mean. That is the step of one process with the whole batch, where the loss is a mean over the batch's
+           items, or comes as a sum and what it is to be divided by (see Training). It is another step where a network
+           looks at the batch as a whole (BatchNorm) or draws once a process (dropout), and where a loss divides by a
+           number of its share alone.
 """
 
 from __future__ import annotations
 
 import copy
-import io
-import os
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +25,20 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from common import checkpoints
+from common.checkpoints import load_weights
 from common.errors import LossNotFinite, Problem
-from common.files import write_whole
+from common.processes import meet
+
+__all__ = ["Batches", "History", "Training", "load_weights", "minibatches", "one_cycle", "rate_at"]
 
 
 @runtime_checkable
 class Batches(Protocol):
-    """What can be trained on: so many items, and a batch of some of them, (inputs, *targets), each one sliceable."""
+    """What can be trained on: so many items, and a batch of some of them, (inputs, *targets), each one sliceable.
+
+    The fields of a dataclass tell it from others, for checkpoints; anything else some batches do.
+    """
 
     def __len__(self) -> int: ...
 
@@ -55,6 +61,11 @@ def one_cycle(share: float, warm_up: float = 0.25) -> float:
     return share / warm_up if share < warm_up else (1 - share) / (1 - warm_up)
 
 
+def rate_at(step: int, steps: int, warm_up: float = 0.25) -> float:
+    """The learning rate of a step, 0 … steps − 1, as a share of its peak: of one cycle, neither end of which is 0."""
+    return one_cycle((step + 1) / (steps + 1), warm_up)
+
+
 def minibatches(n: int, size: int, generator: torch.Generator) -> Iterator[Int[Tensor, "batch"]]:
     """0 … n − 1 in random order, size at a time. A last batch of one joins the one before: it has no variance."""
     order = torch.randperm(n, generator=generator)
@@ -73,23 +84,17 @@ def half_pays(device: torch.device) -> bool:
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
-def processes() -> tuple[int, int]:
-    """(this process's rank, how many there are). Under torchrun the first call makes them meet."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return (torch.distributed.get_rank(), world) if world > 1 else (0, 1)
-
-
 @dataclass
 class Training:
     """How to train. Called with a network, data and a seed, it changes the network and returns its History.
 
     learning_rate: the peak of one cycle, of parameter groups without a peak of their own. optimiser: made of the
     parameters (`groups(network)`, or all that want a gradient) and `lr`. loss: of the outputs and the batch's targets,
-    a mean over the batch. half: multiply in bfloat16; None: where that pays. validate: gives a network's score, larger
-    is better; the best epoch's weights are kept, and after `patience` epochs without a better one training stops.
-    checkpoint: a file that is written after every epoch, and gone on from if it is there. say: is told of progress.
+    a mean over the batch's items; or a pair (sum, count), where the mean is over something else (objects, windows): the
+    sum is divided by the count of the whole batch, or by 1 if that is less. half: multiply in bfloat16; None: where
+    that pays. validate: gives a network's score, larger is better; the weights of the best epoch whose score is finite
+    are kept, and after `patience` epochs without a better one training stops. checkpoint: a file that is written after
+    every epoch, and gone on from if it is there. say: is told of progress.
     """
 
     epochs: int
@@ -97,7 +102,7 @@ class Training:
     batch_size: int = 64
     optimiser: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
     groups: Callable[[nn.Module], list] | None = None
-    loss: Callable[..., Tensor] = nn.functional.cross_entropy
+    loss: Callable[..., Tensor | tuple[Tensor, Tensor]] = nn.functional.cross_entropy
     warm_up: float = 0.25
     half: bool | None = None
     device: torch.device | str = "cpu"
@@ -108,13 +113,12 @@ class Training:
 
     def __call__(self, network: nn.Module, data: Batches, seed: int = 0) -> History:
         """Raises LossNotFinite, the weights being those after the last whole epoch, and Problem for a checkpoint of
-        another configuration, or for batches of one image with BatchNorm."""
+        another training, for batches of one image with BatchNorm, or where no validation's score is finite."""
         if min(self.batch_size, len(data)) < 2 and any(isinstance(layer, _BatchNorm) for layer in network.modules()):
             raise Problem("BatchNorm cannot learn from batches of one image, which have no variance: take two or more")
         device = torch.device(self.device)
-        half = half_pays(device) if self.half is None else self.half
         network.to(device, memory_format=torch.channels_last)  # the order in which convolutions run fastest
-        rank, world = processes()
+        rank, world = meet()
         model = nn.parallel.DistributedDataParallel(network) if world > 1 else network
         trained = self.groups(network) if self.groups else [p for p in network.parameters() if p.requires_grad]
         optimiser = self.optimiser(trained, lr=self.learning_rate)
@@ -122,8 +126,11 @@ class Training:
         steps = self.epochs * sum(1 for _ in minibatches(len(data), self.batch_size, torch.Generator()))
 
         history, best = History(), copy.deepcopy(network.state_dict())
-        if self.checkpoint and Path(self.checkpoint).exists():
-            history, best = self._resume(network, optimiser, self._configuration(network, data, seed, optimiser))
+        if self.checkpoint:
+            configuration = checkpoints.configuration(self, network, data, seed, optimiser)
+            if Path(self.checkpoint).exists():
+                kept, best = checkpoints.resume(self.checkpoint, network, optimiser, configuration)
+                history = History(**kept)
         with torch.random.fork_rng():  # a lesson's own random numbers do not depend on how long it trained
             while history.epochs < self.epochs and not self._out_of_patience(history):
                 start, good = time.perf_counter(), copy.deepcopy(network.state_dict())
@@ -131,11 +138,7 @@ class Training:
                 generator, _ = torch.Generator().manual_seed(child), torch.manual_seed(child)
                 model.train()
                 for index in minibatches(len(data), self.batch_size, generator):
-                    mine = slice(rank, None, world) if rank < len(index) else slice(1)
-                    inputs, *targets = (on(device, part[mine]) for part in data.batch(index, generator))
-                    weight = len(index[mine]) * world / len(index) if rank < len(index) else 0.0
-                    with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                        loss = weight * self.loss(model(inputs), *targets)
+                    loss = self._loss(model, data, index, generator, (rank, world))
                     optimiser.zero_grad()
                     loss.backward()
                     history.losses.append(mean_over_processes(loss.detach(), world))
@@ -144,7 +147,7 @@ class Training:
                         network.eval()
                         raise LossNotFinite(history.losses[-1], len(history.losses))
                     for group, peak in zip(optimiser.param_groups, peaks, strict=True):
-                        group["lr"] = peak * one_cycle((len(history.losses) - 1) / steps, self.warm_up)
+                        group["lr"] = peak * rate_at(len(history.losses) - 1, steps, self.warm_up)
                     optimiser.step()
                 if world > 1:  # BatchNorm's running means, of each process its own, become those of the first
                     for buffer in network.buffers():
@@ -154,51 +157,58 @@ class Training:
                 history.rate = len(data) / (time.perf_counter() - start)
                 if self.validate:
                     history.scores.append(self.validate(network))
-                    if history.scores[-1] == max(history.scores):
+                    if history.scores[-1] == max(finite(history.scores)):
                         best = copy.deepcopy(network.state_dict())
                 self.say(f"epoch {history.epochs}/{self.epochs} · {history.rate:,.0f} images/s")
                 if self.checkpoint and rank == 0:
-                    self._keep(network, optimiser, history, best, self._configuration(network, data, seed, optimiser))
+                    states = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
+                    checkpoints.keep(self.checkpoint, configuration, vars(history), states)
+        network.eval()
+        return self._with_best(network, best, history)
+
+    def _loss(
+        self,
+        model: nn.Module,
+        data: Batches,
+        index: Int[Tensor, "batch"],
+        generator: torch.Generator,
+        place: tuple[int, int],
+    ) -> Tensor:
+        """The loss of this process's share of a batch, such that the mean over processes is the whole batch's."""
+        (rank, world), device = place, torch.device(self.device)
+        there = rank < len(index)  # if not, an item is computed, for DDP waits for it, but does not count
+        mine = slice(rank, None, world) if there else slice(1)
+        inputs, *targets = (on(device, part[mine]) for part in data.batch(index, generator))
+        half = half_pays(device) if self.half is None else self.half
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            loss = self.loss(model(inputs), *targets)
+            own = torch.tensor(len(index[mine]))
+            total, count = (own * loss, own) if isinstance(loss, Tensor) else loss
+            count = there * torch.as_tensor(count).detach().to(device, torch.float32, copy=True)
+            if world > 1:
+                torch.distributed.all_reduce(count)
+            return there * world / count.clamp(min=1) * total
+
+    def _with_best(self, network: nn.Module, best: dict[str, Tensor], history: History) -> History:
+        """The network with the weights of its best epoch. Raises Problem where no epoch's score is finite."""
+        if history.scores and not np.isfinite(history.scores).any():
+            raise Problem(
+                f"no validation score of {len(history.scores)} epochs is finite (the last is {history.scores[-1]}), "
+                "so that none is the best; the weights are those of the last epoch"
+            )
         if self.validate:
             network.load_state_dict(best)
-        network.eval()
         return history
 
     def _out_of_patience(self, history: History) -> bool:
-        scores = history.scores
-        return bool(scores and self.patience) and len(scores) - 1 - int(np.argmax(scores)) >= self.patience
+        if not self.patience or not np.isfinite(history.scores).any():
+            return False
+        return len(history.scores) - 1 - int(np.argmax(finite(history.scores))) >= self.patience
 
-    def _configuration(
-        self, network: nn.Module, data: Batches, seed: int, optimiser: torch.optim.Optimizer
-    ) -> dict[str, Any]:
-        """What a checkpoint has to share with a training that goes on from it."""
-        shapes = {name: list(weights.shape) for name, weights in network.state_dict().items()}
-        settings = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "warm_up")}
-        kinds = {"optimiser": type(optimiser).__name__, "groups": len(optimiser.param_groups)}
-        return {"network": str(shapes), "images": len(data), "seed": seed, **settings, **kinds}
 
-    def _keep(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, history: History, best: dict, configuration: dict
-    ) -> None:
-        file = io.BytesIO()
-        states = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
-        torch.save({"configuration": configuration, "history": vars(history), **states}, file)
-        write_whole(self.checkpoint, file.getvalue())
-
-    def _resume(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, configuration: dict
-    ) -> tuple[History, dict[str, Tensor]]:
-        kept = load_weights(self.checkpoint, self.device)
-        others = {name: kept.get("configuration", {}).get(name) for name in configuration}
-        for name, wanted in configuration.items():
-            if others[name] != wanted:
-                what = "another network" if name == "network" else f"{name} {others[name]}, not {wanted}"
-                raise Problem(
-                    f"{self.checkpoint} is the checkpoint of another training ({what}): delete it to start anew"
-                )
-        network.load_state_dict(kept["network"])
-        optimiser.load_state_dict(kept["optimiser"])
-        return History(**kept["history"]), kept["best"]
+def finite(scores: list[float]) -> list[float]:
+    """The scores, −∞ in place of what is no finite number: it is never the best."""
+    return [score if np.isfinite(score) else -np.inf for score in scores]
 
 
 def on(device: torch.device, part: Any) -> Any:
@@ -211,17 +221,3 @@ def mean_over_processes(loss: Tensor, world: int) -> float:
     if world > 1:
         torch.distributed.all_reduce(loss)
     return float(loss) / world
-
-
-def load_weights(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """What torch.save has put into the file: tensors, numbers and text, no code. Raises Problem where it is damaged."""
-    try:
-        if zipfile.is_zipfile(path) and (member := zipfile.ZipFile(path).testzip()):  # torch looks at no checksum
-            raise ValueError(f"{member} is damaged")
-        kept = torch.load(path, map_location=device, weights_only=True)
-        if not isinstance(kept, dict):
-            raise TypeError("no dictionary of weights")
-    except Exception as error:  # a damaged file can fail in any way: zip, pickle, unicode, missing keys
-        why = (str(error) or type(error).__name__).splitlines()[0]
-        raise Problem(f"{path} cannot be read as weights ({why}): delete it") from error
-    return kept

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import HuberRegressor, LinearRegression
 
-from ch02_probabilistic.contamination import LITRES, SHARE, contaminated, methods
+from ch02_probabilistic.contamination import LITRES, SHARE, contaminated, draw_contamination, errors_by_share, methods
 from common.console import Console
 from common.data import Scale, auto_mpg
 from common.record import LessonRecord
@@ -39,6 +39,13 @@ def test_twice_is_as_never():
     cars = auto_mpg(seed=0).train
     twice = contaminated(contaminated(cars, 1.0, np.random.default_rng(0)), 1.0, np.random.default_rng(0))
     assert_allclose(twice.targets, cars.targets, rtol=1e-12)
+
+
+def test_what_is_wrong_at_one_share_is_wrong_at_a_larger_one():
+    cars = auto_mpg(seed=0).train
+    few, many = (contaminated(cars, share, np.random.default_rng(5)).targets != cars.targets for share in (0.1, 0.4))
+    assert few.sum() < many.sum()
+    assert many[few].all()
 
 
 def test_the_generator_decides_which():
@@ -74,3 +81,26 @@ def test_robust_lines_notice_and_least_squares_does_not():
     least_squares = LinearRegression().fit(wrong.features, wrong.targets).predict(test.features)
     assert_allclose(worst, np.sqrt(np.mean((least_squares - test.targets) ** 2)), rtol=1e-8)
     assert isinstance(methods(smoke_run())["Huber"][1]()[-1], HuberRegressor)
+
+
+def test_errors_by_share_are_those_of_the_cars_that_one_seed_contaminates():
+    cars, run = auto_mpg(seed=0), smoke_run()
+    train, held_out = (part.select("weight") for part in cars.split(seed=0))
+    errors = errors_by_share(train, held_out, [0.0, 0.3], run)
+    for at, share in enumerate([0.0, 0.3]):
+        wrong = contaminated(train, share, np.random.default_rng(run.seed))
+        predicted = LinearRegression().fit(wrong.features, wrong.targets).predict(held_out.features)
+        rmse = np.sqrt(np.mean((predicted - held_out.targets) ** 2))
+        assert_allclose(errors["Gaussian (least squares)"][at], rmse, rtol=1e-8)
+
+
+def test_the_wrong_cars_are_the_red_ones():
+    clean = auto_mpg(seed=0).train.select("weight")
+    wrong = contaminated(clean, 0.3, np.random.default_rng(0))
+    line = LinearRegression().fit(wrong.features, wrong.targets)
+    panel = draw_contamination(clean, wrong, {"line": line}, [0.0, 0.3], {"line": [4.0, 6.0]}).axes[0]
+    right, red = (np.array(dots.get_data()) for dots in panel.lines[:2])
+    changed = wrong.targets != clean.targets
+    assert_array_equal(red, [wrong.features[changed, 0], wrong.targets[changed]])
+    assert_array_equal(right, [wrong.features[~changed, 0], wrong.targets[~changed]])
+    assert "30 % in the wrong unit" in (panel.get_title(), panel.get_title(loc="left"))

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 from sklearn.linear_model import QuantileRegressor
+from sklearn.metrics import mean_pinball_loss
 
 from ch02_probabilistic.linear_likelihood import GaussianLinearModel
 from ch02_probabilistic.prediction_intervals import (
@@ -15,6 +16,7 @@ from ch02_probabilistic.prediction_intervals import (
     coverage,
     covered,
     gaussian_interval,
+    interval_score,
     log_gaussian_interval,
     quantile_interval,
 )
@@ -117,6 +119,29 @@ def test_coverage_is_wilsons_interval_in_per_cent():
     interval = coverage(np.arange(263) < 81)
     assert_allclose([interval.low, interval.high], [25.53, 36.62], atol=0.005)
     assert_allclose(interval.value, 100 * 81 / 263)
+
+
+def test_the_interval_score_by_hand():
+    """Level 0.9: an end that is missed by 1 costs 2 / 0.1 = 20 beside the width of 4; on the end it costs nothing."""
+    ends = np.zeros(5), np.full(5, 4.0)
+    assert_allclose(interval_score(ends, np.array([2.0, 0.0, 4.0, -1.0, 4.5]), 0.9), [4, 4, 4, 24, 14])
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+def test_the_interval_score_is_a_sum_of_pinball_losses(level):
+    """Gneiting and Raftery 2007, §6.2: 2/α times the pinball losses of the two quantiles."""
+    rng = np.random.default_rng(0)
+    y, low = rng.normal(size=(2, 300))
+    high = low + rng.exponential(size=300)
+    alpha = 1 - level
+    losses = mean_pinball_loss(y, low, alpha=alpha / 2) + mean_pinball_loss(y, high, alpha=1 - alpha / 2)
+    assert_allclose(interval_score((low, high), y, level).mean(), 2 / alpha * losses, rtol=1e-12)
+
+
+def test_neither_a_wide_nor_a_narrow_interval_has_a_better_score_than_the_true_one():
+    y = np.random.default_rng(1).normal(size=100_000)
+    scores = {z: interval_score((np.full(y.size, -z), np.full(y.size, z)), y, 0.95).mean() for z in (1.5, 1.96, 2.6)}
+    assert min(scores, key=scores.get) == 1.96
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ch06_detection.evaluation import Evaluation
 from ch06_detection.scoring import METRIC, errors_of, examine
 from common.console import Console
 from common.data import Scale
 from common.data.scenes import scenes
+from common.metrics.detection import Evaluation
 from common.record import LessonRecord
 from common.run import Run
 

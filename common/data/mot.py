@@ -23,6 +23,7 @@ from common.data.scale import LECTURE, Scale
 from common.errors import Problem
 
 NAME, SIZE = "PETS09-S2L1", (768, 576)  # width, height
+RATE = 7  # frames a second
 FOLDERS = ("", NAME, f"MOT15/train/{NAME}", f"train/{NAME}")
 
 
@@ -36,13 +37,15 @@ class Sequence:
     size: tuple[int, int]
 
     def part(self, frames: Int64[np.ndarray, "n"]) -> BoxedImages:
-        """These frames; ids are their numbers.
+        """These frames; ids are their numbers, groups the seconds of film: neighbouring frames show much the same.
 
         Boxes are cut off at the picture's border. Each target has `difficult` (n,), as Pascal VOC has: people far
         away for whom the organisers neither reward nor punish a detection; in this sequence, 7 in 100.
         """
         images = pictures(self.film, frames, self.size)
-        return BoxedImages(images, tuple(self.target(frame) for frame in frames), ("pedestrian",), ids=frames)
+        return BoxedImages(
+            images, tuple(self.target(frame) for frame in frames), ("pedestrian",), ids=frames, groups=frames // RATE
+        )
 
     def target(self, frame: int | np.integer) -> Target:
         """Who is in a frame. A box that lies outside the picture, but for less than a pixel, is left out."""

@@ -33,15 +33,24 @@ Owners = Int8[np.ndarray, "n size size"]
 
 @dataclass(frozen=True, eq=False)
 class Composer:
-    """Makes scenes of these items upon these photographs. camera: whether blur and noise come over everything."""
+    """Makes scenes of these items upon these photographs. camera: whether blur and noise come over everything.
+
+    originals: the number of the photograph that each of `photos` shows, where several show the same one.
+    """
 
     items: Items
     photos: tuple[UInt8[np.ndarray, "3 height width"], ...]
     classes: tuple[str, ...]
     camera: bool = True
+    originals: tuple[int, ...] | None = None
 
     def compose(self, n: int, seed: int, masks: bool = True) -> BoxedImages:
-        """The first n scenes of this seed, the same however many they are; with their masks or without."""
+        """The first n scenes of this seed, the same however many they are; with their masks or without.
+
+        Scenes upon one photograph, whatever part of it, are a group.
+        """
+        groups = np.empty(n, np.int64)
+        originals = np.array(self.originals or range(len(self.photos)))
         images = np.empty((n, SIZE, SIZE, 3), np.uint8)
         owners = np.empty((n if masks else 0, SIZE, SIZE), np.int8)
         targets, numbers = [], []
@@ -53,25 +62,28 @@ class Composer:
             owner, areas = self.lay(canvas, layers)
             found, layer_numbers = objects(owner, areas, self.items.labels, layers.items)
             targets += found
+            groups[some] = originals[layers.photos]
             if masks:
                 owners[some] = owner
                 numbers += layer_numbers
             self.develop(canvas, images[some], rng)
-        return BoxedImages(images, tuple(targets), self.classes, Masks(owners, tuple(numbers)) if masks else ())
+        seen = Masks(owners, tuple(numbers)) if masks else ()
+        return BoxedImages(images, tuple(targets), self.classes, seen, groups=groups)
 
     def prepared(self, rng: np.random.Generator) -> tuple[Canvas, Layers]:
         """Crops of photographs, mirrored or not, in a light of their own; and what is to be laid upon them.
 
         Few photographs have to do for many scenes: each crop has its colours mixed up and dimmed at random.
         """
-        canvas = np.empty((CHUNK, 3, SIZE, SIZE), np.float32)
-        for scene in canvas:
-            photo = self.photos[rng.integers(len(self.photos))]
+        canvas, numbers = np.empty((CHUNK, 3, SIZE, SIZE), np.float32), np.empty(CHUNK, np.int64)
+        for k, scene in enumerate(canvas):
+            numbers[k] = rng.integers(len(self.photos))
+            photo = self.photos[numbers[k]]
             top, left = (rng.integers(length - SIZE + 1) for length in photo.shape[1:])
             crop = photo[:, top : top + SIZE, left : left + SIZE]
             light = rng.uniform(*LIGHT, (3, 1, 1)).astype(np.float32)
             scene[:] = light * (crop[:, :, ::-1] if rng.random() < 0.5 else crop)[rng.permutation(3)]
-        return canvas, draw(self.items, CHUNK, rng)
+        return canvas, draw(self.items, numbers, rng)
 
     def lay(self, canvas: Canvas, layers: Layers) -> tuple[Owners, Int[np.ndarray, "n layers"]]:
         """Paint the layers onto the canvas, from the lowest on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -23,7 +23,7 @@ class Layers:
     """What lies in n scenes, from the lowest layer to the uppermost.
 
     items: their numbers, −1 where a layer is empty. sizes: how much each is enlarged. centres: (x, y). poses: turns, as
-    matrices. tints: the colours, to 255, of its darkest and its brightest parts.
+    matrices. tints: the colours, to 255, of its darkest and its brightest parts. photos: the picture below them all.
     """
 
     items: Int[np.ndarray, "n layers"]
@@ -31,6 +31,7 @@ class Layers:
     centres: Float32[np.ndarray, "n layers 2"]
     poses: Float32[np.ndarray, "n layers 2 2"]
     tints: Float32[np.ndarray, "n layers 2 3"]
+    photos: Int[np.ndarray, "n"]
 
     @property
     def count(self) -> int:
@@ -38,14 +39,14 @@ class Layers:
 
     def first(self, n: int) -> Layers:
         """The layers of the first n scenes."""
-        return Layers(self.items[:n], self.sizes[:n], self.centres[:n], self.poses[:n], self.tints[:n])
+        return Layers(*(getattr(self, each.name)[:n] for each in fields(self)))
 
 
-def draw(items: Items, n: int, rng: np.random.Generator) -> Layers:
-    """The layers of n scenes."""
-    chosen, sizes, centres = place(items, n, rng)
+def draw(items: Items, photos: Int[np.ndarray, "n"], rng: np.random.Generator) -> Layers:
+    """The layers of n scenes upon these pictures."""
+    chosen, sizes, centres = place(items, len(photos), rng)
     numbers = sizes, centres, turns(chosen.shape, rng), two_tints(chosen.shape, rng)
-    return Layers(chosen, *(array.astype(np.float32) for array in numbers))
+    return Layers(chosen, *(array.astype(np.float32) for array in numbers), photos)
 
 
 def place(

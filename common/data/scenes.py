@@ -54,8 +54,10 @@ def composers(scale: Scale = LECTURE) -> tuple[Composer, Composer]:
     pairs = []
     for part, names, seed in [(fashion.train, TRAIN_PHOTOS, 0), (fashion.test, TEST_PHOTOS, 1)]:
         pictures = tuple(in_colour(photo(name)) for name in names)
-        pictures += tuple(picture[:, ::2, ::2] for picture in pictures if min(picture.shape[1:]) > 3 * SIZE)
-        pairs.append(Composer(with_distractors(clothes(part), seed), pictures, fashion.classes))
+        large = [number for number, picture in enumerate(pictures) if min(picture.shape[1:]) > 3 * SIZE]
+        pictures += tuple(pictures[number][:, ::2, ::2] for number in large)
+        originals = (*range(len(names)), *large)
+        pairs.append(Composer(with_distractors(clothes(part), seed), pictures, fashion.classes, originals=originals))
     return pairs[0], pairs[1]
 
 
@@ -70,6 +72,7 @@ def in_colour(picture: UInt8[np.ndarray, "height width *channels"]) -> UInt8[np.
 def scenes(scale: Scale = LECTURE, train_masks: bool = False) -> SceneSet:
     """Scenes of Fashion-MNIST, 128 × 128: 8000 + 300 + 500; at smoke 96 + 16 + 8, at full 16000 + 500 + 2000.
 
+    A scene's group is its photograph: its place in TRAIN_PHOTOS, and in TEST_PHOTOS for test scenes.
     train_masks: whether the training scenes have masks, too: at the lecture preset 131 MB more than the 440 MB of all.
     """
     sizes = {"smoke": (96, 16, 8), "lecture": (8000, 300, 500), "full": (16_000, 500, 2000)}[scale.preset]

@@ -16,9 +16,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from side_by_side import row
 
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
 from ch06_detection.made_up_detections import MadeUp
 from common.data.boxed import Target
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 
 IMAGES, CLASSES, SIDE = 500, 10, 128
 DETECTORS = {  # what is left after suppression, and nearly everything that a network says

@@ -14,18 +14,13 @@ from torch.nn.functional import cross_entropy
 from common.augment import Poses
 from common.errors import LossNotFinite
 from common.image_classifier import LabelledImages
-from common.train import Training, processes
+from common.processes import meet
+from common.train import Training
 
 CLASSES, SIDE = 3, 6
 EXACT = {"half": False}
 POSES = Poses(shift=1, angle=20)
 EPOCHS, BATCH = 4, 16  # four batches of 50 images an epoch
-SPLITS = {  # images, batch size, optimiser
-    "even": (48, 16, torch.optim.SGD),
-    "uneven": (45, 15, torch.optim.AdamW),
-    "last of three": (35, 16, torch.optim.AdamW),
-    "one at a time": (5, 1, torch.optim.SGD),  # the second process has nothing to do
-}
 
 
 def images(n: int = 50, augment=None) -> LabelledImages:
@@ -69,8 +64,24 @@ def resumable(checkpoint=None, **changes) -> Training:
     return Training(**{"epochs": EPOCHS, **settings, **changes})
 
 
-def shared(optimiser, size: int) -> Training:
-    return Training(2, 0.05, batch_size=size, optimiser=optimiser, **EXACT)
+def shared(size: int, optimiser, loss=cross_entropy) -> Training:
+    return Training(2, 0.05, batch_size=size, optimiser=optimiser, loss=loss, **EXACT)
+
+
+def of_few(outputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy of two classes' images alone, and how many these are: shares of a batch have not equally many."""
+    some = labels > 0
+    return cross_entropy(outputs, labels, reduction="none")[some].sum(), some.sum()
+
+
+SPLITS = {  # images, batch size, optimiser, and the loss where it is another
+    "even": (48, 16, torch.optim.SGD),
+    "uneven": (45, 15, torch.optim.AdamW),
+    "last of three": (35, 16, torch.optim.AdamW),
+    "one at a time": (5, 1, torch.optim.SGD),  # the second process has nothing to do
+    "a sum and a count": (45, 15, torch.optim.SGD, of_few),
+    "a sum and a count, one at a time": (5, 1, torch.optim.SGD, of_few),
+}
 
 
 def killed(checkpoint: Path) -> None:
@@ -92,11 +103,11 @@ def assert_equal_everywhere(values: torch.Tensor, world: int) -> None:
 
 def two(path: Path) -> None:
     """Trains as one of two processes; the first writes what came out."""
-    rank, world = processes()
+    rank, world = meet()
     kept = {}
-    for name, (n, size, optimiser) in SPLITS.items():
+    for name, (n, *how) in SPLITS.items():
         network = together(seed=rank)  # all are given the first one's weights
-        history = shared(optimiser, size)(network, images(n, POSES), seed=2)
+        history = shared(*how)(network, images(n, POSES), seed=2)
         assert_equal_everywhere(network[3].weight.detach(), world)
         kept[name] = {key: value.tolist() for key, value in network.state_dict().items()} | {"losses": history.losses}
 

@@ -1,88 +1,12 @@
 """A toy chapter through the command line: what it leaves, how it goes on, what it says when something is wrong."""
 
-import importlib
-import itertools
-import json
 import shlex
-import sys
-from pathlib import Path
 
 import pytest
 
 from common.chapter import Chapter
 from common.errors import LossNotFinite, Problem
-
-NUMBERS = itertools.count(1)
-
-PLAIN = '''"""What is {name}?
-
-Question   None.
-"""
-
-from common import plots
-
-
-def lesson(run):
-    with run.method("{name}", kind="classical") as method:
-        method.measure("loss", {value} + run.seed, n=8)
-    run.floor("{name}", "loss", at_most=5.0)
-    run.fact("seed", run.seed)
-    run.figure("empty", lambda: plots.panels()[0], caption="Nothing.")
-    run.note("a note of {name}")
-'''
-
-
-class Toy:
-    """A chapter package in a folder of its own, and the means to run it."""
-
-    def __init__(self, folder, package, capsys):
-        self.folder, self.package, self.capsys = folder, package, capsys
-        self.home, self.out = folder / package, Path("left")  # short: the lines that name it are not wrapped
-        self.home.mkdir()
-        (self.home / "__init__.py").touch()
-        for name in ("one", "two", "three"):
-            self.write(name)
-
-    def write(self, name, value=1.0, code=None):
-        (self.home / f"{name}.py").write_text(code or PLAIN.format(name=name, value=value))
-        sys.modules.pop(f"{self.package}.{name}", None)
-        importlib.invalidate_caches()
-
-    def body(self, name, *lines, head=""):
-        """A lesson that does just this."""
-        body = "\n".join(f"    {line}" for line in lines)
-        self.write(name, code=f'"""What is {name}?"""\n{head}\n\ndef lesson(run):\n{body}\n')
-
-    def run(self, *arguments, lessons=("one", "two", "three")):
-        chapter = Chapter(self.package, "Toys", lessons)
-        status = chapter.main(["--preset", "smoke", "--out", str(self.out), *arguments])
-        self.said = self.capsys.readouterr()
-        return status
-
-    @property
-    def results(self):
-        return json.loads((self.out / self.package / "results.json").read_text(encoding="utf-8"))
-
-    @property
-    def ran(self):
-        """The lessons that the last run ran, by their headlines."""
-        return [name for name in ("one", "two", "three") if f"] What is {name}?" in self.said.out]
-
-    def error(self):
-        """The one line on stderr."""
-        (line,) = self.said.err.splitlines()
-        return line
-
-
-@pytest.fixture
-def toy(tmp_path, monkeypatch, capsys):
-    package = f"ch9{next(NUMBERS)}_toy"
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # lessons are rewritten within a second
-    yield Toy(tmp_path, package, capsys)
-    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-        del sys.modules[name]
+from tests.common.toy_chapter import PLAIN, Toy
 
 
 def test_what_a_run_leaves(toy):
@@ -121,7 +45,11 @@ def test_what_a_run_says(toy):
 def test_list_imports_no_lesson(toy):
     toy.body("two", "pass", head="raise RuntimeError('imported')")
     assert toy.run("--list") == 0
-    assert toy.said.out.splitlines() == ["one    What is one?", "two    What is two?", "three  What is three?"]
+    assert toy.said.out.splitlines() == [
+        "one        –  What is one?",
+        "two        –  What is two?",
+        "three      –  What is three?",
+    ]
     assert not toy.out.exists()
 
 
@@ -131,6 +59,12 @@ def test_list_imports_no_lesson(toy):
         (["--only", "thre"], "no lesson thre; did you mean three?"),
         (["--frobnicate"], "--frobnicate"),
         (["--seeds", "0"], "--seeds"),
+        (["--seeds", "1001"], "--seeds from 1 to 1000"),
+        (["--seed", "4294967296"], "seeds go from 0 to 4294967295"),
+        (["--seed", "4294967295", "--seeds", "2"], "seeds go from 0 to 4294967295"),
+        (["--seed", "-1"], "seeds go from 0"),
+        (["--stale"], "--stale measures as the committed results were"),
+        (["--photo", "none.jpg"], "--photo none.jpg can't be read: No such file"),
     ],
 )
 def test_a_wrong_word_is_one_line(toy, arguments, words):
@@ -304,6 +238,16 @@ def test_resume_runs_a_lesson_whose_file_changed(toy):
     assert toy.results["lessons"]["two"]["rows"][0]["value"] == 3.0
 
 
+def test_resume_runs_a_lesson_whose_part_changed_and_none_of_which_only_words_did(toy):
+    toy.write("part", code="STEP = 1\n")
+    toy.write("two", code=PLAIN.format(name="two", value=1.0) + f"    from {toy.package} import part\n    part.STEP\n")
+    toy.run()
+    toy.write("one", code=PLAIN.format(name="one", value=1.0) + "    # a comment\n")
+    toy.write("part", code="STEP = 2\n")
+    toy.run("--resume")
+    assert toy.ran == ["two"]
+
+
 @pytest.mark.parametrize("other", [["--seed", "1"], ["--seeds", "2"], ["--device", "cpu"], ["--preset", "lecture"]])
 def test_resume_runs_everything_of_another_configuration(toy, other):
     toy.run()
@@ -327,7 +271,9 @@ def test_resume_over_damaged_results_is_one_line(toy):
     path = toy.out / toy.package / "results.json"
     path.write_text(path.read_text(encoding="utf-8")[:200])
     assert toy.run("--resume") == 2
-    assert "results.json is damaged" in toy.error()
+    assert "results.json is no results file, is damaged, or of another version" in toy.error()
+    assert "without --resume" in toy.error()
+    assert "delete" not in toy.error()
     assert toy.run() == 0  # afresh, it is overwritten
 
 
@@ -380,7 +326,7 @@ KEEPING = ("kept = run.checkpoint('net')", "run.fact('kept', kept.exists())", "k
 def test_a_checkpoint_outlives_an_interruption_and_no_finished_lesson(toy):
     toy.body("one", *KEEPING, "kept.touch()", "raise KeyboardInterrupt")
     toy.run("--only", "one")
-    kept = toy.out / toy.package / "checkpoints" / "one_net_seed0.pt"
+    kept = toy.out / toy.package / "checkpoints" / "one-net-seed0.pt"
     assert kept.exists()
     toy.body("one", *KEEPING)
     toy.run("--only", "one", "--resume")
@@ -397,6 +343,7 @@ def test_a_run_without_resume_starts_its_trainings_anew(toy):
 
 
 def test_only_the_first_of_torchruns_processes_speaks_and_writes(toy, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     assert toy.run("--only", "one") == 0
     assert toy.said.out == ""

@@ -3,13 +3,15 @@
 import errno
 import hashlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from common.errors import Problem
-from common.files import sha256, whole_file, write_whole
+from common.files import locked, sha256, whole_file, write_whole
+from tests.checkout import ROOT
 
 
 def test_text_and_bytes(tmp_path):
@@ -100,3 +102,48 @@ def test_a_read_only_folder_is_one_line(tmp_path):
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc" * 100_000)
     assert sha256(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+COUNT = """
+import sys, time
+from pathlib import Path
+from common.files import locked
+counter = Path(sys.argv[1]) / "count"
+for _ in range(20):
+    with locked(counter.parent):
+        n = int(counter.read_text())
+        time.sleep(0.001)
+        counter.write_text(str(n + 1))
+"""
+
+
+def test_one_process_at_a_time_holds_a_folder(tmp_path):
+    (tmp_path / "count").write_text("0")
+    command = [sys.executable, "-c", COUNT, str(tmp_path)]
+    running = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0, 0]
+    assert (tmp_path / "count").read_text() == "60"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"], "no lock is left behind"
+
+
+def test_a_folder_is_free_again_after_a_failure(tmp_path):
+    with pytest.raises(ValueError, match="within"), locked(tmp_path):
+        raise ValueError("within")
+    with locked(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another kind of lock")
+def test_where_the_file_system_has_no_locks_none_is_held(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with locked(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+
+
+def test_a_folder_that_can_t_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem, match=r"cannot write .*below"), locked(tmp_path / "file" / "below"):
+        pass

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import Problem
-from common.flags import Flags, parse
+from common.flags import Flags, chosen, parse
 
 LESSONS = ("line", "design_matrix", "ridge")
 
@@ -30,11 +30,13 @@ def test_no_flags_are_the_defaults():
 
 def test_every_flag():
     given = "--preset full --only ridge line --seed 5 --seeds 3 --device cpu --data d --out o --check --resume --list"
+    given += " --photo p"
     assert flags(*given.split()) == Flags(
-        preset="full", only=("ridge", "line"), list=True, seed=5, seeds=3, device="cpu",
-        data=Path("d"), out=Path("o"), check=True, resume=True,
+        preset="full", only=("line", "ridge"), list=True, seed=5, seeds=3, device="cpu",
+        data=Path("d"), out=Path("o"), check=True, resume=True, photo=Path("p"),
     )  # fmt: skip
     assert list(flags("--seed", "5", "--seeds", "3").all_seeds) == [5, 6, 7]
+    assert flags("--stale") == Flags(stale=True)
 
 
 def test_an_unknown_lesson_gets_a_suggestion():
@@ -59,9 +61,70 @@ def test_an_unknown_flag_or_value_is_named(arguments, named):
     assert "--help" in refusal(*arguments)
 
 
-@pytest.mark.parametrize("arguments", [["--seed", "-1"], ["--seeds", "0"], ["--seeds", "-2"]])
-def test_seeds_that_make_no_sense(arguments):
-    assert "--seed" in refusal(*arguments)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--seed", "-1"],
+        ["--seeds", "0"],
+        ["--seeds", "-2"],
+        ["--seeds", "1001"],
+        ["--seeds", "1000000000"],
+        ["--seed", "4294967296"],
+        ["--seed", "4294967290", "--seeds", "7"],
+    ],
+)
+def test_seeds_out_of_range(arguments):
+    assert refusal(*arguments) == "seeds go from 0 to 4294967295, and --seeds from 1 to 1000"
+
+
+def test_the_largest_seeds():
+    assert list(flags("--seed", "4294967290", "--seeds", "6").all_seeds)[-1] == 4294967295
+    assert len(flags("--seeds", "1000").all_seeds) == 1000
+
+
+@pytest.mark.parametrize(
+    "other", [["--preset", "smoke"], ["--seed", "1"], ["--seeds", "2"], ["--device", "cpu"], ["--photo", "p"]]
+)
+def test_stale_lessons_are_measured_as_the_committed_ones(other):
+    assert "--stale measures as the committed results were" in refusal("--stale", *other)
+
+
+FOLDERS = ("look", "colour/fit", "colour/net", "style/net", "style/paint", "fit_all")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["look"], ("look",)),
+        (["colour"], ("colour/fit", "colour/net")),
+        (["colour/"], ("colour/fit", "colour/net")),
+        (["fit"], ("colour/fit",)),
+        (["colour/net"], ("colour/net",)),
+        (["paint", "look"], ("look", "style/paint")),
+        (["style", "paint"], ("style/net", "style/paint")),
+    ],
+)
+def test_lessons_in_folders_go_by_three_names(words, named):
+    assert chosen("ch07_toy", words, FOLDERS) == named
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("net", "ch07_toy has several lessons net: colour/net, style/net; which one?"),
+        ("paimt", "ch07_toy has no lesson paimt; did you mean paint?"),
+        ("colour/ney", "ch07_toy has no lesson colour/ney; did you mean colour/net?"),
+        ("styel", "ch07_toy has no lesson styel; did you mean style?"),
+    ],
+)
+def test_a_name_that_is_none_or_several_is_one_line(word, said):
+    with pytest.raises(Problem) as caught:
+        chosen("ch07_toy", [word], FOLDERS)
+    assert str(caught.value) == said
+
+
+def test_a_folder_comes_before_a_lesson_of_its_name_elsewhere():
+    assert chosen("ch07_toy", ["style"], ("colour/style", "style/net")) == ("style/net",)
 
 
 @pytest.mark.parametrize(
@@ -96,5 +159,18 @@ def test_help_names_every_flag(capsys):
         flags("--help")
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for flag in ("preset", "only", "list", "seed", "seeds", "device", "data", "out", "check", "resume"):
+    for flag in (
+        "preset",
+        "only",
+        "list",
+        "seed",
+        "seeds",
+        "device",
+        "data",
+        "out",
+        "check",
+        "resume",
+        "stale",
+        "photo",
+    ):
         assert f"--{flag}" in text

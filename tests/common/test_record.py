@@ -72,10 +72,63 @@ def test_letters_stay_letters(chapter, tmp_path):
 def test_a_damaged_file_is_one_line(content, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(content)
-    with pytest.raises(Problem, match="damaged or of another version") as caught:
+    with pytest.raises(Problem, match="damaged, or of another version") as caught:
         record.load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("lessons", "line", "rows", 0, "value"), "4.5", "value is '4.5'"),
+        (("lessons", "line", "rows", 0, "n"), 1.5, "n is 1.5"),
+        (("lessons", "line", "rows", 0, "n"), True, "n is True"),
+        (("lessons", "line", "rows", 0, "seeds"), [0, "1"], "seeds is '1'"),
+        (("lessons", "line", "rows", 0, "seeds"), 3, "seeds is 3"),
+        (("lessons", "line", "rows", 0, "higher_is_better"), "no", "higher_is_better is 'no'"),
+        (("lessons", "line", "rows", 0, "fit_seconds"), [], "fit_seconds is []"),
+        (("lessons", "line", "rows", 0), 3, "rows is 3"),
+        (("lessons", "line", "rows"), {}, "rows is {}"),
+        (("lessons", "line", "comparisons", 0, "p_value"), "small", "p_value is 'small'"),
+        (("lessons", "line", "facts", 0, "unit"), 3, "unit is 3"),
+        (("lessons", "line", "floors", 0, "at_most"), "5", "at_most is '5'"),
+        (("lessons", "line", "pictures", 0, "file"), None, "file is None"),
+        (("lessons", "line", "notes"), "a note", "notes is 'a note'"),
+        (("lessons", "line", "notes"), [1], "notes is 1"),
+        (("lessons", "line", "seconds"), 1.5, "seconds is 1.5"),
+        (("lessons", "line", "seconds"), ["1"], "seconds is '1'"),
+        (("lessons", "line", "title"), 7, "title is 7"),
+        (("title",), None, "title is None"),
+        (("configuration", "seeds"), "2", "configuration.seeds is '2'"),
+        (("configuration", "preset"), 1, "configuration.preset is 1"),
+        (("configuration",), [], "configuration is []"),
+        (("machine", "packages"), ["numpy"], "machine.packages is ['numpy']"),
+        (("peak_memory_mib",), "much", "peak_memory_mib is 'much'"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_one_line_that_names_it(chapter, tmp_path, where, value, said):
+    path = tmp_path / "results.json"
+    chapter.save(path)
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    at = raw
+    for key in where[:-1]:
+        at = at[key]
+    at[where[-1]] = value
+    path.write_text(json.dumps(raw))
+    with pytest.raises(Problem) as caught:
+        record.load(path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "delete" not in str(caught.value)
+
+
+def test_a_whole_number_may_stand_for_a_float(chapter, tmp_path):
+    path = tmp_path / "results.json"
+    chapter.save(path)
+    path.write_text(path.read_text(encoding="utf-8").replace("4.5", "4").replace("1.5", "2"))
+    lesson = record.load(path).lessons["line"]
+    assert (type(lesson.rows[0].value), lesson.seconds) == (float, [2.0])
 
 
 def test_a_file_with_other_bytes_is_one_line(tmp_path):
@@ -118,11 +171,11 @@ def test_floors_hold_the_mean_over_seeds():
 
 
 def test_findings_are_means_over_seeds():
-    lesson = LessonRecord("", "", facts=[Fact("a", 1.0, "mpg", 0), Fact("b", 7.0), Fact("a", 3.0, "mpg", 1)])
+    lesson = LessonRecord("", "", facts=[Fact("a", 9.0, "mpg", 0), Fact("b", 7.0), Fact("a", 9.2, "mpg", 1)])
     findings = lesson.findings()
     assert list(findings) == ["a", "b"]
-    assert (findings["a"][0].value, findings["a"][1]) == (2.0, "mpg")
-    assert findings["a"][0].low < 1
+    assert (findings["a"][0].value, findings["a"][1]) == (pytest.approx(9.1), "mpg")
+    assert findings["a"][0].low < 9
     assert math.isnan(findings["b"][0].low)
 
 

@@ -22,7 +22,8 @@ from torch.nn.functional import cross_entropy
 
 from common.errors import LossNotFinite, Problem
 from common.image_classifier import LabelledImages
-from common.train import Training, half_pays, load_weights, minibatches, one_cycle
+from common.muon import Muon
+from common.train import Training, half_pays, load_weights, minibatches, one_cycle, rate_at
 from tests.checkout import ROOT
 from tests.common.small_training import (
     CLASSES,
@@ -80,7 +81,7 @@ def test_a_training_is_the_loop_written_out(optimiser):
     assert [len(index) for index in data.asked] == 3 * [16, 16, 16, 2]
 
     theirs, losses = optimiser(twin.parameters(), lr=0.1), []
-    schedule = torch.optim.lr_scheduler.LambdaLR(theirs, lambda i: np.interp(i / 12, [0, 0.25, 1], [0, 1, 0]))
+    schedule = torch.optim.lr_scheduler.LambdaLR(theirs, lambda i: np.interp((i + 1) / 13, [0, 0.25, 1], [0, 1, 0]))
     for index in data.asked:
         theirs.zero_grad()
         loss = cross_entropy(twin(data.images[index]), data.labels[index])
@@ -107,6 +108,14 @@ def test_one_cycle_is_torchs_with_straight_lines(warm_up):
         optimiser.step()
         schedule.step()
     assert one_cycle(1.0, warm_up) == 0
+
+
+@pytest.mark.parametrize(("steps", "warm_up"), [(1, 0.25), (2, 0.25), (7, 0.15), (1000, 0.6), (10, 0.0), (10, 1.0)])
+def test_every_step_of_the_cycle_moves_the_weights(steps, warm_up):
+    rates = np.array([rate_at(step, steps, warm_up) for step in range(steps)])
+    assert ((rates > 0) & (rates <= 1)).all()
+    ends = [0, max(warm_up, 1e-9), 1], [0, 1, 1e-9 if warm_up == 1 else 0]
+    assert_allclose(rates, np.interp(np.arange(1, steps + 1) / (steps + 1), *ends), atol=1e-7)
 
 
 @settings(max_examples=100, deadline=None)
@@ -146,7 +155,7 @@ def test_groups_keep_peaks_of_their_own_and_what_is_in_none_stays():
         return [{"params": network[1].parameters(), "lr": 0.01}, {"params": network[3].parameters()}]
 
     Training(2, 0.5, batch_size=25, optimiser=Watched, groups=groups, **EXACT)(network, images(50))
-    assert_allclose(rates, np.outer([0, 1, 2 / 3, 1 / 3], [0.01, 0.5]))
+    assert_allclose(rates, np.outer([0.8, 0.8, 0.8 * 2 / 3, 0.8 / 3], [0.01, 0.5]))
     after = network.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"1.weight", "1.bias", "3.weight", "3.bias"}
@@ -183,6 +192,23 @@ def test_dropout_is_another_in_every_step_and_off_afterwards():
     Training(2, batch_size=20, **EXACT)(network, images(20))
     assert not torch.equal(*masks)
     assert not network.training
+
+
+def test_a_sum_and_its_count_are_divided_by_the_count_or_1():
+    def mean(outputs, labels):
+        return (outputs * (labels == 0)[:, None]).sum() / (labels == 0).sum().clamp(min=1)
+
+    def pair(outputs, labels):
+        return (outputs * (labels == 0)[:, None]).sum(), (labels == 0).sum()
+
+    networks = linear(), linear()
+    losses = [
+        Training(2, 0.1, batch_size=3, loss=loss, **EXACT)(network, images(50)).losses
+        for loss, network in zip((mean, pair), networks, strict=True)
+    ]
+    assert 0 in losses[0]  # a batch without any of class 0
+    assert_allclose(*losses, rtol=1e-5, atol=1e-6)
+    assert_allclose(networks[0][1].weight.detach(), networks[1][1].weight.detach(), rtol=1e-4, atol=1e-6)
 
 
 # --- Sixteen bits -----------------------------------------------------------------------------------------------------
@@ -244,6 +270,68 @@ def test_without_patience_all_epochs_are_trained_and_the_best_is_kept():
     network = linear()
     history = Training(3, validate=lambda n: seen.append(state(n)) or next(scores), **EXACT)(network, images())
     assert history.epochs == 3
+    assert_same(network, seen[0])
+
+
+def after(epochs: int) -> nn.Module:
+    """A network after so many of six epochs."""
+    network, score = linear(), iter(range(6))
+
+    def stop(text):
+        if text.startswith(f"epoch {epochs}/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Training(6, validate=lambda network: next(score), say=stop, **EXACT)(network, images())
+    return network
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "epochs", "best"),
+    [
+        ([np.nan, 0.5, 0.9, 0.1, 0.2, 0.3], None, 6, 3),
+        ([0.5, np.nan, 0.4, np.nan, 0.3, 0.2], None, 6, 1),
+        ([np.nan, np.nan, np.nan, 0.1, 0.9, 0.5], 2, 6, 5),  # nothing to be patient about before the first number
+        ([0.5, np.nan, np.nan, 0.9, 0.9, 0.9], 2, 3, 1),
+        ([np.inf, 0.5, 0.4, 0.1, 0.2, 0.3], 3, 5, 2),
+        ([-np.inf, -3.0, np.nan, -2.0, -9.0, -8.0], None, 6, 4),
+    ],
+)
+def test_the_best_epoch_is_one_whose_score_is_finite(scores, patience, epochs, best):
+    given, network = iter(scores), linear()
+    history = Training(6, validate=lambda network: next(given), patience=patience, **EXACT)(network, images())
+    assert history.epochs == epochs
+    assert_same(network, after(best))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_without_a_finite_score_it_says_so_and_leaves_the_last_weights(bad):
+    network, seen = linear(), []
+    training = Training(3, validate=lambda n: seen.append(state(n)) or bad, patience=1, **EXACT)
+    with pytest.raises(Problem, match=f"no validation score of 3 epochs is finite.*{bad}") as caught:
+        training(network, images())
+    assert "\n" not in str(caught.value)
+    assert_same(network, seen[2])
+    assert not network.training
+
+
+def test_gone_on_from_a_checkpoint_the_best_is_still_finite(tmp_path):
+    scores, seen = iter([0.9, np.nan, 0.5, 0.4]), []
+
+    def validate(network):
+        seen.append(state(network))
+        if len(seen) == 3 and (tmp_path / "kept").exists() and not (tmp_path / "cut").exists():
+            (tmp_path / "cut").touch()
+            seen.pop()
+            raise KeyboardInterrupt
+        return next(scores)
+
+    with pytest.raises(KeyboardInterrupt):
+        resumable(tmp_path / "kept", validate=validate)(linear(), images(50))
+    network = linear()
+    assert_allclose(
+        resumable(tmp_path / "kept", validate=validate)(network, images(50)).scores, [0.9, np.nan, 0.5, 0.4]
+    )
     assert_same(network, seen[0])
 
 
@@ -365,7 +453,58 @@ def test_a_training_that_was_done_is_not_done_again(tmp_path):
     assert vars(first) == vars(second)
 
 
+def scaled(outputs, labels, by):
+    return by * cross_entropy(outputs, labels)
+
+
+@pytest.mark.parametrize(
+    ("rule", "change", "what"),
+    [
+        (Muon, {"optimiser": partial(Muon, momentum=0.9)}, "momentum of group 0 0.95, not 0.9"),
+        (torch.optim.AdamW, {"loss": partial(scaled, by=3.0)}, "loss scaled"),
+        (torch.optim.AdamW, {"loss": nn.CrossEntropyLoss(label_smoothing=0.1)}, "loss scaled"),
+    ],
+)
+def test_settings_that_stand_elsewhere_are_seen_too(tmp_path, rule, change, what):
+    settings = {"optimiser": rule, "loss": partial(scaled, by=2.0)}
+    resumable(tmp_path / "kept", **settings)(linear(), images(50))
+    resumable(tmp_path / "kept", **settings)(linear(), images(50))
+    with pytest.raises(Problem, match=what):
+        resumable(tmp_path / "kept", **{**settings, **change})(linear(), images(50))
+
+
+@pytest.mark.parametrize("data", [lambda: images(50, POSES), lambda: Bare(images(50, POSES))])
+def test_the_same_data_in_new_memory_is_the_same_training(tmp_path, data):
+    first = resumable(tmp_path / "kept")(convolutional(), data())
+    assert vars(resumable(tmp_path / "kept")(convolutional(), data())) == vars(first)
+
+
 # --- Checkpoints that do not fit --------------------------------------------------------------------------------------
+
+
+class Bare:
+    """Batches that are no dataclass."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data)
+
+    def batch(self, index, generator):
+        return self.data.batch(index, generator)
+
+
+def relabelled(data):
+    """One label is another."""
+    data.labels[17] = (data.labels[17] + 1) % CLASSES
+    return data
+
+
+def repainted(data):
+    """One pixel is brighter."""
+    data.images[31, 0, 2, 2] += 0.5
+    return data
 
 
 @pytest.mark.parametrize(
@@ -379,15 +518,29 @@ def test_a_training_that_was_done_is_not_done_again(tmp_path):
         ("images 50, not 40", {"n": 40}),
         ("optimiser AdamW, not SGD", {"optimiser": torch.optim.SGD}),
         ("groups 1, not 2", {"groups": lambda n: [{"params": [p]} for p in (n[0].weight, n[0].bias)]}),
+        ("weights of group 0", {"groups": lambda n: [{"params": [n[0].weight]}]}),
+        ("weight_decay of group 0 0.01, not 0.1", {"optimiser": partial(torch.optim.AdamW, weight_decay=0.1)}),
+        ("betas of group 0", {"optimiser": partial(torch.optim.AdamW, betas=(0.5, 0.99))}),
+        ("lr of group 0 0.05, not 0.01", {"groups": lambda n: [{"params": n.parameters(), "lr": 0.01}]}),
+        ("half False, not True", {"half": True}),
+        ("loss cross_entropy", {"loss": nn.functional.nll_loss}),
+        ("loss cross_entropy", {"loss": partial(cross_entropy, label_smoothing=0.1)}),
+        ("another network", {"network": lambda: nn.Sequential(*convolutional()[:2], nn.GELU(), *convolutional()[3:])}),
+        ("other images, labels or augmentation", {"data": lambda: images(50, POSES)}),
+        ("other images, labels or augmentation", {"data": lambda: relabelled(images(50))}),
+        ("other images, labels or augmentation", {"data": lambda: repainted(images(50))}),
+        ("other images, labels or augmentation", {"data": lambda: Bare(relabelled(images(50)))}),
     ],
 )
 def test_a_checkpoint_of_another_configuration_is_one_line(tmp_path, what, change):
-    resumable(tmp_path / "kept")(convolutional(), images(50))
+    kind = type(change["data"]()) if "data" in change else None
+    resumable(tmp_path / "kept")(convolutional(), Bare(images(50)) if kind is Bare else images(50))
     bytes_before = (tmp_path / "kept").read_bytes()
     network = change.pop("network", convolutional)()
-    before, n, seed = state(network), change.pop("n", 50), change.pop("seed", 0)
+    before, seed, n = state(network), change.pop("seed", 0), change.pop("n", 50)
+    data = change.pop("data", lambda: images(n))()
     with pytest.raises(Problem) as caught:
-        resumable(tmp_path / "kept", **change)(network, images(n), seed)
+        resumable(tmp_path / "kept", **change)(network, data, seed)
     message = str(caught.value)
     assert what in message
     assert str(tmp_path / "kept") in message
@@ -498,9 +651,9 @@ def two(tmp_path_factory):
 @TOGETHER
 @pytest.mark.parametrize("name", SPLITS)
 def test_two_processes_give_what_one_gives(two, name):
-    n, size, optimiser = SPLITS[name]
+    n, *how = SPLITS[name]
     network = together()
-    history = shared(optimiser, size)(network, images(n, POSES), seed=2)
+    history = shared(*how)(network, images(n, POSES), seed=2)
     assert_allclose(two[name]["losses"], history.losses, rtol=1e-5)
     for key, value in network.state_dict().items():
         assert_allclose(two[name][key], value, rtol=1e-4, atol=1e-6)

@@ -88,6 +88,14 @@ def test_frames_and_boxes_belong_together(film, kind):
     assert film.load(every=1).train.ids.tolist() == [1, 2, 3, 4]
 
 
+def test_frames_of_one_second_are_a_group(film, monkeypatch):
+    film.stills()
+    assert mot.RATE == 7  # PETS 2009's
+    monkeypatch.setattr(mot, "RATE", 2)
+    assert film.load(every=1).train.groups.tolist() == [0, 1, 1, 2]
+    assert film.load(train=(1, 2), validation=(3, 3)).test.groups.tolist() == [2, 2, 3]
+
+
 def test_pixels_are_counted_from_one_in_the_file_and_from_zero_here(film):
     film.stills()
     target = film.load().train.targets[0]

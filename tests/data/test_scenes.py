@@ -283,6 +283,32 @@ def test_without_the_camera_photographs_are_photographs(composer):
 # The set
 
 
+def test_scenes_upon_one_photograph_are_a_group(monkeypatch):
+    """Photographs of one colour each, which nothing but the light changes: what is seen between things tells which."""
+    grey = [np.full((3, 300, 300), level, np.uint8) for level in (10, 100, 250)]
+    plain = replace(
+        sets.composers(SMOKE)[1], photos=(*grey, grey[2][:, ::2, ::2]), camera=False, originals=(0, 1, 2, 2)
+    )
+    monkeypatch.setattr("common.data.scene_composer.LIGHT", (1.0, 1.0))
+    part = plain.compose(CHUNK + 8, seed=3)
+    owners = part.masks.owners
+    levels = [int(np.median(image[owner < 0])) for image, owner in zip(part.images, owners, strict=True)]
+    assert part.groups.tolist() == [(10, 100, 250).index(level) for level in levels]
+    assert set(part.groups.tolist()) == {0, 1, 2}
+    assert replace(plain, originals=None).compose(CHUNK, seed=3).groups.max() == 3
+
+
+def test_a_photograph_made_smaller_is_still_that_photograph():
+    for composer, names in zip(sets.composers(SMOKE), (sets.TRAIN_PHOTOS, sets.TEST_PHOTOS), strict=True):
+        assert composer.originals[: len(names)] == tuple(range(len(names)))
+        assert len(composer.originals) == len(composer.photos) > len(names)
+        for number, small in zip(composer.originals[len(names) :], composer.photos[len(names) :], strict=True):
+            assert_array_equal(composer.photos[number][:, ::2, ::2], small)
+    small = sets.scenes(SMOKE)
+    assert small.test.groups.max() < len(sets.TEST_PHOTOS)
+    assert small.train.take([5, 3]).groups.tolist() == small.train.groups[[5, 3]].tolist()
+
+
 def test_training_and_test_share_no_photograph_and_no_item():
     assert not set(sets.TRAIN_PHOTOS) & set(sets.TEST_PHOTOS)
     training, testing = sets.composers(SMOKE)

@@ -2,82 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from torchvision.ops import box_iou
 
-from ch06_detection.boxes import iou
-from ch06_detection.evaluation import COCO_THRESHOLDS, Evaluation
-from ch06_detection.matching_detections import match
-from ch06_detection.precision_recall import average_precision
 from common.errors import Problem
-
-CLASSES = 4
-NOTHING = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "scores": torch.zeros(0)}
-
-
-def made(seed: int, images: int = 25, whole: bool = False, levels: int = 20, said: int = 25) -> tuple[list, list]:
-    """Detections and truths: some images have none of one or the other; scores are equal here and there.
-
-    whole: coordinates are whole pixels, so that overlaps are equal, too. levels: of scores; 0: all differ.
-    """
-    rng = np.random.default_rng(seed)
-    detections, targets = [], []
-    for _ in range(images):
-        n, m = rng.integers(0, 7), rng.integers(0, said) * (rng.random() < 0.9)
-        corner, size = rng.uniform(0, 60, (n, 2)), rng.uniform(5, 60, (n, 2))
-        boxes, labels = np.hstack([corner, corner + size]), rng.integers(1, CLASSES, n)  # the last class is never there
-        which = rng.integers(0, max(n, 1), m)
-        near = boxes[which] + rng.normal(0, 4, (m, 4)) if n else np.tile([10.0, 10, 40, 40], (m, 1))
-        near[:, 2:] = np.maximum(near[:, :2], near[:, 2:])
-        own = labels[which] if n else np.ones(m, int)
-        guess = np.where(rng.random(m) < 0.8, own, rng.integers(1, CLASSES + 1, m))
-        scores = rng.integers(levels, size=m) / levels if levels else rng.random(m)
-        if whole:
-            boxes, near = boxes.round(), near.round()
-        targets.append({"boxes": torch.tensor(boxes).float().reshape(-1, 4), "labels": torch.tensor(labels)})
-        detections.append(
-            {
-                "boxes": torch.tensor(near).float().reshape(-1, 4),
-                "labels": torch.tensor(guess),
-                "scores": torch.tensor(np.sort(scores)[::-1].copy()),
-            }
-        )
-    return detections, targets
-
-
-def cocos(detections: list, targets: list, classes: int, most: int = 100, areas: tuple = (0, 1e9)) -> np.ndarray:
-    """pycocotools' average precision by threshold and class, NaN for a class that is not there."""
-
-    def entries(ones: list) -> list[dict]:
-        found = []
-        for image, one in enumerate(ones):
-            for k, (x1, y1, x2, y2) in enumerate(one["boxes"].double().tolist()):
-                entry = {"id": len(found) + 1, "image_id": image, "category_id": int(one["labels"][k]), "iscrowd": 0}
-                entry |= {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
-                found.append(entry | ({"score": float(one["scores"][k])} if "scores" in one else {}))
-        return found
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth, said = COCO(), COCO()
-        for coco, ones in ((truth, targets), (said, detections)):
-            categories = [{"id": label} for label in range(1, classes + 1)]
-            images = [{"id": image} for image in range(len(targets))]
-            coco.dataset = {"images": images, "categories": categories, "annotations": entries(ones)}
-            coco.createIndex()
-        judge = COCOeval(truth, said, "bbox")
-        judge.params.areaRng, judge.params.areaRngLbl, judge.params.maxDets = [list(areas)], ["these"], [most]
-        judge.evaluate()
-        judge.accumulate()
-    values = judge.eval["precision"][..., 0, 0].mean(axis=1)
-    return np.where(values < 0, math.nan, values)
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
+from common.metrics.matching import match
+from common.metrics.precision_recall import average_precision
+from tests.metrics.made_detections import CLASSES, NOTHING, cocos, made, with_masks
 
 
 def by_threshold(evaluation: Evaluation) -> np.ndarray:
@@ -181,7 +118,7 @@ def plainly(detections: list, targets: list, label: int, threshold: float) -> tu
     verdicts, taken = [], set()
     for _, image, k in sorted(said):
         best, difficult_best = None, None
-        overlaps = iou(detections[image]["boxes"][[k]].double(), targets[image]["boxes"].double())[0].tolist()
+        overlaps = box_iou(detections[image]["boxes"][[k]].double(), targets[image]["boxes"].double())[0].tolist()
         for number, overlap in enumerate(overlaps):
             if targets[image]["labels"][number] != label or overlap < threshold:
                 continue
@@ -232,7 +169,7 @@ def test_each_match_says_which_detection_found_which_object():
             said, there = matches.detections.take(np.array([k])), matches.truths.take(np.array([number]))
             assert (said.images, said.labels) == (there.images, there.labels)
             box = detections[said.images[0]]["boxes"][said.items].double()
-            overlap = iou(box, targets[there.images[0]]["boxes"][there.items].double()).item()
+            overlap = box_iou(box, targets[there.images[0]]["boxes"][there.items].double()).item()
             assert overlap == pytest.approx(matches.iou[row, k])
         assert (matches.iou[row][matches.truth[row] < 0] == 0).all()
     assert matches.true[1].sum() < matches.true[0].sum()
@@ -340,3 +277,72 @@ def test_wrong_calls_are_errors():
 def test_a_box_without_an_area_finds_nothing():
     flat = {"boxes": torch.tensor([[3.0, 3, 3, 3]]), "labels": torch.tensor([1]), "scores": torch.tensor([0.9])}
     assert Evaluation([flat], [{k: flat[k] for k in ("boxes", "labels")}], 1).mean_average_precision() == 0
+
+
+# --- masks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("seed", range(10))
+def test_average_precision_of_masks_is_pycocotools(seed, whole):
+    """With equal scores, equal overlaps, empty masks, and images without detections, objects, or both."""
+    detections, targets = made(seed, whole=whole, levels=5 if whole else 20)
+    with_masks(detections, targets, holes=0.0 if whole else 0.1)
+    evaluation = Evaluation(detections, targets, CLASSES, COCO_THRESHOLDS, iou_of="masks")
+    expected = cocos(detections, targets, CLASSES, kind="segm")
+    assert np.isnan(expected[:, -1]).all()
+    assert np.nanmax(expected) > 0.1
+    assert any(not one["masks"].any(dim=(1, 2)).all() for one in detections)
+    assert_allclose(by_threshold(evaluation), expected, rtol=0, atol=1e-9)
+    assert not np.allclose(by_threshold(evaluation), cocos(detections, targets, CLASSES), equal_nan=True)
+
+
+@pytest.mark.parametrize("areas", [(0, 120), (120, 400), (400, 1e9)])
+@pytest.mark.parametrize("seed", range(3))
+def test_masks_of_a_size_are_pycocotools(seed, areas):
+    detections, targets = made(seed, whole=seed == 0)
+    with_masks(detections, targets)
+    evaluation = Evaluation(detections, targets, CLASSES, COCO_THRESHOLDS, iou_of="masks").of_size(*areas)
+    expected = cocos(detections, targets, CLASSES, areas=areas, kind="segm")
+    assert_allclose(by_threshold(evaluation), expected, rtol=0, atol=1e-9)
+
+
+def test_images_of_different_sizes_and_whole_numbers_as_masks():
+    detections, targets = made(1, images=6)
+    for k in range(6):
+        with_masks(detections[k : k + 1], targets[k : k + 1], size=(30 + k, 50 - 2 * k))
+    value = Evaluation(detections, targets, CLASSES, COCO_THRESHOLDS, iou_of="masks").mean_average_precision()
+    assert value == pytest.approx(np.nanmean(cocos(detections, targets, CLASSES, kind="segm")))
+    for one in detections:
+        one["masks"] = one["masks"].to(torch.uint8)
+    again = Evaluation(detections, targets, CLASSES, COCO_THRESHOLDS, iou_of="masks")
+    assert again.mean_average_precision() == value
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        (None, "detections of image 1: there are no masks, only boxes, labels, scores"),
+        (torch.zeros(1, 48, 56, dtype=torch.bool), r"detections of image 1: masks \(1, 48, 56\) are not \(2, height"),
+        (torch.zeros(2, 1, 48, 56, dtype=torch.bool), r"image 1: masks \(2, 1, 48, 56\) are not \(2, height, width\)"),
+        (torch.full((2, 48, 56), 0.5), "image 1: masks of float32 are not true and false, or 0 and 1"),
+        (torch.full((2, 48, 56), 255, dtype=torch.uint8), "image 1: masks of uint8 are not true and false, or 0 and 1"),
+        (torch.zeros(2, 24, 28, dtype=torch.bool), r"image 1: .*masks are \(24, 28\) pixels, its targets' \(48, 56\)"),
+    ],
+)
+def test_masks_that_cannot_be_judged_are_named(masks, message):
+    _, targets = made(5, images=3)
+    targets[1] = {"boxes": torch.tensor([[0.0, 0, 9, 9]]), "labels": torch.tensor([1])}
+    detections = spoilt("labels", torch.tensor([1, 1]))
+    with_masks(detections, targets)
+    del detections[1]["masks"]
+    if masks is not None:
+        detections[1]["masks"] = masks
+    with pytest.raises(Problem, match=message):
+        Evaluation(detections, targets, CLASSES, iou_of="masks")
+
+
+def test_another_kind_of_overlap_is_an_error():
+    detections, targets = made(5, images=3)
+    with pytest.raises(ValueError, match="iou_of is 'segm', but must be one of"):
+        Evaluation(detections, targets, CLASSES, iou_of="segm")

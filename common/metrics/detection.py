@@ -1,4 +1,4 @@
-"""Detections of a set of images held against what is there: average precisions, miss rates, and how sure they are."""
+"""Evaluation of detections of a set of images: average precision, miss rates, and their intervals over images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 
-from ch06_detection.matching_detections import Matches, match
-from ch06_detection.precision_recall import Curve, average_precision, log_average_miss_rate, mean_of_numbers
 from common.data.boxed import Target
+from common.metrics.image_groups import Groups
+from common.metrics.matching import Matches, match
+from common.metrics.precision_recall import Curve, average_precision, log_average_miss_rate, mean_of_numbers
+from common.results import Interval
 
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 RESAMPLES = 1000
@@ -19,10 +21,12 @@ RESAMPLES = 1000
 
 @dataclass(eq=False)
 class Evaluation:
-    """Detections of images held against what is there; equal to the code that COCO's authors published.
+    """Detections of images beside what is there. Equal to pycocotools, for boxes and for masks.
 
-    thresholds: of IoU. points: of average_precision. most, areas: of match; areas in square pixels. A target may have
-    `difficult` (n,), bool: such objects are neither missed nor false. Raises Problem for what cannot be judged.
+    thresholds: of IoU. points: of average_precision. most, areas, iou_of: of match; areas in square pixels. A target
+    may have `difficult` (n,), bool: such objects are neither missed nor false. groups: a number for each image, equal
+    for images that depend on each other (frames of one second, scenes in one photograph); None: each image stands
+    alone. Intervals resample groups. Raises Problem for what cannot be judged, ValueError where lengths differ.
     """
 
     detections: Sequence[Target]
@@ -32,14 +36,17 @@ class Evaluation:
     points: int | None = 101
     most: int = 100
     areas: tuple[float, float] = (0.0, math.inf)
+    iou_of: str = "boxes"
+    groups: Int64[np.ndarray, "images"] | None = None
     matches: Matches = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        limits = {"most": self.most, "areas": self.areas}
+        self.grouping = Groups(self.groups, len(self.targets))
+        limits = {"most": self.most, "areas": self.areas, "iou_of": self.iou_of}
         self.matches = match(self.detections, self.targets, self.classes, self.thresholds, **limits)
 
     def of_size(self, low: float, high: float) -> Evaluation:
-        """The same, of objects whose area lies within these limits, in square pixels; others are ignored."""
+        """The same for objects whose area lies within these limits, in square pixels; others are ignored."""
         return replace(self, areas=(low, high))
 
     def places(self, threshold: float | None) -> list[int]:
@@ -55,7 +62,7 @@ class Evaluation:
         return np.bincount(self.matches.truths.images[wanted], minlength=len(self.targets)).astype(float)
 
     def curve(self, label: int, threshold: float | None = None) -> Curve:
-        """Precision and recall of a class, at the first threshold unless told. Nothing to be found: recall is NaN."""
+        """Precision and recall of a class; threshold None: the first. Where nothing is to be found, recall is NaN."""
         place = self.places(threshold)[0]
         counts = (self.matches.detections.labels == label) & ~self.matches.ignored[place]
         true = self.matches.true[place, counts].cumsum().astype(float)
@@ -64,7 +71,7 @@ class Evaluation:
         return Curve(self.matches.scores[counts], recall, true / so_far, so_far - true)
 
     def average_precision(self, threshold: float | None = None) -> Float[np.ndarray, "classes"]:
-        """Of each class, the mean over thresholds unless one is named. NaN for a class of which nothing is there."""
+        """Per class; threshold None: the mean over all thresholds. NaN for a class without objects."""
         values = np.full((len(self.places(threshold)), self.classes), math.nan)
         for label in range(1, self.classes + 1):
             if self.objects_by_image(label).any():
@@ -73,11 +80,11 @@ class Evaluation:
         return values.mean(axis=0)
 
     def mean_average_precision(self, threshold: float | None = None) -> float:
-        """The mean over classes that are there, NaN if none is; over all thresholds unless one is named."""
+        """The mean over classes that have objects, NaN if none has; threshold None: and over all thresholds."""
         return float(mean_of_numbers(self.average_precision(threshold)))
 
     def log_average_miss_rate(self, threshold: float | None = None) -> Float[np.ndarray, "classes"]:
-        """Of each class, at the first threshold unless told. NaN for a class of which nothing is there."""
+        """Per class; threshold None: the first. NaN for a class without objects."""
         rates = np.full(self.classes, math.nan)
         for label in range(1, self.classes + 1):
             if self.objects_by_image(label).any():
@@ -90,6 +97,7 @@ class Evaluation:
     ) -> Float[np.ndarray, "draws"]:
         """The mean average precision if each image were there so many times, at once for many draws of weights.
 
+        A class is left out of the mean of a draw that has none of its objects; a draw without any object gives NaN.
         Precision is highest at true positives, so that it is enough to know how many false ones come before each.
         """
         places = self.places(threshold)
@@ -103,29 +111,35 @@ class Evaluation:
                 before = np.zeros((weights.shape[1], true.sum() + 1))  # an image's false ones between true ones
                 np.add.at(before, (images[own][false], true.cumsum()[false]), 1)
                 found = weights[:, images[own][true]].cumsum(axis=1)
-                said = found + weights @ before.cumsum(axis=1)[:, :-1]
-                precision, recall = found / np.maximum(said, 1e-9), found / np.maximum(there, 1e-9)
+                so_far = found + weights @ before.cumsum(axis=1)[:, :-1]
+                precision, recall = found / np.maximum(so_far, 1e-9), found / np.maximum(there, 1e-9)
                 area = average_precision(recall, precision, self.points)
                 values[:, row, label - 1] = np.where(there[:, 0] > 0, area, math.nan)
         return mean_of_numbers(values.mean(axis=1))
 
+    def has_objects(self) -> Bool[np.ndarray, "images"]:
+        """Whether there is something to be found in each image."""
+        return np.bincount(self.matches.truths.images[~self.matches.truth_ignored], minlength=len(self.targets)) > 0
+
     def bootstrap(
         self, threshold: float | None = None, resamples: int = RESAMPLES, seed: int = 0
     ) -> Float[np.ndarray, "resamples"]:
-        """Mean average precisions of images drawn anew, with replacement. Efron and Tibshirani 1993, §13.3.
+        """Mean average precisions of groups of images drawn with replacement. Efron and Tibshirani 1993, §13.3.
 
-        The same seed draws the same images for every detector: differences of two bootstraps are paired.
+        The same seed draws the same images for every detector: differences of two bootstraps are paired. A draw
+        without any object has no average precision and is drawn again; NaN throughout where no image has objects.
         """
-        n = len(self.targets)
-        drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-        return self.weighted(drawn.astype(float), threshold)
+        weights = self.grouping.draw(resamples, seed, needed=self.has_objects())
+        return self.weighted(weights, threshold)
+
+    def interval(self, threshold: float | None = None) -> Interval:
+        """The mean average precision with its 95 % interval over images, or over groups where images depend."""
+        return self.grouping.interval(lambda weights: self.weighted(weights, threshold), needed=self.has_objects())
 
     def by_image(self, threshold: float | None = None) -> Float[np.ndarray, "images"]:
-        """A number an image; their mean is the mean average precision, and they vary as much as it does.
+        """A number per image; their mean is the mean average precision, and their spread that of its estimate.
 
-        Jackknife: what leaving the image out takes away, times the other images' number. Efron and Tibshirani 1993,
-        ch. 11. With it mean average precision is tested as means are: method.score_items, run.compare.
+        For method.score_items and run.compare: see Groups.by_image. A group that has all objects has the mean average
+        precision itself, and so has a single image. NaN throughout where no image has objects.
         """
-        n = len(self.targets)
-        without = self.weighted(1 - np.eye(n), threshold)
-        return self.mean_average_precision(threshold) + (n - 1) * (without.mean() - without)
+        return self.grouping.by_image(lambda weights: self.weighted(weights, threshold))

@@ -1,4 +1,4 @@
-"""Numbers made of a ranking in which every detection is right or wrong: precision, recall, and the means of them."""
+"""Precision, recall and average precision of a ranking in which every detection is right or wrong."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-REFERENCE_RATES = np.logspace(-2, 0, 9)  # false positives an image: 0.01 … 1
+REFERENCE_RATES = np.logspace(-2, 0, 9)  # false positives per image: 0.01 … 1
 
 
 class Curve(NamedTuple):
-    """What holds after each detection of a class, the surest first. false: false positives so far."""
+    """Precision and recall after each detection of a class, the highest score first. false: false positives so far."""
 
     scores: Float[np.ndarray, "n"]
     recall: Float[np.ndarray, "n"]
@@ -29,7 +29,7 @@ def average_precision(
 ) -> Float[np.ndarray, "*batch"] | float:
     """The envelope's mean over recall from 0 to 1; it is 0 where no recall is reached. Everingham et al. 2010, §4.2.
 
-    recall, precision: after each detection, the surest first. points: None takes the area (VOC since 2010); 11
+    recall, precision: after each detection, the highest score first. points: None takes the area (VOC since 2010); 11
     (VOC2007) and 101 (COCO) take the mean at so many recalls, ends included.
     """
     if points is not None:
@@ -38,9 +38,9 @@ def average_precision(
 
 
 def log_average_miss_rate(false_per_image: Float[np.ndarray, "n"], recall: Float[np.ndarray, "n"]) -> float:
-    """The geometric mean of the miss rates at nine rates of false positives an image. Dollár et al. 2012, §3.1.
+    """The geometric mean of the miss rates at nine rates of false positives per image. Dollár et al. 2012, §3.1.
 
-    Before its first detection a detector misses everything; behind its last, the miss rate stays as it is.
+    Before its first detection a detector misses everything; after its last, the miss rate stays as it is.
     """
     detections = np.searchsorted(false_per_image, REFERENCE_RATES, side="right")
     missed = np.append(1.0, 1 - recall)[detections]

@@ -1,0 +1,43 @@
+"""Under torchrun: objects and windows are not spread evenly over processes, and yet the step is that of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from ch06_detection.tests.shared_batches import LOSSES, train
+from tests.checkout import ROOT
+
+pytestmark = pytest.mark.xdist_group("two processes of chapter 6")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """What two processes have come to."""
+    path = tmp_path_factory.mktemp("two") / "kept.json"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launch, "-m", "ch06_detection.tests.shared_batches", str(path)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_two_processes_take_the_step_of_one(two, name):
+    network, history = train(name)
+    assert_allclose(two[name]["losses"], history.losses, rtol=1e-5)
+    for key, value in network.state_dict().items():
+        assert_allclose(torch.tensor(two[name]["weights"][key]), value, rtol=1e-4, atol=1e-6)

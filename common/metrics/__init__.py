@@ -1,0 +1,1 @@
+"""Metrics that several chapters use: detection, instance masks, segmentation, super-resolution, captions."""

@@ -1,0 +1,175 @@
+"""A reader's own picture: every kind of file gives the same RGB pixels, and what is none is one clear line."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.errors import Problem
+from common.photo import read_photo
+
+RGB = np.zeros((4, 6, 3), np.uint8)
+RGB[:2] = 200, 40, 90
+RGB[:, 4:] = 10, 120, 250
+
+
+def saved(path, picture, **options):
+    picture.save(path, **options)
+    return read_photo(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm", "webp"])
+def test_colours_are_kept_by_every_format(tmp_path, suffix):
+    options = {"lossless": True} if suffix == "webp" else {}
+    got = saved(tmp_path / f"p.{suffix}", Image.fromarray(RGB), **options)
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, RGB)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_way_up_that_exif_says(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = {
+        1: RGB,
+        2: RGB[:, ::-1],
+        3: RGB[::-1, ::-1],
+        4: RGB[::-1],
+        5: RGB.transpose(1, 0, 2),
+        6: np.rot90(RGB, -1),
+        7: RGB.transpose(1, 0, 2)[::-1, ::-1],
+        8: np.rot90(RGB, 1),
+    }[orientation]
+    np.testing.assert_array_equal(saved(tmp_path / "p.png", Image.fromarray(RGB), exif=exif), turned)
+
+
+def test_grey(tmp_path):
+    grey = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+    np.testing.assert_array_equal(saved(tmp_path / "p.png", Image.fromarray(grey)), grey[:, :, None].repeat(3, axis=2))
+
+
+def test_black_and_white(tmp_path):
+    got = saved(tmp_path / "p.png", Image.fromarray(np.eye(5, dtype=bool)))
+    np.testing.assert_array_equal(got, 255 * np.eye(5, dtype=np.uint8)[:, :, None].repeat(3, axis=2))
+
+
+def test_grey_of_16_bits(tmp_path):
+    deep = np.array([[0, 257, 257 * 100, 65535]], np.uint16)
+    got = saved(tmp_path / "p.png", Image.fromarray(deep))
+    np.testing.assert_array_equal(got[0, :, 0], [0, 1, 100, 255])
+
+
+def test_dark_grey_of_16_bits_stays_dark(tmp_path):
+    got = saved(tmp_path / "p.tiff", Image.fromarray(np.array([[0, 200]], np.uint16)))
+    np.testing.assert_array_equal(got[0, :, 0], [0, 1])
+
+
+def test_floats_from_0_to_1(tmp_path):
+    got = saved(tmp_path / "p.tiff", Image.fromarray(np.array([[0, 0.2, 1, np.nan]], np.float32)))
+    np.testing.assert_array_equal(got[0, :, 0], [0, 51, 255, 0])
+
+
+def test_what_is_transparent_lies_over_white(tmp_path):
+    alpha = np.full((4, 6, 1), 255, np.uint8)
+    alpha[0, 0], alpha[0, 1] = 0, 51  # a fifth
+    got = saved(tmp_path / "p.png", Image.fromarray(np.concatenate([RGB, alpha], axis=2)))
+    np.testing.assert_array_equal(got[0, 0], [255, 255, 255])
+    np.testing.assert_allclose(got[0, 1], 0.2 * RGB[0, 1] + 0.8 * 255, atol=1)
+    np.testing.assert_array_equal(got[1:], RGB[1:])
+
+
+def test_grey_with_alpha(tmp_path):
+    got = saved(tmp_path / "p.png", Image.fromarray(np.array([[[0, 255], [0, 0]]], np.uint8)))
+    np.testing.assert_array_equal(got, [[[0, 0, 0], [255, 255, 255]]])
+
+
+def test_a_palette_with_and_without_a_transparent_colour(tmp_path):
+    palette = Image.fromarray(RGB).quantize(4)
+    np.testing.assert_array_equal(saved(tmp_path / "p.png", palette), RGB)
+    gone = palette.getpixel((0, 0))
+    got = saved(tmp_path / "q.png", palette, transparency=gone)
+    np.testing.assert_array_equal(got[0, 0], [255, 255, 255])
+    np.testing.assert_array_equal(got[:, 4:], RGB[:, 4:])
+
+
+def test_cmyk(tmp_path):
+    got = saved(tmp_path / "p.jpg", Image.fromarray(np.full((16, 16, 3), (255, 0, 0), np.uint8)).convert("CMYK"))
+    assert (abs(got.astype(int) - (255, 0, 0)) < 12).all()
+
+
+def test_a_picture_that_moves_is_its_first_frame(tmp_path):
+    frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (30, 220)]
+    got = saved(tmp_path / "p.gif", frames[0], save_all=True, append_images=frames[1:])
+    assert (got == 30).all()
+
+
+def problem(path):
+    with pytest.raises(Problem) as caught:
+        read_photo(path)
+    assert "\n" not in str(caught.value)
+    assert f"--photo {path}" in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n", b"%PDF-1.4", b"<svg/>"])
+def test_what_is_no_picture(tmp_path, content):
+    path = tmp_path / "p.png"
+    path.write_bytes(content)
+    assert "is no picture" in problem(path) or "can't be read" in problem(path)
+
+
+def test_what_is_not_there(tmp_path):
+    assert "can't be read: No such file" in problem(tmp_path / "p.png")
+    assert "can't be read" in problem(tmp_path)
+
+
+def test_damage_is_one_line_wherever_it_is(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    for kind in ("png", "jpeg", "gif", "tiff", "webp", "bmp"):
+        whole = io.BytesIO()
+        Image.fromarray(noise).save(whole, kind, **({"exif": exif} if kind in ("png", "jpeg", "webp") else {}))
+        content = whole.getvalue()
+        path = tmp_path / f"p.{kind}"
+        for cut in np.linspace(1, len(content) - 20, 12, dtype=int):
+            path.write_bytes(content[:cut])
+            seen(path)
+        for at in range(0, min(len(content), 400), 7):
+            path.write_bytes(content[:at] + b"\xff\x00" + content[at + 2 :])
+            seen(path)
+
+
+def seen(path):
+    """Either a picture or one line."""
+    try:
+        said = f"{read_photo(path).shape}"
+    except Problem as error:
+        said = str(error)
+    assert "\n" not in said
+
+
+def large_png(width, height):
+    """A PNG's header and nothing more: the pixels are not there to be read."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"")
+
+
+@pytest.mark.parametrize(("width", "height"), [(10000, 5001), (50_000_001, 1), (30000, 30000), (2**31 - 1, 2**31 - 1)])
+def test_a_picture_of_more_than_50_megapixels_is_refused_by_its_header(tmp_path, width, height):
+    path = tmp_path / "p.png"
+    path.write_bytes(large_png(width, height))
+    assert "more than 50 megapixels" in problem(path)
+
+
+def test_a_picture_of_50_megapixels_is_read(tmp_path):
+    path = tmp_path / "p.png"
+    Image.new("1", (10000, 5000)).save(path)
+    assert read_photo(path).shape == (5000, 10000, 3)
