@@ -27,6 +27,7 @@ from ch04_backprop.output_units import SoftmaxCrossEntropy
 from common import data, plots
 from common.errors import LossNotFinite
 from common.run import Run
+from common.scales import must_be
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,6 +110,7 @@ class Maxout(Layer):
     """The largest of each `pieces` neighbouring inputs: a convex function in that many straight pieces, learned."""
 
     def __init__(self, pieces: int = 2) -> None:
+        must_be("pieces", pieces, least=1, whole=True)
         self.pieces = pieces
 
     def forward(self, z: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "n units"]:
