@@ -158,8 +158,7 @@ def lesson(run: Run) -> None:
             evaluation = evaluations[name] = Evaluation(found, part.targets, classes, COCO_THRESHOLDS)
             for metric, threshold in METRICS.items():
                 method.score_items(metric, 100 * evaluation.by_image(threshold), part, unit="%", higher_is_better=True)
-            miss = 100 * np.nanmean(evaluation.log_average_miss_rate(0.5))
-            method.measure("log-average miss rate", miss, n=len(part), unit="%")
+            method.score_items("log-average miss rate", 100 * evaluation.miss_rate_by_image(0.5), part, unit="%")
     for metric in METRICS:
         run.compare("keen", "careful", metric)
     run.figure(
