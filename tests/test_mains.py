@@ -110,7 +110,7 @@ def test_what_lies_in_the_folder_is_what_the_results_name(run):
 def test_the_page_shows_every_lesson(run):
     page = (run.out / "index.html").read_text(encoding="utf-8")
     for name in lessons(run.chapter):
-        assert f'id="{run.chapter}-{name}"' in page
+        assert f'id="{run.chapter}-{name.replace("/", "-")}"' in page
 
 
 def test_the_results_say_where_they_come_from(run):
