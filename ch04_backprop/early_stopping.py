@@ -50,7 +50,7 @@ class EarlyStopping:
 
     def __call__(self, epoch: int) -> bool:
         self.losses.append(self.loss())
-        if self.losses[-1] < min(self.losses[:-1], default=np.inf):
+        if self.losses[-1] < np.nanmin([np.inf, *self.losses[:-1]]):  # a loss that is NaN is no least one
             self.best, self.kept = epoch, [array.copy() for array in self.network.state()]
         return epoch - self.best >= self.patience
 

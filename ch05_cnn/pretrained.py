@@ -108,7 +108,7 @@ def draw_answers(
 def draw_changes(photos: list[Photo], cats: Float[np.ndarray, "changes"]) -> Figure:
     """The cat after each change, and the probability of a cat."""
     titles = [f"{name}\n{share:.0%}" for name, share in zip(CHANGES, cats, strict=True)]
-    return plots.gallery([photo[::2, ::2] for photo in photos], titles, columns=4, size=1.15)
+    return plots.gallery([photo[::2, ::2] for photo in photos], titles, columns=4, size=1.4)
 
 
 def cat_fact(record: LessonRecord, change: str) -> float:

@@ -59,7 +59,7 @@ def lesson(run: Run) -> None:
     for name in [BASE, *names]:
         with run.method(name, kind="classical") as method:
             detector = method.fit(changed(base, CHANGES.get(name, {})), sets.train)
-            evaluation = Evaluation(detector.predict(part.images), part.targets, len(part.classes))
+            evaluation = Evaluation(detector.predict(part.images), part.targets, len(part.classes), groups=part.groups)
             method.score_items(METRIC, 100 * evaluation.by_image(0.5), part, unit="%", higher_is_better=True)
     for name in names:
         run.compare(name, BASE)

@@ -58,7 +58,7 @@ class Study:
             detector = settings.build(self.run, self.run.seed, self.trunk if taught else None)
             method.fit(detector, self.train)
             part = self.judged
-            evaluation = Evaluation(detector.predict(part.images), part.targets, len(part.classes))
+            evaluation = Evaluation(detector.predict(part.images), part.targets, len(part.classes), groups=part.groups)
             method.score_items(METRIC, 100 * evaluation.by_image(), part, unit="%", higher_is_better=True)
 
 

@@ -15,10 +15,12 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from common import method
 from common.console import Console
 from common.data import Scale
+from common.method import Method
 from common.record import LessonRecord
-from common.run import Method, Run
+from common.run import Run
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,28 @@ class Recorded:
         return next(row.value for row in self.run.record.rows if (row.method, row.metric) == (method, metric))
 
 
-def recorded(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *, seed: int = 0, preset: str = "smoke") -> Recorded:
-    """Run module.lesson, without drawing, and tell what it did."""
+def recorded(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, *, events: list | None = None, lists: str = "smoke"
+) -> Recorded:
+    """Run module.lesson at smoke, without drawing, and tell what it did.
+
+    events: a list for the choices, where others may note what happens between them. lists: the preset by which lists
+    are picked, of rates to try, say.
+    """
     name = module.__name__.rpartition(".")[2]
-    run = Run(name, seed, Scale(preset), LessonRecord("", ""), Path(), Console(quiet=True), device_name="cpu")
-    found = Recorded(run)
+    run = Run(name, 0, Scale("smoke"), LessonRecord("", ""), Path(), Console(quiet=True), device_name="cpu")
+    found = Recorded(run, [] if events is None else events)
+    if lists != "smoke":
+        run.pick = lambda smoke, **others: others[lists] if isinstance(smoke, list) else smoke
     run.figure = lambda name, draw, *args, **kwargs: found.figures.update({name: args})
+    run.figure_over_seeds = run.figure
     with monkeypatch.context() as patch:
+        patch.setattr(method, "QUICK", 0.0)  # nothing is fitted again only to time it
         for each in [m for m in sys.modules.values() if m.__name__.startswith("ch0") and hasattr(m, "choose")]:
             patch.setattr(each, "choose", noting_choice(each.choose, found.choices))
         for what, calls in (("fit", found.fitted), ("time", found.timed), ("score", found.scored)):
             patch.setattr(Method, what, noting_calls(getattr(Method, what), calls))
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module.lesson(run)
@@ -88,11 +100,11 @@ def noting_choice(choose: Callable, choices: list[Choice]) -> Callable:
     return noted
 
 
-def noting_calls(method: Callable, calls: dict[str, list[Call]]) -> Callable:
+def noting_calls(work: Callable, calls: dict[str, list[Call]]) -> Callable:
     """A Method's method, which also keeps its calls by the Method's name."""
 
     def noted(self: Method, *args: Any, **kwargs: Any) -> Any:
-        answer = method(self, *args, **kwargs)
+        answer = work(self, *args, **kwargs)
         calls.setdefault(self.name, []).append(Call(args, kwargs, answer))
         return answer
 

@@ -20,14 +20,15 @@ import torch
 from sklearn.model_selection._search import BaseSearchCV
 from threadpoolctl import threadpool_limits
 
-from common import tuning
+from common import method, tuning
 from common.console import Console
 from common.data import Images, Scale, Table, scenes
 from common.data.boxed import BoxedImages
 from common.data.dataset import Dataset
 from common.data.scenes import SceneSet
+from common.method import Method
 from common.record import LessonRecord
-from common.run import Method, Run
+from common.run import Run
 
 TIMES = ("time", "seconds", "rate")  # attributes with such a name are other numbers in every run
 LAST_SEEN = ("kept", "grad", "_age", "_made_of")  # what layers and Tensors remember of their last inputs
@@ -152,7 +153,7 @@ def made_with(init: Callable) -> Callable:
 
 def scored_on(score: Callable) -> Callable:
     """Method.score, on another part."""
-    return lambda method, part, predict=None: score(method, other(part), predict)
+    return lambda self, part, predict=None: score(self, other(part), predict)
 
 
 @contextmanager
@@ -191,11 +192,11 @@ def recording(trace: Trace) -> Iterator[None]:
         return noted
 
     def noting_work(time: Callable) -> Callable:
-        def noted(method: Method, work: Callable, *args: Any, **kwargs: Any) -> Any:
-            answer = time(method, work, *args, **kwargs)
+        def noted(self: Method, work: Callable, *args: Any, **kwargs: Any) -> Any:
+            answer = time(self, work, *args, **kwargs)
             made = answer if isinstance(answer, tuple) else (answer,)
             made = [each for each in made if not isinstance(each, np.ndarray)]  # which may be predictions
-            trace.events.append((f"work of {method.name}", state(made)))
+            trace.events.append((f"work of {self.name}", state(made)))
             return answer
 
         return noted
@@ -204,6 +205,7 @@ def recording(trace: Trace) -> Iterator[None]:
         patched(tuning, "best_place", noting_choice),
         patched(BaseSearchCV, "fit", noting_search),
         patched(Method, "time", noting_work),
+        patched(method, "QUICK", lambda quick: 0.0),  # nothing is fitted again only to time it
     ):
         yield
 
@@ -217,8 +219,8 @@ def traced(lesson: Callable[[Run], None], name: str, folder: Path, shared: dict,
     with recording(trace), threadpool_limits(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         lesson(run)
-    for method in run.methods.values():
-        trace.events.append((f"model of {method.name}", state(method.model)))
+    for each in run.methods.values():
+        trace.events.append((f"model of {each.name}", state(each.model)))
     trace.events += [(f"row of {row.method}", f"{row.metric} {row.parameters}") for row in record.rows]
     trace.facts = {fact.name: fact.value for fact in record.facts}
     return trace
@@ -230,7 +232,7 @@ def chapter_traces(chapter: str, lessons: list[str], folder: Path) -> dict[str, 
     shared: dict = {}
     forget_scenes()
     for name in lessons:
-        module = importlib.import_module(f"{chapter}.{name}")
+        module = importlib.import_module(f"{chapter}.{name.replace('/', '.')}")
         try:
             traces[name] = traced(module.lesson, name, folder, shared)
         except Exception as error:

@@ -115,7 +115,7 @@ def test_a_claim_is_made_of_some_records_and_not_of_others(chapter, name):
 @pytest.mark.parametrize(
     ("chapter", "name", "start", "a", "b"),
     [
-        ("ch01_regression", "basis", "With 40 cars", "cubic", "20 knots"),
+        ("ch01_regression", "basis", "20 knots", "cubic", "20 knots"),
         ("ch02_probabilistic", "prediction_intervals", "The logarithm", "Gaussian on log mileage", "Gaussian"),
         ("ch03_classification", "no_line", "On both problems", "3 hidden, XOR", "line, XOR"),
     ],

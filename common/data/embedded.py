@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from common.data.parts import Images
+from common.data.parts import Images, fingerprint
 from common.data.sprites import decode
 from common.errors import Problem, first_line
 
@@ -56,7 +56,9 @@ def load(key: str, folder: Path = FOLDER) -> tuple[Images, Images]:
             labels = np.concatenate([stored["train"], stored["test"]]).astype(np.int64)
         images = decode(checked(pack["images"], folder), len(labels), *pack["size"])
         n = pack["train"]
-        return Images(images[:n], labels[:n]), Images(images[n:], labels[n:])
+        train, test = Images(images[:n], labels[:n]), Images(images[n:], labels[n:])
+        confirm(pack, fingerprint(train, test))
+        return train, test
 
 
 @contextmanager
@@ -75,6 +77,12 @@ def described(key: str, folder: Path = FOLDER) -> Iterator[dict]:
         raise Problem(
             f"{path} is damaged (its entry {key!r} doesn't fit: {first_line(error)}): {restore(path)}"
         ) from error
+
+
+def confirm(pack: dict, found: str) -> None:
+    """Raises ValueError where what was read out of a pack is not the content that its entry names."""
+    if found != pack["content"]:
+        raise ValueError("another content")
 
 
 def content(*arrays: Shaped[np.ndarray, "..."]) -> str:

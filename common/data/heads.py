@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from common.data.embedded import FOLDER, checked, described
+from common.data.embedded import FOLDER, checked, confirm, content, described
 from common.data.parts import read_only
 from common.data.sprites import decode
 
@@ -48,4 +48,5 @@ def load(key: str, source: str, folder: Path) -> Head:
     """A head's pack."""
     with described(key, folder) as pack:
         slices = decode(checked(pack["file"], folder), pack["slices"], *pack["size"])
+        confirm(pack, content(slices))
         return Head(read_only(slices), tuple(pack["voxel"]), f"{source}; common/data/packs/PROVENANCE.md")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from common.data.embedded import FOLDER, checked, described
+from common.data.embedded import FOLDER, checked, confirm, content, described
 from common.data.parts import read_only
 
 
@@ -44,19 +44,21 @@ class Photographs:
 
 def photographs(folder: Path = FOLDER) -> Photographs:
     """13 photographs to train on, 7 to test on, one painting. Raises Problem where a file is missing or damaged."""
-    parts = {"train": [], "test": [], "paintings": []}
+    parts, images = {"train": [], "test": [], "paintings": []}, []
     with described("photographs", folder) as pack:
         for entry in pack["pictures"]:
             words = (entry[key] for key in ("title", "author", "licence"))
-            image = read_only(decoded(checked(entry["file"], folder)))
-            parts[entry["part"]].append(Photograph(entry["name"], image, *words))
+            image = decoded(checked(entry["file"], folder))
+            parts[entry["part"]].append(Photograph(entry["name"], read_only(image), *words))
+            images.append(image)
+        confirm(pack, content(*images))
     source = "photographs under free licences, named in common/data/packs/PROVENANCE.md"
     return Photographs(**{part: tuple(pictures) for part, pictures in parts.items()}, source=source)
 
 
-def decoded(content: bytes) -> UInt8[np.ndarray, "height width 3"]:
+def decoded(stored: bytes) -> UInt8[np.ndarray, "height width 3"]:
     """The pixels of a picture that is known to be sound."""
     from PIL import Image
 
-    with Image.open(BytesIO(content)) as picture:
+    with Image.open(BytesIO(stored)) as picture:
         return np.asarray(picture.convert("RGB"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int64, UInt8
 
-from common.data.embedded import FOLDER, checked, described
+from common.data.embedded import FOLDER, checked, confirm, content, described
 from common.data.order import shuffled
 from common.data.parts import read_only
 
@@ -96,7 +96,9 @@ def watch(folder: Path = FOLDER) -> Watch:
     """140 recordings: 10 people, both arms, 7 exercises, each once. Raises Problem where the pack is damaged."""
     with described("watch", folder) as pack:
         with np.load(BytesIO(checked(pack["file"], folder))) as stored:
-            samples = read_only(unsqueezed(stored["squeezed"]) * np.array(pack["steps"], np.float32))
+            numbers = unsqueezed(stored["squeezed"])
+            confirm(pack, content(numbers, *(stored[key] for key in ("lengths", "labels", "subjects", "right"))))
+            samples = read_only(numbers * np.array(pack["steps"], np.float32))
             series = tuple(np.split(samples, np.cumsum(stored["lengths"])[:-1]))
             labels, subjects = (read_only(stored[key].astype(np.int64)) for key in ("labels", "subjects"))
             right = read_only(stored["right"])

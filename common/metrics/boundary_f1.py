@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Bool, Float64, Integer
+from jaxtyping import Bool, Float64, Real
 from scipy.ndimage import distance_transform_edt
 
 from common.metrics.precision_recall import mean_of_numbers
@@ -34,8 +34,8 @@ def boundary(
 
 
 def boundary_f1(
-    truth: Integer[np.ndarray, "height width"],
-    prediction: Integer[np.ndarray, "rows columns"],
+    truth: Real[np.ndarray, "height width"],
+    prediction: Real[np.ndarray, "rows columns"],
     classes: int,
     tolerance: float = TOLERANCE,
     ignore: int | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64, Integer, Real
+from jaxtyping import Bool, Float, Float64, Int64, Real
 
 from common.metrics.image_groups import Groups
 from common.metrics.precision_recall import mean_of_numbers
@@ -53,12 +53,12 @@ def global_accuracy(matrix: Matrices) -> Float64[np.ndarray, "*batch"] | float:
     return divide(np.asarray(right), np.asarray(pixels))
 
 
-def counted(truth: Integer[np.ndarray, "*image"], ignore: int | None) -> Bool[np.ndarray, "*image"]:
+def counted(truth: Real[np.ndarray, "*image"], ignore: int | None) -> Bool[np.ndarray, "*image"]:
     """Which pixels count: those whose true label is not the ignored one."""
     return np.ones(truth.shape, bool) if ignore is None else truth != ignore
 
 
-def check_labels(labels: Integer[np.ndarray, "pixels"], classes: int, whose: str) -> None:
+def check_labels(labels: Real[np.ndarray, "pixels"], classes: int, whose: str) -> None:
     """Raises ValueError for labels that are no integers, or none of 0 … classes − 1."""
     if labels.dtype.kind not in "iu":
         raise ValueError(f"{whose} is {labels.dtype}; labels are integers")
@@ -85,7 +85,7 @@ class ConfusionMatrix:
         self.classes, self.ignore = classes, ignore
         self.by_image: list[Int64[np.ndarray, "classes classes"]] = []
 
-    def add(self, truth: Integer[np.ndarray, "*image"], prediction: Integer[np.ndarray, "*other"]) -> None:
+    def add(self, truth: Real[np.ndarray, "*image"], prediction: Real[np.ndarray, "*other"]) -> None:
         """Count the pixels of one image, (H, W), or of a batch, (N, H, W).
 
         Raises ValueError where the two differ in shape, are no integers, or have a label that is none of the classes.
@@ -98,7 +98,7 @@ class ConfusionMatrix:
             self.by_image.append(self.count(one, other))
 
     def count(
-        self, truth: Integer[np.ndarray, "height width"], prediction: Integer[np.ndarray, "height width"]
+        self, truth: Real[np.ndarray, "height width"], prediction: Real[np.ndarray, "height width"]
     ) -> Int64[np.ndarray, "classes classes"]:
         """The confusion matrix of one image, which is not added. Raises ValueError as add does."""
         counts = counted(truth, self.ignore)

@@ -124,6 +124,7 @@ def test_no_boundary_runs_along_ignored_pixels():
         (np.zeros((3, 4), int), 0.1, r"the truth is \(4, 4\) pixels, but the prediction \(3, 4\)"),
         (np.full((4, 4), 7), 0.1, "the prediction has label 7, which is none of 0 … 1"),
         (np.full((4, 4), -1), 0.1, "the prediction has label -1"),
+        (np.full((4, 4), 0.9), 0.1, "the prediction is float64; labels are integers"),
         (np.zeros((4, 4), int), -0.1, "the tolerance is -0.1, but must be 0 or more"),
         (np.zeros((4, 4), int), math.nan, "the tolerance is nan"),
     ],

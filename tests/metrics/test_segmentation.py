@@ -130,6 +130,7 @@ def test_frames_of_one_second_count_as_one():
         (np.zeros((4, 5), int), np.zeros((4, 6), int), r"the truth is \(4, 5\) pixels, but the prediction \(4, 6\)"),
         (np.zeros((1, 4, 5), int), np.zeros((4, 5), int), r"truth is \(1, 4, 5\) pixels, but the prediction \(4, 5\)"),
         (np.zeros(5, int), np.zeros(5, int), r"labels \(5,\) are neither an image"),
+        (np.zeros((2, 2)), np.zeros((2, 2), int), "the truth of image 1 is float64; labels are integers"),
         (np.full((2, 2), 6), np.zeros((2, 2), int), "the truth of image 1 has label 6, which is none of 0 … 5"),
         (np.full((2, 2), -1), np.zeros((2, 2), int), "the truth of image 1 has label -1, which is none of 0 … 5"),
         (np.zeros((2, 2), int), np.full((2, 2), IGNORE, np.uint8), "the prediction of image 1 has label 255"),
