@@ -131,6 +131,14 @@ def test_a_terminal_without_greek_letters_gets_its_lines_too(encoding, tmp_path)
     assert run.status == 0, run.stderr
 
 
+def test_such_a_terminal_gets_the_list_of_lessons_too():
+    command = [sys.executable, "-m", f"{CHAPTERS[0]}.main", "--list"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == len(lessons(CHAPTERS[0]))
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_main_as_a_file(chapter, tmp_path):
     run = start(tmp_path, chapter, str(ROOT / chapter / "main.py"), "--only", lessons(chapter)[0])
