@@ -23,6 +23,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from ch03_classification.curvature import log_softmax
+from ch03_classification.drawings.calibration import draw_corrections
 from ch03_classification.rivals import classical_rivals
 from ch03_classification.softmax import LEAST, SoftmaxRegression, pixels
 from common import data, plots
@@ -154,30 +155,6 @@ def draw_reliability(part: Table, predicted: dict[str, Probabilities], tempered:
     return figure
 
 
-def draw_corrections(
-    record: LessonRecord, part: Table, predicted: dict[str, Probabilities], chance: dict[int, float]
-) -> Figure:
-    """Log loss over all seeds, corrected or not; the parts of one seed's Brier score; the ECE by chance alone."""
-    figure, (losses, parts, honest) = plots.panels(3, width=3.9, height=3)
-    loss = {row.method: row.value for row in record.scores() if row.metric == "log loss"}
-    for correction, colour in (("", plots.ORANGE), (", tempered", plots.BLUE), (", isotonic", plots.GREEN)):
-        values, label = [loss[name + correction] for name in predicted], correction[2:] or "as predicted"
-        losses.plot(values, list(predicted), "o", color=colour, label=label)
-    for name, P in predicted.items():
-        reliability, resolution, uncertainty = murphy(P.max(axis=1), P.argmax(axis=1) == part.labels)
-        parts.barh(name, uncertainty - resolution, color=plots.PALE)
-        parts.barh(name, reliability, left=uncertainty - resolution, color=plots.RED)
-    for axis in (losses, parts):
-        axis.invert_yaxis()
-    losses.set(title="Log loss", xlabel="nats")
-    losses.legend()
-    parts.set(title="Brier score: red is miscalibration", yticks=[])
-    parts.set_xlabel("reliability (red) + uncertainty − resolution")
-    honest.loglog(list(chance), list(chance.values()), "o-")
-    honest.set(title="ECE of calibrated predictions", xlabel="test points")
-    return figure
-
-
 def forecasters(run: Run) -> dict[str, BaseEstimator]:
     """Six methods, tuned for accuracy; k by log loss, as one neighbour gives every prediction the same confidence."""
     one_split = {"cv": StratifiedShuffleSplit(1, test_size=0.25, random_state=run.seed)}
@@ -242,8 +219,7 @@ def lesson(run: Run) -> None:
         run.figure_over_seeds(
             "corrections",
             draw_corrections,
-            test,
-            predicted,
+            {name: murphy(P.max(axis=1), P.argmax(axis=1) == test.labels) for name, P in predicted.items()},
             chance,
             caption="Left: mean log loss as predicted, with a temperature, and with isotonic regression. Middle: the "
             "parts of the Brier score as predicted, under the first seed; red, the reliability, is what a correction "

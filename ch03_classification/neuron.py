@@ -26,6 +26,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.bernoulli import malignant_as_1
+from ch03_classification.drawings.neuron import draw_mistakes
 from ch03_classification.gates import computable, corners, draw_gates, xor
 from ch03_classification.logistic import LogisticRegression
 from ch03_classification.two_classes import TwoClassClassifier
@@ -167,21 +168,6 @@ def draw_turning(x: Float[np.ndarray, "n 2"], labels: Int[np.ndarray, "n"], line
         wrong = np.mean(signed(x, labels) @ w <= 0)
         axis.set(title=f"{name}: {100 * wrong:.0f} % wrong", xlabel="$x_1$", xlim=(-ends, ends), ylim=(-ends, ends))
     axes[0].set_ylabel("$x_2$")
-    return figure
-
-
-def draw_mistakes(bounds: tuple[float, ...], mistakes: tuple[list[int], ...], passes: dict[str, list[int]]) -> Figure:
-    """All mistakes against Novikoff's bound; mistakes per pass."""
-    figure, (theory, practice) = plots.panels(2)
-    theory.plot(bounds, bounds, color=plots.GREY)
-    theory.plot(bounds, mistakes, ".", color=plots.BLUE, markersize=5)
-    theory.set(xscale="log", yscale="log", title="Mistakes (dots) and their bound", xlabel=r"$(R/\gamma)^2$")
-    for name, counts in passes.items():
-        number = np.arange(1, len(counts) + 1)
-        (line,) = practice.plot(number, np.cumsum(counts) / number, label=name)
-        practice.plot(number, counts, linewidth=0.6, alpha=0.25, color=line.get_color())
-    practice.set(title="Mistakes in a pass, and mean so far", xlabel="pass", xscale="log")
-    practice.legend()
     return figure
 
 

@@ -28,6 +28,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.curvature import Cost, descend_in_rounds, draw_walks, log_softmax, walks
+from ch03_classification.drawings.softmax import shade_plane
 from common import data, plots
 from common.data import Images, Table
 from common.run import Method, Run
@@ -35,7 +36,6 @@ from common.scales import must_be, powers_of_two, warn_of_scale
 from common.tuning import tuned
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LEAST = 1e-6  # probabilities below are counted as this: a forest's 0 would make its log loss infinite
@@ -117,24 +117,6 @@ def principal_plane(part: Table, labels: list[int]) -> Table:
     directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
     names = ("first principal component", "second principal component")
     return Table(centred @ directions.T, np.searchsorted(labels, part.labels), names)
-
-
-def shade_plane(axis: Axes, model: BaseEstimator, part: Table, places: int = 100) -> None:
-    """The predicted probabilities over the plane as mixed colours of the classes, and lines where the top two tie.
-
-    places: per side at which the model is asked. Few of them show where three lines meet as a small triangle.
-    """
-    from matplotlib.colors import to_rgb
-
-    x, y = (np.linspace(column.min() - 0.2, column.max() + 0.2, places) for column in part.features.T)
-    P = model.predict_proba(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)).reshape(len(y), len(x), -1)
-    colours = np.array([to_rgb(colour) for colour in plots.CYCLE[: P.shape[2]]])
-    axis.imshow(1 - 0.55 * (1 - P @ colours), origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto")
-    for k in range(P.shape[2]):
-        others = np.delete(P, k, axis=2).max(axis=2)
-        axis.contour(x, y, P[:, :, k] - others, [0], colors=plots.INK, linewidths=0.8)
-        axis.plot(*part.features[part.labels == k].T, "o", color=plots.CYCLE[k], markersize=2.5, label=str(k))
-    axis.grid(visible=False)
 
 
 def draw_plane(part: Table, names: list[str]) -> Figure:

@@ -34,7 +34,7 @@ CANNOT_CHANGE_A_NUMBER = frozenset(
         "common.data.mirrors",
     }
 )
-DRAWINGS = ("drawn_*.py", "drawings.py", "*_drawings.py")
+DRAWINGS = ("drawn_*.py", "drawings.py", "*_drawings.py", "drawings/*.py")
 COMMON = Path(__file__).parent
 Roots = Mapping[str, Path]  # folders of the top-level packages that belong to the repository
 
