@@ -22,7 +22,17 @@ CIRCLES = {
 # Files on the top level of a chapter that are no lessons.
 PARTS_ON_TOP = {
     "ch03_classification": ["curvature", "descent", "gates", "hidden", "two_classes"],
-    "ch04_backprop": ["autograd", "few_digits", "layers", "moves", "optimisers", "training", "versioned"],
+    "ch04_backprop": [
+        "autograd",
+        "broadcasting",
+        "costs",
+        "few_digits",
+        "layers",
+        "moves",
+        "optimisers",
+        "training",
+        "versioned",
+    ],
     "ch05_cnn": [
         "borrowed",
         "convolution_checks",
