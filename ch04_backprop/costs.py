@@ -8,7 +8,7 @@ Method     Linear, sigmoid and softmax units, each with the log-likelihood of it
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Integer, Real, Shaped
+from jaxtyping import Float, Real, Shaped
 
 from ch04_backprop.layers import Layer
 from common.answers import as_floats, check_labels, check_same_shape
@@ -81,7 +81,7 @@ class OneHotSquaredError(SquaredError):
     def __init__(self, unit: Layer | None = None) -> None:
         self.unit = unit
 
-    def forward(self, z: Real[np.ndarray, "n classes"], answers: Integer[np.ndarray, "..."]) -> float:
+    def forward(self, z: Real[np.ndarray, "n classes"], answers: Shaped[np.ndarray, "..."]) -> float:
         z, answers = as_floats(z), check_labels(answers, z.shape, z.shape[1])
         predicted = self.unit.forward(z) if self.unit else z
         return super().forward(predicted, np.eye(z.shape[1], dtype=z.dtype)[answers])

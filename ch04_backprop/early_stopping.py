@@ -26,6 +26,7 @@ from common import data, plots
 from common.claims import beats
 from common.results import rms
 from common.run import Run
+from common.scales import must_be
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +45,7 @@ class EarlyStopping:
     """
 
     def __init__(self, network: Network, loss: Callable[[], float], patience: int = PATIENCE) -> None:
+        must_be("patience", patience, least=1, whole=True)
         self.network, self.loss, self.patience = network, loss, patience
         self.losses: list[float] = []
         self.best, self.kept = 0, [array.copy() for array in network.state()]

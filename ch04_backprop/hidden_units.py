@@ -28,6 +28,7 @@ from common import data, plots
 from common.claims import beats, level
 from common.errors import LossNotFinite
 from common.run import Run
+from common.scales import must_be
 from common.tuning import choose
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Maxout(Layer):
     """The largest of each `pieces` neighbouring inputs: a convex function in that many straight pieces, learned."""
 
     def __init__(self, pieces: int = 2) -> None:
+        must_be("pieces", pieces, least=1, whole=True)
         self.pieces = pieces
 
     def forward(self, z: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "n units"]:

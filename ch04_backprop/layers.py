@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Integer, Shaped
+from jaxtyping import Float, Shaped
 
 from ch04_backprop.versioned import floats
 from common.answers import check_labels
@@ -87,7 +87,7 @@ class Linear(Layer):
         return [self.W, self.b]
 
     def forward(self, z: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "n outputs"]:
-        self.z = z
+        self.z = z.copy()
         out = z @ self.W.data
         out += self.b.data
         return out
@@ -133,7 +133,7 @@ class LogLikelihood:
     Raises ValueError unless answers are one whole number from 0 to K − 1 for each point.
     """
 
-    def forward(self, p: Float[np.ndarray, "n classes"], answers: Integer[np.ndarray, "..."]) -> float:
+    def forward(self, p: Float[np.ndarray, "n classes"], answers: Shaped[np.ndarray, "..."]) -> float:
         self.p, self.answers = p.copy(), check_labels(answers, p.shape, p.shape[-1]).copy()
         return float(-np.log(p[np.arange(len(p)), self.answers]).mean())
 

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 
-def checked(parameters: Iterable[Any]) -> list[Any]:
+def checked(parameters: Any) -> list[Any]:
     """The parameters as a list. Raises TypeError or ValueError as Optimiser says."""
     one = type(parameters).__name__
     if not isinstance(parameters, Iterable) or hasattr(parameters, "grad") or isinstance(parameters, np.ndarray | str):
@@ -55,7 +55,7 @@ class Optimiser:
 
     remembers: tuple[str, ...] = ()
 
-    def __init__(self, parameters: Iterable[Any], learning_rate: float | np.ndarray) -> None:
+    def __init__(self, parameters: Any, learning_rate: float | np.ndarray) -> None:
         self.parameters, self.learning_rate = checked(parameters), learning_rate
         must("learning_rate", learning_rate, "0 or more", bool(np.all(np.greater_equal(learning_rate, 0))))
         self.memory = [{"t": 0} | {name: np.zeros_like(p.data) for name in self.remembers} for p in self.parameters]
@@ -85,7 +85,7 @@ class Momentum(Optimiser):
 
     remembers = ("v",)
 
-    def __init__(self, parameters: Iterable[Any], learning_rate: float | np.ndarray, momentum: float = 0.9) -> None:
+    def __init__(self, parameters: Any, learning_rate: float | np.ndarray, momentum: float = 0.9) -> None:
         super().__init__(parameters, learning_rate)
         must("momentum", momentum, "in [0, 1)", bool(0 <= momentum < 1))
         self.momentum = momentum
@@ -120,7 +120,7 @@ class RMSProp(Optimiser):
     remembers = ("s",)
 
     def __init__(
-        self, parameters: Iterable[Any], learning_rate: float | np.ndarray, decay: float = 0.99, epsilon: float = 1e-8
+        self, parameters: Any, learning_rate: float | np.ndarray, decay: float = 0.99, epsilon: float = 1e-8
     ) -> None:
         super().__init__(parameters, learning_rate)
         must("decay", decay, "in [0, 1]", bool(0 <= decay <= 1))
@@ -142,7 +142,7 @@ class Adam(Optimiser):
 
     def __init__(
         self,
-        parameters: Iterable[Any],
+        parameters: Any,
         learning_rate: float | np.ndarray = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Shaped, UInt8
 from torch import nn
 
+from ch05_cnn.image_kinds import check_bytes
 from common import data, plots
 from common.data import weights
 from common.image_classifier import outputs
@@ -43,11 +44,15 @@ NEVER_SHOWN = ("retina", "hubble_deep_field", "coins", "gravel")
 Photo = UInt8[np.ndarray, "height width 3"]
 
 
-def square(photo: UInt8[np.ndarray, "height width *channels"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The middle of a photo at the size that the network was trained on; a grey photo has three equal channels."""
+def square(photo: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "side side 3"]:
+    """The middle of a photo at the size that the network was trained on; a grey photo has three equal channels.
+
+    What is transparent loses that. Raises ValueError for other pixels than uint8.
+    """
     from PIL import Image
 
-    picture = Image.fromarray(photo).convert("RGB")
+    check_bytes(photo, stack=False, channels=(1, 3, 4))
+    picture = Image.fromarray(photo[..., 0] if photo.shape[2:] == (1,) else photo).convert("RGB")
     shorter = min(picture.size)
     picture = picture.resize([length * SHORTER // shorter for length in picture.size], Image.Resampling.BILINEAR)
     left, top = (round((length - SIDE) / 2) for length in picture.size)

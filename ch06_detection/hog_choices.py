@@ -50,6 +50,17 @@ def changed(base: HOGDetector, change: Mapping[str, Any]) -> HOGDetector:
     return replace(base, cells=replace(base.cells, **cells), **own)
 
 
+def extreme(record: LessonRecord, which: Callable) -> Comparison:
+    """The change that costs most (min) or gains most (max)."""
+    return which(record.comparisons, key=lambda comparison: comparison.difference)
+
+
+def said(comparison: Comparison) -> str:
+    """A change with what it does to the base, and the interval of that."""
+    c = comparison
+    return f"{c.a} ({c.difference:+.1f} points, from {c.low:+.1f} to {c.high:+.1f})"
+
+
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
     images, mined, negatives = run.pick(smoke=(24, 4, 40), lecture=(50, 12, 300))
@@ -70,14 +81,3 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     run.claim(lambda record: f"What costs most: {said(extreme(record, min))}.")
     run.claim(lambda record: f"At the other end: {said(extreme(record, max))}.")
-
-
-def extreme(record: LessonRecord, which: Callable) -> Comparison:
-    """The change that costs most (min) or gains most (max)."""
-    return which(record.comparisons, key=lambda comparison: comparison.difference)
-
-
-def said(comparison: Comparison) -> str:
-    """A change with what it does to the base, and the interval of that."""
-    c = comparison
-    return f"{c.a} ({c.difference:+.1f} points, from {c.low:+.1f} to {c.high:+.1f})"

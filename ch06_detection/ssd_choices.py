@@ -69,6 +69,14 @@ def taught_trunk(run: Run, train: BoxedImages, epochs: int) -> Trunk:
     return lambda images, targets: taught
 
 
+def effects(record: LessonRecord) -> str:
+    """How many changes have an effect that the paired tests see, and the largest of these."""
+    sure = [comparison for comparison in record.comparisons if comparison.winner]
+    largest = max(sure, key=lambda comparison: abs(comparison.difference), default=None)
+    count = f"{len(sure)} of {len(record.comparisons)} changes show an effect"
+    return f"{count}; the largest: {largest.a} ({largest.difference:+.1f} points)." if largest else f"{count}."
+
+
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
     base = replace(SMALL, epochs=run.pick(smoke=1, lecture=6))
@@ -89,11 +97,3 @@ def lesson(run: Run) -> None:
         "intervals; coloured where the paired test finds a difference.",
     )  # fmt: skip
     run.claim(effects)
-
-
-def effects(record: LessonRecord) -> str:
-    """How many changes have an effect that the paired tests see, and the largest of these."""
-    sure = [comparison for comparison in record.comparisons if comparison.winner]
-    largest = max(sure, key=lambda comparison: abs(comparison.difference), default=None)
-    count = f"{len(sure)} of {len(record.comparisons)} changes show an effect"
-    return f"{count}; the largest: {largest.a} ({largest.difference:+.1f} points)." if largest else f"{count}."

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Integer, Shaped
+from jaxtyping import Int64, Shaped
 
 
 def check_labels(
     labels: Any, scores: tuple[int, ...], classes: int, names: tuple[str, str] = ("answers", "scores")
-) -> Integer[np.ndarray, "n"]:
+) -> Int64[np.ndarray, "n"]:
     """One label from 0 to classes − 1 for each row of scores, as an array.
 
     scores: the shape of what is judged; the first length counts. names: what the two are called in the error. Raises
@@ -32,7 +32,7 @@ def check_labels(
     least, most = np.minimum.reduce(labels, initial=0), np.maximum.reduce(labels, initial=0)
     if least < 0 or most >= classes:
         raise ValueError(f"{names[0]} must lie in 0 … {classes - 1}, got {least if least < 0 else most}")
-    return labels
+    return labels.astype(np.int64, copy=False)
 
 
 def check_same_shape(**arrays: Any) -> None:
@@ -42,6 +42,13 @@ def check_same_shape(**arrays: Any) -> None:
     for name, shape in others:
         if shape != wanted:
             raise ValueError(f"{first} and {name} must have the same shape, got {wanted} and {shape}")
+
+
+def refuse_text(targets: Any) -> None:
+    """Raise ValueError for targets that are text, even if it reads as a number: quantities are wanted."""
+    array = np.asarray(targets)
+    if array.dtype.kind in "US" or (array.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in array.flat)):
+        raise ValueError(f"targets must be numbers, got text: {array.flat[0]!r}")
 
 
 def as_floats(values: Any) -> Shaped[np.ndarray, "..."]:

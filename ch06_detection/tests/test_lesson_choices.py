@@ -15,6 +15,7 @@ from ch06_detection import (
     fast_rcnn,
     hog_choices,
     multibox,
+    pedestrians,
     rcnn,
     selective_search,
     sliding_window,
@@ -189,6 +190,30 @@ def test_proposals_are_judged_on_validation_scenes_and_rivals_know_training_scen
     grids = [len(windows(shapes_of(sets.train.targets), s, (128, 128))) for s in selective_search.STRIDES]
     offered = {fact.name: fact.value for fact in run.record.facts}["boxes a scene, sliding windows"]
     assert offered == min(grids, key=lambda n: abs(np.log(n / 60)))  # about as many as the search's 60
+
+
+@pytest.mark.parametrize("there_are_later_frames", [True, False])
+def test_people_are_judged_on_later_frames_where_there_are_boxes(run, sets, monkeypatch, there_are_later_frames):
+    film = SimpleNamespace(
+        train=sets.train, validation=sets.validation, test=sets.test if there_are_later_frames else None
+    )
+    learned, judged = [], []
+
+    def judge(method, part):
+        judged.append(part)
+        raise Enough
+
+    monkeypatch.setattr(pedestrians, "pedestrians_or_none", lambda *settings, **more: film)
+    monkeypatch.setattr(pedestrians, "contenders", lambda run: {"HOG + SVM": ("classical", None)})
+    monkeypatch.setattr(pedestrians, "learn", lambda method, name, build, train: learned.append(train))
+    monkeypatch.setattr(pedestrians, "judge", judge)
+    with pytest.raises(Enough):
+        pedestrians.lesson(run)
+    assert learned == [sets.train]
+    first = sets.test if there_are_later_frames else sets.validation
+    np.testing.assert_array_equal(judged[0].images[0], first.images[0])
+    said = "which nothing was chosen on" if there_are_later_frames else "on which the settings were chosen, too"
+    assert said in run.record.notes[0]
 
 
 # --- Which case is drawn, and which is named --------------------------------------------------------------------------

@@ -50,6 +50,14 @@ def test_all_metrics_are_scikit_learn_s(seed, dtype):
     assert np.isnan(class_accuracy(total)[4:]).all()
 
 
+def test_labels_of_many_classes_do_not_wrap():
+    """In eight bits 40 · 39 + 39 would be 63."""
+    truth = np.arange(40, dtype=np.uint8).reshape(5, 8)
+    matrix = ConfusionMatrix(40)
+    matrix.add(truth, truth)
+    assert_array_equal(matrix.total, np.eye(40))
+
+
 @pytest.mark.parametrize("ignore", [255, 6, -1])
 def test_ignored_pixels_do_not_count_whatever_is_predicted_there(ignore):
     truth, prediction = labels(0, dtype=np.int64)
