@@ -39,6 +39,7 @@ PARTS_ON_TOP = {
         "covered_copies",
         "digit_by_digit",
         "exciting",
+        "image_kinds",
         "invariance",
         "layer_as_matrix",
         "learned_filter",
