@@ -36,6 +36,7 @@ def filled(truth: np.ndarray, prediction: np.ndarray, ignore: int | None = None)
     return matrix
 
 
+@pytest.mark.filterwarnings("ignore:y_pred contains classes")
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
 @pytest.mark.parametrize("seed", range(5))
 def test_all_metrics_are_scikit_learn_s(seed, dtype):
