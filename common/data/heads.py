@@ -39,7 +39,7 @@ def head(folder: Path = FOLDER) -> Head:
 def average_head(folder: Path = FOLDER) -> Head:
     """The brain averaged over 152 people, without skull (ICBM152 2009a: Fonov et al. 2009), every third slice.
 
-    It is smoother than any one person's. Raises Problem where the pack is damaged.
+    Raises Problem where the pack is damaged.
     """
     return load("average_head", "ICBM152 2009a (Fonov et al. 2009), out of nilearn; MNI's permissive licence", folder)
 
