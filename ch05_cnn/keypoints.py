@@ -150,7 +150,7 @@ def draw_shares(
 
 
 def better_unturned(record: LessonRecord, views: Iterable[str]) -> list[str]:
-    """The views, without the one that was turned, in which SIFT finds more if it does not turn its patches."""
+    """The views in which more of SIFT's neighbours are right if its patches are not turned, over all seeds."""
     share = {name: value.value for name, (value, _) in record.findings().items()}
     names = "right neighbours, {}, SIFT", "right neighbours, {}, SIFT, not turned"
     return [view for view in views if share[names[1].format(view)] > share[names[0].format(view)]]

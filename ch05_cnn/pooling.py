@@ -1,7 +1,7 @@
 """A pooling layer keeps of every window one number: its largest, and where that stood, or its mean.
 
-Method     Max pooling remembers the winner of each window, its switch (Zeiler and Fergus 2014, §2.1): backward, the
-           winner takes the whole delta, and the losers, who could have been a little larger for nothing, get none.
+Method     Max pooling remembers where each window's maximum stood, its switch (Zeiler and Fergus 2014, §2.1): backward,
+           only the maximum receives the gradient, because small changes of the others do not change the output.
            Average pooling (LeCun et al. 1989 subsample; here without their weight and bias) shares it out evenly.
 Differs    No padding. Of equal values the first wins, as in PyTorch; rows and columns left over at the end are unused.
 """
