@@ -30,7 +30,7 @@ VARIANCE = 1.0
 Parameter = float | Real[np.ndarray, "..."]
 
 
-def gaussian_log_density(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
+def gaussian_log_density(y: Real[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
     """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0.
 
     mean, variance: one for all points, or one each; ValueError for other shapes.
@@ -45,7 +45,7 @@ def gaussian_log_density(y: Float[np.ndarray, "*n"], mean: Parameter, variance: 
     return -0.5 * np.log(2 * np.pi * variance) - (y - mean) ** 2 / (2 * variance)
 
 
-def gaussian_log_likelihood(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:
+def gaussian_log_likelihood(y: Real[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:
     """log Π N(yᵢ; μ, σ²) = Σ log N(yᵢ; μ, σ²), the points being independent. In nats.
 
     mean, variance: one for all points, or one each.

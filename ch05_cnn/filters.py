@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy import ndimage, signal
 
 from ch05_cnn.convolution import conv2d
@@ -27,8 +27,8 @@ from common.run import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Grey = Float[np.ndarray, "height width"]
-Kernel = Float[np.ndarray, "kh kw"]
+Grey = Real[np.ndarray, "height width"]
+Kernel = Real[np.ndarray, "kh kw"]
 
 BOX = np.ones((5, 5)) / 25
 PREWITT_X = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 6  # where light grows by 1 a pixel, it says 1
