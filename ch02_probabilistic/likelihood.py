@@ -20,6 +20,7 @@ from sklearn.neighbors import KernelDensity
 from common import data, plots
 from common.answers import as_floats
 from common.run import Run
+from common.scales import warn_of_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +60,7 @@ def fit_gaussian(y: Float[np.ndarray, "n"]) -> tuple[float, float]:
     ∂/∂μ = Σ (y − μ) / σ² = 0                    ⇒  μ = ȳ
     ∂/∂σ² = −n / 2σ² + Σ (y − μ)² / 2σ⁴ = 0      ⇒  σ² = Σ (y − ȳ)² / n
     """
+    warn_of_scale(y, "the variance, which has the size of their squares, overflows or vanishes")
     return float(y.mean()), float(y.var())
 
 

@@ -23,6 +23,7 @@ from scipy import ndimage, signal
 from ch05_cnn.convolution import conv2d
 from common import data, plots
 from common.run import Run
+from common.scales import must_be
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,9 @@ LETTER = np.array([[1.0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]])
 
 
 def gaussian(sigma: float, radius: int) -> Kernel:
-    """e^(−(u² + v²) / 2σ²), of sum 1."""
+    """e^(−(u² + v²) / 2σ²), of sum 1. Raises ValueError unless σ > 0, and for a radius below 0."""
+    must_be("sigma", sigma, open_end=True)
+    must_be("radius", radius, whole=True)
     line = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
     return np.outer(line, line) / line.sum() ** 2
 
