@@ -30,7 +30,7 @@ POUNDS = 1000.0  # the weight's unit: with x near 1, theta_0 and theta_1 have li
 NEIGHBOURS = [1, 2, 3, 5, 8, 12, 20, 30, 50]
 
 
-def fit_line(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> tuple[float, float]:
+def fit_line(x: Shaped[np.ndarray, "..."], y: Shaped[np.ndarray, "..."]) -> tuple[float, float]:
     """The (theta_0, theta_1) that minimise C. Setting both derivatives of C to zero:
 
     ∂C/∂θ₀ = 0  ⇒  θ₀ = ȳ − θ₁ x̄                          the line passes through the mean point

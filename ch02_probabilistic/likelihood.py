@@ -21,6 +21,7 @@ from common import data, plots
 from common.answers import as_floats
 from common.claims import beats
 from common.run import Run
+from common.scales import warn_of_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +32,7 @@ VARIANCE = 1.0
 Parameter = float | Real[np.ndarray, "..."]
 
 
-def gaussian_log_density(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
+def gaussian_log_density(y: Real[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
     """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0.
 
     mean, variance: one for all points, or one each; ValueError for other shapes.
@@ -46,7 +47,7 @@ def gaussian_log_density(y: Float[np.ndarray, "*n"], mean: Parameter, variance: 
     return -0.5 * np.log(2 * np.pi * variance) - (y - mean) ** 2 / (2 * variance)
 
 
-def gaussian_log_likelihood(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:
+def gaussian_log_likelihood(y: Real[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:
     """log Π N(yᵢ; μ, σ²) = Σ log N(yᵢ; μ, σ²), the points being independent. In nats.
 
     mean, variance: one for all points, or one per point.
@@ -60,6 +61,7 @@ def fit_gaussian(y: Float[np.ndarray, "n"]) -> tuple[float, float]:
     ∂/∂μ = Σ (y − μ) / σ² = 0                    ⇒  μ = ȳ
     ∂/∂σ² = −n / 2σ² + Σ (y − μ)² / 2σ⁴ = 0      ⇒  σ² = Σ (y − ȳ)² / n
     """
+    warn_of_scale(y, "the variance, which has the size of their squares, overflows or vanishes")
     return float(y.mean()), float(y.var())
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real as NumberLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -117,7 +117,7 @@ class StudentTRegressor(_Reweighted):
         return (nu + 1) / (nu + residuals**2 / sigma2)
 
 
-def check_degrees_of_freedom(nu: float) -> None:
+def check_degrees_of_freedom(nu: Any) -> None:
     """Raise ValueError unless ν is a number above 0; ∞ is one."""
     if not (isinstance(nu, NumberLike) and not isinstance(nu, bool) and nu > 0):
         raise ValueError(f"degrees_of_freedom must be above 0, got {nu!r}")

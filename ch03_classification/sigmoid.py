@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 INPUT = "mean radius"  # of the nuclei of a tumour's cells, in pixels of its picture
 BINS = 10
 
-Number = float | Real[np.ndarray, "*n"]
+Number = float | Shaped[np.ndarray, "*n"]
 Theta = Float[np.ndarray, "2"]
 Column = Real[np.ndarray, "n"]
 Labels = Shaped[np.ndarray, "..."]  # a 0 or a 1 for each point: checked below, with words

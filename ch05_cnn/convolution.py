@@ -46,6 +46,8 @@ def output_size(image: tuple[int, int], kernel: tuple[int, int], stride: Pair = 
     stride, padding = pair(stride), pair(padding)
     if min(stride) < 1 or min(padding) < 0:
         raise ValueError(f"stride must be at least 1 and padding at least 0, got {stride} and {padding}")
+    if min(kernel) < 1:
+        raise ValueError(f"a kernel has at least 1×1 weights, got {kernel[0]}×{kernel[1]}")
     padded = tuple(i + 2 * p for i, p in zip(image, padding, strict=True))
     if any(k > i for k, i in zip(kernel, padded, strict=True)):
         raise ValueError(

@@ -67,7 +67,7 @@ def margin_maps(scores: Callable, part: Images, masks: Masks, fill: int) -> Maps
     return found.reshape(len(part), *masks.shape[:2])
 
 
-def agreement(a: Maps, b: Maps) -> float:
+def agreement(a: Maps, b: Float[np.ndarray, "..."]) -> float:
     """The mean over images of the correlation of two maps. An image whose map is flat does not count."""
     check_same_shape(a=a, b=b)
     a, b = (maps.reshape(len(maps), -1) - maps.mean(axis=(1, 2))[:, None] for maps in (a, b))
