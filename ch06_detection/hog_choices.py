@@ -70,6 +70,7 @@ def lesson(run: Run) -> None:
         pair = Pair(name, BASE)
         pair.add(scores[name], scores[BASE])
         compared.append(pair.compare())
+    run.floor(BASE, METRIC, at_least=17.6)
     run.figure(
         "differences", draw_differences, compared,
         caption="What each change does to mAP@0.5 on validation scenes, with 95 % intervals; filled where the paired "

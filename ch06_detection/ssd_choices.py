@@ -89,6 +89,7 @@ def lesson(run: Run) -> None:
         study.measure(name, replace(base, **change))
     study.measure(UNTAUGHT, base, taught=False)
     effects = [study.compare(name) for name in (*changes, UNTAUGHT)]
+    run.floor(BASE, METRIC, at_least=18)
     sure = [effect for effect in effects if effect.winner]
     run.note(
         f"{len(sure)} of {len(effects)} changes show an effect under this seed"
