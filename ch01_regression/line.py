@@ -12,13 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from sklearn.dummy import DummyRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 
 from common import data, plots
+from common.answers import check_same_shape
 from common.run import Run
+from common.scales import powers_of_two
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,22 +39,28 @@ def fit_line(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> tuple[floa
     Raises ValueError where no one line is best: fewer than two different x, or x and y of different lengths.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if x.shape != y.shape:
-        raise ValueError(f"x and y must have the same length, got {x.size} and {y.size}")
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"x and y must have the same length, got shapes {x.shape} and {y.shape}")
     if x.size < 2 or np.ptp(x) == 0:
         raise ValueError("a line needs points at two different x")
+    factor = powers_of_two(x)  # 1, unless squares would overflow or vanish
+    x = x / factor
     dx = x - x.mean()
     theta_1 = dx @ (y - y.mean()) / (dx @ dx)
-    return float(y.mean() - theta_1 * x.mean()), float(theta_1)
+    return float(y.mean() - theta_1 * x.mean()), float(theta_1 / factor)
 
 
 def cost(
     theta_0: Float[np.ndarray, "*grid"],
     theta_1: Float[np.ndarray, "*grid"],
-    x: Float[np.ndarray, "n"],
-    y: Float[np.ndarray, "n"],
+    x: Shaped[np.ndarray, "..."],
+    y: Shaped[np.ndarray, "..."],
 ) -> Float[np.ndarray, "*grid"]:
-    """C(θ₀, θ₁) at every point of a grid of lines: the sum of the squared residuals."""
+    """C(θ₀, θ₁) at every point of a grid of lines: the sum of the squared residuals.
+
+    Raises ValueError unless x and y have the same shape.
+    """
+    check_same_shape(x=x, y=y)
     residuals = y - (theta_0[..., None] + theta_1[..., None] * x)  # (*grid) -> (*grid, n)
     return np.asarray(np.square(residuals).sum(axis=-1))
 

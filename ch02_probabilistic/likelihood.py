@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KernelDensity
 
 from common import data, plots
+from common.answers import as_floats
 from common.claims import beats
 from common.run import Run
 
@@ -27,15 +28,22 @@ if TYPE_CHECKING:
 POINTS = np.array([1.0, 0.5, 1.5])  # the lecture's
 VARIANCE = 1.0
 
-Parameter = float | Real[np.ndarray, "*#n"]
+Parameter = float | Real[np.ndarray, "..."]
 
 
 def gaussian_log_density(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
-    """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0."""
-    variance = np.asarray(variance)
+    """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0.
+
+    mean, variance: one for all points, or one each; ValueError for other shapes.
+    """
+    y, mean, variance = as_floats(y), as_floats(mean), as_floats(variance)
     if not (variance > 0).all():
         raise ValueError("variance must be above 0")
-    return -0.5 * np.log(2 * np.pi * variance) - (np.asarray(y) - mean) ** 2 / (2 * variance)
+    if np.broadcast_shapes(y.shape, mean.shape, variance.shape) != y.shape:
+        raise ValueError(
+            f"y has shape {y.shape}, mean {mean.shape}, variance {variance.shape}: one for all, or one each"
+        )
+    return -0.5 * np.log(2 * np.pi * variance) - (y - mean) ** 2 / (2 * variance)
 
 
 def gaussian_log_likelihood(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:

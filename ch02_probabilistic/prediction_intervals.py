@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from scipy import stats
 from sklearn.linear_model import QuantileRegressor
 from sklearn.pipeline import make_pipeline
@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ch02_probabilistic.linear_likelihood import GaussianLinearModel
 from common import data, plots
+from common.answers import check_same_shape
 from common.claims import beats
 from common.data import Table
 from common.results import Interval, bootstrap_interval, wilson_interval
@@ -80,8 +81,9 @@ METHODS: dict[str, tuple[str, Callable[..., Ends]]] = {
 }
 
 
-def covered(ends: Ends, y: Float[np.ndarray, "n"]) -> np.ndarray:
-    """Which y lie inside, (n,) of bool."""
+def covered(ends: Ends, y: Shaped[np.ndarray, "..."]) -> np.ndarray:
+    """Which y lie inside, (n,) of bool. Raises ValueError unless there is an interval for each y."""
+    check_same_shape(low=ends[0], high=ends[1], y=y)
     return (ends[0] <= y) & (y <= ends[1])
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 from sklearn.exceptions import ConvergenceWarning
@@ -30,8 +30,10 @@ from ch03_classification.gates import computable, corners, draw_gates, xor
 from ch03_classification.logistic import LogisticRegression
 from ch03_classification.two_classes import TwoClassClassifier
 from common import data, plots
+from common.answers import check_labels
 from common.claims import beats
 from common.run import Run
+from common.scales import must_be, powers_of_two, warn_of_scale
 from common.tuning import scaled, tuned
 
 if TYPE_CHECKING:
@@ -44,8 +46,9 @@ TUNED = {"logistic regression": {"model__penalty": PENALTIES}, "linear SVM": {"m
 Signed = Float[np.ndarray, "n m"]  # a row z for each point; the unit is right where wᵀz > 0
 
 
-def signed(x: Float[np.ndarray, "n m"], labels: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n m+1"]:
-    """z = y (x, 1) for each point, with y = ±1 for labels 1 and 0."""
+def signed(x: Float[np.ndarray, "n m"], labels: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "n m+1"]:
+    """z = y (x, 1) for each point, with y = ±1 for labels 1 and 0. Raises ValueError for other labels."""
+    labels = check_labels(labels, x.shape, 2, ("labels", "x"))
     return (2.0 * labels - 1)[:, None] * np.column_stack([x, np.ones(len(x))])
 
 
@@ -83,7 +86,10 @@ class _Neuron(TwoClassClassifier):
     def fit(self, X: ArrayLike, y: ArrayLike) -> _Neuron:
         """X: (n, m). y: (n,), labels of two kinds. Raises ValueError for more or fewer, and as scikit-learn does."""
         X, labels = self._two_classes(X, y)
-        w = self._learn(signed(X, labels))
+        Z, largest = signed(X, labels), powers_of_two(X).max()
+        if largest <= 1:
+            warn_of_scale(X, "beside the constant 1 such inputs count for nothing")
+        w = self._learn(Z / largest if largest > 1 else Z)  # only the sign of wᵀx counts, so no length does
         self.coef_, self.intercept_ = w[None, :-1], w[-1:]
         return self
 
@@ -118,6 +124,7 @@ class Perceptron(_Neuron):
         self.random_state = random_state
 
     def _learn(self, Z: Signed) -> Float[np.ndarray, "m"]:
+        must_be("max_epochs", self.max_epochs, least=1, whole=True)
         rng = check_random_state(self.random_state)
         w, late, self.mistakes_ = np.zeros(Z.shape[1]), np.zeros(Z.shape[1]), []
         for epoch in range(self.max_epochs):

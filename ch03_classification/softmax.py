@@ -31,6 +31,7 @@ from ch03_classification.curvature import Cost, descend_in_rounds, draw_walks, l
 from common import data, plots
 from common.data import Images, Table
 from common.run import Method, Run
+from common.scales import must_be, powers_of_two, warn_of_scale
 from common.tuning import tuned
 
 if TYPE_CHECKING:
@@ -56,18 +57,28 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     def fit(self, X: ArrayLike, y: ArrayLike) -> SoftmaxRegression:
         """X: (n, m). y: (n,). Raises ValueError for a single class, and as scikit-learn does."""
         check_scalar(self.penalty, "penalty", Real, min_val=0)
+        must_be("penalty", self.penalty)
+        must_be("max_iter", self.max_iter, least=1, whole=True)
+        must_be("tol", self.tol)
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) == 1:
             raise ValueError("softmax regression needs two classes or more, got 1 class")
-        cost = Cost.of(X, labels, self.penalty)
+        factors = powers_of_two(X)
+        if self.penalty > 0:
+            warn_of_scale(X, "the penalty counts for nothing, or for all")
+        X = X / factors if (factors != 1).any() else X
+        with np.errstate(over="ignore"):
+            penalties = np.minimum(self.penalty / factors / factors, 1e300)
+        cost = Cost.of(X, labels, penalties)
         theta, self.losses_, done = descend_in_rounds(cost, self.max_iter, self.tol)
         if not done:
             warnings.warn(f"no minimum after {self.max_iter} steps; raise max_iter", ConvergenceWarning, stacklevel=2)
         self.n_iter_ = len(self.losses_)
         self.coef_ = theta[1:].T
         self.intercept_ = theta[0] - self.coef_ @ X.mean(axis=0)
+        self.coef_ = self.coef_ / factors
         return self
 
     def predict_log_proba(self, X: ArrayLike) -> Float[np.ndarray, "n classes"]:

@@ -49,6 +49,8 @@ class BatchNorm(Layer):
     """
 
     def __init__(self, units: int, momentum: float = 0.1, epsilon: float = 1e-5, dtype: type = np.float32) -> None:
+        if not (0 <= momentum <= 1 and epsilon > 0):
+            raise ValueError(f"momentum must be in [0, 1] and epsilon above 0, got {momentum} and {epsilon}")
         self.gamma, self.beta = Parameter(np.ones(units, dtype)), Parameter(np.zeros(units, dtype))
         self.measured = np.zeros(units, dtype), np.ones(units, dtype)  # running mean and variance
         self.momentum, self.epsilon = momentum, epsilon
@@ -57,7 +59,7 @@ class BatchNorm(Layer):
         return [self.gamma, self.beta]
 
     def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        (mean, variance), n = self.measured, len(z)
+        (mean, variance), n, self.by_batch = self.measured, len(z), self.training
         if self.training:
             if n < 2:
                 raise ValueError("a batch of one image has no variance to be normalised by")
@@ -72,7 +74,7 @@ class BatchNorm(Layer):
     def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
         """z acts on ẑ directly, through the variance, and through the mean."""
         direct = delta * self.gamma.data / self.deviation  # ∂C/∂ẑ · ∂ẑ/∂z with μ and σ² held
-        if not self.training:
+        if not self.by_batch:  # but with those of the batch, if these were used: what counts is the last forward pass
             return direct
         # ∂ẑ_j/∂σ² = −ẑ_j / 2(σ² + ε) and ∂σ²/∂z_i = 2(z_i − μ) / n; ∂ẑ_j/∂μ = −1 / √(σ² + ε) and ∂μ/∂z_i = 1 / n.
         through_variance = -self.normal * (direct * self.normal).mean(axis=0)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int, Shaped, UInt8
 from sklearn.base import ClassifierMixin
 
 from ch04_backprop.hidden_units import ReLU
@@ -21,6 +21,7 @@ from ch04_backprop.optimisers import Momentum
 from ch04_backprop.output_units import SoftmaxCrossEntropy, log_sum_exp
 from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle
 from common import data
+from common.answers import check_labels
 from common.data import Images
 from common.run import Method, Run
 from common.tuning import choose
@@ -36,9 +37,9 @@ def log_probabilities(network: Network, x: Float32[np.ndarray, "n 784"]) -> Floa
     return z - log_sum_exp(z)
 
 
-def log_losses(log_p: Float[np.ndarray, "n classes"], answers: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """−log p of the right class, for every digit, in nats."""
-    return -log_p[np.arange(len(log_p)), answers]
+def log_losses(log_p: Float[np.ndarray, "n classes"], answers: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "n"]:
+    """−log p of the right class, for every digit, in nats. Raises ValueError for labels that don't belong to log_p."""
+    return -log_p[np.arange(len(log_p)), check_labels(answers, log_p.shape, log_p.shape[1])]
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,7 @@ def lesson(run: Run) -> None:
         "differences",
         draw,
         caption="Change of test accuracy against the base (or against what is named), with its 95 % interval over "
-        "seeds and test digits. Filled: significant at 5 % after Holm's correction.",
+        "seeds and test digits. Filled: p < 0.05 after Holm's correction.",
     )
     run.note(
         f"{', '.join(helped) or 'Nothing'}, all at once, changed the accuracy on validation digits by "

@@ -201,7 +201,7 @@ def lesson(run: Run) -> None:
         "ablation",
         draw_effects,
         caption="One factor changed at a time: the change of accuracy with its 95 % interval over seeds and test "
-        "digits. Filled: significant at 5 % after Holm's correction.",
+        "digits. Filled: p < 0.05 after Holm's correction.",
     )
     run.note(
         f"McNemar's test calls two single runs of one program different in {single:.0f} % of pairs: those two networks "

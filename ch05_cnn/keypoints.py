@@ -220,7 +220,7 @@ def lesson(run: Run) -> None:
         photo,
         looks[0],
         Matches(*(a[turned] for a in answers["SIFT"])),
-        caption=f"SIFT: some of the matches with d₁ < {RATIO} d₂. Blue ones lead to the same spot, red ones do not.",
+        caption=f"SIFT: some of the matches with d₁ < {RATIO} d₂. Blue ones end at the same spot, red ones do not.",
     )
     run.figure(
         "shares",

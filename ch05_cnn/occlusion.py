@@ -148,7 +148,7 @@ def photos(run: Run) -> None:
         best = maps.argmax(axis=-1)
         there = int(best.ravel()[maps[..., answer].argmin()])
         run.fact(f"class at the worst place is still that of the whole photo, {name}", float(there == answer))
-        flips = run.fact(f"places of {best.size} where the class is another one, {name}", np.sum(best != answer))
+        flips = run.fact(f"places of {best.size} where the class is another one, {name}", int(np.sum(best != answer)))
         fallen = (scores[0, answer] - scores[1:, answer]).double().numpy().reshape(masks.shape[:2])
         run.fact(
             f"correlation of the fall with the gradient's forecast, {name}",

@@ -166,7 +166,7 @@ def lesson(run: Run) -> None:
 
     # Both networks start from the same weights and see the same batches: only what the loss hears of differs.
     test = everything.test.take(np.array([len(target["boxes"]) > 0 for target in everything.test.targets]))
-    items = Images(test.images, np.zeros(len(test), np.int64), test.ids)  # scenes
+    items = Images(test.images, np.zeros(len(test), np.int64), test.ids, test.groups)  # scenes
     said, _ = match_batch(test.targets, defaults)
     logits, epochs = {}, run.pick(smoke=1, lecture=5)
     for name, negatives in {MINED: NEGATIVES, EVERY: float(len(defaults))}.items():
@@ -207,6 +207,6 @@ def lesson(run: Run) -> None:
         draw_counts,
         sides,
         numbers,
-        caption="How many default boxes answer for an object. At a high threshold little more than each object's own "
-        "is left.",
+        caption="How many default boxes answer for an object. Left: by its size, at three thresholds. Right: on "
+        "average, by the threshold.",
     )

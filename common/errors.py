@@ -23,3 +23,8 @@ class LossNotFinite(Problem):
             "finite loss"
         )
         self.loss, self.step = loss, step
+
+
+def first_line(error: Exception) -> str:
+    """An exception as one short line, with its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

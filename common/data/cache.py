@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,21 +12,25 @@ from pathlib import Path
 import numpy as np
 
 from common.data.parts import Images, fingerprint
-from common.errors import Problem
+from common.errors import Problem, first_line
 from common.files import whole_file
 
 DAY = 24 * 3600.0
 
 
 def read(path: Path, expected: str) -> tuple[Images, Images, str]:
-    """Train part, test part and source out of a kept file. Raises OSError where it is damaged (another fingerprint)."""
+    """Train part, test part and source out of a kept file. Raises OSError where it is damaged (another fingerprint).
+
+    One wrong byte can make NumPy and zipfile raise almost anything (NotImplementedError for a method of compression
+    that doesn't exist, a MemoryError for a shape that was never written, …), so all that they raise counts as damage.
+    """
     try:
         with path.open("rb") as file, np.load(file) as kept:
             train = Images(kept["train_images"], kept["train_labels"])
             test = Images(kept["test_images"], kept["test_labels"])
             source = str(kept["source"])
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise OSError("damaged") from error
+    except Exception as error:
+        raise OSError(f"damaged ({first_line(error)})") from error
     if fingerprint(train, test) != expected:
         raise OSError("damaged (its content differs from the official set)")
     return train, test, source

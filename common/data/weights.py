@@ -19,9 +19,8 @@ from jaxtyping import Float, UInt8
 
 from common.data import cache, clients, mirrors
 from common.data.archives import read_members
-from common.data.full import first_line
 from common.data.scale import LECTURE, Scale
-from common.errors import Problem
+from common.errors import Problem, first_line
 from common.files import sha256, write_whole
 
 if TYPE_CHECKING:
@@ -39,18 +38,19 @@ TORCHVISION = (
 class Weights:
     """What is known about a file of weights before it is read.
 
-    model: torchvision's function that builds the network. torchvision: its name for the weights. file: what they are
-    kept as. package: the mirror that carries them, as this member.
+    model: torchvision's function that builds the network. torchvision: its name for the weights, None where it has
+    others. file: what they are kept as. sha256: of the file, or as many digits of it as are known. package: the mirror
+    that carries them, as this member; None where none does.
     """
 
     name: str
     model: str
-    torchvision: str
+    torchvision: str | None
     file: str
     sha256: str
     megabytes: float
-    package: mirrors.Package
-    member: str
+    package: mirrors.Package | None = None
+    member: str = ""
 
 
 MOBILENET_V2 = Weights(
@@ -99,18 +99,22 @@ def imagenet_classes() -> tuple[str, ...]:
 def imagenet_inputs(images: UInt8[np.ndarray, "n height width 3"]) -> Float[Tensor, "n 3 height width"]:
     """Images as networks trained on ImageNet want them: NCHW, standardised by ImageNet's means and deviations."""
     import torch
-    from torchvision.models import get_weight
 
-    preset = get_weight(MOBILENET_V2.torchvision).transforms()
-    mean, deviation = (torch.tensor(values)[:, None, None] for values in (preset.mean, preset.std))
+    mean, deviation = (torch.tensor(values)[:, None, None] for values in imagenet_statistics())
     return (torch.tensor(images).permute(0, 3, 1, 2) / 255 - mean) / deviation
 
 
 def imagenet_grey() -> UInt8[np.ndarray, "3"]:
     """The mean colour of ImageNet's photos: what imagenet_inputs takes to about 0."""
+    return np.round(255 * np.array(imagenet_statistics()[0])).astype(np.uint8)
+
+
+def imagenet_statistics() -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of red, green and blue over ImageNet's photos, from 0 to 1."""
     from torchvision.models import get_weight
 
-    return np.round(255 * np.array(get_weight(MOBILENET_V2.torchvision).transforms().mean)).astype(np.uint8)
+    preset = get_weight(MOBILENET_V2.torchvision).transforms()
+    return list(preset.mean), list(preset.std)
 
 
 def load(weights: Weights, scale: Scale) -> Module:
@@ -128,9 +132,11 @@ def kept_file(weights: Weights, scale: Scale) -> Path:
     kept = scale.cache / weights.file
     failures = []
     if kept.exists():
-        if sha256(kept) == weights.sha256:
+        try:
+            check(kept, weights)
             return kept
-        failures.append(f"{kept}: damaged (its SHA-256 differs from the expected one)")
+        except OSError as error:
+            failures.append(f"{kept}: damaged ({error})")
     if scale.preset == "smoke":
         what = failures[0] if failures else f"{weights.file} is not in {scale.cache}"
         raise Problem(f"no weights of {weights.name}: {what}, and the smoke preset downloads nothing")
@@ -138,8 +144,7 @@ def kept_file(weights: Weights, scale: Scale) -> Path:
         for source, fetch in sources(weights, work):
             try:
                 found = fetch()
-                if sha256(found) != weights.sha256:
-                    raise OSError(f"the SHA-256 of {found.name} differs from the expected one")
+                check(found, weights)
             except Exception as error:  # third parties answer a dead network or a broken file with anything
                 failures.append(f"{source}: {first_line(error)}")
                 continue
@@ -151,10 +156,18 @@ def kept_file(weights: Weights, scale: Scale) -> Path:
     )
 
 
+def check(path: Path, weights: Weights) -> None:
+    """Raises OSError where the file can't be read or is not the expected one."""
+    if not sha256(path).startswith(weights.sha256):
+        raise OSError(f"the SHA-256 of {path.name} differs from the expected one")
+
+
 def sources(weights: Weights, work: Path) -> Iterator[tuple[str, Callable[[], Path]]]:
     """The sources in the order of asking: a name for the reader, and a function that fetches the file into work."""
-    yield "torchvision.models", partial(download_by_torchvision, weights, work)
-    yield str(weights.package), partial(download_package, weights, work)
+    if weights.torchvision:
+        yield "torchvision.models", partial(download_by_torchvision, weights, work)
+    if weights.package:
+        yield str(weights.package), partial(download_package, weights, work)
 
 
 def download_by_torchvision(weights: Weights, work: Path) -> Path:
