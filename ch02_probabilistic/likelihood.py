@@ -146,7 +146,7 @@ def lesson(run: Run) -> None:
         method.score_items(values=mixture.score_samples(test[:, None]), **metric)
     for rival in ("kernel density", "Gaussian mixture"):
         run.compare("Gaussian, maximum likelihood", rival)
-    run.floor("Gaussian, maximum likelihood", "log density per car", at_least=-3.7)
+    run.floor("Gaussian, maximum likelihood", "log density per car", at_least=-3.61)
 
     run.fact("mean of the three points", fit_gaussian(POINTS)[0])
     run.fact("log-likelihood there", gaussian_log_likelihood(POINTS, fit_gaussian(POINTS)[0], VARIANCE), "nats")

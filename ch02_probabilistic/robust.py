@@ -163,7 +163,7 @@ def lesson(run: Run) -> None:
             method.score_items("absolute error", misses, cars.test, unit=cars.test.unit)
     for name in ("Laplace (absolute error)", "Student t"):
         run.compare(name, "Gaussian (least squares)", "absolute error")
-    run.floor("Student t", "RMSE", at_most=3.8)
+    run.floor("Student t", "RMSE", at_most=4.25)
     ours, exact = (run.methods[name].model for name in ("Laplace (absolute error)", "QuantileRegressor(½)"))
     cost = [np.abs(cars.train.targets - model.predict(cars.train.features)).sum() for model in (ours, exact)]
     run.fact("our Σ|r| over the linear programme's, minus 1", float(cost[0] / cost[1] - 1))

@@ -181,8 +181,8 @@ def lesson(run: Run) -> None:
         score_probability(method, test.select(*TWO), lambda X: two.predict_proba(X)[:, 1])
     for rival in ("linear discriminant", "k nearest neighbours"):
         run.compare("logistic, Newton", rival, "log loss")
-    run.floor("logistic, Newton", "log loss", at_most=0.15)
-    run.floor("logistic, Newton", "accuracy", at_least=94)
+    run.floor("logistic, Newton", "log loss", at_most=0.12)
+    run.floor("logistic, Newton", "accuracy", at_least=95.9)
 
     exact = run.methods["logistic, scikit-learn"].model["model"].coef_
     gradient = run.methods["logistic, gradient"].model["model"]

@@ -170,7 +170,7 @@ def lesson(run: Run) -> None:
         run.compare(*pair)
         run.compare(*pair, "log loss")
     run.compare("dropout", "random forest")
-    run.floor("dropout", "accuracy", at_least=88)
+    run.floor("dropout", "accuracy", at_least=90.3)
     run.fact("p", p)
 
     if run.first:

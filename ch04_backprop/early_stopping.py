@@ -177,7 +177,7 @@ def lesson(run: Run) -> None:
     ):
         run.compare(name, other)
         run.compare(name, other, "log loss")
-    run.floor("all digits, as many epochs", "accuracy", at_least=86)
+    run.floor("all digits, as many epochs", "accuracy", at_least=88)
     run.fact("best epoch", stopping.best)
     run.fact("epochs saved", epochs - len(stopping.losses))
 

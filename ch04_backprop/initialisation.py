@@ -192,7 +192,7 @@ def lesson(run: Run) -> None:
         method.score(test, predict=lambda images: logistic.predict(pixels(images)))
     for rival in ("zeros", "0.01", "Xavier", "twice He", "logistic regression"):
         run.compare("He", rival)
-    run.floor("He", "accuracy", at_least=80)
+    run.floor("He", "accuracy", at_least=89.5)
     run.figure(
         "training",
         draw_training,

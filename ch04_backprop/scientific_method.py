@@ -181,7 +181,7 @@ def lesson(run: Run) -> None:
     if run.scale.preset == "smoke":
         changes = dict(list(changes.items())[::5])
     study.study(changes)
-    run.floor("base", "accuracy", at_least=85)
+    run.floor("base", "accuracy", at_least=90.2)
     run.figure(
         "luck",
         draw_luck,

@@ -235,7 +235,7 @@ def lesson(run: Run) -> None:
             method.score_items("absolute error", np.abs(method.score(test) - test.targets), test)
     for rival in ("deep", "wide, biases 0", *rivals):
         run.compare("wide", rival, "absolute error")
-    run.floor("wide", "RMSE", at_most=0.15)
+    run.floor("wide", "RMSE", at_most=0.033)
     run.figure_over_seeds(
         "learned",
         draw_learned,

@@ -229,7 +229,7 @@ def lesson(run: Run) -> None:
     apart = {"32 bits a number": np.abs(np.subtract(*single)), "64 bits": np.abs(np.subtract(*losses))}
     for name, values in apart.items():
         run.fact(f"largest difference of the two losses, {name}", values.max(), "nats")
-    run.floor("our layers", "accuracy", at_least=80)
+    run.floor("our layers", "accuracy", at_least=88)
     run.figure(
         "losses",
         draw_losses,

@@ -177,7 +177,7 @@ def lesson(run: Run) -> None:
     unseen = layer.normalised("coins")
     for name, kernels in found.items():
         run.methods[name].measure("error of the edges", layer.edge_error(kernels, unseen), n=unseen.size, unit="%")
-    run.floor("one layer, by descent", "error of the edges", at_most=2)
+    run.floor("one layer, by descent", "error of the edges", at_most=0.08)
     emboss = path[-1][3]
     flipped, upright = (float(np.abs(emboss - kernel).max()) for kernel in (EMBOSS[::-1, ::-1], EMBOSS))
     run.fact(TURNED, flipped)

@@ -194,7 +194,7 @@ def lesson(run: Run) -> None:
             method.measure("right of those that pass the ratio test", right[kept].mean(), **passed)
     run.compare("SIFT", "pixel patches")
     run.compare("SIFT", "SIFT, not turned")
-    run.floor("SIFT", "right neighbours", at_least=90)
+    run.floor("SIFT", "right neighbours", at_least=93.5)
     turned = of_view == 0
     run.figure(
         "found",

@@ -161,6 +161,7 @@ def lesson(run: Run) -> None:
             method.score_items("log-average miss rate", 100 * evaluation.miss_rate_by_image(0.5), part, unit="%")
     for metric in METRICS:
         run.compare("keen", "careful", metric)
+    run.floor("keen", "mAP at 0.5", at_least=73.4)
     run.figure(
         "thresholds",
         draw_thresholds,

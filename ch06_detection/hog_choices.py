@@ -74,6 +74,7 @@ def lesson(run: Run) -> None:
             method.score_items(METRIC, 100 * evaluation.by_image(0.5), part, unit="%", higher_is_better=True)
     for name in names:
         run.compare(name, BASE)
+    run.floor(BASE, METRIC, at_least=17.6)
     run.figure_over_seeds(
         "differences", draw_effects, METRIC,
         caption=f"What each change does to {METRIC} on {len(part)} validation scenes, with 95 % intervals; coloured "

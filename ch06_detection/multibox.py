@@ -179,7 +179,7 @@ def lesson(run: Run) -> None:
             ]
             method.score_items(METRIC, np.array(ranked), items, unit="%", higher_is_better=True)
     run.compare(MINED, EVERY)
-    run.floor(MINED, METRIC, at_least=run.pick(smoke=0, lecture=10))
+    run.floor(MINED, METRIC, at_least=run.pick(smoke=0, lecture=21.5))
 
     losses = logits[MINED].logsumexp(dim=2) - logits[MINED][..., 0]
     mined = hard_negative_mining(losses, said)

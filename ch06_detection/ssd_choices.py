@@ -91,6 +91,7 @@ def lesson(run: Run) -> None:
     study.measure(UNTAUGHT, base, taught=False)
     for name in (*changes, UNTAUGHT):
         run.compare(name, BASE, METRIC)
+    run.floor(BASE, METRIC, at_least=18)
     run.figure_over_seeds(
         "effects", draw_effects, METRIC,
         caption=f"What each change does to {METRIC}, from the base's, on {len(judged)} validation scenes, with 95 % "

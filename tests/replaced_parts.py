@@ -31,7 +31,7 @@ from common.record import LessonRecord
 from common.run import Run
 
 TIMES = ("time", "seconds", "rate")  # attributes with such a name are other numbers in every run
-LAST_SEEN = ("kept", "grad", "_age", "_made_of")  # what layers and Tensors remember of their last inputs
+LAST_SEEN = ("kept", "grad", "_age", "_made_of", "test")  # what layers, Tensors and studies keep of what they saw
 
 
 @dataclass
@@ -194,8 +194,9 @@ def recording(trace: Trace) -> Iterator[None]:
     def noting_work(time: Callable) -> Callable:
         def noted(self: Method, work: Callable, *args: Any, **kwargs: Any) -> Any:
             answer = time(self, work, *args, **kwargs)
-            made = answer if isinstance(answer, tuple) else (answer,)
-            made = [each for each in made if not isinstance(each, np.ndarray)]  # which may be predictions
+            made = answer._asdict() if hasattr(answer, "_asdict") else answer
+            made = made if isinstance(made, dict) else dict(enumerate(made if isinstance(made, tuple) else (made,)))
+            made = {key: each for key, each in made.items() if not isinstance(each, np.ndarray)}  # or predictions
             trace.events.append((f"work of {self.name}", state(made)))
             return answer
 
