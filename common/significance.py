@@ -40,8 +40,8 @@ def paired_bootstrap(
 ) -> PairedTest:
     """Efron and Tibshirani 1993, §13.3: resample items, count how often the difference of the statistics changes sign.
 
-    a, b: a number per item, from each of two methods. statistic: reduces them along axis=; the mean by default. A single
-    item cannot show anything: p = 1.
+    a, b: a number per item, from each of two methods. statistic: reduces them along axis=; the mean by default. A
+    single item cannot show anything: p = 1.
     """
 
     def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | np.floating | float:

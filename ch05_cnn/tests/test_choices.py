@@ -1,4 +1,4 @@
-"""What lessons choose and where they use it: how digits are reduced, whose steps are compared, which shift is scored."""
+"""What lessons choose, and where they use it: how digits are reduced, whose steps are compared, which shift counts."""
 
 from __future__ import annotations
 
