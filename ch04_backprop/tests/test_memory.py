@@ -293,7 +293,7 @@ def test_so_does_a_parameter():
 # --- Tensors of nothing, and of what is no number
 
 
-@pytest.mark.parametrize("wrong", [None, [None, 1.0], "3", ["1", "2"], 1j, [1 + 2j], {"a": 1}, object()], ids=str)
+@pytest.mark.parametrize("wrong", [None, [None, 1.0], "3", ["1", "2"], 1j, [1 + 2j], {"a": 1}], ids=str)
 def test_what_is_no_real_number_is_no_tensor(wrong):
     for attempt in (
         lambda: Tensor(wrong),
