@@ -1,4 +1,4 @@
-"""What lessons choose and where they use it: how digits are reduced, what a step is compared with, which shift counts."""
+"""What lessons choose and where they use it: how digits are reduced, what a step is compared with, which shift."""
 
 from __future__ import annotations
 
