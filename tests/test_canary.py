@@ -149,10 +149,8 @@ def draws_without_a_seed(run):
 def test_a_lesson_that_asks_only_training_items_passes(tmp_path):
     first, second = two_traces(chooses_by_cross_validation, tmp_path)
     assert first.differs_from(second) == []
-    assert [label for label, _ in first.events] == [
-        "search",
-        *(f"{what} of neighbours" for what in ("work", "model", "row")),
-    ]
+    told = [f"{what} of neighbours" for what in ("work", "model", "row")]
+    assert [label for label, _ in first.events] == ["search", *told]
 
 
 @pytest.mark.parametrize(
