@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -91,3 +92,16 @@ def test_the_network_and_its_rivals_learn_the_same_cars(monkeypatch):
     assert len(parts) == 3
     for part in parts:
         assert_array_equal(part.features, train.features)
+
+
+def test_the_squares_are_squares_on_the_page_and_as_high_as_the_residuals():
+    x, y, theta = np.array([2.0, 3.0, 4.5]), np.array([30.0, 21.0, 18.0]), (40.0, -6.0)
+    figure = line.draw_squares(x, y, {"a line": theta, "another": (30.0, -3.0)})
+    figure.canvas.draw()
+    axis = figure.axes[0]
+    boxes = [path.get_extents() for path in axis.collections[0].get_paths()]
+    pages = [axis.transData.transform([box.min, box.max]) for box in boxes]
+    sides = np.array([corners[1] - corners[0] for corners in pages])
+    plt.close(figure)
+    assert_allclose(sides[:, 0], sides[:, 1], rtol=1e-6)
+    assert_allclose([box.height for box in boxes], np.abs(y - (theta[0] + theta[1] * x)))
