@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
+from jaxtyping import Real as RealArray
 from numpy.typing import ArrayLike
 from scipy import linalg
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -24,7 +25,9 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from common import data, plots
+from common.answers import check_same_shape, refuse_text
 from common.run import Run
+from common.scales import LARGE, must_be, powers_of_two
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +56,10 @@ def solve_cholesky(
         block = X[start : start + BLOCK] - mean  # a block and its products stay in the processor's cache
         gram += block.T @ block
         moment += block.T @ y[start : start + BLOCK]
-    L, length = linalg.cholesky(gram, lower=True), np.sqrt(np.diag(gram))
+    length = np.sqrt(np.diag(gram))
+    if not ((length > 1 / LARGE) & (length < np.inf)).all():
+        raise linalg.LinAlgError("a column is 0, or its square is, or overflows")
+    L = linalg.cholesky(gram, lower=True)
     constant = length <= len(X) ** 1.5 * EPSILON * np.abs(mean)  # but for the rounding of the mean
     if constant.any() or np.linalg.cond(L / length[:, None]) > WORST:  # L has the singular values of X
         raise linalg.LinAlgError("columns depend on each other")
@@ -107,6 +113,43 @@ def solve_svd(
 SOLVE = {"cholesky": solve_cholesky, "qr": solve_qr, "svd": solve_svd}
 
 
+def column_means(values: RealArray[np.ndarray, "n *columns"]) -> np.ndarray | np.floating:
+    """The means, also where the sums would overflow."""
+    with np.errstate(over="ignore"):
+        means = values.mean(axis=0)
+    if np.isfinite(means).all():
+        return means
+    factors = powers_of_two(values)
+    return (values / factors).mean(axis=0) * factors
+
+
+def solve_at_any_scale(
+    solver: str, X: Float[np.ndarray, "n m"], mean: Float[np.ndarray, "m"], y: Float[np.ndarray, "n"], ridge: float
+) -> Float[np.ndarray, "m"]:
+    """The weights by this solver; where it finds that columns depend on each other, by SVD.
+
+    They seem to where their squares overflow or vanish. Such columns are brought near 1 first, and each gets the
+    penalty that its weight had: as further rows, √λ I in the old units.
+    """
+    try:
+        if solver != "svd":
+            with np.errstate(over="ignore", invalid="ignore"):
+                return SOLVE[solver](X, mean, y, ridge)
+    except linalg.LinAlgError:
+        pass
+    factors = powers_of_two(X)
+    if (factors == 1).all():
+        return solve_svd(X, mean, y, ridge)
+    X, mean = X / factors, mean / factors
+    if ridge:
+        rows = mean + np.diag(np.minimum(np.sqrt(ridge) / factors, LARGE))
+        X, y = np.vstack([X, rows]), np.r_[y, np.zeros(len(mean))]
+    try:
+        return solve_qr(X, mean, y, 0.0) / factors
+    except linalg.LinAlgError:
+        return solve_svd(X, mean, y, 0.0) / factors
+
+
 class LinearRegression(RegressorMixin, BaseEstimator):
     """argmin of ‖y − θ₀ − Xθ‖² + λ‖θ‖², theta_0 unpenalised.
 
@@ -123,13 +166,12 @@ class LinearRegression(RegressorMixin, BaseEstimator):
         if self.solver not in SOLVE:
             raise ValueError(f"solver must be one of {', '.join(SOLVE)}, got {self.solver!r}")
         check_scalar(self.ridge, "ridge", Real, min_val=0)
+        must_be("ridge", self.ridge)
+        refuse_text(y)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         # ∂C/∂θ₀ = 0 makes the plane pass through the mean point: with centred columns theta_0 drops out of the system.
-        x_mean, y_mean = X.mean(axis=0), float(y.mean())
-        try:
-            self.coef_ = SOLVE[self.solver](X, x_mean, y - y_mean, self.ridge)
-        except linalg.LinAlgError:
-            self.coef_ = solve_svd(X, x_mean, y - y_mean, self.ridge)
+        x_mean, y_mean = column_means(X), float(column_means(y))
+        self.coef_ = solve_at_any_scale(self.solver, X, x_mean, y - y_mean, self.ridge)
         self.intercept_ = float(y_mean - x_mean @ self.coef_)
         return self
 
@@ -141,6 +183,7 @@ class LinearRegression(RegressorMixin, BaseEstimator):
 
 def relative_gap(a: Float[np.ndarray, "m"], b: Float[np.ndarray, "m"]) -> float:
     """The largest difference of two weights, as a share of the largest weight."""
+    check_same_shape(a=a, b=b)
     return float(np.abs(a - b).max() / np.abs(b).max())
 
 
@@ -174,7 +217,7 @@ def lesson(run: Run) -> None:
             method.fit(rival, train)
             method.score(test)
         run.compare("plane, qr", name)
-    run.floor("plane, qr", "R²", at_least=0.35)
+    run.floor("plane, qr", "R²", at_least=0.39)
 
     weights = {solver: run.methods[f"plane, {solver}"].model.coef_ for solver in SOLVE}
     gap = max(relative_gap(w, reference.coef_) for w in weights.values())

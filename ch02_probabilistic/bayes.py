@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import BayesianRidge, LinearRegression, RidgeCV
@@ -23,8 +23,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch02_probabilistic.likelihood import gaussian_log_density
 from common import data, plots
+from common.answers import as_floats, refuse_text
 from common.claims import beats
 from common.run import Run
+from common.scales import must_be, powers_of_two, warn_of_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,9 +37,17 @@ FEW = 40  # training patients: the fewer there are, the more the prior matters
 
 
 def posterior(
-    design: Float[np.ndarray, "n m"], y: Float[np.ndarray, "n"], noise_variance: float, prior_variance: float
+    design: Real[np.ndarray, "n m"], y: Real[np.ndarray, "..."], noise_variance: float, prior_variance: float
 ) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m m"]]:
-    """Mean m = S Xᵀy/σ² and covariance S = (I/τ² + XᵀX/σ²)⁻¹ of θ, given the points. Eqs. 3.53, 3.54, Bishop 2006."""
+    """Mean m = S Xᵀy/σ² and covariance S = (I/τ² + XᵀX/σ²)⁻¹ of θ, given the points. Eqs. 3.53, 3.54, Bishop 2006.
+
+    Raises ValueError for a variance that is not above 0, and unless there is one y for each row of the design.
+    """
+    must_be("noise_variance", noise_variance, open_end=True)
+    must_be("prior_variance", prior_variance, open_end=True)
+    design, y = as_floats(design), as_floats(y)
+    if y.shape != design.shape[:1]:
+        raise ValueError(f"design has shape {design.shape}, y {y.shape}: there must be one y for each row")
     precision = np.eye(design.shape[1]) / prior_variance + design.T @ design / noise_variance
     covariance = np.linalg.inv(precision)
     return covariance @ design.T @ y / noise_variance, covariance
@@ -56,7 +66,16 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> EvidenceRidge:
         """X: (n, m), standardise it: one prior for all weights. y: (n,). Raises ValueError as scikit-learn does."""
+        must_be("max_iter", self.max_iter, least=1, whole=True)
+        must_be("tol", self.tol)
+        refuse_text(y)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        y = y.astype(np.float64)
+        warn_of_scale(y, "the variances, which have the size of their squares, overflow or vanish")
+        warn_of_scale(X, "covariance_ and prior_variance_ may overflow or vanish")
+        # 1, unless squares would do so; one factor for all columns, as there is one prior for all weights.
+        self.factor_, self.y_factor_ = float(powers_of_two(X.ravel())), float(powers_of_two(y))
+        X, y = X / self.factor_, y / self.y_factor_
         self.mean_, y_mean = X.mean(axis=0), float(y.mean())
         X, y = X - self.mean_, y - y_mean
         U, s, _ = np.linalg.svd(X, full_matrices=False)
@@ -74,9 +93,12 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
             noise = max(misses / max(len(y) - settled, tiny), least)  # Eq. (3.95)
             if abs(noise / prior - before) <= self.tol * before:
                 break
-        self.noise_variance_, self.prior_variance_ = noise, prior
-        self.coef_, self.covariance_ = posterior(X, y, noise, prior)
-        self.intercept_ = float(y_mean - self.mean_ @ self.coef_)
+        coef, self._covariance = posterior(X, y, noise, prior)
+        self.intercept_ = float(y_mean - self.mean_ @ coef) * self.y_factor_
+        self._noise, size = noise, self.y_factor_ / self.factor_
+        with np.errstate(over="ignore", under="ignore"):
+            self.coef_, self.covariance_ = coef * size, self._covariance * size * size
+            self.noise_variance_, self.prior_variance_ = noise * self.y_factor_ * self.y_factor_, prior * size * size
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -86,8 +108,9 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
         mean = X @ self.coef_ + self.intercept_
         if not return_std:
             return mean
-        off = X - self.mean_
-        return mean, np.sqrt(self.noise_variance_ + np.einsum("ij,jk,ik->i", off, self.covariance_, off))
+        off = X / self.factor_ - self.mean_
+        variance = self._noise + np.einsum("ij,jk,ik->i", off, self._covariance, off)
+        return mean, self.y_factor_ * np.sqrt(variance)
 
 
 def draw_posterior(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], noise: float, counts: list[int]) -> Figure:
@@ -134,7 +157,7 @@ def lesson(run: Run) -> None:
             method.score(test)
     run.compare("ridge, λ by evidence", "no prior (least squares)")
     run.compare("ridge, λ by evidence", "ridge, λ by cross-validation")
-    run.floor("ridge, λ by evidence", "R²", at_least=0.2)
+    run.floor("ridge, λ by evidence", "R²", at_least=0.25)
 
     ours = run.methods["ridge, λ by evidence"].model[-1]
     by_evidence = run.fact("λ = σ²/τ² by evidence", ours.noise_variance_ / ours.prior_variance_)

@@ -18,8 +18,10 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KernelDensity
 
 from common import data, plots
+from common.answers import as_floats
 from common.claims import beats
 from common.run import Run
+from common.scales import warn_of_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,18 +29,25 @@ if TYPE_CHECKING:
 POINTS = np.array([1.0, 0.5, 1.5])  # the lecture's
 VARIANCE = 1.0
 
-Parameter = float | Real[np.ndarray, "*#n"]
+Parameter = float | Real[np.ndarray, "..."]
 
 
-def gaussian_log_density(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
-    """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0."""
-    variance = np.asarray(variance)
+def gaussian_log_density(y: Real[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> Float[np.ndarray, "*n"]:
+    """log N(y; μ, σ²) = −½ log(2πσ²) − (y − μ)² / 2σ², for each point. Raises ValueError for a variance not above 0.
+
+    mean, variance: one for all points, or one each; ValueError for other shapes.
+    """
+    y, mean, variance = as_floats(y), as_floats(mean), as_floats(variance)
     if not (variance > 0).all():
         raise ValueError("variance must be above 0")
-    return -0.5 * np.log(2 * np.pi * variance) - (np.asarray(y) - mean) ** 2 / (2 * variance)
+    if np.broadcast_shapes(y.shape, mean.shape, variance.shape) != y.shape:
+        raise ValueError(
+            f"y has shape {y.shape}, mean {mean.shape}, variance {variance.shape}: one for all, or one each"
+        )
+    return -0.5 * np.log(2 * np.pi * variance) - (y - mean) ** 2 / (2 * variance)
 
 
-def gaussian_log_likelihood(y: Float[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:
+def gaussian_log_likelihood(y: Real[np.ndarray, "*n"], mean: Parameter, variance: Parameter) -> float:
     """log Π N(yᵢ; μ, σ²) = Σ log N(yᵢ; μ, σ²), the points being independent. In nats.
 
     mean, variance: one for all points, or one per point.
@@ -52,6 +61,7 @@ def fit_gaussian(y: Float[np.ndarray, "n"]) -> tuple[float, float]:
     ∂/∂μ = Σ (y − μ) / σ² = 0                    ⇒  μ = ȳ
     ∂/∂σ² = −n / 2σ² + Σ (y − μ)² / 2σ⁴ = 0      ⇒  σ² = Σ (y − ȳ)² / n
     """
+    warn_of_scale(y, "the variance, which has the size of their squares, overflows or vanishes")
     return float(y.mean()), float(y.var())
 
 
@@ -136,7 +146,7 @@ def lesson(run: Run) -> None:
         method.score_items(values=mixture.score_samples(test[:, None]), **metric)
     for rival in ("kernel density", "Gaussian mixture"):
         run.compare("Gaussian, maximum likelihood", rival)
-    run.floor("Gaussian, maximum likelihood", "log density per car", at_least=-3.7)
+    run.floor("Gaussian, maximum likelihood", "log density per car", at_least=-3.61)
 
     run.fact("mean of the three points", fit_gaussian(POINTS)[0])
     run.fact("log-likelihood there", gaussian_log_likelihood(POINTS, fit_gaussian(POINTS)[0], VARIANCE), "nats")

@@ -109,6 +109,7 @@ def lesson(run: Run) -> None:
             method.score_items("log density per car", density, cars.test, unit="nats", higher_is_better=True)
     run.compare("Gaussian residuals", "Laplace residuals")
     run.compare("Gaussian residuals", "Student t residuals")
+    run.floor("Student t residuals", "log density per car", at_least=-1.63)
 
     run.figure(
         "sums",

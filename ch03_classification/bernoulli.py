@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64, Real
 from scipy.special import xlog1py, xlogy
 
 from common import data, plots
+from common.answers import as_floats
 from common.claims import beats
 from common.data import Table
 from common.results import wilson_interval
@@ -51,6 +52,7 @@ def log_loss(y: Number, p: Number) -> Number:
     """
     if not all(np.all((np.asarray(value) >= 0) & (np.asarray(value) <= 1)) for value in (y, p)):
         raise ValueError("y and p must lie in [0, 1]")
+    y, p = as_floats(y), as_floats(p)
     return 0.0 - xlogy(y, p) - xlog1py(1 - y, -p)  # 0 log 0 = 0: what was certain costs nothing
 
 
@@ -72,7 +74,7 @@ def laplace_rule(k: Number, n: Number) -> Number:
 
     A uniform prior times the likelihood is the density of Beta(k + 1, n − k + 1), and this is its mean.
     """
-    return (k + 1) / (n + 2)
+    return (as_floats(k) + 1) / (as_floats(n) + 2)
 
 
 def outcomes(n: int, share: float) -> tuple[Int64[np.ndarray, "counts"], Float[np.ndarray, "counts"]]:
@@ -172,7 +174,7 @@ def lesson(run: Run) -> None:
     run.compare(f"Laplace's rule, {FEW} tumours", f"k / n, {FEW} tumours")
     run.compare(f"Laplace's rule, {FEW} tumours", "fair coin")
     run.compare(f"k / n, {all_of_them} tumours", "fair coin")
-    run.floor(f"Laplace's rule, {FEW} tumours", "log loss", at_most=0.8)
+    run.floor(f"Laplace's rule, {FEW} tumours", "log loss", at_most=0.755)
 
     run.fact("share of malignant tumours, training", 100 * share, "%")
     run.fact(

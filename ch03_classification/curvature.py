@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real, Shaped
 from scipy import linalg, optimize, sparse
 
 from common import plots
+from common.answers import as_floats, check_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,8 +29,9 @@ Theta = Float[np.ndarray, "m classes"]
 Rounding = Float[np.ndarray, "m m"] | sparse.sparray
 
 
-def log_softmax(z: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
+def log_softmax(z: Real[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
     """log P = z − log Σⱼ exp(zⱼ). The largest z is taken off first, which changes nothing but that no exp overflows."""
+    z = as_floats(z)
     z = z - z.max(axis=1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
@@ -51,13 +53,22 @@ class Cost:
     penalty: Float[np.ndarray, "m"]
 
     @classmethod
-    def of(cls, inputs: Float[np.ndarray, "n m"], labels: Int[np.ndarray, "n"], penalty: float) -> Cost:
-        """The cost of these inputs, centred, with theta_0 unpenalised. labels: 0 … classes − 1, none missing."""
+    def of(
+        cls,
+        inputs: Float[np.ndarray, "n m"],
+        labels: Shaped[np.ndarray, "..."],
+        penalty: float | Float[np.ndarray, "m"],
+    ) -> Cost:
+        """The cost of these inputs, centred, with theta_0 unpenalised. labels: 0 … classes − 1, none missing.
+
+        penalty: one for all columns, or one for each. Raises ValueError unless there is a label for each row.
+        """
+        labels = check_labels(labels, inputs.shape, int(labels.max(initial=0)) + 1, ("labels", "inputs"))
         mean = inputs.mean(axis=0)
         centred = inputs - mean
         centred[:, np.abs(centred).max(axis=0) <= len(inputs) * EPSILON * np.abs(mean)] = 0.0  # but for its rounding
         X = np.column_stack([np.ones(len(inputs)), centred])
-        return cls(X, np.eye(labels.max() + 1)[labels], np.r_[0.0, np.full(len(mean), float(penalty))])
+        return cls(X, np.eye(labels.max() + 1)[labels], np.r_[0.0, np.broadcast_to(penalty, len(mean))])
 
     @property
     def start(self) -> Theta:

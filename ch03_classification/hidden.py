@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.sigmoid import log_sigmoid, sigmoid
 from ch03_classification.two_classes import TwoClassClassifier
+from common.scales import must_be, warn_of_scale
 
 STEP = 1e-7  # of a finite difference: a smaller one drowns in rounding, a larger one is no derivative
 
@@ -64,7 +65,11 @@ class HiddenUnits(TwoClassClassifier):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> HiddenUnits:
         """X: (n, m), of size about 1. y: (n,), labels of two kinds. Raises ValueError for more or fewer."""
+        for name in ("hidden", "starts", "max_iter"):
+            must_be(name, getattr(self, name), least=1, whole=True)
+        must_be("penalty", self.penalty)
         X, labels = self._two_classes(X, y)
+        warn_of_scale(X, "units of tanh want inputs of size about 1")
         rng, size = check_random_state(self.random_state), count_parameters(X.shape[1], self.hidden)
         signs, nudges = 2.0 * labels - 1, np.vstack([np.zeros(size), STEP * np.eye(size)])
 

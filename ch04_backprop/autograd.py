@@ -13,26 +13,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ch04_backprop.versioned import VersionedArray, values
+from ch04_backprop.broadcasting import Array, unbroadcast
+from ch04_backprop.versioned import VersionedArray, floats, kept, values
 
 Axes = int | tuple[int, ...] | None
-Array = np.ndarray | np.floating  # NumPy makes a number of an array of no axes
 Rule = Callable[[Array], Array]  # from ∂C/∂result to ∂C/∂operand, before broadcasting is undone
 
 
 class Tensor(VersionedArray):
-    """An array of floats, and the gradient of some scalar with respect to it: grad, of the same shape, or None."""
+    """An array of floats, and the gradient of some scalar with respect to it: grad, of the same shape, or None.
+
+    data is copied, as by torch.tensor; copy: False where nobody else can change it.
+    """
 
     recording = True  # off within no_grad()
     _born = 0
 
-    def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False) -> None:
-        super().__init__(data)
+    def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False, copy: bool = True) -> None:
+        super().__init__(data, copy)
         self.requires_grad, self.grad = requires_grad, None
         self._made_of: list[tuple[Tensor, Rule, int]] | None = []  # operand, rule, operand's version; None when freed
         self._keeps_grad = False
@@ -53,7 +57,7 @@ class Tensor(VersionedArray):
 
     def detach(self) -> Tensor:
         """A copy of the values, of unknown origin."""
-        return Tensor(self.data.copy())
+        return Tensor(self.data)
 
     def backward(self, gradient: ArrayLike | None = None, retain_graph: bool = False) -> None:
         """Add ∂(Σ gradient · self)/∂leaf to the grad of every leaf that self was made from.
@@ -65,7 +69,7 @@ class Tensor(VersionedArray):
             raise RuntimeError("backward: nothing that this was made from requires a gradient")
         if gradient is None and self.data.size != 1:
             raise RuntimeError(f"backward needs a scalar, or a gradient of shape {self.shape} for this result")
-        gradient = np.ones_like(self.data) if gradient is None else np.asarray(values(gradient), self.dtype)
+        gradient = np.ones_like(self.data) if gradient is None else floats(values(gradient), self.dtype, copy=False)
         if gradient.shape != self.shape:
             raise ValueError(f"backward: the result has shape {self.shape}, its gradient {gradient.shape}")
         arrived = {id(self): gradient}  # complete for a node once everything younger has been seen
@@ -102,14 +106,14 @@ class Tensor(VersionedArray):
         return sorted(found.values(), key=lambda node: node._age, reverse=True)
 
     def _result(self, data: Array, *made_of: tuple[Tensor, Rule]) -> Tensor:
-        result = Tensor(data if data.base is None else data.copy())  # no change of one tensor is to change another
+        result = Tensor(data, copy=data.base is not None)  # no change of one tensor is to change another
         if Tensor.recording and any(operand.requires_grad for operand, _ in made_of):
             result.requires_grad = True
             result._made_of = [(operand, rule, operand.version) for operand, rule in made_of]
         return result
 
     def _pair(self, other: Any) -> tuple[Tensor, Tensor]:
-        return self, other if isinstance(other, Tensor) else Tensor(np.asarray(other, dtype=self.dtype))
+        return self, other if isinstance(other, Tensor) else Tensor(floats(other, self.dtype), copy=False)
 
     def _overwrite(self, index: Any, other: Any) -> Tensor:
         if Tensor.recording and (self.requires_grad or getattr(other, "requires_grad", False)):
@@ -195,8 +199,8 @@ class Tensor(VersionedArray):
         return self._result(self.data.sum(axis=axis, keepdims=keepdims), (self, rule))
 
     def mean(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
-        total = self.sum(axis, keepdims)
-        return total * (total.data.size / self.data.size)
+        n = prod(self.shape[one] for one in self._axes(axis))
+        return self.sum(axis, keepdims) * (1 / n if n else np.nan)  # of nothing there is no mean
 
     def max(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         gone, largest = self._axes(axis) if not keepdims else (), self.data.max(axis=axis, keepdims=True)
@@ -218,6 +222,8 @@ class Tensor(VersionedArray):
     T = property(transpose)
 
     def __getitem__(self, index: Any) -> Tensor:
+        index = kept(index)
+
         def rule(g: Array) -> Array:
             whole = np.zeros_like(self.data)
             np.add.at(whole, index, g)  # an item that was taken twice gets both gradients
@@ -241,10 +247,3 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         Tensor.recording = before
-
-
-def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
-    """Undo broadcasting: a number that was used n times gets the sum of n gradients."""
-    g = g.sum(axis=tuple(range(g.ndim - len(shape)))) if g.ndim > len(shape) else g
-    stretched = tuple(axis for axis, n in enumerate(shape) if n == 1 and g.shape[axis] != 1)
-    return g.sum(axis=stretched, keepdims=True) if stretched else g

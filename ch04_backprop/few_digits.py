@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int, Shaped, UInt8
 from sklearn.base import ClassifierMixin
 
 from ch04_backprop.hidden_units import ReLU
@@ -21,8 +21,10 @@ from ch04_backprop.optimisers import Momentum
 from ch04_backprop.output_units import SoftmaxCrossEntropy, log_sum_exp
 from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle
 from common import data
+from common.answers import check_labels
 from common.data import Images
 from common.run import Method, Run
+from common.tuning import choose
 
 SIZES = (784, 128, 10)
 BATCH, LEARNING_RATE = 50, 0.05
@@ -35,9 +37,9 @@ def log_probabilities(network: Network, x: Float32[np.ndarray, "n 784"]) -> Floa
     return z - log_sum_exp(z)
 
 
-def log_losses(log_p: Float[np.ndarray, "n classes"], answers: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """−log p of the right class, for every digit, in nats."""
-    return -log_p[np.arange(len(log_p)), answers]
+def log_losses(log_p: Float[np.ndarray, "n classes"], answers: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "n"]:
+    """−log p of the right class, for every digit, in nats. Raises ValueError for labels that don't belong to log_p."""
+    return -log_p[np.arange(len(log_p)), check_labels(answers, log_p.shape, log_p.shape[1])]
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,12 @@ class Sweep:
     @property
     def least_loss(self) -> int:
         """Which one has the least log loss on the validation digits."""
-        return int(self.losses[:, 1].argmin())
+        return choose(range(len(self.strengths)), self.losses[:, 1])
 
     @property
     def most_right(self) -> int:
         """Which one is right on most validation digits."""
-        return int(self.accuracies[:, 1].argmax())
+        return choose(range(len(self.strengths)), self.accuracies[:, 1], highest=True)
 
 
 def swept(
@@ -171,4 +173,5 @@ def swept(
 def best_on_validation(models: Sequence[ClassifierMixin], few: FewDigits) -> ClassifierMixin:
     """Fit all to the few; return the one that is right on most validation digits."""
     fitted = [model.fit(few.x, few.train.labels) for model in models]
-    return max(fitted, key=lambda model: model.score(few.x_validation, few.validation.labels))
+    right = [model.score(few.x_validation, few.validation.labels) for model in fitted]
+    return choose(fitted, right, highest=True)

@@ -17,19 +17,37 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
+
+from ch04_backprop.versioned import floats
+from common.answers import check_labels
 
 
 class Parameter:
-    """θ^l and ∂C/∂θ^l: data and grad, two arrays of one shape."""
+    """θ^l and ∂C/∂θ^l: data and grad, two arrays of one shape.
+
+    What is given, at first or as data, is copied: a step in place moves nobody else's array. Whole numbers become
+    floats.
+    """
 
     def __init__(self, values: Shaped[np.ndarray, "*shape"]) -> None:
-        self.data = values
-        self.grad = np.zeros_like(values)
+        self._data = floats(values)
+        self.grad = np.zeros_like(self._data)
+
+    @property
+    def data(self) -> Shaped[np.ndarray, "*shape"]:
+        return self._data
+
+    @data.setter
+    def data(self, values: Shaped[np.ndarray, "..."]) -> None:  # parameter.data -= step ends up here, too
+        if np.shape(values) != self.shape:
+            raise ValueError(f"data has shape {self.shape}; an array of shape {np.shape(values)} can't replace it")
+        if values is not self._data:
+            self._data = floats(values)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.data.shape
+        return self._data.shape
 
 
 class Layer:
@@ -69,7 +87,7 @@ class Linear(Layer):
         return [self.W, self.b]
 
     def forward(self, z: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "n outputs"]:
-        self.z = z
+        self.z = z.copy()
         out = z @ self.W.data
         out += self.b.data
         return out
@@ -89,7 +107,7 @@ class Sigmoid(Layer):
 
     def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
         self.out = 0.5 + 0.5 * np.tanh(0.5 * z)
-        return self.out
+        return self.out.copy()
 
     def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
         """∂z_k^{l+1}/∂z_k^l = σ(1 − σ): one unit's delta depends on no other unit."""
@@ -102,7 +120,7 @@ class Softmax(Layer):
     def forward(self, z: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
         e = np.exp(z - z.max(axis=1, keepdims=True))
         self.p = e / e.sum(axis=1, keepdims=True)
-        return self.p
+        return self.p.copy()
 
     def backward(self, delta: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
         """∂p_k/∂z_i = p_k([i = k] − p_i): every output depends on every input, so here is a sum over k indeed."""
@@ -110,11 +128,14 @@ class Softmax(Layer):
 
 
 class LogLikelihood:
-    """C = −(1/N) Σ log p_y: the last layer, one number for the whole batch. Its own delta is ∂C/∂C = 1."""
+    """C = −(1/N) Σ log p_y: the last layer, one number for the whole batch. Its own delta is ∂C/∂C = 1.
 
-    def forward(self, p: Float[np.ndarray, "n classes"], answers: Int[np.ndarray, "n"]) -> float:
-        self.p, self.answers = p, answers
-        return float(-np.log(p[np.arange(len(p)), answers]).mean())
+    Raises ValueError unless answers are one whole number from 0 to K − 1 for each point.
+    """
+
+    def forward(self, p: Float[np.ndarray, "n classes"], answers: Shaped[np.ndarray, "..."]) -> float:
+        self.p, self.answers = p.copy(), check_labels(answers, p.shape, p.shape[-1]).copy()
+        return float(-np.log(p[np.arange(len(p)), self.answers]).mean())
 
     def backward(self) -> Float[np.ndarray, "n classes"]:
         """∂C/∂p_k = −[k = y] / (N p_y)."""
@@ -125,10 +146,25 @@ class LogLikelihood:
 
 @dataclass
 class Network:
-    """Layers in a row, and behind them a cost: an object with forward(z, answers) -> number and backward() -> δ."""
+    """Layers in a row, and behind them a cost: an object with forward(z, answers) -> number and backward() -> δ.
+
+    Raises ValueError for a layer or parameter that stands in it twice: each remembers one forward pass, or gradient.
+    """
 
     layers: Sequence[Layer]
     cost: Any
+
+    def __post_init__(self) -> None:
+        self._check_that_none_stands_twice()
+
+    def _check_that_none_stands_twice(self) -> None:
+        for what, all_of_them in (("layer", self.layers), ("parameter", self.parameters())):
+            if len(set(map(id, all_of_them))) < len(all_of_them):
+                places = [id(one) for one in all_of_them]
+                twice = next(n for n, one in enumerate(places) if one in places[:n])
+                raise ValueError(
+                    f"{what} {twice} of the network stands in it before, at {places.index(places[twice])}: make another"
+                )
 
     def parameters(self) -> list[Parameter]:
         """θ of all layers, first layer first."""
@@ -148,13 +184,18 @@ class Network:
         """The forward pass: z¹ is the input, and each layer makes the next z."""
         for layer in self.layers:
             z = layer.forward(z)
+        self._shape = z.shape
         return z
 
-    def backward(self, delta: Float[np.ndarray, "n outputs"], to_input: bool = False) -> np.ndarray | None:
+    def backward(self, delta: Float[np.ndarray, "..."], to_input: bool = False) -> np.ndarray | None:
         """The backward pass: every layer turns δ^{l+1} into its parameters' gradients and into δ^l.
 
-        Nobody needs δ¹, the input's, in order to learn; to_input asks for it all the same and returns it.
+        Nobody needs δ¹, the input's, in order to learn; to_input asks for it all the same and returns it. Raises
+        ValueError for a delta of another shape than the outputs of the last forward pass.
         """
+        self._check_that_none_stands_twice()
+        if delta.shape != self._shape:
+            raise ValueError(f"the outputs have shape {self._shape}, their delta {delta.shape}")
         for number, layer in reversed(list(enumerate(self.layers))):
             layer.parameter_gradients(delta)
             if number or to_input:

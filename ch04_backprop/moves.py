@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32
 
+from common.scales import must_be
+
 
 def moved(
     images: Float32[np.ndarray, "n side side"], shifts: Float[np.ndarray, "n 2"], angles: Float[np.ndarray, "n"]
@@ -44,6 +46,10 @@ class Moves:
 
     shift: float = 0.0
     angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        must_be("shift", self.shift)
+        must_be("angle", self.angle)
 
     def __call__(self, x: Float32[np.ndarray, "n pixels"], rng: np.random.Generator) -> Float32[np.ndarray, "n pixels"]:
         n, side = len(x), round(x.shape[1] ** 0.5)

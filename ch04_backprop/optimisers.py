@@ -19,17 +19,45 @@ import numpy as np
 from jaxtyping import Shaped
 
 
+def checked(parameters: Any) -> list[Any]:
+    """The parameters as a list. Raises TypeError or ValueError as Optimiser says."""
+    one = type(parameters).__name__
+    if not isinstance(parameters, Iterable) or hasattr(parameters, "grad") or isinstance(parameters, np.ndarray | str):
+        raise TypeError(f"an optimiser wants a list of parameters, got a single {one}: put it in brackets")
+    found = list(parameters)
+    if not found:
+        raise ValueError("an optimiser wants parameters, got an empty list")
+    for number, parameter in enumerate(found):
+        if not (hasattr(parameter, "data") and hasattr(parameter, "grad")):
+            raise TypeError(f"number {number} of the parameters is a {type(parameter).__name__}, without data and grad")
+        if getattr(parameter, "operands", list)():
+            raise ValueError(f"number {number} of the parameters is a result, not a leaf: its gradient is not kept")
+    if len(set(map(id, found))) < len(found):
+        raise ValueError("a parameter stands twice in the list, and would be moved twice in each step")
+    return found
+
+
+def must(name: str, value: Any, wanted: str, holds: bool) -> None:
+    """Raise ValueError unless the setting of this name holds; NaN never does."""
+    if not holds:
+        raise ValueError(f"{name} must be {wanted}, got {value}")
+
+
 class Optimiser:
     """Steps for parameters: objects with data and grad, Tensors as well as Parameters. A subclass says how far.
 
     learning_rate: η, one for all or an array that fits; may be changed between steps. memory: for each parameter, the
     number t of its steps and what the rule remembers of it.
+
+    Raises TypeError for what is no list of parameters, such as a single one, and ValueError for a parameter that stands
+    in it twice, for a Tensor that is a result, and for settings out of range.
     """
 
     remembers: tuple[str, ...] = ()
 
-    def __init__(self, parameters: Iterable[Any], learning_rate: float | np.ndarray) -> None:
-        self.parameters, self.learning_rate = list(parameters), learning_rate
+    def __init__(self, parameters: Any, learning_rate: float | np.ndarray) -> None:
+        self.parameters, self.learning_rate = checked(parameters), learning_rate
+        must("learning_rate", learning_rate, "0 or more", bool(np.all(np.greater_equal(learning_rate, 0))))
         self.memory = [{"t": 0} | {name: np.zeros_like(p.data) for name in self.remembers} for p in self.parameters]
 
     def step(self) -> None:
@@ -57,8 +85,9 @@ class Momentum(Optimiser):
 
     remembers = ("v",)
 
-    def __init__(self, parameters: Iterable[Any], learning_rate: float | np.ndarray, momentum: float = 0.9) -> None:
+    def __init__(self, parameters: Any, learning_rate: float | np.ndarray, momentum: float = 0.9) -> None:
         super().__init__(parameters, learning_rate)
+        must("momentum", momentum, "in [0, 1)", bool(0 <= momentum < 1))
         self.momentum = momentum
 
     def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
@@ -91,9 +120,11 @@ class RMSProp(Optimiser):
     remembers = ("s",)
 
     def __init__(
-        self, parameters: Iterable[Any], learning_rate: float | np.ndarray, decay: float = 0.99, epsilon: float = 1e-8
+        self, parameters: Any, learning_rate: float | np.ndarray, decay: float = 0.99, epsilon: float = 1e-8
     ) -> None:
         super().__init__(parameters, learning_rate)
+        must("decay", decay, "in [0, 1]", bool(0 <= decay <= 1))
+        must("epsilon", epsilon, "0 or more", bool(epsilon >= 0))
         self.decay, self.epsilon = decay, epsilon
 
     def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
@@ -111,12 +142,14 @@ class Adam(Optimiser):
 
     def __init__(
         self,
-        parameters: Iterable[Any],
+        parameters: Any,
         learning_rate: float | np.ndarray = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(parameters, learning_rate)
+        must("betas", betas, "two numbers in [0, 1)", len(betas) == 2 and all(0 <= beta < 1 for beta in betas))
+        must("epsilon", epsilon, "0 or more", bool(epsilon >= 0))
         self.betas, self.epsilon = betas, epsilon
 
     def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float32, Int, Shaped, UInt8
 
 from ch04_backprop.hidden_units import ReLU
 from ch04_backprop.layers import Layer, Linear, Network, Parameter
 from ch04_backprop.optimisers import Optimiser
 from ch04_backprop.output_units import SoftmaxCrossEntropy
+from common.answers import check_same_shape
 from common.errors import LossNotFinite
 
 BATCH = 64
@@ -31,7 +32,7 @@ class Pixels:
 
     @classmethod
     def of(cls, images: UInt8[np.ndarray, "n height width"]) -> Pixels:
-        return cls(float(images.mean()), float(images.std()))
+        return cls(float(images.mean()), float(images.std()) or 1.0)  # of equal pixels nothing is left, not NaN
 
     def __call__(self, images: UInt8[np.ndarray, "n height width"]) -> Float32[np.ndarray, "n pixels"]:
         return (images.reshape(len(images), -1).astype(np.float32) - np.float32(self.mean)) / np.float32(self.deviation)
@@ -73,7 +74,7 @@ class Training:
 
     optimiser: made of the network's parameters. schedule: from the share of the steps that are done, the share of its
     peak that the learning rate has. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch: is
-    told how many epochs are done; True stops.
+    told how many epochs are done; True stops. Raises ValueError for a negative number of epochs, and for no batch size.
     """
 
     optimiser: Callable[[list[Parameter]], Optimiser]
@@ -84,14 +85,23 @@ class Training:
     penalise: Callable[[list[Parameter]], None] | None = None
     each_epoch: Callable[[int], bool | None] = field(default=lambda epoch: None)
 
+    def __post_init__(self) -> None:
+        if not (self.epochs >= 0 and self.batch_size >= 1):
+            raise ValueError(f"epochs must be at least 0 and batch_size 1, got {self.epochs} and {self.batch_size}")
+
     def __call__(
         self,
         network: Network,
         x: Float32[np.ndarray, "n inputs"],
-        answers: Int[np.ndarray, "n"],
+        answers: Shaped[np.ndarray, "..."],
         rng: np.random.Generator,
     ) -> list[float]:
-        """Raises LossNotFinite where the loss stops being finite; the network is put back to where it last was."""
+        """Raises LossNotFinite where the loss stops being finite; the network is put back to where it last was.
+
+        Raises ValueError unless there is one answer for each row of x.
+        """
+        if len(x) != len(answers):
+            raise ValueError(f"x has shape {x.shape}, answers {answers.shape}: there must be one answer for each row")
         parameters = network.parameters()
         optimiser, losses = self.optimiser(parameters), []
         steps, peak = self.epochs * -(-len(x) // self.batch_size), optimiser.learning_rate
@@ -127,6 +137,8 @@ def predict(network: Network, x: Float32[np.ndarray, "n inputs"]) -> Int[np.ndar
     return network.forward(x).argmax(axis=1)
 
 
-def accuracy(network: Network, x: Float32[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> float:
-    """The share of answers that are right, in %."""
-    return float(100 * np.mean(predict(network, x) == answers))
+def accuracy(network: Network, x: Float32[np.ndarray, "n inputs"], answers: Shaped[np.ndarray, "..."]) -> float:
+    """The share of answers that are right, in %. Raises ValueError unless there is one answer for each row of x."""
+    predictions = predict(network, x)
+    check_same_shape(predictions=predictions, answers=answers)
+    return float(100 * np.mean(predictions == answers))

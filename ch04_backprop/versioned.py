@@ -1,11 +1,13 @@
 """An array that counts its changes, so that nobody differentiates through values that are no longer there.
 
 What a Tensor is apart from its gradients: it has a shape, it compares, and it can be changed in place. Comparisons give
-NumPy masks. Every change, through the array's own operators or by setting data, makes it another version.
+NumPy masks. Every change, through the array's own operators or by setting data, makes it another version. As in
+PyTorch, items that are set through data, x.data[0] = 1, are not counted.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -19,15 +21,35 @@ def values(other: Any) -> Any:
     return other.data if isinstance(other, VersionedArray) else other
 
 
+def floats(numbers: Any, dtype: Any = None, copy: bool = True) -> np.ndarray:
+    """An array of floats; whole numbers become double precision. dtype: the precision, if another one is wanted.
+
+    copy: False where nobody else can change the numbers. Raises TypeError for what is no real number: None, a text.
+    """
+    array = np.asarray(numbers)
+    if array.dtype.kind not in "fiub":  # NumPy would make NaN of None, and 3 of "3"
+        raise TypeError(f"real numbers are wanted, got {numbers!r:.60}")
+    return np.array(array, dtype or (array.dtype if array.dtype.kind == "f" else np.float64), copy=copy or None)
+
+
+def kept(index: Any) -> Any:
+    """The index, safe from whoever changes its arrays later on."""
+    if isinstance(index, tuple):
+        return tuple(map(kept, index))
+    return deepcopy(index) if isinstance(index, np.ndarray | list) else index
+
+
 class VersionedArray:
-    """data: array of floats; whole numbers become floats. version: how often data was changed."""
+    """data: array of floats; whole numbers become floats. version: how often data was changed.
+
+    copy: True where somebody else might change the given array. Raises TypeError for what is no real number.
+    """
 
     __array_ufunc__ = None  # array + self is self's business, not the array's
     __hash__ = object.__hash__
 
-    def __init__(self, data: ArrayLike | VersionedArray) -> None:
-        data = np.asarray(values(data))
-        self._data = data if data.dtype.kind == "f" else data.astype(np.float64)
+    def __init__(self, data: ArrayLike | VersionedArray, copy: bool = False) -> None:
+        self._data = floats(values(data), copy=copy)
         self.version = 0
 
     def __repr__(self) -> str:
@@ -41,7 +63,8 @@ class VersionedArray:
     def data(self, array: ArrayLike) -> None:  # x.data -= step ends up here, too
         if np.shape(array) != self.shape:
             raise ValueError(f"data has shape {self.shape}; an array of shape {np.shape(array)} can't replace it")
-        self._data = np.asarray(array, dtype=self.dtype)
+        if array is not self._data:
+            self._data = floats(values(array), self.dtype)
         self.version += 1
 
     @property
@@ -60,7 +83,11 @@ class VersionedArray:
         return len(self._data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._data, dtype=dtype, copy=copy)
+        array = np.array(self._data, dtype=dtype, copy=copy)
+        if array is self._data:  # for reading: a change of the array would be one of the tensor, and not counted
+            array = array.view()
+            array.flags.writeable = False
+        return array
 
     def item(self) -> float:
         """The one number in it. Raises ValueError where there are more."""
@@ -68,10 +95,18 @@ class VersionedArray:
 
     __float__ = item
 
+    def __bool__(self) -> bool:
+        """Whether the one number in it is not 0. Raises ValueError where there are more, or none."""
+        if self._data.size != 1:
+            raise ValueError(
+                f"whether an array of shape {self.shape} is true is ambiguous: use .any() or .all() of a mask"
+            )
+        return bool(self._data.item())
+
     # Changes in place
 
     def _overwrite(self, index: Any, other: Any) -> VersionedArray:
-        self._data[index] = values(other)
+        self._data[index] = floats(values(other), self.dtype, copy=False)
         self.version += 1
         return self
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Shaped
 
+from common.answers import check_labels, check_same_shape
 from common.data import Images
 
 Masks = Bool[np.ndarray, "rows columns side side"]
@@ -31,16 +32,29 @@ def squares(side: int, size: int, step: int) -> Masks:
 def covered(
     images: Shaped[np.ndarray, "n side side *channels"],
     masks: Masks,
-    fill: Shaped[np.ndarray, "*channels"] | int,
+    fill: Shaped[np.ndarray, "*channels"] | float,
 ) -> Shaped[np.ndarray, "copies side side *channels"]:
-    """Every image under every mask, fill in the mask's place. Copies run over (image, row, column)."""
+    """Every image under every mask, fill in the mask's place. Copies run over (image, row, column).
+
+    Raises ValueError for a fill that pixels of this kind can't have, such as ½ among bytes.
+    """
+    filled = np.asarray(fill).astype(images.dtype)
+    if not np.array_equal(filled, fill) and images.dtype.kind != "f":
+        raise ValueError(f"pixels of {images.dtype} can't be filled with {fill}")
     masks = masks.reshape(1, *masks.shape, *[1] * (images.ndim - 3))
-    copies = np.where(masks, np.asarray(fill, images.dtype), images[:, None, None])
+    copies = np.where(masks, filled, images[:, None, None])
     return copies.reshape(-1, *images.shape[1:])
 
 
-def margins(scores: Float[np.ndarray, "*n classes"], labels: Int[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """The right class's score less the best other one's: below 0 the answer is wrong."""
+def margins(scores: Float[np.ndarray, "*n classes"], labels: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "*n"]:
+    """The right class's score less the best other one's: below 0 the answer is wrong.
+
+    Raises ValueError for labels that don't belong to the scores.
+    """
+    rows = scores.reshape(-1, scores.shape[-1])
+    if labels.shape != scores.shape[:-1]:
+        raise ValueError(f"labels have shape {labels.shape}, scores {scores.shape}: there must be a label for each row")
+    labels = check_labels(labels.ravel(), rows.shape, rows.shape[1], ("labels", "scores")).reshape(labels.shape)
     right = np.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
     others = np.where(np.arange(scores.shape[-1]) == labels[..., None], -np.inf, scores)
     return right - others.max(axis=-1)
@@ -53,8 +67,9 @@ def margin_maps(scores: Callable, part: Images, masks: Masks, fill: int) -> Maps
     return found.reshape(len(part), *masks.shape[:2])
 
 
-def agreement(a: Maps, b: Maps) -> float:
+def agreement(a: Maps, b: Float[np.ndarray, "..."]) -> float:
     """The mean over images of the correlation of two maps. An image whose map is flat does not count."""
+    check_same_shape(a=a, b=b)
     a, b = (maps.reshape(len(maps), -1) - maps.mean(axis=(1, 2))[:, None] for maps in (a, b))
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return float(np.mean((a * b).sum(axis=1)[lengths > 0] / lengths[lengths > 0]))

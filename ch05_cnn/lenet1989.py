@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Shaped
 from sklearn.decomposition import PCA
 from sklearn.model_selection import ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
@@ -44,10 +44,11 @@ from ch05_cnn.zip_code_network import (
     start,
 )
 from common import data, plots
+from common.answers import check_labels, check_same_shape
 from common.data import Dataset
 from common.image_classifier import outputs
 from common.run import Run
-from common.tuning import tuned
+from common.tuning import choose, tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,12 +60,14 @@ PAPER_TEST, PAPER_TRAIN, PAPER_REJECTED = 5.00, 0.14, 12.1  # % of the digits
 REDUCTIONS: dict[str, Callable] = {"whole image": reduced, "box of the ink": box_reduced}
 
 Small = Float32[np.ndarray, "n 16 16"]
-Labels = Int[np.ndarray, "n"]
+Labels = Shaped[np.ndarray, "..."]
 
 
 def errors(network: nn.Module, images: Small, labels: Labels) -> float:
     """The share of digits read wrongly, in %."""
-    return float(100 * np.mean(read(network, images) != labels))
+    said = read(network, images)
+    check_same_shape(said=said, labels=labels)
+    return float(100 * np.mean(said != labels))
 
 
 def reduction_errors(digits: Dataset, seed: int, passes: int) -> dict[str, float]:
@@ -103,6 +106,7 @@ def rejected(network: nn.Module, images: Small, labels: Labels, error: float = 0
 
     Left unread are those whose two largest outputs are nearest to each other.
     """
+    check_labels(labels, images.shape, CLASSES, ("labels", "images"))
     o = outputs(network, torch.from_numpy(images[:, None])).numpy()
     second, first = np.sort(o, axis=1)[:, -2:].T
     surest_first = np.argsort(second - first, kind="stable")
@@ -168,7 +172,7 @@ def lesson(run: Run) -> None:
     digits, passes = data.mnist(run.scale), run.pick(smoke=2, lecture=PASSES)
     trial = run.pick(smoke=1, lecture=TRIAL)
     tried = reduction_errors(digits, run.seed, trial)
-    reduce = REDUCTIONS[min(tried, key=tried.get)]
+    reduce = REDUCTIONS[choose(list(tried), list(tried.values()))]
     for name, error in tried.items():
         run.fact(f"validation error after {trial} passes, {name} as 16×16", error, "%")
     train, test = digits.train, digits.test

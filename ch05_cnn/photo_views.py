@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from scipy.ndimage import affine_transform, gaussian_filter
 from scipy.spatial.distance import cdist
 
+from ch05_cnn.image_kinds import check_unit_range
 from ch05_cnn.upright_patches import Keypoints
 
 SIDE = 352  # of a view, in pixels: turned anyhow, or smaller by 0.7, or from 45° aside, it lies in a photo of 512
@@ -36,8 +37,9 @@ class View(NamedTuple):
         cos, sin = np.cos(np.radians(self.turn)), np.sin(np.radians(self.turn))
         return np.array([[cos, -sin], [sin, cos]]) / (self.scale, self.scale * np.cos(np.radians(self.aside)))
 
-    def of(self, photo: Float[np.ndarray, "height width"], rng: np.random.Generator) -> Float[np.ndarray, "side side"]:
-        """The view as a camera sees it: a little noisy."""
+    def of(self, photo: Shaped[np.ndarray, "..."], rng: np.random.Generator) -> Float[np.ndarray, "side side"]:
+        """The view as a camera sees it: a little noisy. Raises ValueError unless it is grey, from 0 to 1."""
+        check_unit_range(photo)
         matrix, middle = self.matrix(), (np.array(photo.shape) - 1) / 2
         finest = 0.5 * np.sqrt(np.maximum(np.linalg.norm(matrix, axis=0) ** 2 - 1, 0))  # else small things flicker
         seen = affine_transform(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 from scipy.ndimage import zoom
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import PCA
@@ -22,11 +22,13 @@ from sklearn.svm import SVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ch05_cnn.image_kinds import check_bytes
 from common.errors import Problem
 from common.features.bag_of_words import BagOfVisualWords
 from common.features.fisher import FisherVector
 from common.features.hog import HOG
 from common.features.sift import DenseSIFT
+from common.scales import must_be
 
 CACHE = 1000  # MB of kernel values that an SVM keeps: all of them, for 10,000 images
 COLOUR_WEIGHT = 0.2  # of a thumbnail's values beside a Fisher vector of length 1: colour varies half as much as shape
@@ -68,6 +70,9 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
 
     def fit(self, X, y) -> KernelMachine:
         """Principal components, γ, then the machine."""
+        must_be("dimensions", self.dimensions, least=1, whole=True)
+        must_be("C", self.C, open_end=True)
+        must_be("width", self.width, open_end=True)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         pca = PCA(
@@ -86,8 +91,12 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
         return self.estimator_.predict(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
 
 
-def thumbnail(images: UInt8[np.ndarray, "n height width *channels"], block: int = 4) -> Float32[np.ndarray, "n values"]:
-    """The mean colour, 0 to 1, of each block×block pixels: what SIFT and HOG leave out. Odd ends are cut off."""
+def thumbnail(images: Shaped[np.ndarray, "..."], block: int = 4) -> Float32[np.ndarray, "n values"]:
+    """The mean colour, 0 to 1, of each block×block pixels: what SIFT and HOG leave out. Odd ends are cut off.
+
+    Raises ValueError for other pixels than uint8.
+    """
+    check_bytes(images, channels=(1, 3, 4))
     n, height, width = images.shape[:3]
     rows, columns = height // block, width // block
     blocks = images[:, : rows * block, : columns * block].reshape(n, rows, block, columns, block, -1)

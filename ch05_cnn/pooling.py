@@ -1,7 +1,7 @@
 """A pooling layer keeps of every window one number: its largest, and where that stood, or its mean.
 
-Method     Max pooling remembers the winner of each window, its switch (Zeiler and Fergus 2014, §2.1): backward, the
-           winner takes the whole delta, and the losers, who could have been a little larger for nothing, get none.
+Method     Max pooling remembers where each window's maximum stood, its switch (Zeiler and Fergus 2014, §2.1): backward,
+           only the maximum receives the gradient, because small changes of the others do not change the output.
            Average pooling (LeCun et al. 1989 subsample; here without their weight and bias) shares it out evenly.
 Differs    No padding. Of equal values the first wins, as in PyTorch; rows and columns left over at the end are unused.
 """
@@ -9,15 +9,16 @@ Differs    No padding. Of equal values the first wins, as in PyTorch; rows and c
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ch05_cnn.convolution import output_size, pair, span
+from common.answers import as_floats
 
 
 def windows(
-    x: Float[np.ndarray, "n c height width"], size: int | tuple[int, int], stride: int | tuple[int, int] | None
-) -> Float[np.ndarray, "n c rows columns kh kw"]:
+    x: Real[np.ndarray, "n c height width"], size: int | tuple[int, int], stride: int | tuple[int, int] | None
+) -> Real[np.ndarray, "n c rows columns kh kw"]:
     """The windows, as a view. stride: the window's size unless told. Raises ValueError for windows beyond the image."""
     kernel, (sh, sw) = pair(size), pair(size if stride is None else stride)
     output_size(x.shape[2:], kernel, (sh, sw), (0, 0))
@@ -25,10 +26,10 @@ def windows(
 
 
 def max_pool2d(
-    x: Float[np.ndarray, "n c height width"],
+    x: Real[np.ndarray, "n c height width"],
     size: int | tuple[int, int] = 2,
     stride: int | tuple[int, int] | None = None,
-) -> tuple[Float[np.ndarray, "n c rows columns"], Int[np.ndarray, "n c rows columns"]]:
+) -> tuple[Real[np.ndarray, "n c rows columns"], Int[np.ndarray, "n c rows columns"]]:
     """y = the largest of each window; switches = where it stands, as row · width + column of its image."""
     view = windows(x, size, stride)
     *outer, _, kw = view.shape
@@ -41,11 +42,12 @@ def max_pool2d(
 
 
 def max_pool2d_backward(
-    delta: Float[np.ndarray, "n c rows columns"],
+    delta: Real[np.ndarray, "n c rows columns"],
     switches: Int[np.ndarray, "n c rows columns"],
     image_size: tuple[int, int],
 ) -> Float[np.ndarray, "n c height width"]:
     """∂C/∂x: each delta goes where its switch points; where windows overlap, a pixel may win more than once."""
+    delta = as_floats(delta)  # whole numbers would wrap around
     n, c, height, width = *delta.shape[:2], *image_size
     dx = np.zeros((n, c, height, width), delta.dtype)
     plane = height * width * np.arange(n * c).reshape(n, c, 1, 1)
@@ -54,7 +56,7 @@ def max_pool2d_backward(
 
 
 def avg_pool2d(
-    x: Float[np.ndarray, "n c height width"],
+    x: Real[np.ndarray, "n c height width"],
     size: int | tuple[int, int] = 2,
     stride: int | tuple[int, int] | None = None,
 ) -> Float[np.ndarray, "n c rows columns"]:
@@ -63,13 +65,14 @@ def avg_pool2d(
 
 
 def avg_pool2d_backward(
-    delta: Float[np.ndarray, "n c rows columns"],
+    delta: Real[np.ndarray, "n c rows columns"],
     image_size: tuple[int, int],
     size: int | tuple[int, int] = 2,
     stride: int | tuple[int, int] | None = None,
 ) -> Float[np.ndarray, "n c height width"]:
     """∂C/∂x: of a window's delta, every pixel in it gets the same share."""
     (kh, kw), (sh, sw) = pair(size), pair(size if stride is None else stride)
+    delta = as_floats(delta)
     rows, columns = delta.shape[2:]
     dx, share = np.zeros((*delta.shape[:2], *image_size), delta.dtype), delta / (kh * kw)
     for i in range(kh):

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Shaped, UInt8
 from torch import nn
 
+from ch05_cnn.image_kinds import check_bytes
 from common import data, plots
 from common.data import weights
 from common.image_classifier import outputs
@@ -43,11 +44,15 @@ NEVER_SHOWN = ("retina", "hubble_deep_field", "coins", "gravel")
 Photo = UInt8[np.ndarray, "height width 3"]
 
 
-def square(photo: UInt8[np.ndarray, "height width *channels"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The middle of a photo at the size that the network was trained on; a grey photo has three equal channels."""
+def square(photo: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "side side 3"]:
+    """The middle of a photo at the size that the network was trained on; a grey photo has three equal channels.
+
+    What is transparent loses that. Raises ValueError for other pixels than uint8.
+    """
     from PIL import Image
 
-    picture = Image.fromarray(photo).convert("RGB")
+    check_bytes(photo, stack=False, channels=(1, 3, 4))
+    picture = Image.fromarray(photo[..., 0] if photo.shape[2:] == (1,) else photo).convert("RGB")
     shorter = min(picture.size)
     picture = picture.resize([length * SHORTER // shorter for length in picture.size], Image.Resampling.BILINEAR)
     left, top = (round((length - SIDE) / 2) for length in picture.size)
@@ -108,12 +113,45 @@ def draw_answers(
 def draw_changes(photos: list[Photo], cats: Float[np.ndarray, "changes"]) -> Figure:
     """The cat after each change, and the probability of a cat."""
     titles = [f"{name}\n{share:.0%}" for name, share in zip(CHANGES, cats, strict=True)]
-    return plots.gallery([photo[::2, ::2] for photo in photos], titles, columns=4, size=1.15)
+    return plots.gallery([photo[::2, ::2] for photo in photos], titles, columns=4, size=1.4)
 
 
 def cat_fact(record: LessonRecord, change: str) -> float:
     """The probability of a cat after this change, over all seeds, in %."""
     return record.findings()[f"a cat, {change}: probability of a cat"][0].value
+
+
+def middle(photo: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
+    """The largest square in the middle of a photo: of a long one, `square` would make a picture of any size."""
+    side = min(photo.shape[:2])
+    top, left = ((length - side) // 2 for length in photo.shape[:2])
+    return photo[top : top + side, left : left + side]
+
+
+def draw_yours(
+    photo: Photo, share: Float[np.ndarray, "classes"], names: Shaped[np.ndarray, "classes"], best: int = 5
+) -> Figure:
+    """A photo as the network receives it, beside the classes of the highest probability."""
+    figure, (left, right) = plots.panels(2, width=3.6, height=2.9, gridspec_kw={"width_ratios": [1, 1.3]})
+    left.imshow(photo)
+    left.axis("off")
+    for row, entry in enumerate(np.argsort(share)[::-1][:best]):
+        right.barh(row, share[entry], color=plots.SKY if row == 0 else plots.PALE)
+        right.text(0.02, row, f"{names[entry]}  {share[entry]:.0%}", va="center", fontsize=9)
+    right.set(xlim=(0, 1), xlabel="probability", yticks=[])
+    right.invert_yaxis()
+    return figure
+
+
+def show_yours(run: Run, network: nn.Module, names: Shaped[np.ndarray, "classes"]) -> None:
+    """The network's answer for the reader's own photo (--photo FILE): five classes with their probabilities."""
+    photo = square(np.ascontiguousarray(middle(run.photo)))
+    with torch.inference_mode():
+        share = probabilities(network, [photo])[0]
+    best = np.argsort(share)[::-1][:5]
+    run.note("Your photo: " + ", ".join(f"{names[entry]} {share[entry]:.1%}" for entry in best) + ".")
+    caption = "Your photo as the network receives it, and the five of its 1000 classes with the highest probability."
+    run.figure("yours", draw_yours, photo, share, names, caption=caption)
 
 
 def lesson(run: Run) -> None:
@@ -132,6 +170,7 @@ def lesson(run: Run) -> None:
         first = names[shares.argmax(axis=1)]
         right = [name in accepted for name, accepted in zip(first, TAUGHT.values(), strict=False)]
         method.measure("photos named right", sum(right), n=len(right), higher_is_better=True)
+        run.floor("MobileNetV2", "photos named right", at_least=len(right))
         changed = [np.ascontiguousarray(change(photos["chelsea"])) for change in CHANGES.values()]
         cats = probabilities(network, changed)[:, np.isin(names, CATS)].sum(axis=1)
 
@@ -166,3 +205,5 @@ def lesson(run: Run) -> None:
         cats,
         caption="The probability of a cat (three classes of house cats together), by what was done to the photo.",
     )
+    if run.photo is not None:
+        show_yours(run, network, names)

@@ -8,7 +8,9 @@ Differs    The post office's digits of 1989 were brought to 16×16 from larger s
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
+
+from ch05_cnn.image_kinds import check_bytes
 
 BOX, SIDE = 20, 16
 
@@ -20,8 +22,9 @@ def in_box(inked: Bool[np.ndarray, "n length"]) -> Int[np.ndarray, "n 20"]:
     return np.clip((first + behind) // 2 - BOX // 2, 0, length - BOX)[:, None] + np.arange(BOX)
 
 
-def boxes(images: UInt8[np.ndarray, "n height width"]) -> UInt8[np.ndarray, "n 20 20"]:
-    """The 20×20 pixels about the middle of each digit's ink."""
+def boxes(images: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "n 20 20"]:
+    """The 20×20 pixels about the middle of each digit's ink. Raises ValueError unless grey and uint8."""
+    check_bytes(images, channels=())
     ink = images > 0
     rows, columns = in_box(ink.any(axis=2)), in_box(ink.any(axis=1))
     return images[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
@@ -34,12 +37,18 @@ def area_weights(before: int, after: int) -> Float[np.ndarray, "after before"]:
     return np.maximum(overlap, 0) * after / before
 
 
-def reduced(images: UInt8[np.ndarray, "n height width"], side: int = SIDE) -> Float32[np.ndarray, "n side side"]:
-    """Square images at side × side pixels, each the mean of what it covers, from −1 (background) to 1 (ink)."""
+def reduced(images: Shaped[np.ndarray, "..."], side: int = SIDE) -> Float32[np.ndarray, "n side side"]:
+    """Square images at side × side pixels, each the mean of what it covers, from −1 (background) to 1 (ink).
+
+    Raises ValueError unless they are grey and uint8.
+    """
+    check_bytes(images, channels=())
+    if images.shape[1] != images.shape[2]:
+        raise ValueError(f"images must be square, got {images.shape[1]}×{images.shape[2]} pixels")
     shares = area_weights(images.shape[1], side)
     return (shares @ images @ shares.T / 127.5 - 1).astype(np.float32)
 
 
-def box_reduced(images: UInt8[np.ndarray, "n height width"]) -> Float32[np.ndarray, "n 16 16"]:
+def box_reduced(images: Shaped[np.ndarray, "..."]) -> Float32[np.ndarray, "n 16 16"]:
     """The boxes of the ink at 16×16 pixels."""
     return reduced(boxes(images))

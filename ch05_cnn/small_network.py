@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import nn
 
 from ch05_cnn.convolution import conv2d, conv2d_backward
+from ch05_cnn.image_kinds import check_bytes
 from ch05_cnn.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from common import plots
+from common.answers import check_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +28,9 @@ LEARNING_RATE, MOMENTUM, BATCH = 0.02, 0.9, 50
 SHAPES = ((8, 1, 5, 5), (16, 8, 5, 5), (10, 256))  # out × in, and the kernel
 
 
-def as_input(images: UInt8[np.ndarray, "n 28 28"], dtype: type | np.dtype) -> Float[np.ndarray, "n 1 28 28"]:
-    """Grey images as NCHW, from −1 to 1."""
+def as_input(images: Shaped[np.ndarray, "..."], dtype: type | np.dtype) -> Float[np.ndarray, "n 1 28 28"]:
+    """Grey images as NCHW, from −1 to 1. Raises ValueError unless they are uint8."""
+    check_bytes(images, channels=())
     return (images[:, None] / 127.5 - 1).astype(dtype)
 
 
@@ -65,17 +68,21 @@ class SmallNetwork:
         return [dw1, db1, dw2, db2, dw3, db3]
 
     def loss_and_gradients(
-        self, x: Float[np.ndarray, "n 1 28 28"], labels: Int[np.ndarray, "n"]
+        self, x: Float[np.ndarray, "n 1 28 28"], labels: Shaped[np.ndarray, "..."]
     ) -> tuple[float, list[np.ndarray]]:
-        """C = −(1/N) Σ log softmax(z)_y, whose δ is (softmax(z) − [k = y]) / N."""
+        """C = −(1/N) Σ log softmax(z)_y, whose δ is (softmax(z) − [k = y]) / N.
+
+        Raises ValueError unless there is a label from 0 to 9 for each image.
+        """
         z, rows = self.forward(x), np.arange(len(x))
+        labels = check_labels(labels, z.shape, z.shape[1], ("labels", "scores"))
         z -= z.max(axis=1, keepdims=True)
         log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
         delta = np.exp(log_p)
         delta[rows, labels] -= 1
         return float(-log_p[rows, labels].mean()), self.backward(delta / len(x))
 
-    def step(self, x: Float[np.ndarray, "n 1 28 28"], labels: Int[np.ndarray, "n"]) -> float:
+    def step(self, x: Float[np.ndarray, "n 1 28 28"], labels: Shaped[np.ndarray, "..."]) -> float:
         """v ← μ v + ∂C/∂θ; θ ← θ − η v. Returns the loss before the step."""
         loss, gradients = self.loss_and_gradients(x, labels)
         for weight, velocity, gradient in zip(self.weights, self.velocity, gradients, strict=True):

@@ -215,13 +215,10 @@ def lesson(run: Run) -> None:
     said = crowd(part.targets[shown]["boxes"], 25, NEAR, run.rng)
     stays = {f"{t:g}": said.boxes[nms(said.boxes, said.scores, t)] for t in THRESHOLDS}
     run.figure(
-        "kept",
-        draw_kept,
-        part.images[shown],
-        {"said": said.boxes, **stays},
+        "kept", draw_kept, part.images[shown], {"said": said.boxes, **stays},
         caption=f"{len(said.boxes)} boxes round some objects; and what stays where a box goes that overlaps a "
-        "surer one by more than 0.3, 0.5, 0.7.",
-    )
+        "higher-scoring one by more than 0.3, 0.5, 0.7.",
+    )  # fmt: skip
     pairs = run.pick(smoke=20, lecture=400)
     wrong = np.array([[errors(neighbours(q, pairs, run.rng), t) for t in THRESHOLDS] for q in NEIGHBOURS.tolist()])
     lost, twice = wrong[10, :, 0], wrong[0, :, 1]
@@ -243,7 +240,7 @@ def lesson(run: Run) -> None:
             method.measure(f"boxes that stay of {n}", len(stay), n=n)
     run.note(
         f"Near enough to matter, offsets of centres have a σ of {spread[0][0]:.2f}, logarithms of sizes one of "
-        f"{spread[0][1]:.2f}. Divided, {spread[1][0]:.2f} and {spread[1][1]:.2f}: errors of both weigh alike."
+        f"{spread[0][1]:.2f}; divided by {VARIANCES}, {spread[1][0]:.2f} and {spread[1][1]:.2f}."
     )
     run.note(
         f"Of equal neighbours that share a half, suppression at 0.3 loses {lost[0]:.0f} % and at 0.7 {lost[2]:.0f} %; "

@@ -139,8 +139,8 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     run.figure(
         "shift", draw_shift, shifts, changes,
-        caption="What a window says, compared with what it said before it moved. RoI pooling rounds to whole cells, "
-        "and changes in jumps; RoI Align interpolates.",
+        caption="How far the features of a window are from those before it moved, in per cent of their length. RoI "
+        "pooling rounds the window to whole cells; RoI Align interpolates.",
     )  # fmt: skip
     theirs = taken["torchvision's roi_pool"]
     run.note(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,8 @@ def judge(method: Method, part: BoxedImages) -> Evaluation:
     start = time.perf_counter()
     detections = method.model.predict(part.images)
     method.predict_seconds = searching + time.perf_counter() - start
-    groups = getattr(part, "groups", None)
-    return account(
-        method, Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS, groups=groups), part
-    )
+    evaluation = Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS, groups=part.groups)
+    return account(method, evaluation, part)
 
 
 def examine(
@@ -87,7 +85,9 @@ def seconds_for_proposals(model: Any, part: BoxedImages) -> float:
 
 
 def account(method: Method, evaluation: Evaluation, part: BoxedImages) -> Evaluation:
-    """Put both mean average precisions on the scoreboard, in per cent."""
+    """Put both mean average precisions on the scoreboard, in per cent; with intervals over the part's groups."""
+    if evaluation.groups is None and part.groups is not None:
+        evaluation = replace(evaluation, groups=part.groups)
     for metric, threshold in ((METRIC, 0.5), (STRICT, None)):
         method.score_items(metric, 100 * evaluation.by_image(threshold), part, unit="%", higher_is_better=True)
     return evaluation

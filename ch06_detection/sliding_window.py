@@ -141,6 +141,7 @@ def lesson(run: Run) -> None:
     sets = scenes(run.scale)
     with run.method("HOG + SVM", kind="classical") as method:
         detector, evaluation = examine(method, "HOG + SVM, scenes", lambda: scenes_detector(run), sets.train, sets.test)
+    run.floor("HOG + SVM", METRIC, at_least=48.3)
     run.fact("milliseconds a scene", 1000 * method.predict_seconds / len(sets.test), "ms")
     run.fact("levels of the pyramid", len(detector.scales_))
     windows = detector.windows_of(sets.test.images.shape[1:3])
@@ -159,14 +160,15 @@ def lesson(run: Run) -> None:
     label = int(found[item]["labels"][0])
     run.figure(
         "pyramid", draw_pyramid, detector, sets.test.images[item], label, sets.classes[label - 1],
-        caption="Every second level of the pyramid with its surest window, and the score of the window around each "
-        "place. Where the object is as large as the window, a red spot stands out.",
+        caption="Above: every second level of the pyramid with its highest-scoring window. Below: the score of the "
+        "window around each place, red above 0, blue below.",
     )  # fmt: skip
     before = detector.every_window(sets.test.images[item])
     run.figure(
         "suppression", draw_suppressed, sets.test.images[item], target,
         above(before, SURE), above(found[item], SURE), sets.classes,
-        caption=f"Scores above {SURE:g}: before suppression an object has many windows, after it, ideally, one.",
+        caption=f"Left: the objects. Middle: all windows with a score above {SURE:g}. Right: those that suppression "
+        "leaves.",
     )  # fmt: skip
     order = np.argsort(np.nan_to_num(average))
     run.note(

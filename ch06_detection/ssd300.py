@@ -222,7 +222,8 @@ def lesson(run: Run) -> None:
         run.fact(f"pixels that a head on {name} sees", field)
     first = next(iter(multiplied))
     share = 100 * multiplied[first] / sum(multiplied.values())
-    run.note(f"{first} does {share:.0f} % of all products: what SSD adds costs little beside what it looks with.")
+    run.note(f"{first} does {share:.0f} % of all products.")
+    run.claim("What SSD adds to VGG-16 costs little beside it.", lambda record: share > 50)
 
     photo = data.photo(PHOTO)
     if run.pick(smoke=False, lecture=True):
@@ -239,6 +240,6 @@ def lesson(run: Run) -> None:
         draw_fields,
         photo[:SIDE, 80 : 80 + SIDE],
         fields(counted),
-        caption="The default boxes of the cell in the middle of each map, and, blue, the pixels that the head there "
-        "depends on, which soon are all.",
+        caption="Orange: the default boxes of the cell in the middle of each map. Blue: the pixels that the head there "
+        "depends on.",
     )

@@ -35,6 +35,9 @@ class Chapter:
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Do what the command line asks for. Returns the exit status; what a user can mend is one line."""
         flags = None
+        for stream in (sys.stdout, sys.stderr):  # where a letter can't be shown, a question mark stands for it
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
         try:
             from common import flags as command_line
 

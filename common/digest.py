@@ -34,7 +34,7 @@ CANNOT_CHANGE_A_NUMBER = frozenset(
         "common.data.mirrors",
     }
 )
-DRAWINGS = ("drawn_*.py", "drawings.py", "*_drawings.py")
+DRAWINGS = ("drawn_*.py", "drawings.py", "*_drawings.py", "drawings/*.py")
 COMMON = Path(__file__).parent
 Roots = Mapping[str, Path]  # folders of the top-level packages that belong to the repository
 
@@ -71,9 +71,13 @@ def dependencies(lesson: str, roots: Roots) -> set[str]:
         module = waiting.pop()
         if module not in found and not _left_out(module, roots):
             found.add(module)
-            for _, reference in _read(module, roots).imports:
-                waiting += _targets(reference, roots)
+            waiting += imported(module, roots)
     return found
+
+
+def imported(module: str, roots: Roots) -> set[str]:
+    """The modules of the repository that a module imports, where the names that it imports are defined."""
+    return {target for _, reference in _read(module, roots).imports for target in _targets(reference, roots)}
 
 
 def _left_out(module: str, roots: Roots) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Integer, UInt8
 from torch import Tensor, nn
 
 from common.train import History, Training
@@ -87,13 +87,18 @@ class ImageClassifier:
     mirrored: bool = False
     seed: int = 0
 
-    def fit(self, images: Grey | Colour, labels: Int[np.ndarray, "n"]) -> ImageClassifier:
+    def fit(self, images: Grey | Colour, labels: Integer[np.ndarray, "labels"]) -> ImageClassifier:
+        """Learn from images of one size. Raises ValueError where there are none, or not as many labels."""
+        if not len(images) or len(labels) != len(images):
+            raise ValueError(
+                f"{len(images)} images and {len(labels)} labels: there must be some, and as many of either"
+            )
         self.pixels_ = Pixels.of(images)
         inputs = self.pixels_(images).to(self.training.device)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.network_ = self.build(inputs.shape[1], inputs.shape[2])
-        data = LabelledImages(inputs, torch.tensor(labels, device=inputs.device), self.augment)
+        data = LabelledImages(inputs, torch.tensor(labels, device=inputs.device).long(), self.augment)
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
 

@@ -26,11 +26,16 @@ ROUNDS = 3
 
 
 def orthogonalised(matrix: Float[Tensor, "rows columns"], rounds: int = ROUNDS) -> Float[Tensor, "rows columns"]:
-    """Roughly U Vᵀ of the matrix U S Vᵀ, by so many rounds of Newton and Schulz's iteration; 0 stays 0."""
+    """Roughly U Vᵀ of the matrix U S Vᵀ, by so many rounds of Newton and Schulz's iteration; 0 stays 0.
+
+    In single precision at least. The scale does not matter: the largest entry becomes 1 before anything is squared.
+    """
     a, b, c = QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.mT if tall else matrix
-    x = x / x.norm().clamp(min=1e-7)
+    x = (matrix.mT if tall else matrix).to(torch.promote_types(matrix.dtype, torch.float32))
+    smallest = torch.finfo(x.dtype).tiny
+    x = x / x.abs().amax().clamp(min=smallest)
+    x = x / x.norm().clamp(min=smallest)
     gram, factor = x @ x.mT, None
     for turn in range(rounds):  # X Xᵀ and its polynomials are all that changes: X itself is multiplied once, in the end
         polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
@@ -39,17 +44,19 @@ def orthogonalised(matrix: Float[Tensor, "rows columns"], rounds: int = ROUNDS) 
         if turn + 1 < rounds:
             gram = polynomial @ gram @ polynomial
     x = x if factor is None else factor @ x
-    return x.mT if tall else x
+    return (x.mT if tall else x).to(matrix.dtype)
 
 
 class Muon(torch.optim.AdamW):
     """Muon for the parameter groups that say `orthogonal`, AdamW for all others. See hidden_filters.
 
-    momentum: the share of the running sum that stays from step to step. Raises ValueError for an orthogonal parameter
-    that is no matrix and no stack of filters.
+    momentum: the share of the running sum that stays from step to step. Raises ValueError for a momentum that is not
+    from 0 to below 1, and for an orthogonal parameter that is no matrix and no stack of filters.
     """
 
     def __init__(self, params: Sequence[Any], lr: float, weight_decay: float = 0.1, momentum: float = 0.95) -> None:
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum must be from 0 to below 1, got {momentum}")
         super().__init__(params, lr=lr, weight_decay=weight_decay, fused=True)
         self.momentum = momentum
         for group in self.param_groups:

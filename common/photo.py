@@ -26,7 +26,7 @@ def read_photo(path: Path) -> UInt8[np.ndarray, "height width 3"]:
 
     too_large = f"--photo {path} has more than {MEGAPIXELS} megapixels: make it smaller"
     try:
-        with warnings.catch_warnings(), path.expanduser().open("rb") as file:
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of odd metadata, and of a large picture, which is judged here
             picture = Image.open(file)
             if picture.width * picture.height > MEGAPIXELS * 1e6:

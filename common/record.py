@@ -134,7 +134,9 @@ def _restored(kind: type, raw: dict) -> Any:
     return kind(**{name: _value(name, value, types.get(name, Any)) for name, value in raw.items()})
 
 
-_types = cache(get_type_hints)
+@cache
+def _types(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _value(name: str, value: Any, hint: Any) -> Any:

@@ -95,8 +95,10 @@ def bootstrap_interval(
     """The percentile bootstrap (Efron and Tibshirani 1993, §13.3): resample items, the same for all samples.
 
     statistic: takes the samples and axis=, reduces that axis. groups: of items that depend on each other (frames of
-    one second of film); whole groups are resampled then, as grouped_interval does.
+    one second of film); whole groups are resampled then, as grouped_interval does. A single item has no interval.
     """
+    if samples[0].size < 2:
+        return Interval(float(statistic(*samples, axis=-1)))
     if dependent(groups):
         return grouped_interval(statistic, *samples, groups=groups)
     return Interval(float(statistic(*samples, axis=-1)), *percentiles(resampled(statistic, samples, seed)))

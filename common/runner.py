@@ -41,6 +41,8 @@ class Runner:
         self.shared: dict = {}  # by the lessons: fitted models
         self.photo: np.ndarray | None = None
         self.photo_digest = ""
+        # Read before anything is imported: if a file is changed while this runs, its lessons are stale afterwards.
+        self.digests = {name: chapter.digest(name) for name in chapter.lessons}
 
     def teach(self) -> int:
         """Run what is wanted. Returns the exit status. Raises Problem for what a user can mend."""
@@ -176,7 +178,7 @@ class Runner:
         if there.configuration != self.flags.configuration:
             return None
         same = [name for name in self.chapter.lessons if name in there.lessons]
-        same = [name for name in same if there.lessons[name].digest.startswith(self.chapter.digest(name))]
+        same = [name for name in same if there.lessons[name].digest.startswith(self.digests[name])]
         there.lessons = {name: there.lessons[name] for name in same}
         return there
 
@@ -185,7 +187,7 @@ class Runner:
 
     def _digest(self, name: str) -> str:
         """The lesson's digest. With a reader's photo it is another: those results are never the committed ones."""
-        return self.chapter.digest(name) + self.photo_digest
+        return self.digests[name] + self.photo_digest
 
     def _refuse_own_folder(self) -> None:
         mine, own = self.flags.out / self.chapter.package, self.chapter.folder

@@ -40,12 +40,15 @@ def paired_bootstrap(
 ) -> PairedTest:
     """Efron and Tibshirani 1993, §13.3: resample items, count how often the difference of the statistics changes sign.
 
-    a, b: a number per item, from each of two methods. statistic: reduces them along axis=; the mean by default.
+    a, b: a number per item, from each of two methods. statistic: reduces them along axis=; the mean by default. A
+    single item cannot show anything: p = 1.
     """
 
     def difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray | np.floating | float:
         return statistic(first, axis=axis) - statistic(second, axis=axis)
 
+    if a.size < 2:
+        return PairedTest(Interval(float(difference(a, b, -1))), 1.0, "paired bootstrap")
     draws = resampled(difference, (a, b), seed)
     below, above = np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0)
     p = min(1.0, 2 * (1 + min(below, above)) / (1 + draws.size))  # the 1s: the data itself is a draw, so p is never 0

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+import numpy as np
+from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from common.run import Run
+
+Option = TypeVar("Option")
+
+
+def choose(
+    options: Sequence[Option] | Shaped[np.ndarray, "options"],
+    scores: Sequence[float] | Float[np.ndarray, "options"],
+    *,
+    highest: bool = False,
+) -> Option:
+    """The option with the lowest score on items held out of the training part; of equals, the first.
+
+    highest: a high score is a good one, as of an accuracy. A NaN (a training that failed) is never chosen. Raises
+    ValueError where options and scores are not alike in number, or where every score is NaN.
+    """
+    return options[best_place(scores, len(options), highest)]
+
+
+def best_place(scores: Sequence[float] | Float[np.ndarray, "options"], n: int, highest: bool) -> int:
+    """Where the best of n scores stands."""
+    scores = np.asarray(scores, float)
+    if scores.shape != (n,):
+        raise ValueError(f"{n} options, but scores of shape {scores.shape}")
+    if np.isnan(scores).all():
+        raise ValueError(f"none of {n} options has a score")
+    return int(np.nanargmax(scores) if highest else np.nanargmin(scores))
 
 
 def folds(run: Run, stratified: bool = False) -> KFold | StratifiedKFold:

@@ -9,7 +9,9 @@ import tomllib
 
 import pytest
 
+from tests.broken_rules import CIRCLES, PARTS_ON_TOP, TOO_EARLY
 from tests.checkout import CHAPTERS, ROOT, SOURCES, lessons, text_files
+from tests.reading_order import Order
 
 EACH_FILE = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 EACH_CHAPTER = pytest.mark.parametrize("chapter", CHAPTERS)
@@ -64,12 +66,121 @@ def test_a_broken_import_contract_is_seen(tmp_path, importer):
     assert f"{importer} is not allowed to import {CHAPTERS[0]}" in said
 
 
+# Imports follow the reading order, and the top level of a chapter is its table of contents
+
+
+def order(chapter):
+    return Order(ROOT / chapter, tuple(lessons(chapter)))
+
+
+# These lists only shrink: what no longer breaks a rule has to leave them.
+
+
+@EACH_CHAPTER
+def test_no_lesson_imports_a_later_one(chapter):
+    assert order(chapter).too_early() == TOO_EARLY.get(chapter, {})
+
+
+@EACH_CHAPTER
+def test_no_modules_import_each_other_in_a_circle(chapter):
+    assert order(chapter).circles() == CIRCLES.get(chapter, [])
+
+
+@EACH_CHAPTER
+def test_the_top_level_of_a_chapter_holds_its_lessons_and_nothing_else(chapter):
+    assert order(chapter).parts_on_top() == PARTS_ON_TOP.get(chapter, [])
+
+
+def test_chapter_7_keeps_the_reading_order_from_the_start():
+    listed = TOO_EARLY.keys() | CIRCLES.keys() | PARTS_ON_TOP.keys()
+    assert listed <= set(CHAPTERS)
+    assert "ch07_applications" not in listed
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """Three lessons in order, one of them in a folder, with parts; each test adds what it breaks."""
+    files = {
+        "__init__": "",
+        "main": "from ch90_toy import third\n",
+        "first": "import numpy\n",
+        "task/second": "from ch90_toy.first import f\nfrom ch90_toy.task import part\n",
+        "task/part": "from ch90_toy import first\n",
+        "third": "def f():\n    from ch90_toy.task.second import g\n",
+        "tests/test_first": "from ch90_toy import third\n",
+    }
+    made = Order(tmp_path / "ch90_toy", ("first", "task/second", "third"))
+    for name, text in files.items():
+        path = made.folder / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return made
+
+
+def add(toy, name, text):
+    with (toy.folder / f"{name}.py").open("a") as file:
+        file.write(text)
+
+
+def test_a_chapter_in_order_breaks_nothing(toy):
+    assert (toy.too_early(), toy.circles(), toy.parts_on_top()) == ({}, [], [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from ch90_toy import third",
+        "from ch90_toy.third import f",
+        "import ch90_toy.third",
+        "def g():\n    from ch90_toy import third",
+        "from . import third",
+    ],
+)
+def test_a_later_lesson_is_seen(toy, line):
+    add(toy, "first", line)
+    assert toy.too_early() == {"first": ["third"]}
+
+
+def test_a_later_lesson_is_seen_through_parts(toy):
+    add(toy, "task/part", "from ch90_toy.task import deep\n")
+    add(toy, "task/deep", "from ch90_toy.third import f\n")
+    assert toy.too_early() == {"task/second": ["third"]}
+    add(toy, "first", "from ch90_toy.task import deep\n")
+    assert toy.too_early() == {"first": ["third"], "task/second": ["third"]}
+
+
+def test_what_only_type_checkers_see_is_not_taught(toy):
+    add(toy, "first", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ch90_toy import third\n")
+    assert toy.too_early() == {}
+
+
+def test_a_circle_is_seen(toy):
+    add(toy, "task/part", "def f():\n    from ch90_toy.task import second\n")
+    assert toy.circles() == [["task/part", "task/second"]]
+    add(toy, "first", "import ch90_toy.third\n")
+    assert toy.circles() == [["first", "task/part", "task/second", "third"]]
+
+
+def test_a_part_on_top_is_seen(toy):
+    add(toy, "shapes", "")
+    assert toy.parts_on_top() == ["shapes"]
+
+
 # What a file looks like
+
+WHOLE_SYSTEMS: set[str] = set()  # lessons that hold a whole system, and may have 320 lines
 
 
 @EACH_FILE
 def test_no_file_is_long(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+    limit = 320 if path.relative_to(ROOT).as_posix() in WHOLE_SYSTEMS else 250
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
+
+
+def test_only_lessons_are_whole_systems_and_only_those_that_need_the_lines():
+    for name in WHOLE_SYSTEMS:
+        assert ROOT / name in LESSON_FILES
+        assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) > 250, f"{name} needs no exception"
 
 
 @EACH_FILE
@@ -190,7 +301,7 @@ if pyplot := sys.modules.get("matplotlib.pyplot"):
 
 @EACH_CHAPTER
 def test_importing_every_lesson_reads_no_data_draws_nothing_and_opens_no_figure(chapter):
-    names = [f"{chapter}.{name}" for name in lessons(chapter)]
+    names = [f"{chapter}.{name.replace('/', '.')}" for name in lessons(chapter)]
     done = subprocess.run([sys.executable, "-c", WATCH, *names], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
@@ -244,11 +355,19 @@ def test_constants_stand_before_functions(path):
 @EACH_CHAPTER
 def test_the_reading_order_is_short_and_complete(chapter):
     assert len((ROOT / chapter / "main.py").read_text(encoding="utf-8").splitlines()) < 60
-    files = {path.stem for path in (ROOT / chapter).glob("*.py")} - {"__init__", "main"}
     with_lesson = {
-        name for name in files if re.search(r"^def lesson\(", (ROOT / chapter / f"{name}.py").read_text("utf-8"), re.M)
+        path.relative_to(ROOT / chapter).with_suffix("").as_posix()
+        for path in SOURCES
+        if path.is_relative_to(ROOT / chapter) and re.search(r"^def lesson\(", path.read_text("utf-8"), re.MULTILINE)
     }
     assert with_lesson == set(lessons(chapter))
+
+
+def test_lessons_of_a_chapter_differ_in_the_names_of_their_files():
+    """A lesson's pictures and checkpoints are named for it, with its folder's slash as an underscore."""
+    for chapter in CHAPTERS:
+        flat = [name.replace("/", "_") for name in lessons(chapter)]
+        assert len(set(flat)) == len(flat)
 
 
 # The command line answers at once

@@ -110,7 +110,7 @@ def test_what_lies_in_the_folder_is_what_the_results_name(run):
 def test_the_page_shows_every_lesson(run):
     page = (run.out / "index.html").read_text(encoding="utf-8")
     for name in lessons(run.chapter):
-        assert f'id="{run.chapter}-{name}"' in page
+        assert f'id="{run.chapter}-{name.replace("/", "-")}"' in page
 
 
 def test_the_results_say_where_they_come_from(run):
@@ -129,6 +129,14 @@ def test_it_needs_little_memory(run):
 def test_a_terminal_without_greek_letters_gets_its_lines_too(encoding, tmp_path):
     run = start(tmp_path, CHAPTERS[0], "-m", f"{CHAPTERS[0]}.main", "--only", "ridge", PYTHONIOENCODING=encoding)
     assert run.status == 0, run.stderr
+
+
+def test_such_a_terminal_gets_the_list_of_lessons_too():
+    command = [sys.executable, "-m", f"{CHAPTERS[0]}.main", "--list"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == len(lessons(CHAPTERS[0]))
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

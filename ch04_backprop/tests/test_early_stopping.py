@@ -131,6 +131,15 @@ def test_ridge_is_scikit_learns():
     assert_allclose(ridge(H, g, penalties), expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize(("share", "gap"), [(1e-4, 0.204), (0.2, 0.227), (1.0, 0.5)])
+def test_how_far_ridge_is_behind_descent_depends_on_the_step(share, gap):
+    """The three values that ridge's docstring gives, for one weight: share is ηh, with h = 1."""
+    H, g = np.eye(1), np.ones(1)
+    steps = np.arange(1, round(10 / share) + 2)
+    behind = descended(H, g, share, len(steps)) - ridge(H, g, 1 / (share * steps))
+    assert behind.max() == pytest.approx(gap, abs=5e-4)
+
+
 def test_stopped_descent_and_ridge_differ_by_a_fifth_of_the_way_at_most():
     """max over s of (1 − e^−s) − s / (1 + s) is 0.2036, at ηth = s = 2.51; far from there the two are the same."""
     x, y, H, g = quadratic()

@@ -17,7 +17,18 @@ from ch04_backprop.hidden_units import ReLU
 from ch04_backprop.layers import Linear
 from ch04_backprop.noise import GaussianNoise, NoisyLinear
 from ch04_backprop.penalties import sizes
-from ch04_backprop.regularisation import GRIDS, NO_STRENGTHS, Settings, built, draw, gains, taught_under, weakened
+from ch04_backprop.regularisation import (
+    AT_ITS_RATE,
+    GRIDS,
+    NEEDS_L2,
+    NO_STRENGTHS,
+    Settings,
+    built,
+    draw,
+    gains,
+    taught_under,
+    weakened,
+)
 from common.console import Console
 from common.data import Scale
 from common.paired import Comparison
@@ -130,10 +141,15 @@ def test_gains_are_measured_on_validation_digits_against_the_base():
     assert_allclose(gain["no learning"], [np.mean(by_hand), 0])
 
 
-def test_differences_are_drawn_largest_first():
-    def comparison(name, difference):
+def test_differences_from_the_base_and_l2s_are_drawn_as_the_verdicts_have_them_largest_first():
+    def comparison(name, difference, other="base"):
         ends = {"low": difference - 1, "high": difference + 1}
-        return Comparison(name, "base", "accuracy", difference, **ends, p_value=0.5, test="t", n=9)
+        return Comparison(name, other, "accuracy", difference, **ends, p_value=0.5, test="t", n=9, seeds=50)
 
-    figure = draw([comparison("b", 1.0), comparison("a", 3.0), comparison("c", -2.0)])
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b", "c"]
+    found = [comparison("b", 1.0), comparison("a", 3.0), comparison("c", -2.0)]
+    found += [comparison(*pair[:1], 9.0, pair[1]) for pair in (NEEDS_L2, AT_ITS_RATE)]
+    (axis,) = draw(LessonRecord("", "", comparisons=found)).axes
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert labels == [f"{NEEDS_L2[0]}  (against: {NEEDS_L2[1]})", "a", "b", "c"]
+    assert [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "o"] == [9, 3, 1, -2]
+    assert "50 seeds" in axis.get_xlabel()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop import scientific_method
@@ -20,9 +23,14 @@ from ch04_backprop.scientific_method import (
     Settings,
     alarms_of_groups,
     alarms_of_single_runs,
+    draw_families,
     experiment,
+    families_with_alarms,
+    holm,
+    p_values_of_nulls,
 )
 from ch04_backprop.training import Training, one_cycle
+from common import significance
 from common.console import Console
 from common.data import Scale
 from common.errors import LossNotFinite
@@ -83,9 +91,9 @@ def test_groups_that_do_differ_are_found_out():
 
 def test_the_groups_are_drawn_by_the_generator_and_share_no_run(monkeypatch):
     drawn = []
-    crossed_test = scientific_method.results.crossed_test
+    crossed_test = scientific_method.significance.crossed_test
     monkeypatch.setattr(
-        scientific_method.results, "crossed_test", lambda a, b: drawn.append((a, b)) or crossed_test(a, b)
+        scientific_method.significance, "crossed_test", lambda a, b: drawn.append((a, b)) or crossed_test(a, b)
     )
     marked = np.eye(9, 40, dtype=bool)  # run k is right about item k only
     alarms_of_groups(marked, 3, 25, np.random.default_rng(4))
@@ -94,6 +102,61 @@ def test_the_groups_are_drawn_by_the_generator_and_share_no_run(monkeypatch):
     assert all(len(set(order)) == 6 for order in orders)
     assert len({tuple(order) for order in orders}) > 20
     assert {run for order in orders for run in order} == set(range(9))
+
+
+# --- Many tests ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected"),
+    [  # as R's p.adjust(p, "holm") has them
+        ([0.01, 0.02, 0.03, 0.04, 0.05], [0.05, 0.08, 0.09, 0.09, 0.09]),
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.5, 0.5, 0.001], [1.0, 1.0, 0.003]),
+        ([0.2], [0.2]),
+    ],
+)
+def test_holms_values_are_rs(p, corrected):
+    assert_allclose(holm(np.array(p)), corrected)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.001, 0.004, 0.01, 0.02, 0.03, 0.5, 1.0]), min_size=1, max_size=7))
+def test_holm_closes_bonferroni(p):
+    """Marcus, Peritz and Gabriel 1976: reject a null where Bonferroni rejects every set of nulls that contains it."""
+    p, places = np.array(p), range(len(p))
+    sets = [list(s) for size in range(1, len(p) + 1) for s in combinations(places, size)]
+    closed = [max(min(1.0, len(s) * p[s].min()) for s in sets if place in s) for place in places]
+    assert_allclose(holm(p), closed)
+    assert_allclose(holm(p), significance.holm(p))  # which corrects the verdicts
+
+
+def test_families_with_alarms_are_counted():
+    p = np.array([[0.001, 0.9, 0.9], [0.03, 0.9, 0.9], [0.2, 0.3, 0.9], [0.06, 0.06, 0.06]])
+    assert families_with_alarms(p) == (50, 25)  # 3 × 0.03 is no alarm
+
+
+def test_p_values_of_nulls_are_even_and_their_families_as_theory_says():
+    accuracies = np.random.default_rng(0).normal(91, 0.6, 30)
+    p = p_values_of_nulls(accuracies, GROUP, 2000, 20, np.random.default_rng(1))
+    assert p.shape == (2000, 20)
+    assert np.mean(p < 0.05) == pytest.approx(0.05, abs=0.01)
+    assert np.mean(p < 0.5) == pytest.approx(0.5, abs=0.02)
+    uncorrected, corrected = families_with_alarms(p)
+    assert uncorrected == pytest.approx(100 * (1 - 0.95**20), abs=4)
+    assert corrected < 8
+
+
+def test_groups_are_drawn_from_the_runs_alone_and_runs_that_agree_give_no_alarm():
+    assert_array_equal(p_values_of_nulls(np.full(6, 90.0), 2, 3, 4, np.random.default_rng(0)), np.ones((3, 4)))
+
+
+def test_the_families_are_drawn_as_they_were_counted():
+    alarms = np.array([[5.0, 5.0], [64.0, 4.0]])
+    theory, uncorrected, corrected, level = draw_families((1, 20), alarms).axes[0].lines
+    assert_allclose(theory.get_ydata()[[0, 19]], [5, 100 * (1 - 0.95**20)])
+    assert_array_equal(uncorrected.get_ydata(), alarms[:, 0])
+    assert_array_equal(corrected.get_ydata(), alarms[:, 1])
+    assert_allclose(level.get_ydata(), 5)
 
 
 # --- The experiment ---------------------------------------------------------------------------------------------------

@@ -11,11 +11,13 @@ from scipy import signal
 
 from ch04_backprop.hidden_units import ReLU
 from ch04_backprop.layers import Linear
+from ch04_backprop.training import mlp
 from ch04_backprop.wide_or_deep import (
     COUNTS,
     NOISE,
     SHAPES,
     answers,
+    draw_learned,
     largest_error,
     noisy_points,
     one_hidden_layer,
@@ -27,6 +29,7 @@ from ch04_backprop.wide_or_deep import (
     tents,
     trained,
 )
+from common.record import Fact, LessonRecord
 
 GRID = np.linspace(0, 1, 2001)
 SLOPE, CURVATURE = (  # of smooth, at most: measured, not derived
@@ -143,6 +146,19 @@ def test_every_shape_has_241_weights_and_its_bends_where_they_should_be(name):
         assert bends.std() > 0.4
     else:
         assert_array_equal(bends, 0)
+
+
+def test_starts_that_found_all_teeth_are_drawn_for_all_seeds():
+    counts = {"wide": [5, 4], "deep": [3, 0], "wide, biases 0": [1, 0]}
+    facts = [
+        Fact(f"of 2 starts found all teeth, {name}", float(value), "", seed)
+        for name, values in counts.items()
+        for seed, value in enumerate(values)
+    ]
+    networks = {name: [mlp(sizes, np.random.default_rng(0))] * 2 for name, (sizes, _) in SHAPES.items()}
+    *_, axis = draw_learned(LessonRecord("", "", facts=facts), networks).axes
+    assert [list(line.get_ydata()) for line in axis.lines] == list(counts.values())
+    assert [bar.get_segments()[0][0, 1] for bar in axis.collections] == [4.5, 1.5, 0.5]
 
 
 def test_training_finds_the_teeth():

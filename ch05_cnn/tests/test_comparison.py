@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ch05_cnn import comparison
+from common.record import Fact, LessonRecord
+from common.results import Row
 
 
 def test_it_overtakes_where_the_lines_cross():
@@ -28,6 +30,29 @@ def test_beyond_it_the_rival_is_never_ahead_again(errors):
     beyond = [a > b for n, a, b in zip(sizes, rival, learned, strict=True) if where and n > 1.000001 * where]
     assert all(beyond)
     assert (where is None) == (learned[-1] >= rival[-1])
+
+
+def test_figures_show_the_means_over_seeds():
+    settings = {"lesson": "comparison", "metric": "accuracy", "low": 0.0, "high": 100.0, "n": 9}
+    rows = [
+        Row(method=f"A: {method}", kind=how.kind, value=90.0 + place + seed, seeds=(seed,), **settings)
+        for place, (method, how) in enumerate(comparison.CONTENDERS.items())
+        for seed in (0, 1, 2)
+    ]
+    facts = [
+        Fact(f"A, 100 images: error of {method}", 20.0 + 2 * seed, "%", seed)
+        for method in comparison.CURVED
+        for seed in (0, 1, 2)
+    ]
+    record = LessonRecord("", "", rows=rows, facts=facts)
+    axis = comparison.draw_accuracies(record, ["A"]).axes[0]
+    dots = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "o"]
+    assert dots == [91.0 + place for place in range(len(comparison.CONTENDERS))]
+    curves = comparison.mean_errors(record, "A", [100, 500])
+    assert set(curves) == set(comparison.CURVED)
+    places = list(comparison.CONTENDERS)
+    assert all(curve == [22, 9 - places.index(method)] for method, curve in curves.items())
+    comparison.draw_curves(record, {"A": [100, 500]})
 
 
 def test_every_contender_says_what_it_is():

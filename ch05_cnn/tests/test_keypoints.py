@@ -14,7 +14,7 @@ from skimage.color import rgb2gray
 from skimage.transform import AffineTransform, warp
 from sklearn.neighbors import NearestNeighbors
 
-from ch05_cnn.keypoints import KINDS, PHOTO, lesson, matched
+from ch05_cnn.keypoints import KINDS, PHOTO, better_unturned, lesson, matched
 from ch05_cnn.photo_views import NOISE, SIDE, View, same_spot
 from ch05_cnn.upright_patches import (
     DIRECTIONS,
@@ -30,7 +30,7 @@ from ch05_cnn.upright_patches import (
 from common import data
 from common.console import Console
 from common.data import Scale
-from common.record import LessonRecord
+from common.record import Fact, LessonRecord
 from common.run import Run
 
 PATCH = 23
@@ -178,6 +178,17 @@ def test_matches_are_those_of_scikit_learn():
     assert_array_equal(matches.to, to[:, 0])
     assert_allclose(matches.ratio, distance[:, 0] / distance[:, 1], rtol=1e-4)
     assert_array_equal(matches.right, same[np.arange(30), to[:, 0]])
+
+
+def test_views_in_which_turning_costs_are_named():
+    shares = {"turned": (70.0, 95.0), "smaller": (97.0, 93.0), "dark": (91.0, 91.0)}
+    facts = [
+        Fact(f"right neighbours, {view}, {name}", value + seed, "%", seed)
+        for view, both in shares.items()
+        for name, value in zip(("SIFT, not turned", "SIFT"), both, strict=True)
+        for seed in (0, 1)
+    ]
+    assert better_unturned(LessonRecord("", "", facts=facts), shares) == ["smaller"]
 
 
 def test_what_the_lesson_says(tmp_path):

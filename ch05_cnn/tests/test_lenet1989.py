@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,24 @@ def test_read_takes_what_the_lesson_makes():
     assert read(seeded(LeNet1989, 0), box_reduced(part.images)).shape == (5,)
     with pytest.raises(ValueError, match=r"expects images of 1×16×16"):
         read(seeded(LeNet1989, 0), part.images.astype(np.float32))
+
+
+def test_only_passes_are_timed(monkeypatch, tmp_path):
+    """The errors after every pass, for the picture, are no part of learning."""
+
+    def slow_errors(network, images, labels):
+        time.sleep(0.3)
+        return 50.0
+
+    def idle(x, labels, seed, passes, each_pass=lambda network: None):
+        network = seeded(LeNet1989, seed)
+        for _ in range(passes):
+            each_pass(network)
+        return network
+
+    monkeypatch.setattr(lenet1989, "errors", slow_errors)
+    monkeypatch.setattr(lenet1989, "taught", idle)
+    run = Run("lenet1989", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console())
+    lenet1989.lesson(run)
+    (row,) = [row for row in run.record.rows if row.method == "LeNet 1989"]
+    assert 0 <= row.fit_seconds < 0.3  # two passes, four readings of 0.3 s

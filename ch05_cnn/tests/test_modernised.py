@@ -10,11 +10,12 @@ from torch import nn
 
 from ch05_cnn import modernised
 from ch05_cnn.modern_recipes import Recipe
-from ch05_cnn.modernised import STEPS, TOP, draw_ladder, ladder, lesson, verdicts
+from ch05_cnn.modernised import STEPS, TOP, draw_ladder, draw_steps, ladder, lesson, verdicts
 from common.console import Console
 from common.data import Scale
 from common.paired import Comparison
 from common.record import LessonRecord
+from common.results import Row
 from common.run import Run
 
 
@@ -34,16 +35,33 @@ def comparison(a: str, difference: float, p_value: float, b: str = "base") -> Co
 
 def test_verdicts_follow_the_test():
     found = [comparison("+ a", 1.0, 0.01), comparison("+ b", -2.0, 0.01), comparison("c", 0.5, 0.4)]
-    assert verdicts(found) == "helps: a (+1.0); does harm: b (-2.0); no difference that the test sees: c (+0.5)"
+    assert verdicts(found) == "helps: a (+1.0); does harm: b (-2.0); no significant difference: c (+0.5)"
     assert verdicts(found[:1]) == "helps: a (+1.0)"
 
 
-def test_the_ladder_is_drawn_as_it_is():
-    errors = {"base": np.array([4.0, 5.0]), "+ a": np.array([2.0, 2.5])}
-    axis = draw_ladder(errors).axes[0]
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["1989, in batches", "+ a"]
-    assert_allclose(axis.lines[-1].get_ydata(), [4.5, 2.25])
-    assert_allclose(axis.lines[0].get_ydata(), [4, 5])
+def test_the_ladder_is_drawn_over_all_seeds():
+    settings = {"lesson": "modernised", "kind": "deep", "metric": "accuracy", "low": 0.0, "high": 100.0, "n": 9}
+    errors = {name: (5.0 - rung, 4.0 - rung / 2) for rung, name in enumerate(("base", *STEPS))}
+    rows = [
+        Row(method=name, value=100 - error, seeds=(seed,), **settings)
+        for name, both in (errors | {"+ dropout": (50.0, 60.0)}).items()
+        for seed, error in enumerate(both)
+    ]
+    axis = draw_ladder(LessonRecord("", "", rows=rows)).axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["1989, in batches", *STEPS]
+    assert_allclose(axis.lines[-1].get_ydata(), np.mean(list(errors.values()), axis=1))
+    assert_allclose(axis.lines[0].get_ydata(), [5, 4])
+
+
+def test_the_differences_drawn_are_the_verdicts():
+    found = [comparison("+ ReLU", 1.0, 0.01, "+ cross-entropy"), comparison("+ dropout", -0.6, 0.2, TOP)]
+    found.append(comparison(TOP, 3.6, 0.001))
+    axis = draw_steps(LessonRecord("", "", comparisons=found)).axes[0]
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert labels == ["+ ReLU  (against: + cross-entropy)", f"+ dropout  (against: {TOP})", "all steps together"]
+    dots = [line for line in axis.lines if line.get_marker() == "o"]
+    assert [dot.get_xdata()[0] for dot in dots] == [1.0, -0.6, 3.6]
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True, False]
 
 
 def test_every_rung_is_held_against_the_one_below(monkeypatch):

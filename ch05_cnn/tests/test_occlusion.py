@@ -13,9 +13,12 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from ch05_cnn.covered_copies import agreement, covered, margin_maps, margins, squares
-from ch05_cnn.occlusion import SIDE, foretold, square_photo
-from common.data import Images, photo, weights
+from ch05_cnn.occlusion import SIDE, foretold, photos, square_photo
+from common.console import Console
+from common.data import Images, Scale, photo, weights
 from common.features.hog import HOG
+from common.record import LessonRecord
+from common.run import Run
 
 
 class Linear:
@@ -110,3 +113,31 @@ def test_the_photo_is_its_middle():
     assert picture.shape == (224, 224, 3)
     middle = photo("coffee")[:, 100:500].astype(float)
     assert_allclose(picture.mean(axis=(0, 1)), middle.mean(axis=(0, 1)), atol=1)
+
+
+class Corner(nn.Module):
+    """Class 281 by the light of the upper left corner, class 5 by a constant: an answer that a square can change."""
+
+    def __init__(self):
+        super().__init__()
+        self.constant = nn.Parameter(torch.tensor(1e-6))  # above the corner where a black square covers it
+
+    def forward(self, x):
+        scores = torch.zeros(len(x), 1000)
+        scores[:, 281] = x[:, :, :16, :16].mean(dim=(1, 2, 3))
+        scores[:, 5] = self.constant
+        return scores
+
+
+def test_places_where_the_class_is_another_one_are_counted(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "mobilenet_v2_or_none", lambda scale, say: Corner())
+    monkeypatch.setattr(weights, "imagenet_inputs", lambda images: torch.tensor(images).permute(0, 3, 1, 2) / 255.0)
+    monkeypatch.setattr(weights, "imagenet_grey", lambda: np.zeros(3, np.uint8))
+    run = Run("occlusion", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console())
+    photos(run)
+    facts = {fact.name: fact.value for fact in run.record.facts}
+    for name in ("cat", "coffee"):
+        assert facts[f"places of 100 where the class is another one, {name}"] == 1  # only the first covers the corner
+        assert facts[f"class at the worst place is still that of the whole photo, {name}"] == 0
+    assert "at 1 of 100 places it is another one" in run.record.pictures[0].caption
+    assert weights.imagenet_classes()[5] in run.record.pictures[0].caption

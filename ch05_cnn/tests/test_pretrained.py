@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ch05_cnn import pretrained
 from common import data
+from common.console import Console
 from common.data import Scale, weights
 from common.errors import Problem
+from common.record import LessonRecord
+from common.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +69,58 @@ def test_it_names_a_cat_and_an_espresso():
     cat, espresso = names[pretrained.probabilities(network, photos).argmax(axis=1)]
     assert cat in pretrained.CATS
     assert espresso == "espresso"
+
+
+class SeesRed(torch.nn.Module):
+    """As if trained: the redder a photo, the likelier is class 7, and class 3 comes next."""
+
+    def __init__(self):
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor(20.0))
+
+    def forward(self, x):
+        scores = torch.zeros(len(x), 1000)
+        scores[:, 7], scores[:, 3] = self.slope * x[:, 0].mean(dim=(1, 2)), 5
+        return scores
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Run the lesson with a reader's photo; the record of what it says."""
+    monkeypatch.setattr(weights, "mobilenet_v2_or_none", lambda scale, say: SeesRed())
+
+    def run(photo):
+        record = LessonRecord("", "")
+        pretrained.lesson(Run("pretrained", 0, Scale("smoke"), record, tmp_path, Console(quiet=True), photo=photo))
+        return record
+
+    return run
+
+
+def test_a_reader_s_photo_is_answered_with_five_classes(asked):
+    red = np.zeros((300, 500, 3), np.uint8)
+    red[..., 0] = 255
+    red[:, :100] = red[:, 400:] = 0, 255, 0  # what the middle square leaves out
+    record = asked(red)
+    names = weights.imagenet_classes()
+    (note,) = [note for note in record.notes if note.startswith("Your photo")]
+    assert note.startswith(f"Your photo: {names[7]} 100.0%, {names[3]} 0.0%, ")
+    assert note.count("%") == 5
+    assert [picture.name for picture in record.pictures] == ["answers", "changes", "yours"]
+
+
+def test_without_a_photo_nothing_is_said_of_one(asked):
+    record = asked(None)
+    assert [picture.name for picture in record.pictures] == ["answers", "changes"]
+    assert not any("Your photo" in note for note in record.notes)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 4_000_000, 3), (4_000_000, 3, 3)])
+def test_a_photo_of_any_shape_is_answered(asked, shape):
+    assert any(note.startswith("Your photo") for note in asked(np.full(shape, 200, np.uint8)).notes)
+
+
+def test_the_middle_of_a_photo():
+    photo = np.arange(2 * 5 * 3, dtype=np.uint8).reshape(2, 5, 3)
+    np.testing.assert_array_equal(pretrained.middle(photo), photo[:, 1:3])
+    np.testing.assert_array_equal(pretrained.middle(photo.swapaxes(0, 1)), photo.swapaxes(0, 1)[1:3])

@@ -10,12 +10,26 @@ from common import data
 from common.console import Console
 from common.data import Images, Scale
 from common.record import LessonRecord
+from common.results import Row
 from common.run import Run
 
 
 @pytest.fixture
 def run(tmp_path):
     return Run("transfer", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console(), device_name="cpu")
+
+
+def test_curves_are_drawn_from_the_scoreboard():
+    settings = {"lesson": "transfer", "metric": "accuracy", "kind": "deep", "low": 0.0, "high": 100.0, "n": 9}
+    rows = [
+        Row(method=label, value=value + 2 * seed, fit_seconds=0.5 * value, seeds=(seed,), **settings)
+        for label, value in (("all tuned, 50 images", 20.0), ("all tuned", 70.0))
+        for seed in (0, 1)
+    ]
+    labels = {"all tuned": {n: transfer.label_of("all tuned", n, [50, 500]) for n in (50, 500)}}
+    left, right = transfer.draw_curves(LessonRecord("", "", rows=rows), labels).axes
+    assert [list(line) for line in left.lines[0].get_data()] == [[50, 500], [21, 71]]
+    assert [list(line) for line in right.lines[0].get_data()] == [[10, 35], [21, 71]]
 
 
 @pytest.fixture(scope="module")

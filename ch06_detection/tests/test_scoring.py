@@ -1,15 +1,18 @@
 """A detector's account: the scoreboard's numbers, and the kinds of errors."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
-from ch06_detection.scoring import METRIC, errors_of, examine
+from ch06_detection.scoring import METRIC, account, errors_of, examine
 from common.console import Console
 from common.data import Scale
 from common.data.scenes import scenes
-from common.metrics.detection import Evaluation
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.record import LessonRecord
 from common.run import Run
 
@@ -115,3 +118,18 @@ def test_a_detector_is_asked_once_and_what_it_was_given_counts(tmp_path):
     assert 100 < judged[0][2] < 110
     values = [row.value for row in run.record.rows if row.metric == METRIC]
     assert values[0] == values[1] == pytest.approx(100)  # a class that the four scenes lack does not count
+
+
+def test_scenes_of_one_photograph_are_left_out_together(tmp_path):
+    part = replace(scenes(Scale("smoke")).test.take(slice(6)), groups=np.array([4, 4, 9, 9, 9, 2]))
+    some = [{**t, "scores": torch.ones(len(t["labels"]))} for t in part.targets]
+    some = [one if k % 2 else {key: value[:1] for key, value in one.items()} for k, one in enumerate(some)]
+    run = Run("ssd", 0, Scale("smoke"), record=LessonRecord("", ""), folder=tmp_path, console=Console())
+    alone = Evaluation(some, part.targets, len(part.classes), COCO_THRESHOLDS)
+    with run.method("half", kind="deep") as method:
+        judged = account(method, alone, part)
+    values = method.items[METRIC].values
+    assert_allclose(values, 100 * replace(alone, groups=part.groups).by_image(0.5))
+    assert_allclose(values[[0, 2, 2]], values[[1, 3, 4]])
+    assert not np.allclose(values, 100 * alone.by_image(0.5))
+    assert judged.groups is part.groups

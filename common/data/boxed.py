@@ -127,3 +127,9 @@ def owner(targets: Sequence[Target], ids: Int64[np.ndarray, "items"], number: in
     """The id of the image that has the object of this number, counted through all images."""
     ends = np.cumsum([len(target["labels"]) for target in targets])
     return int(ids[np.searchsorted(ends, number, side="right")])
+
+
+def groups_of_objects(part: BoxedImages) -> Int64[np.ndarray, "objects"] | None:
+    """The group of each object of a part, image after image: that of its image. None where the images have none."""
+    counts = [len(target["labels"]) for target in part.targets]
+    return None if part.groups is None else np.repeat(part.groups, counts)

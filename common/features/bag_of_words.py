@@ -13,9 +13,10 @@ Costs      A digit of 144 descriptors and 300 words takes 0.3 ms on one core.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from sklearn.cluster import MiniBatchKMeans
 
+from common.answers import as_floats
 from common.features.local_descriptors import DescriptorEncoder, is_count, is_number, unit_length
 
 ASSIGNMENTS = ("hard", "soft")
@@ -37,9 +38,10 @@ def pyramid_cells(grid: tuple[int, int], pyramid: tuple[int, ...] | list[int]) -
 
 
 def squared_distances(
-    descriptors: Float[np.ndarray, "*n size"], words: Float[np.ndarray, "words size"]
+    descriptors: Real[np.ndarray, "*n size"], words: Real[np.ndarray, "words size"]
 ) -> Float[np.ndarray, "*n words"]:
     """‖x − w‖² = ‖x‖² − 2 x·w + ‖w‖², which is one matrix product. Rounding may take it a little below zero."""
+    descriptors, words = as_floats(descriptors), as_floats(words)
     x2, w2 = (np.einsum("...i,...i->...", v, v) for v in (descriptors, words))
     return x2[..., None] - 2 * (descriptors @ words.T) + w2
 
@@ -113,7 +115,11 @@ class BagOfVisualWords(DescriptorEncoder):
             np.put_along_axis(weights, distances.argmin(axis=-1)[..., None], 1, axis=-1)
         else:
             distances -= distances.min(axis=-1, keepdims=True)  # a factor that the sum takes away: nothing underflows
-            weights = np.exp(distances / kind.type(-2 * self.sigma_**2))
+            with np.errstate(
+                over="ignore"
+            ):  # σ² may vanish, and all that is not nearest is infinitely far, or overflow
+                width = np.maximum(kind.type(2 * np.float64(self.sigma_) ** 2), np.finfo(kind).tiny)
+                weights = np.exp(distances / -width)
             weights /= weights.sum(axis=-1, keepdims=True)
         weights[~images.any(axis=-1)] = 0
         histograms = (self.cells_.astype(kind) @ weights).reshape(len(images), -1) ** kind.type(self.power)

@@ -15,12 +15,13 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
+from common.answers import as_floats
 from common.features.local_descriptors import DescriptorEncoder, is_count, is_number, unit_length
 
 
@@ -31,22 +32,24 @@ def coordinates(grid: tuple[int, int]) -> Float[np.ndarray, "keypoints axes"]:
     return np.stack(used, axis=1) if used else np.empty((1, 0))
 
 
-def responsibilities(x: Float[np.ndarray, "*n size"], mixture: GaussianMixture) -> Float[np.ndarray, "*n components"]:
+def responsibilities(x: Real[np.ndarray, "*n size"], mixture: GaussianMixture) -> Float[np.ndarray, "*n components"]:
     """γ_t(k) = w_k N(x_t; μ_k, σ_k) / Σ_j w_j N(x_t; μ_j, σ_j), its exponents by two matrix products."""
+    x = as_floats(x)
     w, mu, variance = (a.astype(x.dtype) for a in (mixture.weights_, mixture.means_, mixture.covariances_))
     constant = np.log(w) - (np.log(variance) + mu**2 / variance).sum(axis=1) / 2
     return softmax(constant + x @ (mu / variance).T - x**2 @ (1 / variance).T / 2, axis=-1)
 
 
 def fisher_gradients(
-    x: Float[np.ndarray, "batch keypoints size"],
-    gamma: Float[np.ndarray, "batch keypoints components"],
+    x: Real[np.ndarray, "batch keypoints size"],
+    gamma: Real[np.ndarray, "batch keypoints components"],
     mixture: GaussianMixture,
 ) -> Float[np.ndarray, "batch 2 components size"]:
     """The gradients with respect to means and deviations, scaled by the Fisher information, per keypoint. §2.
 
     G_μk = Σ_t γ_t(k) (x_t − μ_k)/σ_k / √w_k    G_σk = Σ_t γ_t(k) [(x_t − μ_k)²/σ_k² − 1] / √(2 w_k)
     """
+    x, gamma = as_floats(x), as_floats(gamma)
     w, mu, variance = (a.astype(x.dtype) for a in (mixture.weights_[:, None], mixture.means_, mixture.covariances_))
     gamma = gamma.swapaxes(1, 2)
     s0, s1, s2 = gamma.sum(axis=2)[..., None], gamma @ x, gamma @ x**2  # sums of γ, γx and γx²

@@ -26,6 +26,7 @@ from common.features.image_rows import ImageTransformer, is_shape
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 EPS = 1e-5  # an empty block stays zero, instead of 0/0
 CLIP = 0.2  # L2-Hys: the most that one bin may hold of its block's length, lest one strong edge drown the others
+HUGE = 1e16  # votes: single precision holds their squares, and the sum of those of a block
 CHUNK = 1 << 17  # pixels at work at a time: the arrays of a step stay in the processor's cache, and memory is bounded
 
 
@@ -33,6 +34,8 @@ def central_difference(
     images: Shaped[np.ndarray, "batch height width *channels"], axis: int
 ) -> Shaped[np.ndarray, "batch height width *channels"]:
     """The mask [−1 0 1] along an axis, zero at the border; a colour has one for each channel."""
+    if images.dtype.kind in "bu" or images.dtype == np.int8:  # which a difference could leave
+        images = images.astype(np.promote_types(images.dtype, np.int16))
     # On the flat array, where the neighbour is `step` further on: one long run is faster than many short ones.
     step = prod(images.shape[axis + 1 :])
     pixels, difference = images.reshape(-1), np.zeros(images.shape, images.dtype)
@@ -158,6 +161,14 @@ def normalised_blocks(
     return v.reshape(len(cells), -1)
 
 
+def checked_size(images: Shaped[np.ndarray, "batch ..."]) -> Shaped[np.ndarray, "batch ..."]:
+    """The images. Raises ValueError for pixels whose squares overflow in double precision, too."""
+    largest = float(np.abs(images).max())
+    if largest > HUGE**8:
+        raise ValueError(f"pixels of the size of {largest:.1e} are too large: divide them, HOG does not mind")
+    return images
+
+
 class HOG(ImageTransformer):
     """Images (n, height, width) or (n, height, width, channels), or one flattened image a row, to their descriptors.
 
@@ -206,9 +217,14 @@ class HOG(ImageTransformer):
 
         descriptors = np.empty((len(images), self._n_features_out), np.float32)
         step = max(1, CHUNK // prod(self.image_shape_))
+        how = self.orientations, self.pixels_per_cell_, self.transform_sqrt
         for i in range(0, len(images), step):
-            cells = cell_histograms(images[i : i + step], self.orientations, self.pixels_per_cell_, self.transform_sqrt)
-            cells = cells.astype(np.float32)
+            with np.errstate(over="ignore", invalid="ignore"):
+                cells = cell_histograms(images[i : i + step], *how)
+            if cells.max() < HUGE:
+                cells = cells.astype(np.float32)
+            else:  # squares of such votes overflow in single precision, or have done so
+                cells = cell_histograms(checked_size(images[i : i + step]).astype(np.float64), *how)
             descriptors[i : i + step] = normalised_blocks(cells, self.cells_per_block_, self.block_norm)
         return descriptors
 

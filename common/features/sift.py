@@ -32,9 +32,22 @@ CHUNK = 1 << 15  # pixels at work at a time: the arrays of a step stay in the pr
 GROUP = 8  # neighbouring keypoints that share one matrix product, much of which is their overlap
 
 
+def near_one(images: Shaped[np.ndarray, "batch height width *channels"]) -> np.ndarray:
+    """The images; floats beyond 1e±6 are divided by a power of two: SIFT does not mind, and no square overflows."""
+    if images.dtype.kind != "f" or not images.size:
+        return images
+    axes = tuple(range(1, images.ndim))
+    largest = np.maximum(images.max(axis=axes), -images.min(axis=axes))
+    extreme = (largest > 1e6) | ((largest < 1e-6) & (largest > 0))
+    if not extreme.any():
+        return images
+    powers = np.where(extreme, -np.frexp(largest)[1], 0)
+    return np.ldexp(images, powers.reshape(-1, *[1] * len(axes)))
+
+
 def grey(images: Shaped[np.ndarray, "batch height width *channels"]) -> Float32[np.ndarray, "batch height width"]:
     """Images without colour: the luma of three channels, the mean of any other number."""
-    images = images.astype(np.float32, copy=False)
+    images = near_one(images).astype(np.float32, copy=False)
     if images.ndim == 3:
         return images
     channels = images.shape[-1]

@@ -117,6 +117,22 @@ class Evaluation:
                 values[:, row, label - 1] = np.where(there[:, 0] > 0, area, math.nan)
         return mean_of_numbers(values.mean(axis=1))
 
+    def weighted_miss_rate(
+        self, weights: Float[np.ndarray, "draws images"], threshold: float | None = None
+    ) -> Float[np.ndarray, "draws"]:
+        """The mean of log_average_miss_rate over classes that have objects, as weighted does for average precision."""
+        place = self.places(threshold)[0]
+        values = np.full((len(weights), self.classes), math.nan)
+        images = np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+        for label in range(1, self.classes + 1):
+            there = (weights @ self.objects_by_image(label))[:, None]
+            counts = (self.matches.detections.labels == label) & ~self.matches.ignored[place]
+            times, true = weights[:, self.matches.detections.images[counts]], self.matches.true[place, counts]
+            false, recall = (times * ~true).cumsum(axis=1), (times * true).cumsum(axis=1) / np.maximum(there, 1e-9)
+            rate = log_average_miss_rate(false / images, recall)
+            values[:, label - 1] = np.where(there[:, 0] > 0, rate, math.nan)
+        return mean_of_numbers(values)
+
     def has_objects(self) -> Bool[np.ndarray, "images"]:
         """Whether there is something to be found in each image."""
         return np.bincount(self.matches.truths.images[~self.matches.truth_ignored], minlength=len(self.targets)) > 0
@@ -143,3 +159,7 @@ class Evaluation:
         precision itself, and so has a single image. NaN throughout where no image has objects.
         """
         return self.grouping.by_image(lambda weights: self.weighted(weights, threshold))
+
+    def miss_rate_by_image(self, threshold: float | None = None) -> Float[np.ndarray, "images"]:
+        """As by_image, for the mean of log_average_miss_rate over classes with objects; threshold None: the first."""
+        return self.grouping.by_image(lambda weights: self.weighted_miss_rate(weights, threshold))

@@ -37,14 +37,16 @@ def average_precision(
     return (envelope(precision) * np.diff(recall, axis=-1, prepend=0)).sum(axis=-1)
 
 
-def log_average_miss_rate(false_per_image: Float[np.ndarray, "n"], recall: Float[np.ndarray, "n"]) -> float:
+def log_average_miss_rate(
+    false_per_image: Float[np.ndarray, "*batch n"], recall: Float[np.ndarray, "*batch n"]
+) -> Float[np.ndarray, "*batch"] | float:
     """The geometric mean of the miss rates at nine rates of false positives per image. Dollár et al. 2012, §3.1.
 
     Before its first detection a detector misses everything; after its last, the miss rate stays as it is.
     """
-    detections = np.searchsorted(false_per_image, REFERENCE_RATES, side="right")
-    missed = np.append(1.0, 1 - recall)[detections]
-    return float(np.exp(np.log(np.maximum(missed, 1e-10)).mean()))
+    detections = np.stack([(false_per_image <= rate).sum(axis=-1) for rate in REFERENCE_RATES], axis=-1)
+    missed = np.take_along_axis(np.insert(1 - recall, 0, 1.0, axis=-1), detections, -1)
+    return np.exp(np.log(np.maximum(missed, 1e-10)).mean(axis=-1))
 
 
 def mean_of_numbers(values: Float[np.ndarray, "*batch n"]) -> Float[np.ndarray, "*batch"] | float:

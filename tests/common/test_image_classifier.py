@@ -168,6 +168,22 @@ def test_pixels_are_those_of_the_training_images(digits):
     assert_array_equal(classifier.predict(others[:1]), classifier.predict(others)[:1])
 
 
+@pytest.mark.parametrize(("images", "labels"), [(5, 4), (5, 6), (0, 0)])
+def test_as_many_labels_as_images_and_some(images, labels):
+    with pytest.raises(ValueError, match=f"{images} images and {labels} labels"):
+        ImageClassifier(linear, Training(1)).fit(np.zeros((images, 8, 8), np.uint8), np.zeros(labels, np.int64))
+
+
+def test_labels_of_any_whole_numbers(digits):
+    (images, labels), _ = digits
+    fitted = [
+        ImageClassifier(linear, Training(1, half=False)).fit(images[:40], labels[:40].astype(kind))
+        for kind in (np.int64, np.uint8)
+    ]
+    assert_array_equal(*[classifier.decision_function(images[:5]) for classifier in fitted])
+    assert fitted[0].predict(images[:0]).shape == (0,)
+
+
 def test_batchnorm_and_batches_of_one_are_one_problem(digits):
     (images, labels), _ = digits
     build = lambda channels, side: nn.Sequential(nn.BatchNorm2d(channels), *linear(channels, side))  # noqa: E731

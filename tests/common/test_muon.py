@@ -43,6 +43,26 @@ def test_nothing_stays_nothing():
     assert not orthogonalised(torch.zeros(3, 5)).any()
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e30])
+def test_the_scale_of_a_gradient_does_not_matter(scale):
+    matrix = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(orthogonalised(scale * matrix), orthogonalised(matrix), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_made_orthogonal_in_single(dtype):
+    matrix = (1000 * torch.randn(40, 60, generator=torch.Generator().manual_seed(0))).to(dtype)  # its squares overflow
+    found = orthogonalised(matrix)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, orthogonalised(matrix.float()).to(dtype))
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, 1.5, float("nan")])
+def test_a_momentum_that_never_forgets_is_refused(momentum):
+    with pytest.raises(ValueError, match=f"momentum must be from 0 to below 1, got {momentum}"):
+        Muon([torch.nn.Parameter(torch.ones(2, 2))], lr=0.1, momentum=momentum)
+
+
 def test_a_matrix_goes_where_torchs_muon_takes_it(monkeypatch):
     theirs_class = getattr(torch.optim, "Muon", None)
     if theirs_class is None:

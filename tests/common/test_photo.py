@@ -57,9 +57,9 @@ def test_black_and_white(tmp_path):
 
 
 def test_grey_of_16_bits(tmp_path):
-    deep = np.array([[0, 257, 257 * 100, 65535]], np.uint16)
+    deep = np.array([[0, 257, 257 * 200, 65535]], np.uint16)
     got = saved(tmp_path / "p.png", Image.fromarray(deep))
-    np.testing.assert_array_equal(got[0, :, 0], [0, 1, 100, 255])
+    np.testing.assert_array_equal(got[0, :, 0], [0, 1, 200, 255])
 
 
 def test_dark_grey_of_16_bits_stays_dark(tmp_path):

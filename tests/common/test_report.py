@@ -177,7 +177,7 @@ def test_text_is_text(page):
 
 
 def test_what_was_measured_is_there(page):
-    for words in ("4.50 ± 0.50", "RMSE ↓ (mpg)", "1,234", "line beats mean", "-7.660 mpg", "A Processor", "numpy 2.0"):
+    for words in ("4.50 ± 0.50", "RMSE ↓ (mpg)", "1,234", "line beats mean", "−7.660 mpg", "A Processor", "numpy 2.0"):
         assert words in page.text
 
 

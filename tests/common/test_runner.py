@@ -151,6 +151,23 @@ def test_stale_lessons_are_run_with_all_seeds_and_no_others(toy):
     assert "kept from before: two" in toy.capsys.readouterr().out, "it goes on where it stopped"
 
 
+def test_code_that_changes_while_it_runs_leaves_its_lessons_stale(toy):
+    toy.write("part", code="STEP = 1\n")
+    toy.body("two", f"from {toy.package} import part", "run.fact('step', part.STEP)")
+    path = toy.home / "part.py"
+    toy.body(
+        "one",
+        f"from {toy.package} import part",
+        "run.fact('step', part.STEP)",
+        f"Path({str(path)!r}).write_text('STEP = 2')",
+        head="from pathlib import Path",
+    )
+    toy.run()
+    assert toy.results["lessons"]["two"]["facts"][0]["value"] == 1, "it had been imported"
+    toy.run("--resume")
+    assert toy.ran == ["one", "two"]
+
+
 def test_nothing_stale_is_one_line(toy):
     committed(toy)
     assert Chapter(toy.package, "Toys", LESSONS).main(["--stale", "--out", str(toy.out)]) == 0

@@ -108,6 +108,13 @@ def test_no_difference_at_all_is_no_finding():
     assert crossed_test(same, same).p_value == 1
 
 
+def test_one_item_shows_nothing():
+    found = paired_bootstrap(np.array([3.0]), np.array([1.0]))
+    assert (found.p_value, found.difference.value) == (1.0, 2.0)
+    assert math.isnan(found.difference.low)
+    assert math.isnan(bootstrap_interval(np.mean, np.array([3.0])).low)
+
+
 # Groups of items that depend on each other
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
@@ -16,7 +18,7 @@ from common.console import Console
 from common.data import Scale, auto_mpg, breast_cancer
 from common.record import LessonRecord
 from common.run import Run
-from common.tuning import folds, scaled, tuned
+from common.tuning import choose, folds, scaled, tuned
 
 GRID = [1e-4, 1e-2, 1.0, 1e2, 1e4]
 
@@ -94,3 +96,42 @@ def test_scaled_does_not_care_for_units():
         scaled(Ridge(10.0)).fit(x, part.targets).predict(x) for x in (part.features, 5 + units * part.features)
     )
     assert_allclose(other, plain, rtol=1e-9)
+
+
+# --- A choice among scores that are already known ---------------------------------------------------------------------
+
+
+@given(scores=st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=8), highest=st.booleans())
+def test_the_best_score_is_taken_and_a_nan_never(scores, highest):
+    options = [f"option {k}" for k in range(len(scores))]
+    finite = [score for score in scores if not np.isnan(score)]
+    if not finite:
+        with pytest.raises(ValueError, match=f"none of {len(scores)} options has a score"):
+            choose(options, scores, highest=highest)
+        return
+    taken = scores[options.index(choose(options, scores, highest=highest))]
+    assert taken == (max(finite) if highest else min(finite))
+
+
+def test_the_lowest_is_taken_unless_a_high_score_is_a_good_one():
+    assert choose(["a", "b", "c"], [2.0, 1.0, 3.0]) == "b"
+    assert choose(["a", "b", "c"], [2.0, 1.0, 3.0], highest=True) == "c"
+    assert choose(range(5, 8), np.array([1.0, 0.5, 0.5])) == 6  # of equals, the first
+    assert choose(np.array([0.1, 1.0]), [90.0, 95.0], highest=True) == 1.0
+
+
+@pytest.mark.parametrize("scores", [[1.0], [1.0, 2.0, 3.0], [[1.0, 2.0]], np.ones((2, 1))])
+def test_options_and_scores_of_other_numbers_are_refused(scores):
+    with pytest.raises((ValueError, TypeError), match=r"2 options, but scores of shape|Type-check"):
+        choose(["a", "b"], scores)
+
+
+def test_the_same_seed_makes_the_same_search_and_another_seed_other_folds():
+    part = breast_cancer(seed=0).train
+    grids = [{"C": list(GRID)}] * 3
+    first, again, other = (
+        tuned(LogisticRegression(), grid, make_run("smoke", seed)).fit(part.features[:, :3], part.labels).cv_results_
+        for grid, seed in zip(grids, (0, 0, 1), strict=True)
+    )
+    assert_array_equal(first["mean_test_score"], again["mean_test_score"])
+    assert (first["mean_test_score"] != other["mean_test_score"]).any()

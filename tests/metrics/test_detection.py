@@ -201,6 +201,26 @@ def test_weights_are_images_that_are_there_so_many_times():
             assert value == pytest.approx(again.mean_average_precision(threshold), abs=1e-12)
 
 
+def test_miss_rates_of_weights_are_those_of_images_that_are_there_so_many_times():
+    detections, targets = made(2, levels=0)
+    evaluation = Evaluation(detections, targets, CLASSES)
+    weights = np.random.default_rng(1).multinomial(len(targets), np.full(len(targets), 1 / len(targets)), size=4)
+    for draw, value in zip(weights, evaluation.weighted_miss_rate(weights.astype(float)), strict=True):
+        order = np.repeat(np.arange(len(targets)), draw)
+        again = Evaluation([detections[k] for k in order], [targets[k] for k in order], CLASSES)
+        assert value == pytest.approx(np.nanmean(again.log_average_miss_rate()), abs=1e-12)
+
+
+def test_the_values_by_image_of_the_miss_rate_have_its_mean_and_spread():
+    detections, targets = made(4, images=200, levels=0)
+    evaluation = Evaluation(detections, targets, CLASSES)
+    values = evaluation.miss_rate_by_image()
+    assert values.mean() == pytest.approx(np.nanmean(evaluation.log_average_miss_rate()), abs=2e-3)
+    draws = evaluation.weighted_miss_rate(evaluation.grouping.draw(500))
+    assert values.std(ddof=1) / math.sqrt(200) == pytest.approx(draws.std(), rel=0.35)
+    assert np.isfinite(Evaluation(detections[:1], targets[:1], CLASSES).miss_rate_by_image()).all()
+
+
 def test_a_bootstrap_draws_the_same_images_for_every_detector():
     detections, targets = made(3, images=60)
     a = Evaluation(detections, targets, CLASSES)

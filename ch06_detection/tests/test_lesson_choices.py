@@ -1,0 +1,291 @@
+"""What the lessons decide for themselves: which part teaches, which is judged, which case is drawn or named."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from ch06_detection import (
+    boxes,
+    comparison,
+    default_boxes,
+    fast_rcnn,
+    hog_choices,
+    multibox,
+    pedestrians,
+    rcnn,
+    selective_search,
+    sliding_window,
+    ssd,
+    ssd_choices,
+)
+from ch06_detection.hog_detector import HOGDetector
+from ch06_detection.hog_recipes import scenes_detector
+from ch06_detection.proposal_rivals import shapes_of, windows
+from ch06_detection.ssd_detector import SSDDetector
+from common.ablation import BASE
+from common.console import Console
+from common.data import Scale
+from common.data.scenes import scenes
+from common.paired import Comparison
+from common.record import LessonRecord
+from common.run import Run
+
+
+class Enough(Exception):
+    """The lesson has shown what is asked of it."""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run at smoke that draws nothing, but keeps what it was to draw in `drawn`."""
+    run = Run("lesson", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console())
+    run.drawn = {}
+    monkeypatch.setattr(run, "figure", lambda name, draw, *args, caption, **more: run.drawn.update({name: args}))
+    return run
+
+
+@pytest.fixture
+def sets(run):
+    return scenes(run.scale)
+
+
+def nothing(images):
+    return [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0).long(), "scores": torch.zeros(0)} for _ in images]
+
+
+# --- Which part teaches, which is judged ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lesson", "detectors"),
+    [(ssd, 1), (sliding_window, 1), (fast_rcnn, 2), (comparison, 4)],
+    ids=["ssd", "sliding_window", "fast_rcnn", "comparison"],
+)
+def test_detectors_learn_from_training_scenes_and_are_judged_on_test_scenes(run, sets, monkeypatch, lesson, detectors):
+    seen = []
+
+    def examine(method, name, build, train, test):
+        seen.append((train, test))
+        method.predict_seconds = 1.0
+        if len(seen) == detectors:
+            raise Enough
+        return None, SimpleNamespace(detections=[])
+
+    monkeypatch.setattr(lesson, "examine", examine)
+    monkeypatch.setattr(comparison, "budget", lambda detector, train: {})
+    with pytest.raises(Enough):
+        lesson.lesson(run)
+    assert all(train is sets.train and test is sets.test for train, test in seen)
+
+
+def test_r_cnn_learns_from_training_scenes_and_is_judged_on_test_scenes(run, sets, monkeypatch):
+    seen = []
+
+    def evaluation(found, targets, *more):
+        seen.append(targets)
+        raise Enough
+
+    detector = SimpleNamespace(looks=lambda images, proposals: seen.append(images) or [])
+    monkeypatch.setattr(rcnn, "learn", lambda method, name, build, train: seen.append(train) or detector)
+    monkeypatch.setattr(rcnn, "Evaluation", evaluation)
+    with pytest.raises(Enough):
+        rcnn.lesson(run)
+    assert seen[0] is sets.train
+    assert seen[1] is sets.test.images
+    assert seen[2] is sets.test.targets
+
+
+def test_ssd_s_choices_are_judged_on_validation_scenes(run, sets, monkeypatch):
+    fitted, asked, taught, trunk = [], [], [], lambda images, targets: None
+    monkeypatch.setattr(ssd_choices, "taught_trunk", lambda run, train, epochs: taught.append(train) or trunk)
+    monkeypatch.setattr(
+        SSDDetector, "fit", lambda self, images, targets: fitted.append((self, images, targets)) or self
+    )
+    monkeypatch.setattr(SSDDetector, "predict", lambda self, images: asked.append(images) or nothing(images))
+    monkeypatch.setattr(SSDDetector, "parameters", lambda self: iter(()))
+    ssd_choices.lesson(run)
+    assert len(fitted) == len(asked) == 3  # the base, a change, and without first lessons
+    for detector, images, _ in fitted:
+        np.testing.assert_array_equal(images, sets.train.images[:16])
+        assert len(detector.shapes) == (2 if detector is fitted[1][0] else 3)
+    assert [detector.trunk for detector, *_ in fitted] == [trunk, trunk, None]
+    for images in asked:
+        np.testing.assert_array_equal(images, sets.validation.images[:8])
+    np.testing.assert_array_equal(taught[0].images, sets.train.images[: len(taught[0])])
+    assert {row.method for row in run.record.rows} == {BASE, "two maps", ssd_choices.UNTAUGHT}
+    assert set(run.pairs) == {(name, BASE, ssd_choices.METRIC) for name in ("two maps", ssd_choices.UNTAUGHT)}
+
+
+def test_hog_s_choices_are_judged_on_validation_scenes_and_start_from_the_recipe(run, sets, monkeypatch):
+    fitted, asked = [], []
+    monkeypatch.setattr(HOGDetector, "fit", lambda self, images, targets: fitted.append((self, images)) or self)
+    monkeypatch.setattr(HOGDetector, "predict", lambda self, images: asked.append(images) or nothing(images))
+    hog_choices.lesson(run)
+    base, images = fitted[0]
+    assert images is sets.train.images
+    for own in asked:
+        np.testing.assert_array_equal(own, sets.validation.images[:4])
+    recipe = scenes_detector(run)
+    for name in ("cells", "C", "shaken", "suppression", "rounds", "margin", "window", "mirrored", "scale_step", "seed"):
+        assert getattr(base, name) == getattr(recipe, name), name
+
+
+def test_every_choice_changes_the_recipe(run):
+    """A change to what is there already would measure nothing."""
+    base = scenes_detector(run)
+    for name, change in hog_choices.CHANGES.items():
+        changed = hog_choices.changed(base, change)
+        for key, value in change.items():
+            where = (changed.cells, base.cells) if key in hog_choices.OF_CELLS else (changed, base)
+            assert getattr(where[0], key) == value
+            assert getattr(where[1], key) != value, name
+    for name, change in ssd_choices.CHANGES.items():
+        for key, value in change.items():
+            assert getattr(ssd_choices.SMALL, key) != value, name
+
+
+def test_multibox_learns_from_training_scenes_and_is_judged_on_test_scenes(run, sets, monkeypatch):
+    seen = []
+
+    def answers(network, part):
+        seen.append(part)
+        raise Enough
+
+    monkeypatch.setattr(multibox, "trained", lambda part, loss, epochs, seed: seen.append(part))
+    monkeypatch.setattr(multibox, "answers", answers)
+    with pytest.raises(Enough):
+        multibox.lesson(run)
+    np.testing.assert_array_equal(seen[0].images, sets.train.images[:32])
+    there = [len(target["boxes"]) > 0 for target in sets.test.targets]
+    np.testing.assert_array_equal(seen[1].images, sets.test.images[there])
+
+
+def test_default_boxes_are_judged_on_test_scenes_photograph_by_photograph(run, sets):
+    default_boxes.lesson(run)
+    counts = [len(target["labels"]) for target in sets.test.targets]
+    scores = run.methods["three maps"].items["objects with a box near"]
+    assert scores.groups.tolist() == np.repeat(sets.test.groups, counts).tolist()
+    assert len(scores.values) == sum(counts)
+
+
+def test_proposals_are_judged_on_validation_scenes_and_rivals_know_training_scenes(run, sets, monkeypatch):
+    searched, known = [], []
+
+    def propose_all(images, *settings, **more):
+        searched.append(images)
+        generator = torch.Generator().manual_seed(0)
+        corners = 128 * torch.rand(len(images), 60, 2, 2, generator=generator).sort(dim=2).values
+        return list(corners.flatten(2))
+
+    monkeypatch.setattr(selective_search, "propose_all", propose_all)
+    monkeypatch.setattr(selective_search, "shapes_of", lambda targets: known.append(targets) or shapes_of(targets))
+    selective_search.lesson(run)
+    for images in searched:
+        np.testing.assert_array_equal(images, sets.validation.images[:2])
+    assert known[0] is sets.train.targets
+    grids = [len(windows(shapes_of(sets.train.targets), s, (128, 128))) for s in selective_search.STRIDES]
+    offered = {fact.name: fact.value for fact in run.record.facts}["boxes a scene, sliding windows"]
+    assert offered == min(grids, key=lambda n: abs(np.log(n / 60)))  # about as many as the search's 60
+
+
+@pytest.mark.parametrize("there_are_later_frames", [True, False])
+def test_people_are_judged_on_later_frames_where_there_are_boxes(run, sets, monkeypatch, there_are_later_frames):
+    film = SimpleNamespace(
+        train=sets.train, validation=sets.validation, test=sets.test if there_are_later_frames else None
+    )
+    learned, judged = [], []
+
+    def judge(method, part):
+        judged.append(part)
+        raise Enough
+
+    monkeypatch.setattr(pedestrians, "pedestrians_or_none", lambda *settings, **more: film)
+    monkeypatch.setattr(pedestrians, "contenders", lambda run: {"HOG + SVM": ("classical", None)})
+    monkeypatch.setattr(pedestrians, "learn", lambda method, name, build, train: learned.append(train))
+    monkeypatch.setattr(pedestrians, "judge", judge)
+    with pytest.raises(Enough):
+        pedestrians.lesson(run)
+    assert learned == [sets.train]
+    first = sets.test if there_are_later_frames else sets.validation
+    np.testing.assert_array_equal(judged[0].images[0], first.images[0])
+    said = "which nothing was chosen on" if there_are_later_frames else "on which the settings were chosen, too"
+    assert said in run.record.notes[0]
+
+
+# --- Which case is drawn, and which is named --------------------------------------------------------------------------
+
+
+def test_suppression_is_drawn_on_the_scene_with_most_objects(run, sets):
+    boxes.lesson(run)
+    counts = [len(target["labels"]) for target in sets.validation.targets]
+    np.testing.assert_array_equal(run.drawn["kept"][0], sets.validation.images[np.argmax(counts)])
+
+
+def test_the_classical_detector_names_its_best_and_its_worst_class(run, monkeypatch):
+    average = np.array([0.3, 0.9, 0.5, 0.05, 0.6, 0.4, 0.2, 0.7, 0.1, 0.8])
+    scores = [torch.tensor([0.5, -0.5]), torch.tensor([0.9, 0.8])]
+    found = [{"boxes": torch.zeros(2, 4), "labels": torch.tensor([3, 3]), "scores": some} for some in scores]
+    detector = SimpleNamespace(scales_=[1.0], windows_of=lambda size: 7, every_window=lambda image: found[0])
+    evaluation = SimpleNamespace(
+        detections=found, average_precision=lambda _: average, mean_average_precision=lambda _: 0.5
+    )
+
+    def examine(method, *rest):
+        method.predict_seconds = 1.0
+        return detector, evaluation
+
+    monkeypatch.setattr(sliding_window, "examine", examine)
+    sliding_window.lesson(run)
+    assert "Best found: Trouser (90 %), worst: Dress (5 %)" in run.record.notes[-1]
+    np.testing.assert_array_equal(run.drawn["pyramid"][1], scenes(run.scale).test.images[1])  # where most is found
+
+
+def test_the_comparison_names_the_most_frequent_kind_of_error(run, monkeypatch):
+    shares = {"localisation": 12.0, "confusion": 31.0, "background": 4.0, "missed": 50.0}
+
+    def examine(method, *rest):
+        method.predict_seconds = 1.0
+        method.items = dict.fromkeys((comparison.METRIC, comparison.STRICT))
+        return None, None
+
+    monkeypatch.setattr(comparison, "examine", examine)
+    monkeypatch.setattr(comparison, "budget", lambda detector, train: {})
+    monkeypatch.setattr(comparison, "by_size", lambda evaluation: [0.0, 0.0, 0.0])
+    monkeypatch.setattr(comparison, "errors_of", lambda evaluation: SimpleNamespace(shares=shares))
+    monkeypatch.setattr(run, "compare", lambda *pair: None)
+    comparison.lesson(run)
+    assert run.record.notes[-1] == "SSD: most of its errors are confusion (31 for every 100 objects)."
+
+
+def test_the_comparison_says_what_each_detector_has_seen(run, sets):
+    crowded = sum(len(target["boxes"]) >= 3 for target in sets.train.targets)
+    found = {name: comparison.budget(build(run), sets.train) for name, (_, build) in comparison.CONTENDERS.items()}
+    assert {name: list(numbers.values()) for name, numbers in found.items()} == {
+        "HOG + SVM": [64, 1],
+        "R-CNN": [6, 1],
+        "Fast R-CNN": [6, 1],
+        "SSD": [crowded, 6],
+    }
+
+
+def record_of(*comparisons):
+    record = LessonRecord("", "")
+    record.comparisons = list(comparisons)
+    return record
+
+
+def compared(name, difference, p):
+    ends = difference - 1, difference + 1
+    return Comparison(name, BASE, "mAP", difference, *ends, p, "a test", n=9, unit="%", higher_is_better=True)
+
+
+def test_ablations_say_what_is_largest():
+    record = record_of(compared("a", -2.0, 0.5), compared("b", -9.5, 0.01), compared("c", 4.5, 0.01))
+    assert hog_choices.said(hog_choices.extreme(record, min)) == "b (-9.5 points, from -10.5 to -8.5)"
+    assert hog_choices.said(hog_choices.extreme(record, max)) == "c (+4.5 points, from +3.5 to +5.5)"
+    assert ssd_choices.effects(record) == "2 of 3 changes show an effect; the largest: b (-9.5 points)."
+    assert ssd_choices.effects(record_of(compared("a", -2.0, 0.5))) == "0 of 1 changes show an effect."

@@ -1,0 +1,199 @@
+"""No test part leaks: each lesson chooses and fits the same, whatever the items are that it is judged on.
+
+Every lesson is run at smoke on its data, and again with other inputs and other answers in each test part
+(replaced_parts.py). What it chooses, with the scores that it chooses by, every model that it fits, and every fact that
+is not about test items must be the same to the last bit. This holds lessons to be deterministic, too.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from common import data
+from common.data import Table
+from common.tuning import choose, tuned
+from tests.checkout import CHAPTERS, lessons
+from tests.replaced_parts import Trace, chapter_traces, other, other_test_parts, state, traced
+
+# Facts that are about time, in any lesson.
+TIMES = re.compile(
+    "seconds|time of|milliseconds|a second|over single images|share of its time|share that single images take|"
+    "over one process|over two workers|speed|over trunk and pooling|R-CNN over Fast R-CNN"
+)
+# Facts that are about test items. What a lesson chose is none of them.
+ABOUT_TEST = {
+    "ch02_probabilistic/bayes": "log density per test patient",
+    "ch03_classification/bernoulli": "entropy of the test tumours",
+    "ch03_classification/separable": "test tumours predicted with a probability above|of these misclassified",
+    "ch03_classification/calibration": "ECE by chance alone",
+    "ch04_backprop/deltas": "test tumours on which both agree",
+    "ch04_backprop/regularisation": "training minus test accuracy",
+    "ch04_backprop/scientific_method": "standard deviation over|best seed above|pairs of|families of",
+    "ch05_cnn/lenet1989": "digits to leave unread",
+    "ch05_cnn/one_minute": "test error",
+    "ch05_cnn/comparison": "images: error of|overtakes",
+    "ch05_cnn/deconvnet": "correlation with another image's way down|distance after 2 pixels down",
+    "ch05_cnn/occlusion": "correlation with LeNet-5's map",
+    "ch06_detection/scenes": "steepness of",
+    "ch06_detection/sliding_window": "AP of",
+    "ch06_detection/multibox": "(mined|all) negatives|background's loss",
+    "ch06_detection/ssd": "objects of test scenes",
+    "ch06_detection/comparison": "mAP of|localisation|confusion|background|missed|duplicate",
+}
+LESSONS = [
+    pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))
+    for chapter in CHAPTERS
+    for name in lessons(chapter)
+]
+
+
+@cache  # a chapter's lessons share what was fitted once, and one worker has them all
+def both_traces(chapter: str) -> tuple[dict, dict]:
+    """The traces of a chapter's lessons, as they are and with other test parts."""
+    with TemporaryDirectory() as folder:
+        as_it_is = chapter_traces(chapter, lessons(chapter), Path(folder))
+        with other_test_parts():
+            return as_it_is, chapter_traces(chapter, lessons(chapter), Path(folder))
+
+
+@pytest.mark.parametrize(("chapter", "name"), LESSONS)
+def test_a_lesson_does_not_notice_its_test_part(chapter, name):
+    traces = [found[name] for found in both_traces(chapter)]
+    for trace in traces:
+        if isinstance(trace, Exception):
+            raise trace
+    assert traces[0].differs_from(traces[1]) == []
+    first, second = (trace.facts for trace in traces)
+    assert first.keys() == second.keys()
+    changed = [fact for fact in first if first[fact] != second[fact] and not TIMES.search(fact)]
+    about_test = ABOUT_TEST.get(f"{chapter}/{name}")
+    leaked = [fact for fact in changed if not (about_test and re.search(about_test, fact))]
+    assert leaked == [], "facts that change with the test part; if they are about its items, name them in ABOUT_TEST"
+
+
+# --- Planted leaks are found ------------------------------------------------------------------------------------------
+
+
+def two_traces(lesson, tmp_path) -> tuple[Trace, Trace]:
+    as_it_is = traced(lesson, "planted", tmp_path, {})
+    with other_test_parts():
+        return as_it_is, traced(lesson, "planted", tmp_path, {})
+
+
+def fits_and_scores(run, name, model, train, test):
+    with run.method(name, kind="classical") as method:
+        method.fit(model, train)
+        return np.mean(method.score(test) == test.labels)
+
+
+def chooses_by_cross_validation(run):
+    tumours = data.breast_cancer(seed=run.seed)
+    search = tuned(KNeighborsClassifier(), {"n_neighbors": [1, 3, 5, 9, 15, 25]}, run)
+    fits_and_scores(run, "neighbours", search, tumours.train, tumours.test)
+
+
+def chooses_by_test_score(run):
+    tumours = data.breast_cancer(seed=run.seed)
+    models = [KNeighborsClassifier(k) for k in (1, 25)]
+    right = [fits_and_scores(run, "neighbours", model, tumours.train, tumours.test) for model in models]
+    choose(models, right, highest=True)  # which may be the same model under other answers: its score is another
+
+
+def fits_what_is_best_on_test(run):
+    tumours = data.breast_cancer(seed=run.seed)
+    models = [KNeighborsClassifier(k).fit(tumours.train.inputs, tumours.train.answers) for k in range(1, 60, 2)]
+    best = max(models, key=lambda model: model.score(tumours.test.inputs, tumours.test.answers))
+    fits_and_scores(run, "neighbours", best, tumours.train, tumours.test)
+
+
+def chooses_by_scores_on_a_test_part_of_its_own(run):
+    def clouds(n):
+        labels = run.rng.integers(2, size=n)
+        return Table(run.rng.normal(size=(n, 2)) + labels[:, None], labels, ("x", "y"))
+
+    train, test = clouds(100), clouds(300)
+    ranked = {k: fits_and_scores(run, f"{k}", KNeighborsClassifier(k), train, test) for k in range(1, 40, 2)}
+    run.fact("how many are right on the test part", max(ranked.values()))
+
+
+def scales_by_test_inputs(run):
+    tumours = data.breast_cancer(seed=run.seed)
+    scale = StandardScaler().fit(np.concatenate([tumours.train.inputs, tumours.test.inputs]))
+    train, test = (
+        Table(scale.transform(part.features), part.targets, part.names) for part in (tumours.train, tumours.test)
+    )
+    fits_and_scores(run, "regression", LogisticRegression(), train, test)
+
+
+def knows_the_shares_of_test_answers(run):
+    tumours = data.breast_cancer(seed=run.seed)
+    run.fact("prior", tumours.test.labels.mean())
+
+
+def draws_without_a_seed(run):
+    tumours = data.breast_cancer(seed=run.seed)
+    order = np.random.default_rng().permutation(len(tumours.train))[:100]
+    fits_and_scores(run, "regression", LogisticRegression(), tumours.train.take(order), tumours.test)
+
+
+def test_a_lesson_that_asks_only_training_items_passes(tmp_path):
+    first, second = two_traces(chooses_by_cross_validation, tmp_path)
+    assert first.differs_from(second) == []
+    told = [f"{what} of neighbours" for what in ("work", "model", "row")]
+    assert [label for label, _ in first.events] == ["search", *told]
+
+
+@pytest.mark.parametrize(
+    "lesson",
+    [chooses_by_test_score, fits_what_is_best_on_test, scales_by_test_inputs, draws_without_a_seed],
+)
+def test_a_planted_leak_is_found(lesson, tmp_path):
+    first, second = two_traces(lesson, tmp_path)
+    assert first.differs_from(second)
+
+
+@pytest.mark.parametrize("lesson", [chooses_by_scores_on_a_test_part_of_its_own, knows_the_shares_of_test_answers])
+def test_a_planted_leak_into_a_fact_is_found(lesson, tmp_path):
+    first, second = two_traces(lesson, tmp_path)
+    assert first.facts != second.facts
+
+
+@pytest.mark.parametrize("part", ["table", "quantities", "images", "scenes"])
+def test_the_other_part_has_other_inputs_and_answers_but_the_same_items_and_classes(part):
+    made = {
+        "table": lambda: data.breast_cancer().test,
+        "quantities": lambda: data.auto_mpg().test,
+        "images": lambda: data.mnist(data.Scale("smoke")).test,
+        "scenes": lambda: data.scenes.scenes(data.Scale("smoke")).test,
+    }[part]()
+    changed = other(made)
+    assert type(changed) is type(made)
+    assert np.array_equal(changed.ids, made.ids)
+    assert changed.inputs.shape == made.inputs.shape
+    assert abs(changed.inputs.mean() / made.inputs.mean() - 1) > 0.1
+    assert np.mean(changed.inputs == made.inputs) < 0.9
+    if part == "scenes":
+        assert not np.array_equal(changed.answers[0]["boxes"], made.answers[0]["boxes"])
+        return
+    assert abs(changed.answers.mean() / made.answers.mean() - 1) > 0.05
+    if part != "quantities":
+        assert set(changed.answers) == set(made.answers)
+
+
+@pytest.mark.parametrize("model", [KNeighborsClassifier(3), DecisionTreeClassifier(max_depth=3, random_state=0)])
+def test_a_state_is_what_was_fitted(model):
+    part = data.breast_cancer().train
+    few = part.take(slice(0, 200))
+    again = state(type(model)(**model.get_params()).fit(part.inputs, part.answers))
+    assert state(model.fit(part.inputs, part.answers)) == again
+    assert state(model.fit(few.inputs, few.answers)) != again

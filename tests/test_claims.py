@@ -1,0 +1,136 @@
+"""What lessons say holds for whatever they measured: findings go through run.claim, notes and captions state no others.
+
+Each lesson runs once at smoke with a Run that records captions, notes and claims; then the claims are tried on records
+with other verdicts, as an instructor who changes a constant may get them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import warnings
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from common.console import Console
+from common.data import Scale
+from common.paired import corrected
+from common.record import LessonRecord
+from common.run import Run
+from tests.checkout import lessons
+
+CHAPTERS = ("ch01_regression", "ch02_probabilistic", "ch03_classification")
+LESSONS = [  # one worker has all tests of a chapter, so that each lesson runs once
+    pytest.param(chapter, name, marks=pytest.mark.xdist_group(f"claims of {chapter}"))
+    for chapter in CHAPTERS
+    for name in lessons(chapter)
+]
+FINDING = re.compile(
+    r"\b(beats?|better|worse|wins?|outperforms?|significant(ly)?|as good as|as well as|ruins?|leads?|suffices?|"
+    r"helps?|fewer|too (few|many|small|large|often|seldom)|hardly|not matter)\b"
+)
+WORLDS = 400
+
+
+@dataclass
+class Recording(Run):
+    """A Run that draws nothing and keeps the captions, and the claims with their conditions."""
+
+    captions: list[str] = field(default_factory=list)
+    claims: list[tuple] = field(default_factory=list)
+
+    def figure(self, name, draw, *args, caption, **kwargs):
+        self.captions.append(caption)
+
+    def figure_over_seeds(self, name, draw, *args, caption, **kwargs):
+        self.captions.append(caption)
+
+    def claim(self, text, *conditions):
+        self.claims.append((text, conditions))
+
+
+@cache
+def recorded(chapter: str, name: str) -> Recording:
+    """The lesson's run at smoke, its comparisons in the record."""
+    run = Recording(name, 0, Scale("smoke"), LessonRecord("", ""), Path(), Console(quiet=True))
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        importlib.import_module(f"{chapter}.{name}").lesson(run)
+    run.record.comparisons = corrected(pair.compare() for pair in run.pairs.values())
+    run.methods.clear()
+    return run
+
+
+def another(record: LessonRecord, rng: np.random.Generator) -> LessonRecord:
+    """The record with a random winner, or none, in each comparison, and facts under two seeds, alike or far apart."""
+
+    def decided(comparison):
+        sign, p = ((1, 1e-4), (-1, 1e-4), (1, 1.0))[rng.integers(3)]
+        return replace(comparison, difference=float(sign), p_value=p)
+
+    facts = [*record.facts, *(replace(fact, seed=1) for fact in record.facts)]
+    if rng.integers(2):
+        facts = [replace(fact, value=3.0 * fact.seed) for fact in facts]
+    return replace(record, comparisons=[decided(c) for c in record.comparisons], facts=facts)
+
+
+def held(claim: tuple, record: LessonRecord) -> bool:
+    """Whether the claim is made of this record; its text is then a sentence."""
+    text, conditions = claim
+    holds = all(condition(record) for condition in conditions)
+    if holds:
+        sentence = text if isinstance(text, str) else text(record)
+        assert sentence.endswith(".")
+    return holds
+
+
+@pytest.mark.parametrize(("chapter", "name"), LESSONS)
+def test_notes_and_captions_state_no_finding(chapter, name):
+    run = recorded(chapter, name)
+    for sentence in [*run.captions, *run.record.notes]:
+        plain = sentence.replace("higher is better", "").replace("lower is better", "")
+        assert not FINDING.search(plain), f"a finding goes through run.claim: {sentence}"
+
+
+@pytest.mark.parametrize(("chapter", "name"), LESSONS)
+def test_a_note_at_smoke_is_about_numbers(chapter, name):
+    for note in recorded(chapter, name).record.notes:
+        assert re.search(r"\d", note), note
+
+
+@pytest.mark.parametrize(("chapter", "name"), LESSONS)
+def test_a_claim_is_made_of_some_records_and_not_of_others(chapter, name):
+    run, rng = recorded(chapter, name), np.random.default_rng(0)
+    worlds = [another(run.record, rng) for _ in range(WORLDS)]
+    for claim in run.claims:
+        outcomes = {held(claim, world) for world in worlds}
+        assert outcomes == {True, False}, f"holds of {'every' if outcomes == {True} else 'no'} record: {claim[0]}"
+
+
+@pytest.mark.parametrize(
+    ("chapter", "name", "start", "a", "b"),
+    [
+        ("ch01_regression", "basis", "20 knots", "cubic", "20 knots"),
+        ("ch02_probabilistic", "prediction_intervals", "The logarithm", "Gaussian on log mileage", "Gaussian"),
+        ("ch03_classification", "no_line", "On both problems", "3 hidden, XOR", "line, XOR"),
+    ],
+)
+def test_a_claim_is_gone_with_its_verdict(chapter, name, start, a, b):
+    run = recorded(chapter, name)
+    claim = next(claim for claim in run.claims if claim[0].startswith(start))
+
+    def after(better: str, p: float) -> LessonRecord:
+        """All comparisons are won by their first method, but that of a and b."""
+        won = [replace(c, difference=1.0 if c.higher_is_better else -1.0, p_value=1e-4) for c in run.record.comparisons]
+        at = next(i for i, c in enumerate(won) if (c.a, c.b) == (a, b))
+        won[at] = replace(won[at], p_value=p, difference=won[at].difference * (1 if better == a else -1))
+        return replace(run.record, comparisons=won)
+
+    assert held(claim, after(a, 1e-4))
+    assert not held(claim, after(b, 1e-4))
+    assert not held(claim, after(a, 0.06))
