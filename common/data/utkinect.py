@@ -105,6 +105,8 @@ def cut(path: Path, spans: dict[str, tuple[float, float]], person: int, take: in
     rows = read_joints(path)
     whole = np.isfinite(rows).all(axis=1)
     clips, left_out = [], []
+    if broken := int((~np.isfinite(rows[:, 0])).sum()):
+        left_out.append(f"{path.name}: {broken} frames have no number")
     for action, (first, last) in spans.items():
         where = f"{path.name}, {action}"
         if not np.isfinite([first, last]).all():

@@ -92,6 +92,15 @@ def test_frames_with_nan_are_left_out_and_said(folder):
     assert all(np.isfinite(c.joints).all() for c in found.clips)
 
 
+def test_frames_without_a_number_are_left_out_and_said(folder):
+    lines = folder.file(1, 2).read_text().splitlines()
+    folder.write(1, 2, [lines[0], lines[1].replace("3", "NaN", 1), *lines[2:]])
+    found = folder.load()
+    assert found.left_out == ("joints_s01_e02.txt: 1 frames have no number",)
+    (clip,) = (c for c in found.clips if (c.person, c.take, c.label) == (1, 2, 0))
+    assert clip.joints[:, 0, 0].tolist() == [0, 2, 3]
+
+
 def test_a_clip_without_a_first_or_last_frame_is_left_out_and_said(folder):
     """As the set itself has it once: carry of person 10."""
     folder.label(["s01_e01", "s01_e02", "s09_e01", "s09_e02"], walk="carry:  NaN NaN")

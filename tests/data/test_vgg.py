@@ -33,22 +33,34 @@ def real():
     return vgg.vgg16(SCALE) if vgg.vgg_or_none(SCALE, lambda _: None) else pytest.skip("no weights of VGG-16")
 
 
-@pytest.fixture
-def laid(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A made-up file with random arrays at VGG's places, and the arrays."""
     rng = np.random.default_rng(0)
     layers = caffe.convolutions(make_layers(cfgs["D"]))
-    content, made = np.zeros(58_945_960 // 4, np.float32), []
+    content, arrays = np.zeros(58_945_960 // 4, np.float32), []
     for layer, places in zip(layers, vgg.PLACES, strict=True):
         outputs, inputs, height, width = layer.weight.shape
         shapes = (height, width, inputs, outputs), (outputs,)
-        made.append([rng.normal(0, 0.05, shape).astype(np.float32) for shape in shapes])
-        for place, array in zip(places, made[-1], strict=True):
+        arrays.append([rng.normal(0, 0.05, shape).astype(np.float32) for shape in shapes])
+        for place, array in zip(places, arrays[-1], strict=True):
             content[place // 4 : place // 4 + array.size] = array.ravel()
-    path = tmp_path / vgg.VGG16.file
+    path = tmp_path_factory.mktemp("vgg") / vgg.VGG16.file
     path.write_bytes(content.tobytes())
+    yield path, arrays
+    path.unlink()
+
+
+def expect(path, monkeypatch):
+    """Let this file be the one that is expected; returns the scale of its folder."""
     monkeypatch.setattr(vgg, "VGG16", replace(vgg.VGG16, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
-    return Scale("smoke", tmp_path), made
+    return Scale("smoke", path.parent)
+
+
+@pytest.fixture
+def laid(made, monkeypatch):
+    """The scale of the made-up file's folder, and its arrays."""
+    return expect(made[0], monkeypatch), made[1]
 
 
 def test_no_two_arrays_overlap():
@@ -135,13 +147,11 @@ def test_torchvision_knows_vgg_19_by_this_name_and_file():
     assert vgg.VGG19.sha256 in known.url
 
 
-def test_a_file_that_ends_too_early_is_one_line(laid, monkeypatch):
-    scale, _ = laid
-    path = scale.cache / vgg.VGG16.file
-    path.write_bytes(path.read_bytes()[:30_000_000])
-    monkeypatch.setattr(vgg, "VGG16", replace(vgg.VGG16, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+def test_a_file_that_ends_too_early_is_one_line(made, tmp_path, monkeypatch):
+    path = tmp_path / vgg.VGG16.file
+    path.write_bytes(made[0].read_bytes()[:3_000_000])
     with pytest.raises(Problem, match=r"weights\.h5 cannot be read as weights of VGG-16"):
-        vgg.vgg16(scale)
+        vgg.vgg16(expect(path, monkeypatch))
 
 
 def test_the_places_are_hdf5_s_own(real):
