@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -22,9 +23,8 @@ from common.data import Scale
 from common.paired import corrected
 from common.record import LessonRecord
 from common.run import Run
-from tests.checkout import lessons
+from tests.checkout import CHAPTERS, lessons
 
-CHAPTERS = ("ch01_regression", "ch02_probabilistic", "ch03_classification")
 LESSONS = [  # one worker has all tests of a chapter, so that each lesson runs once
     pytest.param(chapter, name, marks=pytest.mark.xdist_group(f"claims of {chapter}"))
     for chapter in CHAPTERS
@@ -57,26 +57,35 @@ class Recording(Run):
 @cache
 def recorded(chapter: str, name: str) -> Recording:
     """The lesson's run at smoke, its comparisons in the record."""
-    run = Recording(name, 0, Scale("smoke"), LessonRecord("", ""), Path(), Console(quiet=True))
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with TemporaryDirectory() as folder, warnings.catch_warnings(), threadpool_limits(1):
+        run = Recording(name, 0, Scale("smoke"), LessonRecord("", ""), Path(folder), Console(quiet=True))
         warnings.simplefilter("ignore")
-        importlib.import_module(f"{chapter}.{name}").lesson(run)
+        importlib.import_module(f"{chapter}.{name.replace('/', '.')}").lesson(run)
     run.record.comparisons = corrected(pair.compare() for pair in run.pairs.values())
     run.methods.clear()
     return run
 
 
 def another(record: LessonRecord, rng: np.random.Generator) -> LessonRecord:
-    """The record with a random winner, or none, in each comparison, and facts under two seeds, alike or far apart."""
+    """The record with a random winner, or none, in each comparison; facts and scores of other sizes, each by itself.
+
+    In some records nothing is significant. Facts have two seeds, alike or far apart.
+    """
+    undecided = rng.integers(8) == 0
 
     def decided(comparison):
-        sign, p = ((1, 1e-4), (-1, 1e-4), (1, 1.0))[rng.integers(3)]
+        sign, p = ((1, 1.0), (1, 1e-4), (-1, 1e-4))[0 if undecided else rng.integers(3)]
         return replace(comparison, difference=float(sign), p_value=p)
 
-    facts = [*record.facts, *(replace(fact, seed=1) for fact in record.facts)]
-    if rng.integers(2):
-        facts = [replace(fact, value=3.0 * fact.seed) for fact in facts]
-    return replace(record, comparisons=[decided(c) for c in record.comparisons], facts=facts)
+    def resized(value: float) -> float:
+        return (abs(value) or 1.0) * float(rng.choice([0.0, 0.3, 1.0, 3.0, 30.0, 1e12]))
+
+    facts = []
+    for fact in record.facts:
+        first = replace(fact, value=resized(fact.value))
+        facts += [first, replace(first, seed=1, value=first.value if rng.integers(2) else resized(fact.value))]
+    rows = [replace(row, value=resized(row.value)) for row in record.rows]
+    return replace(record, comparisons=[decided(c) for c in record.comparisons], facts=facts, rows=rows)
 
 
 def held(claim: tuple, record: LessonRecord) -> bool:
