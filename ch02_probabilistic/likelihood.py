@@ -138,11 +138,11 @@ def lesson(run: Run) -> None:
         method.score_items(values=gaussian_log_density(test, mean, variance), **metric)
     with run.method("kernel density", kind="classical") as method:
         search = GridSearchCV(KernelDensity(), {"bandwidth": np.geomspace(0.5, 8, 13)}, cv=folds)
-        kernels = method.time(search.fit, train[:, None]).best_estimator_
+        kernels = method.model = method.time(search.fit, train[:, None]).best_estimator_
         method.score_items(values=kernels.score_samples(test[:, None]), **metric)
     with run.method("Gaussian mixture", kind="classical") as method:
         search = GridSearchCV(GaussianMixture(random_state=run.seed), {"n_components": [1, 2, 3, 4]}, cv=folds)
-        mixture = method.time(search.fit, train[:, None]).best_estimator_
+        mixture = method.model = method.time(search.fit, train[:, None]).best_estimator_
         method.score_items(values=mixture.score_samples(test[:, None]), **metric)
     for rival in ("kernel density", "Gaussian mixture"):
         run.compare("Gaussian, maximum likelihood", rival)

@@ -244,5 +244,5 @@ def lesson(run: Run) -> None:
     )
     run.note(
         f"Of equal neighbours that share a half, suppression at 0.3 loses {lost[0]:.0f} % and at 0.7 {lost[2]:.0f} %; "
-        f"round a hundred objects that stand alone, it leaves {twice[0]:.0f} and {twice[2]:.0f} boxes too many."
+        f"round a hundred lone objects, it leaves {twice[0]:.0f} and {twice[2]:.0f} boxes more than there are objects."
     )

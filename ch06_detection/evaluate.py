@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from ch06_detection.made_up_detections import MadeUp
 from common import plots
-from common.claims import beats
+from common.claims import beats, mean_fact
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
@@ -47,6 +47,8 @@ ERRORS = {
 }
 METRICS = {"mAP at 0.5": 0.5, "mAP at 0.75": 0.75, "mAP, 0.5 … 0.95": None}
 SIDE = 128
+MORE = "mean mAP at 0.5 of the smallest sets above that of the largest"
+ERROR = "standard error of that difference"
 LEVELS = (1000, 100, 30, 10, 5, 3, 2)  # of scores that are rounded
 CONVENTIONS = {"11 points": 11, "101 points": 101, "area": None}
 
@@ -77,10 +79,10 @@ def by_number(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Fl
     return values
 
 
-def overestimated(values: Float[np.ndarray, "numbers draws"]) -> bool:
-    """Whether the smallest sets give a higher mean than the largest, by more than two standard errors."""
-    error = np.hypot(*(row.std(ddof=1) / len(row) ** 0.5 for row in (values[0], values[-1])))
-    return bool(values[0].mean() - values[-1].mean() > 2 * error)
+def overestimate(values: Float[np.ndarray, "numbers draws"]) -> tuple[float, float]:
+    """How far the mean of the smallest sets lies above that of the largest, and the standard error of that."""
+    errors = (row.std(ddof=1) / len(row) ** 0.5 for row in (values[0], values[-1]))
+    return float(values[0].mean() - values[-1].mean()), float(np.hypot(*errors))
 
 
 def draw_curve(curve: Curve) -> Figure:
@@ -162,12 +164,8 @@ def lesson(run: Run) -> None:
     for metric in METRICS:
         run.compare("keen", "careful", metric)
     run.floor("keen", "mAP at 0.5", at_least=73.4)
-    run.figure(
-        "thresholds",
-        draw_thresholds,
-        evaluations,
-        caption="Mean average precision by the IoU that makes a detection right. Shaded: 95 % of resampled scenes.",
-    )
+    shaded = "Mean average precision by the IoU that makes a detection right. Shaded: 95 % of resampled scenes."
+    run.figure("thresholds", draw_thresholds, evaluations, caption=shaded)
     run.claim(
         "Which is better depends on how well a box has to fit: keen beats careful at an IoU of 0.5, not at 0.75.",
         beats("keen", "careful", "mAP at 0.5"),
@@ -227,6 +225,8 @@ def lesson(run: Run) -> None:
         run.fact(f"the same, from one set, {name}", value, "%")
     for number, mean in zip(numbers, 100 * values.mean(axis=1), strict=True):
         run.fact(f"mean mAP at 0.5 of sets of {number}", mean, "%")
+    for name, value in zip((MORE, ERROR), overestimate(values), strict=True):
+        run.fact(name, 100 * value, "points")
     for name in DETECTORS:
         at = [100 * evaluations[name].mean_average_precision(threshold) for threshold in (0.5, 0.75)]
         run.note(f"mAP of {name}: {at[0]:.0f} % at an IoU of 0.5, {at[1]:.0f} % at 0.75.")
@@ -242,7 +242,7 @@ def lesson(run: Run) -> None:
     )
     run.claim(
         "Small sets overestimate mAP: the envelope is a maximum, and with few detections part of it is chance.",
-        lambda record: overestimated(values),
+        lambda record: mean_fact(record, MORE) > 2 * mean_fact(record, ERROR),
     )
     run.note(
         f"Between sets of {like} scenes mAP has a standard deviation of {drawn:.1f} points; estimated from one set, by "

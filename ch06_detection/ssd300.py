@@ -223,7 +223,6 @@ def lesson(run: Run) -> None:
     first = next(iter(multiplied))
     share = 100 * multiplied[first] / sum(multiplied.values())
     run.note(f"{first} does {share:.0f} % of all products.")
-    run.claim("What SSD adds to VGG-16 costs little beside it.", lambda record: share > 50)
 
     photo = data.photo(PHOTO)
     if run.pick(smoke=False, lecture=True):
@@ -232,8 +231,8 @@ def lesson(run: Run) -> None:
         "architecture",
         draw_architecture,
         offsets.shape[1],
-        caption="SSD300. VGG-16 leads to conv4_3. Each map has a head, which answers at every place for 4 or 6 default "
-        "boxes: for each with scores of all classes and four offsets.",
+        caption="SSD300. The layers up to conv4_3 are VGG-16's. Each map has a head, which predicts for 4 or 6 default "
+        "boxes at every place: scores of all classes and four offsets for each.",
     )
     run.figure(
         "fields",
