@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from ch06_detection.made_up_detections import MadeUp
 from common import plots
-from common.claims import beats, mean_fact
+from common.claims import beats
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
@@ -242,7 +242,7 @@ def lesson(run: Run) -> None:
     )
     run.claim(
         "Small sets overestimate mAP: the envelope is a maximum, and with few detections part of it is chance.",
-        lambda record: mean_fact(record, MORE) > 2 * mean_fact(record, ERROR),
+        lambda record: record.findings()[MORE][0].value > 2 * record.findings()[ERROR][0].value,
     )
     run.note(
         f"Between sets of {like} scenes mAP has a standard deviation of {drawn:.1f} points; estimated from one set, by "

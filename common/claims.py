@@ -31,11 +31,6 @@ def comparisons_of(record: LessonRecord, a: str, b: str, metric: str | None = No
     return found
 
 
-def mean_fact(record: LessonRecord, name: str) -> float:
-    """A fact's mean over all seeds. Raises KeyError where there is none of that name."""
-    return record.findings()[name][0].value
-
-
 def mean_of(record: LessonRecord, method: str, metric: str) -> float:
     """A method's metric over all seeds, as the table shows it. Raises ValueError where it was not measured."""
     values = [row.value for row in record.scores() if (row.method, row.metric) == (method, metric)]
