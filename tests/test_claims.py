@@ -69,7 +69,7 @@ def recorded(chapter: str, name: str) -> Recording:
 def another(record: LessonRecord, rng: np.random.Generator) -> LessonRecord:
     """The record with a random winner, or none, in each comparison; facts and scores of other sizes, each by itself.
 
-    In some records nothing is significant. Facts have two seeds, alike or far apart.
+    In some records nothing is significant. Facts have two seeds, alike or, in those records always, far apart.
     """
     undecided = rng.integers(8) == 0
 
@@ -82,8 +82,9 @@ def another(record: LessonRecord, rng: np.random.Generator) -> LessonRecord:
 
     facts = []
     for fact in record.facts:
-        first = replace(fact, value=resized(fact.value))
-        facts += [first, replace(first, seed=1, value=first.value if rng.integers(2) else resized(fact.value))]
+        values = [resized(fact.value)] * 2 if rng.integers(2) else [resized(fact.value), resized(fact.value)]
+        values = [0.0, 30 * (abs(fact.value) or 1.0)] if undecided else values
+        facts += [replace(fact, seed=seed, value=value) for seed, value in enumerate(values)]
     rows = [replace(row, value=resized(row.value)) for row in record.rows]
     return replace(record, comparisons=[decided(c) for c in record.comparisons], facts=facts, rows=rows)
 

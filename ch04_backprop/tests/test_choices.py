@@ -244,10 +244,16 @@ def test_the_race_chooses_hidden_layers_on_digits_that_it_was_not_trained_on(wat
 @pytest.mark.parametrize("best", list(race.HIDDEN))
 def test_the_race_takes_what_is_best_held_out(best, monkeypatch):
     """Planted: one kind of hidden layer is always right."""
-    monkeypatch.setattr(race, "taught", lambda part, pixels, hidden, seed, **how: Network([hidden], None))
-    monkeypatch.setattr(race, "accuracy", lambda network, x, answers: float(network.layers == [best]))
+
+    def taught(part, pixels, hidden, seed, **how):
+        network = Network([], None)
+        network.hidden = hidden
+        return network
+
+    monkeypatch.setattr(race, "taught", taught)
+    monkeypatch.setattr(race, "accuracy", lambda network, x, answers: float(network.hidden == best))
     part = few_digits.data.mnist(few_digits.data.Scale("smoke")).train
-    assert race.chosen(part, training.Pixels.of(part.images), 0).layers == [best]
+    assert race.chosen(part, training.Pixels.of(part.images), 0).hidden == best
 
 
 def test_the_best_rival_has_the_settings_of_the_best_machine(watch):

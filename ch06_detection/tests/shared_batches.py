@@ -67,6 +67,7 @@ def main(path: Path) -> None:
         kept[name] = {"losses": history.losses, "weights": weights}
     if rank == 0:
         path.write_text(json.dumps(kept))
+    torch.distributed.barrier()  # who leaves first can break the last exchange of the other
     torch.distributed.destroy_process_group()
 
 
