@@ -106,7 +106,7 @@ def clip(boxes: Real[Tensor, "*n 4"], height: int, width: int) -> Float[Tensor, 
 
 
 def nms_one_by_one(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: float) -> Int[Tensor, "kept"]:
-    """Indices of the boxes that stay, the surest first: each clears away those whose IoU with it is higher."""
+    """Indices of the boxes that stay, highest score first: each clears away those whose IoU with it is higher."""
     as_many(boxes, scores=scores)
     order = scores.argsort(descending=True, stable=True)
     kept = []
@@ -122,7 +122,7 @@ def nms(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: floa
 
     Within a block, a box stays just if no surer one that stays overlaps it. That is an equation, stay = f(stay). What
     holds for the first k boxes fixes the next: whatever is put in, again and again, ends in its one solution, mostly
-    after few rounds. Of equal scores the first is surer. Raises ValueError where there are not n scores.
+    after few rounds. Of equal scores the first ranks higher. Raises ValueError where there are not n scores.
     """
     as_many(boxes, scores=scores)
     order = scores.argsort(descending=True, stable=True)

@@ -183,7 +183,7 @@ class FastRCNN:
         return self
 
     def predict(self, images: Given) -> list[Target]:
-        """The objects of each image, the surest first. Raises Problem for pictures of the wrong kind."""
+        """The objects of each image, highest score first. Raises Problem for pictures of the wrong kind."""
         size = colour_pictures(images).shape[1:3]
         return [self.detections(*said, size) for said in self.said(images, self.proposals(images))]
 

@@ -45,7 +45,7 @@ class HalfSize:
         return self
 
     def predict(self, images: Given) -> list[Target]:
-        """The objects of each image, the surest first."""
+        """The objects of each image, highest score first."""
         return scaled(self.detector.predict(halved(images)), 2)
 
     def parameters(self) -> Iterator[nn.Parameter]:

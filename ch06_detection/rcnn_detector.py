@@ -167,7 +167,7 @@ class RCNN:
             yield from map(Looks, own, *(part.clone().split(counts) for part in seen))
 
     def predict(self, images: Given) -> list[Target]:
-        """The objects of each image, the surest first. A score is the logistic function of a margin, or a softmax.
+        """The objects of each image, highest score first. A score is the logistic function of a margin, or a softmax.
 
         Raises Problem for pictures of the wrong kind.
         """

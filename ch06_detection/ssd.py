@@ -5,7 +5,7 @@ Method     Liu et al. 2016 (SSD), §2: maps of several sizes, matching, the mult
            box-aware crops, non-maximum suppression at IoU 0.45.
 Rival      HOG + SVM, R-CNN and Fast R-CNN: lesson `comparison` has them all on the same scenes.
 Differs    0.9 million weights for 128 × 128 pixels. The trunk is residual and has learned to name objects that are cut
-           out (naming.py); a finer map is told what the next coarser one knows (Lin et al. 2017, §3); Muon
+           out (naming.py); a finer map receives the features of the next coarser one (Lin et al. 2017, §3); Muon
            (common/muon.py) for SGD; crops take 0.6 of a scene at least. It learns from scenes with three objects and
            more, and looks at a test scene at three sizes, and mirrored.
 Costs      300 s on two cores, nearly all of it training.

@@ -5,7 +5,7 @@ Question   The paper's ablation took away one thing after the other from a detec
 Method     Liu et al. 2016 (SSD), §3.1, Tables 2 and 3: augmentation, the shapes of default boxes, the number of feature
            maps; and, of §2.2, hard negatives at 3 : 1. One change at a time.
 Differs    300 scenes and six epochs of AdamW for each variant, from a trunk that has learned to name objects, and one
-           look at a scene: a small detector, which validation scenes judge. Fewer maps keep all shapes of default
+           pass over a scene: a small detector, which validation scenes judge. Fewer maps keep all shapes of default
            boxes, on the finest map that is left, where the paper keeps the number of boxes. Besides, a choice that is
            not the paper's: the trunk's first lessons.
 Costs      160 s on two cores.

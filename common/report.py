@@ -19,7 +19,7 @@ from common.record import ChapterRecord, LessonRecord
 def write(out: Path, say: Callable[[str], object] = print) -> Path:
     """Make the page from every <chapter>/results.json below out. Returns the page's path.
 
-    What is no results file, or can't be read, is left out, and `say` is told.
+    What is no results file, or can't be read, is left out, and `say` gets a line about it.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -94,7 +94,7 @@ class Training:
     sum is divided by the count of the whole batch, or by 1 if that is less. half: multiply in bfloat16; None: where
     that pays. validate: gives a network's score, larger is better; the weights of the best epoch whose score is finite
     are kept, and after `patience` epochs without a better one training stops. checkpoint: a file that is written after
-    every epoch, and gone on from if it is there. say: is told of progress.
+    every epoch, and gone on from if it is there. say: called with a line of progress.
     """
 
     epochs: int

@@ -15,7 +15,7 @@ from common.errors import Problem
 
 Target = dict[str, Tensor]
 """What is in one image, as torchvision writes it: boxes (n, 4) xyxy in pixels, labels (n,) from 1; 0 is background.
-A detector's answer has scores (n,) as well, the surest first."""
+A detector's prediction has scores (n,) as well, highest first."""
 
 
 @dataclass(frozen=True, eq=False)
