@@ -140,7 +140,7 @@ def test_marks_know_lessons_in_folders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.package)
 def test_a_chapter_page_is_complete(chapter: Chapter) -> None:
-    """Equations and five exercises; on the page of each task where a chapter has tasks, with what became of its claims."""
+    """Equations and five exercises: on each task's page where a chapter has tasks, with the claims table."""
     results = load(chapter.folder / "results.json")
     tasks = list(dict.fromkeys(name.rpartition("/")[0] for name in chapter.lessons))
     for task in tasks:
