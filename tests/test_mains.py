@@ -16,14 +16,6 @@ from common import record
 from tests.checkout import CHAPTERS, ROOT, lessons
 
 MEMORY = {"ch01": 1024, "ch02": 1024, "ch03": 2048, "ch04": 2048}  # MiB, at most; the others 4096
-    "ch01": 1024,
-    "ch02": 1024,
-    "ch03": 2048,
-    "ch04": 2048,
-    "ch05": 4096,
-    "ch06": 4096,
-    "ch07": 4096,
-}  # MiB, at most
 
 
 @dataclass
