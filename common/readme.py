@@ -22,11 +22,11 @@ from common import record, tables
 from common.adopt import ROOT, adopt, chapters
 from common.errors import Problem
 from common.files import write_whole
-from common.record import ChapterRecord, LessonRecord
+from common.record import ChapterRecord, LessonRecord, PaperClaim
 
 BENCH = ROOT / "tests" / "bench" / "results.json"
 MARK = re.compile(r"(<!-- (?P<kind>[a-z]+)(?:: (?P<what>[^\n]*?))? -->)(?P<content>.*?)(<!-- end -->)", re.DOTALL)
-BLOCKS = ("scoreboard", "facts", "verdicts", "bench")  # what stands on lines of its own
+BLOCKS = ("scoreboard", "facts", "verdicts", "claims", "bench")  # what stands on lines of its own
 
 
 def fill(text: str) -> str:
@@ -46,11 +46,14 @@ def fill(text: str) -> str:
 
 
 def _parts(what: str) -> list[str]:
-    """What a mark names: a chapter, a lesson (its name may have a slash), and the rest, by slashes."""
+    """What a mark names: a chapter, a lesson (its name may have a slash) or a task, and the rest, by slashes."""
     package, _, rest = what.partition("/")
     if not rest:
         return [package]
-    name = max((name for name in chapter(package).lessons if f"{rest}/".startswith(f"{name}/")), key=len)
+    named = [name for name in chapter(package).lessons if f"{rest}/".startswith(f"{name}/")]
+    if not named and "/" not in rest:
+        return [package, rest]
+    name = max(named, key=len)
     return [package, name, *filter(None, rest[len(name) + 1 :].split("/"))]
 
 
@@ -92,6 +95,32 @@ def _facts(package: str, name: str) -> str:
 
 def _verdicts(package: str, name: str) -> str:
     return "\n".join(f"- {verdict}" for verdict in tables.verdicts(_lesson(package, name).comparisons))
+
+
+def _claims(package: str, task_or_lesson: str) -> str:
+    return tables.markdown(tables.claims_sheet(_claimed(package, task_or_lesson)))
+
+
+def _tally(package: str, task_or_lesson: str) -> str:
+    """How many of the claims hold."""
+    return tables.tally([c.verdict for some in _claimed(package, task_or_lesson).values() for c in some])
+
+
+def _claimed(package: str, task_or_lesson: str) -> dict[str, list[PaperClaim]]:
+    """The claims of a lesson, or of all lessons of a task, by the lesson's name without the task's. Raises KeyError
+    where there are none."""
+    lessons = chapter(package).lessons
+    names = [name for name in lessons if name == task_or_lesson or name.startswith(f"{task_or_lesson}/")]
+    found = {Path(name).name: lessons[name].claims for name in names if lessons[name].claims}
+    if not found:
+        raise KeyError(task_or_lesson)
+    return found
+
+
+def _tasktime(package: str, task: str) -> str:
+    """The seconds of a task's lessons, one seed each."""
+    own = [lesson for name, lesson in chapter(package).lessons.items() if name.startswith(f"{task}/")]
+    return f"{sum(lesson.seconds[0] for lesson in own):.0f} s"
 
 
 def _caption(package: str, name: str, picture: str) -> str:
@@ -139,6 +168,9 @@ RENDER: dict[str, Callable[..., str]] = {
     "scoreboard": _scoreboard,
     "facts": _facts,
     "verdicts": _verdicts,
+    "claims": _claims,
+    "tally": _tally,
+    "tasktime": _tasktime,
     "caption": _caption,
     "seconds": _seconds,
     "memory": _memory,

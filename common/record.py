@@ -1,4 +1,4 @@
-"""What a lesson leaves behind: rows, comparisons, facts, floors, notes and pictures, as JSON and back."""
+"""What a lesson leaves behind: rows, comparisons, facts, floors, notes, claims and pictures, as JSON and back."""
 
 from __future__ import annotations
 
@@ -57,6 +57,22 @@ class Floor:
         return None
 
 
+@dataclass(frozen=True)
+class PaperClaim:
+    """A claim of a paper and what became of it here.
+
+    source: where the paper makes it. paper: its number there. ours, against: what was measured here, in words: the side
+    that the claim has ahead, and the other. verdict: "holds", "does not hold" or "undecided".
+    """
+
+    claim: str
+    source: str
+    paper: str
+    ours: str
+    against: str
+    verdict: str
+
+
 @dataclass
 class LessonRecord:
     """Everything that one lesson measured and drew, over all seeds of a run. digest: of the code that its numbers come
@@ -70,6 +86,7 @@ class LessonRecord:
     floors: list[Floor] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    claims: list[PaperClaim] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # one a seed; the first seed's with imports and pictures
 
     @property

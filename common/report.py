@@ -76,6 +76,7 @@ def _lesson(name: str, lesson: LessonRecord, folder: Path, say: Callable[[str], 
         ],
         "scoreboard": tables.scoreboard(scores) if (scores := lesson.scores()) else None,
         "verdicts": tables.verdicts(lesson.comparisons),
+        "claims": tables.claims_sheet({name: lesson.claims}) if lesson.claims else None,
         "facts": tables.fact_sheet(lesson.findings()) if lesson.facts else None,
     }
 

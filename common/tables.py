@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from common.console import Console
-    from common.record import LessonRecord
+    from common.record import LessonRecord, PaperClaim
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}  # which way is better
 
@@ -132,6 +132,31 @@ def plural(n: int, noun: str) -> str:
 def spread(seeds: int) -> str:
     """What the ± of a table means."""
     return "± is the test set's own 95 % interval" if seeds == 1 else f"mean over {seeds} seeds ± its 95 % interval"
+
+
+def claims_sheet(claims: Mapping[str, Sequence[PaperClaim]]) -> Sheet:
+    """What papers claim and what became of it, one claim a line. claims: by the name of the system; none is named where
+    there is but one."""
+    header = ["claim", "in the paper", "here", "rival", "verdict"]
+    lines = [
+        [name, f"{c.claim} ({c.source})", c.paper, c.ours, c.against, c.verdict]
+        for name, some in claims.items()
+        for c in some
+    ]
+    if len(claims) > 1:
+        return Sheet(["system", *header], lines, 6)
+    return Sheet(header, [line[1:] for line in lines], 5)
+
+
+def claim_line(c: PaperClaim) -> str:
+    """A claim and its verdict in a line."""
+    return f"claim: {c.claim} ({c.source}): {c.verdict} ({c.ours}; {c.against}; the paper: {c.paper})"
+
+
+def tally(verdicts: Sequence[str]) -> str:
+    """How many of the claims hold: "5 of 8 hold, 2 undecided"."""
+    held, open_ = (sum(verdict == word for verdict in verdicts) for word in ("holds", "undecided"))
+    return f"{held} of {len(verdicts)} hold" + (f", {open_} undecided" if open_ else "")
 
 
 def bench_sheet(rows: Sequence[Mapping]) -> Sheet:

@@ -1,0 +1,28 @@
+"""Chapter 7, applications: the reading order, task by task.
+
+The question of the chapter: which of the published claims hold at a size that anyone can run, and against whom?
+"""
+
+from common.chapter import Chapter
+
+CHAPTER = Chapter(
+    package="ch07_applications",
+    title="Applications",
+    lessons=(
+        # "classification/alexnet",  # what deep networks needed to win: ReLU, dropout, more images
+        # "classification/vgg",  # nothing but 3×3 layers, and how deep a plain stack can be
+        # "classification/googlenet",  # several sizes of filters at once, and what they cost
+        # "classification/resnet",  # shortcuts: why a deeper network need not be worse
+        # "classification/comparison",  # the four in a minute each, beside hand-crafted features
+        # "segmentation/fcn",  # a class for every pixel: coarse scores, and skips that refine them
+        # "segmentation/segnet",  # the way back up: unpooling to remembered places
+        # "segmentation/hypercolumns",  # a pixel described by all layers above it
+        # "segmentation/sds",  # a mask for every object: regions that are classified
+        # "segmentation/mask_rcnn",  # and masks that are predicted within boxes
+        # "segmentation/comparison",  # all of them on the same scenes
+    ),
+    seeds=3,  # it trains for half an hour
+)
+
+if __name__ == "__main__":
+    raise SystemExit(CHAPTER.main())
