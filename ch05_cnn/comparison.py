@@ -4,7 +4,7 @@ Question   Has the convolutional network made SIFT, HOG and their SVMs redundant
 Method     LeNet-5 (LeCun et al. 1998) and a small modern network (networks.py), trained as recipes.py says. All
            learn from the same images; and from 100 and 1000 of them, so that it shows where the learned ones overtake.
 Rival      Pixels with k nearest neighbours and with an RBF-SVM; HOG, SIFT words and Fisher vectors with an RBF-SVM
-           (pipelines.py), their settings chosen on images held out of the training packs.
+           (common/features/pipelines.py), their settings chosen on images held out of the training packs.
 Differs    The lecture says that hand-crafted features are redundant since 2012. That was with 1.2 million images.
 Costs      150 s on two cores, half of it for the networks.
 """
@@ -21,11 +21,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ch05_cnn import pipelines
 from ch05_cnn.recipes import RECIPES, as_rows, lenet5, modern
 from common import plots
 from common.claims import beats, level, mean_of
 from common.data import Dataset
+from common.features import pipelines
 from common.run import Run
 
 if TYPE_CHECKING:

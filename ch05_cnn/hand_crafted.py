@@ -23,10 +23,10 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
-from ch05_cnn import pipelines
-from ch05_cnn.image_kinds import check_bytes
 from common import data, plots
 from common.claims import beats, level
+from common.features import pipelines
+from common.features.image_kinds import check_bytes
 from common.features.sift import DenseSIFT
 from common.run import Run
 from common.tuning import tuned

@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float, Shaped
 from scipy.ndimage import affine_transform, gaussian_filter
 from scipy.spatial.distance import cdist
 
-from ch05_cnn.image_kinds import check_unit_range
 from ch05_cnn.upright_patches import Keypoints
+from common.features.image_kinds import check_unit_range
 
 SIDE = 352  # of a view, in pixels: turned anyhow, or smaller by 0.7, or from 45° aside, it lies in a photo of 512
 NOISE = 0.01  # of a view's pixels, which lie in 0 … 1; darkness doesn't make it less

@@ -20,9 +20,9 @@ import torch
 from jaxtyping import Float, Shaped, UInt8
 from torch import nn
 
-from ch05_cnn.image_kinds import check_bytes
 from common import data, plots
 from common.data import weights
+from common.features.image_kinds import check_bytes
 from common.image_classifier import outputs
 from common.run import Run
 

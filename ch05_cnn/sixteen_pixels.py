@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
 
-from ch05_cnn.image_kinds import check_bytes
+from common.features.image_kinds import check_bytes
 
 BOX, SIDE = 20, 16
 

@@ -16,10 +16,10 @@ from jaxtyping import Float, Int, Shaped, UInt8
 from torch import nn
 
 from ch05_cnn.convolution import conv2d, conv2d_backward
-from ch05_cnn.image_kinds import check_bytes
 from ch05_cnn.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from common import plots
 from common.answers import check_labels
+from common.features.image_kinds import check_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

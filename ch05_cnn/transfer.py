@@ -26,12 +26,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torchvision import models
 
-from ch05_cnn import pipelines
 from ch05_cnn.borrowed import CUT, FEATURES, SMALLER, Both, Tail, activations, answers, either, enlarged, mirrored
 from ch05_cnn.recipes import RECIPES, modern
 from common import plots
 from common.claims import beats
 from common.data import Images, weights
+from common.features import pipelines
 from common.image_classifier import ImageClassifier, LabelledImages, outputs
 from common.run import Run
 from common.train import Training

@@ -21,8 +21,8 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from ch06_detection.boxes import iou_of_pairs
-from ch06_detection.checked_inputs import precise
 from common.data.boxed import Target
+from common.data.checked_inputs import precise
 
 Stack = Float[Tensor, "batch channels height width"]
 WHOLE, ANY = 2.0, 0.0  # as demands on the overlap: none meets the first, each meets the second

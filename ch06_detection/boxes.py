@@ -20,8 +20,8 @@ from jaxtyping import Float, Int, Integer, Real
 from torch import Tensor
 from torchvision import ops
 
-from ch06_detection.checked_inputs import as_many, precise
 from ch06_detection.drawn_boxes import draw_kept, draw_neighbours, draw_offsets, draw_overlaps
+from common.data.checked_inputs import as_many, precise
 from common.data.scenes import scenes
 from common.run import Run
 

@@ -20,8 +20,6 @@ import torch
 
 from ch06_detection.drawn_boxes import outline
 from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn
-from ch06_detection.hog_detector import HOGDetector
-from ch06_detection.hog_recipes import scenes_detector
 from ch06_detection.proposal_sets import spaced
 from ch06_detection.rcnn_detector import scenes_rcnn
 from ch06_detection.scoring import METRIC, STRICT, Errors, errors_of, examine
@@ -30,6 +28,8 @@ from ch06_detection.ssd_recipes import scenes_ssd
 from common import plots
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
+from common.hog_detection.detector import HOGDetector
+from common.hog_detection.recipes import scenes_detector
 from common.metrics.detection import Evaluation
 from common.run import Run
 

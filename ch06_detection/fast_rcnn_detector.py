@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ch06_detection.box_crops import in_other_light, mirrored
 from ch06_detection.boxes import Boxes, clip, decode, encode
-from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk
 from ch06_detection.proposal_sets import FOREGROUND, PEOPLE, LabelledProposals, draw, shared_proposals, spaced
@@ -24,6 +23,7 @@ from ch06_detection.roi_pool import roi_pool
 from ch06_detection.square_crops import Pictures, squares
 from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
 from common.muon import Muon, hidden_filters

@@ -12,8 +12,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ch06_detection.box_crops import Stack, mirrored
-from ch06_detection.checked_inputs import Given, colour_pictures, precise, to_learn_from
 from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_pictures, precise, to_learn_from
 from common.errors import Problem
 
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ch06_detection.hog_detector import HOGDetector
-from ch06_detection.hog_recipes import scenes_detector
 from ch06_detection.scoring import METRIC
 from common.ablation import BASE, draw_effects
 from common.data.scenes import scenes
+from common.hog_detection.detector import HOGDetector
+from common.hog_detection.recipes import scenes_detector
 from common.metrics.detection import Evaluation
 from common.paired import Comparison
 from common.record import LessonRecord

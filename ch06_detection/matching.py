@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, encode, iou
-from ch06_detection.checked_inputs import as_many, precise
 from common.data.boxed import Target
+from common.data.checked_inputs import as_many, precise
 
 THRESHOLD = 0.5  # IoU from which a default box answers for an object
 

@@ -19,11 +19,11 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from ch06_detection.box_crops import in_other_light
-from ch06_detection.checked_inputs import Given, to_learn_from
 from ch06_detection.square_crops import Crops, Pictures, cut_from
 from ch06_detection.ssd_network import small_trunk, stage_channels
 from common.augment import Crops as Shifts
 from common.data.boxed import Target
+from common.data.checked_inputs import Given, to_learn_from
 from common.data.scenes import scenes
 from common.image_classifier import LabelledImages, Pixels, outputs
 from common.muon import Muon, hidden_filters

@@ -16,11 +16,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
-from ch06_detection.checked_inputs import Given, colour_pictures, precise
-from ch06_detection.grouping import FAST, Settings, propose_all
 from ch06_detection.square_crops import Pictures
 from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_pictures, precise
 from common.errors import Problem
+from common.proposals.grouping import FAST, Settings, propose_all
 from common.run import Run
 
 FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one

@@ -15,7 +15,6 @@ from jaxtyping import Float, Float16, Int64
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, clip, decode, encode
-from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.frames import HalfSize
 from ch06_detection.naming import Trunk, scenes_trunk, varied
 from ch06_detection.proposal_sets import PEOPLE, LabelledProposals, draw, shared_proposals, spaced
@@ -24,6 +23,7 @@ from ch06_detection.region_network import RegionNetwork
 from ch06_detection.square_crops import Crops, Pictures, cut, cut_from
 from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
 from common.muon import Muon, hidden_filters

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64, Real
 from torch import Tensor
 
-from ch06_detection.checked_inputs import as_many, precise
+from common.data.checked_inputs import as_many, precise
 
 CHANNELS = 128  # that are pooled at once: the rectangles of more would take much memory
 Maps = Float[Tensor, "batch channels height width"]

@@ -24,7 +24,6 @@ from torchvision import ops
 
 from ch06_detection.boxes import Boxes
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.grouping import propose_all
 from ch06_detection.region_network import STRIDE
 from ch06_detection.roi_pool import Pooled, numbered, roi_pool, roi_pool_one_by_one
 from ch06_detection.square_crops import cut
@@ -32,6 +31,7 @@ from ch06_detection.ssd_network import small_trunk
 from common import plots
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
+from common.proposals.grouping import propose_all
 from common.run import Run
 
 if TYPE_CHECKING:

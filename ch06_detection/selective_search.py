@@ -4,7 +4,7 @@ Question   A detector that looks closely cannot look everywhere. How many boxes 
            every object has a good one among them?
 Method     Selective search: Uijlings, van de Sande, Gevers and Smeulders 2013. A picture is cut up into segments; the
            two neighbours most alike in colour, texture, size and fill become one, again and again; every region on the
-           way is a proposal (segments.py, hierarchy.py, grouping.py). Several colour spaces make several hierarchies.
+           way is a proposal (common/proposals). Several colour spaces make several hierarchies.
 Rival      Sliding windows of the shapes that training objects have; boxes of such shapes at random places.
 Differs    Settings were chosen on training scenes. The fast ones halve the picture first, do without texture, and
            make two groupings for the paper's eight. Texture's slopes in eight directions are steered from two.
@@ -25,15 +25,15 @@ from torch import Tensor
 
 from ch06_detection.boxes import iou
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.grouping import FAST, QUALITY, Settings, processes, propose, propose_all
-from ch06_detection.hierarchy import grow, reduced
 from ch06_detection.proposal_recall import ENOUGH, needed, overlaps, recall, recall_band
 from ch06_detection.proposal_rivals import at_random, shapes_of, windows
-from ch06_detection.segments import colour_bins, cut_up, in_space, measured
 from common import plots
 from common.data import Images
 from common.data.boxed import BoxedImages, groups_of_objects
 from common.data.scenes import scenes
+from common.proposals.grouping import FAST, QUALITY, Settings, processes, propose, propose_all
+from common.proposals.hierarchy import grow, reduced
+from common.proposals.segments import colour_bins, cut_up, in_space, measured
 from common.results import bootstrap_interval
 from common.run import Method, Run
 

@@ -19,15 +19,15 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 
 from ch06_detection.boxes import clip
-from ch06_detection.dense_hog import scores_everywhere
 from ch06_detection.drawn_boxes import outline
-from ch06_detection.hog_detector import HOGDetector
-from ch06_detection.hog_recipes import scenes_detector
-from ch06_detection.image_pyramid import level_size, resized
 from ch06_detection.scoring import METRIC, examine
 from common import plots
 from common.data.boxed import Target
 from common.data.scenes import scenes
+from common.hog_detection.dense_hog import scores_everywhere
+from common.hog_detection.detector import HOGDetector
+from common.hog_detection.image_pyramid import level_size, resized
+from common.hog_detection.recipes import scenes_detector
 from common.run import Run
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from ch06_detection.boxes import Boxes
-from ch06_detection.checked_inputs import precise
+from common.data.checked_inputs import precise
 from common.image_classifier import Pixels
 
 MARGIN = 1.2  # of a box's longer side: what is cut out

@@ -20,13 +20,13 @@ from torch.nn.functional import interpolate
 
 from ch06_detection.box_crops import BoxCrops, in_other_light
 from ch06_detection.boxes import Boxes, clip, decode
-from ch06_detection.checked_inputs import Given, colour_pictures, to_learn_from
 from ch06_detection.default_boxes import boxes_of_shapes
 from ch06_detection.multibox import NEGATIVES, match_batch, multibox_sums
 from ch06_detection.naming import Trunk, start_from
 from ch06_detection.ssd_network import SSD
 from ch06_detection.thinning import thinned_out
 from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.image_classifier import Pixels, in_chunks
 from common.train import History, Training
 

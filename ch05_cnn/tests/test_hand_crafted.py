@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch05_cnn import hand_crafted, pipelines
+from ch05_cnn import hand_crafted
 from ch05_cnn.hand_crafted import keypoint_patches, machines, mean_patches, rebuilt, shuffled, telling_words
 from common.console import Console
 from common.data import Scale, mnist
+from common.features import pipelines
 from common.features.bag_of_words import BagOfVisualWords, pyramid_cells
 from common.record import LessonRecord
 from common.run import Run

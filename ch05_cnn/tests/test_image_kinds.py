@@ -14,11 +14,11 @@ from ch05_cnn.filters import convolve, correlate
 from ch05_cnn.hand_crafted import keypoint_patches
 from ch05_cnn.lenet1989 import errors, rejected
 from ch05_cnn.photo_views import View
-from ch05_cnn.pipelines import KernelMachine, thumbnail
 from ch05_cnn.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from ch05_cnn.pretrained import square
 from ch05_cnn.sixteen_pixels import box_reduced, reduced
 from ch05_cnn.small_network import SmallNetwork, as_input
+from common.features.pipelines import KernelMachine, thumbnail
 from common.features.sift import DenseSIFT
 
 RNG = np.random.default_rng

@@ -25,8 +25,6 @@ from ch06_detection.boxes import (
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZES, default_boxes
 from ch06_detection.fast_rcnn_detector import FastRCNN, multi_task_sum
 from ch06_detection.frames import HalfSize, halved, scaled
-from ch06_detection.grouping import propose, propose_all
-from ch06_detection.hog_detector import HOGDetector
 from ch06_detection.matching import match, match_batch
 from ch06_detection.naming import NamedObjects
 from ch06_detection.proposal_sets import LabelledProposals, Proposals
@@ -38,6 +36,8 @@ from ch06_detection.ssd_detector import SSDDetector, detection_loss
 from ch06_detection.ssd_network import SSD, small_trunk
 from ch06_detection.thinning import thinned_out
 from common.errors import Problem
+from common.hog_detection.detector import HOGDetector
+from common.proposals.grouping import propose, propose_all
 from common.train import Training
 
 LOW = [torch.float16, torch.bfloat16, torch.int16, torch.int32, torch.int64]

@@ -22,14 +22,14 @@ from ch06_detection import (
     ssd,
     ssd_choices,
 )
-from ch06_detection.hog_detector import HOGDetector
-from ch06_detection.hog_recipes import scenes_detector
 from ch06_detection.proposal_rivals import shapes_of, windows
 from ch06_detection.ssd_detector import SSDDetector
 from common.ablation import BASE
 from common.console import Console
 from common.data import Scale
 from common.data.scenes import scenes
+from common.hog_detection.detector import HOGDetector
+from common.hog_detection.recipes import scenes_detector
 from common.paired import Comparison
 from common.record import LessonRecord
 from common.run import Run

@@ -18,12 +18,10 @@ from ch06_detection.boxes import decode, encode
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZES, default_boxes
 from ch06_detection.fast_rcnn_detector import RoiBatches, pedestrians_fast_rcnn, scenes_fast_rcnn
 from ch06_detection.frames import HalfSize
-from ch06_detection.hog_detector import HOGDetector, beside_objects
-from ch06_detection.hog_recipes import pedestrians_detector, scenes_detector
-from ch06_detection.hog_windows import Found, Window, placed
 from ch06_detection.matching import match
 from ch06_detection.multibox import hard_negative_mining
 from ch06_detection.naming import cut_out, varied
+from ch06_detection.pedestrians import pedestrians_detector
 from ch06_detection.proposal_sets import LabelledProposals
 from ch06_detection.rcnn_detector import RCNN, CropBatches, Looks, pedestrians_rcnn, scenes_rcnn
 from ch06_detection.rcnn_heads import SILENT, svm_with_hard_negatives, with_one
@@ -33,6 +31,9 @@ from ch06_detection.vgg_ssd import detections
 from common.console import Console
 from common.data import Scale
 from common.data.scenes import scenes
+from common.hog_detection.detector import HOGDetector, beside_objects
+from common.hog_detection.recipes import scenes_detector
+from common.hog_detection.windows import Found, Window, placed
 from common.image_classifier import Pixels
 from common.record import LessonRecord
 from common.run import Run

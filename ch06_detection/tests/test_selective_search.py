@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torchvision.ops import box_iou
 
-from ch06_detection.grouping import FAST
-from ch06_detection.hierarchy import grow, reduced
 from ch06_detection.proposal_recall import best_so_far, needed, overlaps, recall, recall_band
 from ch06_detection.proposal_rivals import at_random, shapes_of, windows
-from ch06_detection.segments import colour_bins, cut_up, in_space, measured
 from ch06_detection.selective_search import draw_levels, mean_colours
+from common.proposals.grouping import FAST
+from common.proposals.hierarchy import grow, reduced
+from common.proposals.segments import colour_bins, cut_up, in_space, measured
 from common.results import bootstrap_interval
 
 

@@ -44,7 +44,7 @@ def draw_maps(layers: Sequence[Layer], image: tuple[int, ...], labels: Sequence[
         middle = at + reach / 2
         axis.text(middle, height / 2 + depth / 2 + 4, text, ha="center", va="bottom", fontsize=7.5)
         axis.text(middle, -height / 2 - 4, label, ha="center", va="top", fontsize=7.5, color=plots.INK)
-        at += reach + 11
+        at += reach + 14
     axis.set(xlim=(-6, at), ylim=(-74, 88), aspect="equal")
     axis.axis("off")
     return figure

@@ -6,9 +6,9 @@ import numpy as np
 from side_by_side import row
 from skimage import graph
 
-from ch06_detection.hierarchy import grow
-from ch06_detection.segments import colour_bins, cut_up, in_space, measured
 from common import data
+from common.proposals.hierarchy import grow
+from common.proposals.segments import colour_bins, cut_up, in_space, measured
 
 
 def add_up(rag: graph.RAG, source: int, target: int) -> None:

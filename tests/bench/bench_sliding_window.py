@@ -17,8 +17,8 @@ from skimage import data
 from skimage.transform import resize
 from threadpoolctl import threadpool_limits
 
-from ch06_detection.dense_hog import Cells, scores_everywhere
-from ch06_detection.image_pyramid import level_size, resized
+from common.hog_detection.dense_hog import Cells, scores_everywhere
+from common.hog_detection.image_pyramid import level_size, resized
 
 SIZE, STEP, LEVELS = (576, 768), 1.2, 9  # OpenCV goes on as long as a window fits into the level
 SURE = 0.5

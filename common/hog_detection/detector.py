@@ -17,14 +17,14 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 from threadpoolctl import threadpool_limits
 from torch import Tensor
+from torchvision.ops import batched_nms, box_area, box_iou, clip_boxes_to_image
 
-from ch06_detection.boxes import area, clip, iou, nms_by_class
-from ch06_detection.checked_inputs import Given, colour_picture, colour_pictures, to_learn_from
-from ch06_detection.dense_hog import Blocks, Cells, scores_everywhere, windows_at
-from ch06_detection.hog_windows import Found, Window, crops, described, placed, shaken
-from ch06_detection.image_pyramid import level_size, resized, scales
 from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_picture, colour_pictures, to_learn_from
 from common.errors import Problem
+from common.hog_detection.dense_hog import Blocks, Cells, scores_everywhere, windows_at
+from common.hog_detection.image_pyramid import level_size, resized, scales
+from common.hog_detection.windows import Found, Window, crops, described, placed, shaken
 from common.metrics.matching import place_in_group
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
@@ -99,7 +99,7 @@ class HOGDetector:
         whole = (low & high).all(dim=1)
         side = math.sqrt(self.window) * self.cells.pixels
         some = boxes[whole] if whole.any() else boxes
-        ends = torch.quantile(area(some).sqrt(), torch.tensor([EXTREME, 1 - EXTREME])).tolist()
+        ends = torch.quantile(box_area(some).sqrt(), torch.tensor([EXTREME, 1 - EXTREME])).tolist()
         self.scales_ = scales(side / ends[1], side / ends[0], self.scale_step)
         self.windows_, features = {}, []
         for label in labels.unique().tolist():
@@ -163,8 +163,8 @@ class HOGDetector:
                 labels, levels = (np.full(len(image), number) for number in (label, level))
                 columns.append((boxes, scores[image, row, column], labels, image, levels, row, column))
         found = Found(*(torch.from_numpy(np.concatenate(column)) for column in zip(*columns, strict=True)))
-        found = found._replace(boxes=clip(found.boxes, *size))
-        return maps, found.take(area(found.boxes) > 0)  # in the padding, a box may lie outside
+        found = found._replace(boxes=clip_boxes_to_image(found.boxes, size))
+        return maps, found.take(box_area(found.boxes) > 0)  # in the padding, a box may lie outside
 
     def scan(self, images: Pictures) -> Iterator[tuple[range, list[Blocks], Found]]:
         """search, chunk by chunk: the numbers of its images, their blocks, and the windows that suppression leaves.
@@ -199,7 +199,7 @@ class HOGDetector:
         found = found.take(torch.from_numpy(order[place_in_group(group[order]) < self.most]))
         ends = np.searchsorted(found.images.numpy(), np.arange(count + 1))
         stay = [
-            begin + nms_by_class(*(c[begin:end] for c in found[:3]), self.suppression) for begin, end in pairwise(ends)
+            begin + batched_nms(*(c[begin:end] for c in found[:3]), self.suppression) for begin, end in pairwise(ends)
         ]
         return found.take(torch.cat(stay))
 
@@ -247,4 +247,4 @@ def beside_objects(found: Found, targets: Sequence[Target], apart: float) -> Boo
         return torch.ones(len(found.images), dtype=torch.bool)
     boxes, labels = (torch.cat([target[key] for target in targets]) for key in ("boxes", "labels"))
     same = (found.labels[:, None] == labels) & (found.images[:, None] == owners_of(targets))
-    return (iou(found.boxes, boxes) * same).max(dim=1).values < apart
+    return (box_iou(found.boxes, boxes) * same).max(dim=1).values < apart

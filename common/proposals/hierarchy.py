@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from ch06_detection.segments import Segments, colour_bins, cut_up, in_space, measured, texture_bins
+from common.proposals.segments import Segments, colour_bins, cut_up, in_space, measured, texture_bins
 
 
 @dataclass(frozen=True)

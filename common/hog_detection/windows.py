@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
+from torchvision.ops import box_area, box_convert
 
-from ch06_detection.boxes import area, centre_form, corner_form, iou_of_pairs
-from ch06_detection.dense_hog import Cells
+from common.hog_detection.dense_hog import Cells
 
 PIXELS = 1 << 19  # of images at work at a time
 
@@ -76,10 +76,11 @@ def placed(window: Window, boxes: Float[Tensor, "n 4"], least: float) -> tuple[F
 
     Left out are objects that the middle fits badly: their IoU is below `least`. Which stay is told as well.
     """
-    centres = centre_form(boxes)
-    factor = (area(boxes) / (window.height * window.width)).sqrt()[:, None]
+    centres, area = box_convert(boxes, "xyxy", "cxcywh"), box_area(boxes)
+    factor = (area / (window.height * window.width)).sqrt()[:, None]
     middles = torch.cat([centres[:, :2], factor * torch.tensor([[window.width, window.height]])], dim=1)
-    fits = iou_of_pairs(corner_form(middles), boxes) >= least
+    common = torch.minimum(middles[:, 2:], centres[:, 2:]).prod(dim=1)  # of two boxes around one centre
+    fits = common / (2 * area - common) >= least
     return middles[fits], fits
 
 
@@ -111,7 +112,7 @@ def crops(
     pixels = window.cells.pixels
     high, wide = (window.rows + 2) * pixels, (window.columns + 2) * pixels
     larger = torch.tensor([wide / window.width, high / window.height])
-    regions = corner_form(torch.cat([middles[:, :2], middles[:, 2:] * larger], dim=1))
+    regions = box_convert(torch.cat([middles[:, :2], middles[:, 2:] * larger], dim=1), "cxcywh", "xyxy")
     out = np.empty((len(owners), high, wide, 3), np.uint8)
     step = max(1, PIXELS // math.prod(images.shape[1:3]))
     for first in range(0, len(images), step):

@@ -16,10 +16,12 @@ from skimage.color import rgb2lab
 from skimage.measure import regionprops
 from skimage.transform import downscale_local_mean
 
-from ch06_detection import grouping
-from ch06_detection.grouping import FAST, QUALITY, Settings, processes, propose, propose_all
-from ch06_detection.hierarchy import grow, hierarchies, likeness, ranked, reduced
-from ch06_detection.segments import (
+from common import data
+from common.errors import Problem
+from common.proposals import grouping
+from common.proposals.grouping import FAST, QUALITY, Settings, processes, propose, propose_all
+from common.proposals.hierarchy import grow, hierarchies, likeness, ranked, reduced
+from common.proposals.segments import (
     BINS,
     DIRECTIONS,
     colour_bins,
@@ -31,8 +33,6 @@ from ch06_detection.segments import (
     texture_bins,
     touching,
 )
-from common import data
-from common.errors import Problem
 
 SETS = ("ctsf", "csf", "tsf", "sf", "c", "t", "f")
 LARGE = Settings(most=10_000)

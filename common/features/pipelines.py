@@ -22,11 +22,11 @@ from sklearn.svm import SVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ch05_cnn.image_kinds import check_bytes
 from common.errors import Problem
 from common.features.bag_of_words import BagOfVisualWords
 from common.features.fisher import FisherVector
 from common.features.hog import HOG
+from common.features.image_kinds import check_bytes
 from common.features.sift import DenseSIFT
 from common.scales import must_be
 

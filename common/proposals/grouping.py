@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ch06_detection.checked_inputs import Given, colour_picture, colour_pictures
-from ch06_detection.hierarchy import FAST, QUALITY, Settings, proposals, proposals_of_each
+from common.data.checked_inputs import Given, colour_picture, colour_pictures
+from common.proposals.hierarchy import FAST, QUALITY, Settings, proposals, proposals_of_each
 
 __all__ = ["FAST", "QUALITY", "Settings", "processes", "propose", "propose_all"]
 FEW = 40  # images: so few are not worth the seconds that processes take to start

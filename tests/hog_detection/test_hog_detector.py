@@ -10,14 +10,14 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage.feature import hog
 from torch.nn.functional import conv2d
+from torchvision.ops import box_convert, box_iou
 
-from ch06_detection import hog_detector
-from ch06_detection.boxes import iou
-from ch06_detection.dense_hog import Cells, scores_everywhere, windows_at
-from ch06_detection.hog_detector import HOGDetector, beside_objects, owners_of
-from ch06_detection.hog_windows import Found, Window, crops, described, placed, shaken
-from ch06_detection.image_pyramid import level_size, resized, scales
 from common.errors import Problem
+from common.hog_detection import detector as hog_detector
+from common.hog_detection.dense_hog import Cells, scores_everywhere, windows_at
+from common.hog_detection.detector import HOGDetector, beside_objects, owners_of
+from common.hog_detection.image_pyramid import level_size, resized, scales
+from common.hog_detection.windows import Found, Window, crops, described, placed, shaken
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -164,6 +164,19 @@ def test_objects_of_another_aspect_are_no_positives():
     assert_allclose(middles, [[20, 20, 40, 40]])
 
 
+@pytest.mark.parametrize("least", [0.5, 0.65, 0.8])
+def test_how_well_a_window_fits_is_the_iou_with_its_middle(least):
+    window = Window.of_aspect(0.7, Cells(), area=36, margin=1)
+    corners = 50 * torch.rand((200, 2), generator=torch.Generator().manual_seed(0))
+    sizes = 5 + 40 * torch.rand((200, 2), generator=torch.Generator().manual_seed(1))
+    boxes = torch.cat([corners, corners + sizes], dim=1)
+    middles, _ = placed(window, boxes, 0.0)
+    overlaps = box_iou(box_convert(middles, "cxcywh", "xyxy"), boxes).diagonal()
+    stay = placed(window, boxes, least)[1]
+    assert 20 < stay.sum() < 180
+    assert_array_equal(stay, overlaps >= least)
+
+
 def test_shaken_windows_stay_within_half_a_cell_and_half_a_step():
     middles = torch.tensor([[50.0, 50.0, 40.0, 20.0]]).repeat(50, 1)
     moved = shaken(middles, torch.full((50,), 4.0), 3, 1.2, seed=0).reshape(50, 4, 4)
@@ -190,7 +203,7 @@ def test_negatives_lie_beside_objects_of_their_class_only():
 def test_it_finds_what_it_has_learned(fitted):
     images, targets = plus_signs(12, seed=1)
     found = fitted.predict(images)
-    first = [iou(said["boxes"][:1], target["boxes"]).item() for said, target in zip(found, targets, strict=True)]
+    first = [box_iou(said["boxes"][:1], target["boxes"]).item() for said, target in zip(found, targets, strict=True)]
     assert np.mean(np.array(first) > 0.5) > 0.9
     for said in found:
         assert (said["scores"].diff() <= 0).all()
@@ -198,7 +211,7 @@ def test_it_finds_what_it_has_learned(fitted):
         assert said["boxes"].dtype == torch.float32
         assert said["boxes"].min() >= 0
         assert said["boxes"].max() <= 96
-        assert not (iou(said["boxes"], said["boxes"]).triu(1) > fitted.suppression + 1e-6).any()
+        assert not (box_iou(said["boxes"], said["boxes"]).triu(1) > fitted.suppression + 1e-6).any()
 
 
 def test_images_do_not_depend_on_their_neighbours_and_none_is_no_matter(fitted):

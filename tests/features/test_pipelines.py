@@ -11,10 +11,10 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ch05_cnn import pipelines
-from ch05_cnn.pipelines import KernelMachine, doubled, thumbnail
 from common.data import Scale, cifar10, mnist
 from common.errors import Problem
+from common.features import pipelines
+from common.features.pipelines import KernelMachine, doubled, thumbnail
 
 
 @parametrize_with_checks([KernelMachine(random_state=0)])
