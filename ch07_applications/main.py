@@ -9,7 +9,7 @@ CHAPTER = Chapter(
     package="ch07_applications",
     title="Applications",
     lessons=(
-        # "classification/alexnet",  # what deep networks needed to win: ReLU, dropout, more images
+        "classification/alexnet",  # what deep networks needed to win: ReLU, dropout, more images
         # "classification/vgg",  # nothing but 3×3 layers, and how deep a plain stack can be
         # "classification/googlenet",  # several sizes of filters at once, and what they cost
         # "classification/resnet",  # shortcuts: why a deeper network need not be worse
