@@ -210,14 +210,17 @@ def ablate(run: Run, parts: Cifar) -> None:
 
     Overfitting is the accuracy on as many training images minus that on validation images, predicted alike.
     """
-    seen = parts.train.take(slice(len(parts.validation)))
+    train, judged = (
+        part.take(slice(run.pick(smoke=64, lecture=len(part)))) for part in (parts.train, parts.validation)
+    )
+    seen = train.take(slice(len(judged)))
     recipes = {BASE: THIN, ONE_CROP: THIN, UNCROPPED: replace(THIN, cropped=False)}
     recipes |= {name: replace(THIN, plan=replace(THIN.plan, **change)) for name, change in CHANGES.items()}
     for name, recipe in recipes.items():
         with run.method(name, kind="deep") as method:
-            method.fit_shared(f"thin AlexNet, {recipe}", partial(small_alexnet, run, recipe), parts.train)
+            method.fit_shared(f"thin AlexNet, {recipe}", partial(small_alexnet, run, recipe), train)
             predict = partial(method.model.predict_from, views=1 if name in (ONE_CROP, UNCROPPED) else VIEWS)
-            right = method.score(parts.validation, predict) == parts.validation.labels
+            right = method.score(judged, predict) == judged.labels
             overfitting = np.mean(predict(seen.images) == seen.labels) - np.mean(right)
             run.fact(f"overfitting: {name}", 100 * overfitting, "points")
     for name, other in {**dict.fromkeys(CHANGES, BASE), ONE_CROP: BASE, UNCROPPED: ONE_CROP}.items():
