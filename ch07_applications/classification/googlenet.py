@@ -67,11 +67,6 @@ TABLE_1 = {
     "5a": Row(256, 160, 320, 32, 128, 128),
     "5b": Row(384, 192, 384, 48, 128, 128),
 }
-TABLES = {
-    "with reductions": TABLE_1,
-    "without, pooling projected": {name: row.naive(projected=True) for name, row in TABLE_1.items()},
-    "without reductions": {name: row.naive() for name, row in TABLE_1.items()},
-}
 SIDE, SIDES = 224, {name: {"3": 28, "4": 14, "5": 7}[name[0]] for name in TABLE_1}  # pixels; of the modules' maps
 WITH_HEAD = ("4a", "4d")  # modules whose outputs auxiliary heads classify
 ALEXNET = 60_965_224  # parameters of Krizhevsky et al. 2012
@@ -162,18 +157,25 @@ def train_variant(run: Run, parts: Cifar, epochs: int, stack: Stack, seed: int) 
     return model, model.predict(parts.validation.images)
 
 
+def tables() -> dict[str, dict[str, Row]]:
+    """Table 1, with reductions and without."""
+    projected = {name: row.naive(projected=True) for name, row in TABLE_1.items()}
+    naive = {name: row.naive() for name, row in TABLE_1.items()}
+    return {"with reductions": TABLE_1, "without, pooling projected": projected, "without reductions": naive}
+
+
 def count_costs(run: Run, claims: PaperClaims) -> None:
     """What 1×1 reductions save, of 3a and of the network: facts, and the claims that counting decides."""
     module, whole = {}, {}
     with torch.device("meta"):
-        for name, table in TABLES.items():
+        for name, table in tables().items():
             layers = layers_of(GoogLeNet(heads=False, table=table), (3, SIDE, SIDE))
             whole[name] = sum(layer.multiplications for layer in layers) / 1e9
             module[name] = sum(layer.multiplications for layer in layers if ".3a." in layer.name) / 1e6
             run.fact(f"multiplications of 3a {name}", module[name], "million")
             run.fact(f"multiplications of the published network {name}", whole[name], "billion")
         parameters = parameters_of(GoogLeNet(heads=False))
-    with_, _, without = TABLES
+    with_, _, without = module
     claims.counted(
         "1×1 reductions make a module affordable (3a)",
         source="§4, Table 1",
@@ -305,7 +307,7 @@ def lesson(run: Run) -> None:
     run.floor(OURS, "accuracy", at_least=70.0)
 
     run.figure("module", draw_module, "3a", 192, TABLE_1["3a"], SIDES["3a"], caption=CAPTIONS["module"])
-    run.figure("costs", draw_costs, TABLES, 192, SIDES, caption=CAPTIONS["costs"])
+    run.figure("costs", draw_costs, tables(), 192, SIDES, caption=CAPTIONS["costs"])
     lines = {"Inception": (NARROW, BASE), "plain 3×3": (NARROW_PLAIN, PLAIN)}
     run.figure_over_seeds("sizes", draw_sizes, lines, caption=CAPTIONS["sizes"])
     changes = (PLAIN, AS_LARGE, ALONE, BARE, HEADED)

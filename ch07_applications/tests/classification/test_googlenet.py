@@ -14,7 +14,7 @@ from torchvision.models import googlenet as theirs
 from ch07_applications.blocks.counting import layers_of, parameters_of
 from ch07_applications.classification import googlenet as lesson
 from ch07_applications.classification.cifar import FISHER, cifar, smoothed
-from ch07_applications.classification.googlenet import OURS, RIVAL, SIDES, SMALL_GOOGLENET, TABLE_1, TABLES, GoogLeNet
+from ch07_applications.classification.googlenet import OURS, RIVAL, SIDES, SMALL_GOOGLENET, TABLE_1, GoogLeNet, tables
 from ch07_applications.classification.hog_pyramid import PyramidSVM, UnitScale, pyramid
 from ch07_applications.classification.inception import (
     PAPER,
@@ -89,7 +89,7 @@ def test_module_3a_has_159_ki_weights_and_4c_is_not_what_the_paper_s_column_prin
     assert sum(TABLE_1["4c"].weights(512).values()) / 1024 == pytest.approx(497, abs=1)  # the paper prints 463 K
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("table", tables().values(), ids=tables())
 def test_the_formula_of_a_module_s_weights_is_what_its_layers_multiply_with(table):
     layers, before = layers_of(on_meta(heads=False, table=table), IMAGE), 192
     for name, row in table.items():
