@@ -21,8 +21,8 @@ from ch07_applications.classification.depth_study import (
     response_deviations,
 )
 from ch07_applications.classification.resnet import (
-    NAME,
     OPTIONS,
+    OURS,
     SMALL_RESNET,
     STUDY,
     Block,
@@ -348,8 +348,8 @@ def test_variants_learn_from_training_images_and_are_judged_on_validation_images
 
 def test_the_small_network_learns_from_all_training_images_and_is_scored_on_test_images_once(found):
     parts = cifar(found.run)
-    assert np.array_equal(found.fitted[NAME][0].args[1].images, parts.whole.images)
-    (call,) = found.scored[NAME]
+    assert np.array_equal(found.fitted[OURS][0].args[1].images, parts.whole.images)
+    (call,) = found.scored[OURS]
     assert np.array_equal(call.args[0].images, parts.test.images)
     assert (SMALL_RESNET, 0) in found.run.shared
 
