@@ -164,7 +164,8 @@ def made_with(init: Callable, *names: str) -> Callable:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         for name in names or ("test",):
-            object.__setattr__(self, name, other(getattr(self, name)))
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, other(getattr(self, name)))
 
     return __init__
 
