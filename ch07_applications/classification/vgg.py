@@ -195,7 +195,7 @@ def study_depth(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> dic
         run.compare(name, BASE)
 
     claims.compared(
-        "A stack of 3×3 layers beats one large filter", source="§4", paper="7 points of top-1 error (B, 5×5 for each pair)",
+        "A stack of 3×3 layers beats one large filter", source="§4", paper="7 points of top-1 error (5×5 for a pair)",
         ours=BASE, against=ONE_FILTER,
     )  # fmt: skip
     claims.compared(
