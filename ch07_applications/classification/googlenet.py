@@ -140,7 +140,7 @@ class GoogLeNet(nn.Module):
 def small_googlenet(run: Run) -> ImageClassifier:
     """The recipe for a minute on two cores: epochs, rate, widths and augmentation chosen on validation images."""
     epochs = run.pick(smoke=1, lecture=EPOCHS, full=3 * EPOCHS)
-    return classifier(run, SmallGoogLeNet, epochs, checkpoint="small")
+    return classifier(run, SmallGoogLeNet, epochs, checkpoint="small_googlenet")
 
 
 def train_variant(run: Run, parts: Cifar, epochs: int, stack: Stack, seed: int) -> tuple[Any, Int[np.ndarray, "n"]]:

@@ -128,7 +128,7 @@ def small_network(row: str, deviation: float | None = None, alpha: float = 1e-4)
 def small_vgg(run: Run) -> ImageClassifier:
     """The network that this lesson reports and the comparison borrows, unfitted: a fixed number of epochs."""
     epochs = run.pick(smoke=1, lecture=36, full=120)
-    return classifier(run, partial(small_network, SMALL), epochs, learning_rate=RATE, checkpoint="small")
+    return classifier(run, partial(small_network, SMALL), epochs, learning_rate=RATE, checkpoint="small_vgg")
 
 
 def count(run: Run, claims: PaperClaims) -> None:
