@@ -11,7 +11,7 @@ Differs    The networks that are trained have three stages, 8 weight layers, one
            four. The α of local response normalisation is the paper's for pixels from 0 to 255; pixels of variance 1
            need a larger one.
 Rival      Fisher vectors and HOG with SVMs; one large filter in place of each stack, at the same cost.
-Costs      115 s on two cores: 60 s for the network, 45 s for the studies, 10 s for the rivals.
+Costs      115 s on two cores: 65 s for the network, 35 s for the studies, 15 s for the rivals.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ def lesson(run: Run) -> None:
         run.compare(OURS, rival)
         run.claim(f"The small VGG beats {rival}.", beats(OURS, rival))
         run.claim(f"The small VGG and {rival} are not significantly different.", level(OURS, rival))
-    run.floor(OURS, "accuracy", at_least=66.0)
+    run.floor(OURS, "accuracy", at_least=72.0)
 
     epochs = run.pick(smoke=1, lecture=4, full=20)
     if few := run.pick(smoke=64, lecture=0):
