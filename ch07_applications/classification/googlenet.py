@@ -82,8 +82,8 @@ CAPTIONS = {
     "costs": "Multiplications of the nine modules by the size of the filters: with reductions, with the 1×1 after the "
     "pooling alone, and with none.",
     "sizes": "Accuracy on validation images against multiplications per image: means over seeds, 95 % intervals.",
-    "changes": "What each change does to the accuracy on validation images, with 95 % intervals; hollow: not "
-    "significant.",
+    "changes": "What each change does to the accuracy on validation images, with 95 % intervals; filled where "
+    "the paired test finds a difference.",
 }
 
 

@@ -294,7 +294,7 @@ def draw_all(
     run.figure_over_seeds(
         "changes", draw_changes, (OURS, FISHER, HOG),
         caption="What each change does to the accuracy on validation images, with 95 % intervals; filled where "
-        "significant.",
+        "the paired test finds a difference.",
     )  # fmt: skip
 
 
