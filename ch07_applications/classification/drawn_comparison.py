@@ -161,6 +161,6 @@ def draw_right_and_wrong(
         for axis, item, guess in zip(row, some, predicted[kind], strict=False):
             axis.imshow(images[item], interpolation="nearest")
             true = classes[labels[item]]
-            said = true if guess == labels[item] else f"{classes[guess]},\nis {true}"
-            axis.set_title(said, fontsize=8, fontweight="normal", loc="center")
+            title = true if guess == labels[item] else f"{classes[guess]},\nis {true}"
+            axis.set_title(title, fontsize=8, fontweight="normal", loc="center")
     return figure

@@ -216,14 +216,14 @@ def measure_gradients(run: Run, parts: Cifar, claims: PaperClaims) -> None:
         torch.manual_seed(run.seed)
         published = xavier(GoogLeNet(10))
         ours = xavier(SmallGoogLeNet(replace(SMALL, batch_norm=False, heads=True)))
-        for said in ("with heads", "without heads"):  # of the same weights
-            if said == "without heads":
+        for which in ("with heads", "without heads"):  # of the same weights
+            if which == "without heads":
                 published.heads, ours.heads = nn.ModuleDict(), nn.ModuleList()
-            run.fact(f"first layer's gradient {said}, published network", first_gradient(published, *large))
-            run.fact(f"first layer's gradient {said}, small network", first_gradient(ours, *few))
+            run.fact(f"first layer's gradient {which}, published network", first_gradient(published, *large))
+            run.fact(f"first layer's gradient {which}, small network", first_gradient(ours, *few))
             later = deepcopy(ours)
             Training(1, 0.01, 64, Muon, hidden_filters, supervised)(later, seen, run.seed)
-            run.fact(f"first layer's gradient {said}, small network, 20 steps on", first_gradient(later, *few))
+            run.fact(f"first layer's gradient {which}, small network, 20 steps on", first_gradient(later, *few))
     for where in ("published network", "small network", "small network, 20 steps on"):
         claims.measured(
             f"Auxiliary heads increase the gradient that reaches the first layer ({where})",
