@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from common.image_classifier import ImageClassifier
 from common.paper_claims import PaperClaims
 from common.record import LessonRecord
 from common.run import Run
+from common.train import History
 
 IMAGE = (3, 224, 224)
 
@@ -310,7 +312,7 @@ def test_variants_are_judged_on_validation_images_and_the_network_that_is_report
     parts, fitted, judged = cifar(run), [], []
 
     def keep(model, images, labels):
-        model.network_, model.estimator_ = nn.Linear(1, 1), None
+        model.network_, model.estimator_, model.history_ = nn.Linear(1, 1), None, History([1.0])
         fitted.append((type(model), images))
         return model
 
@@ -348,7 +350,7 @@ def test_every_variant_differs_from_the_base_in_what_its_name_says(run, monkeypa
         lesson,
         "train_variant",
         lambda run, parts, epochs, stack, seed: (
-            stacks.append(stack) or nn.Linear(1, 1),
+            stacks.append(stack) or SimpleNamespace(history_=History([1.0])),
             np.zeros(len(parts.validation), int),
         ),
     )
