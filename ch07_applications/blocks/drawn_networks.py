@@ -44,7 +44,7 @@ def draw_maps(layers: Sequence[Layer], image: tuple[int, ...], labels: Sequence[
         middle = at + reach / 2
         axis.text(middle, height / 2 + depth / 2 + 4, text, ha="center", va="bottom", fontsize=7.5)
         axis.text(middle, -height / 2 - 4, label, ha="center", va="top", fontsize=7.5, color=plots.INK)
-        at += reach + 14
+        at += reach + (14 if len(shape) == 3 else 28)  # bars are narrower than their labels
     axis.set(xlim=(-6, at), ylim=(-74, 88), aspect="equal")
     axis.axis("off")
     return figure

@@ -10,7 +10,7 @@ Differs    The paper says 224×224 pixels, but only 227 give maps of 55×55: (22
            learns by Muon with label smoothing. Its inputs have a deviation of 1 where the paper's have some 60 grey
            levels, so that LRN's α, which multiplies squares, is larger by 60². PCA colour jitter is left out.
 Rival      Fisher vectors and HOG, each with an RBF-SVM, on the same images.
-Costs      CHECK s on two cores, of them CHECK s for the small network.
+Costs      140 s on two cores, of them 60 s for the small network.
 """
 
 from __future__ import annotations
@@ -291,7 +291,7 @@ def lesson(run: Run) -> None:
         run.compare(ALEXNET, rival)
         run.claim(f"The small AlexNet beats {rival}.", beats(ALEXNET, rival))
         run.claim(f"{rival} beats the small AlexNet.", beats(rival, ALEXNET))
-    run.floor(ALEXNET, "accuracy", at_least=60)
+    run.floor(ALEXNET, "accuracy", at_least=65)
 
     claim_ideas(claims)
     first = parts.test.take(slice(8))

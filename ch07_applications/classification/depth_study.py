@@ -76,9 +76,10 @@ def by_the_paper(run: Run, build: Callable[[], nn.Module], epochs: int) -> Image
     )  # fmt: skip
 
 
-def last_loss(losses: list[float]) -> float:
-    """The mean training loss over the last tenth of the steps."""
-    return float(np.mean(losses[-max(1, round(LAST * len(losses))) :]))
+def loss_by(losses: list[float], share: float) -> float:
+    """The mean training loss over a tenth of the steps: those before this share of them is done, 1 for all."""
+    end = round(share * len(losses))
+    return float(np.mean(losses[end - max(1, round(LAST * len(losses))) : end]))
 
 
 @torch.no_grad()
@@ -110,7 +111,8 @@ def train_all(run: Run, parts: Cifar, variants: dict[str, Callable[[], nn.Module
             model = models[name] = method.fit(by_the_paper(run, build, run.pick(smoke=1, lecture=EPOCHS)), train)
             right = 100.0 * (model.predict(judged.images) == judged.labels)
             method.score_items(JUDGED, right, judged, unit="%", higher_is_better=True)
-            run.fact(LOSS + name, last_loss(model.history_.losses), "nats")
+            run.fact(LOSS + name, loss_by(model.history_.losses, 1), "nats")
+            run.fact(f"{LOSS}{name}, half way", loss_by(model.history_.losses, 0.5), "nats")
     return models
 
 

@@ -3,15 +3,15 @@
 Question   What do small filters and depth buy, and where does depth alone stop helping?
 Method     Simonyan & Zisserman 2015, Table 1. Networks A to E differ in depth alone: five stages of 3×3 convolutions,
            each followed by ReLU, each stage closed by 2×2 max pooling, and three dense layers. Three 3×3 layers see
-           7×7 pixels, with 27 C² weights where one 7×7 layer has 49 C² (§2.3). The paper could not train deep ones
-           from its random start; it took layers from a trained shallow one (§3.1).
+           7×7 pixels, with 27 C² weights where one 7×7 layer has 49 C² (§2.3). A bad start can stall deep ones, so
+           that the paper took layers from a trained shallow one (§3.1).
 Differs    The networks that are trained have three stages, 8 weight layers, one of them dense, and 32×32 pixels. They
            start as in He et al. 2015 and learn by Muon. A study takes SGD and one deviation for all layers, as the
            paper did, but 0.03, not 0.1; and layers of a shallow network become the first of every stage, not the first
            four. The α of local response normalisation is the paper's for pixels from 0 to 255; pixels of variance 1
            need a larger one.
 Rival      Fisher vectors and HOG with SVMs; one large filter in place of each stack, at the same cost.
-Costs      115 s on two cores: 60 s for the network, 45 s for the studies, 10 s for the rivals.
+Costs      115 s on two cores: 65 s for the network, 35 s for the studies, 15 s for the rivals.
 """
 
 from __future__ import annotations
@@ -195,19 +195,19 @@ def study_depth(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> dic
         run.compare(name, BASE)
 
     claims.compared(
-        "A stack of 3×3 layers beats one large filter", source="§4", paper="7 points of top-1 error (5×5 for a pair)",
+        "A stack of 3×3 layers beats one large filter", source="§4.1", paper="7 points of top-1 error (5×5 for a pair)",
         ours=BASE, against=ONE_FILTER,
     )  # fmt: skip
     claims.compared(
-        "Local response normalisation does not help", source="§4, Table 3", paper="29.6 % (A), 29.7 % (A-LRN)",
+        "Local response normalisation does not help", source="§4.1, Table 3", paper="29.6 % (A), 29.7 % (A-LRN)",
         ours=NORMALISED, against=BASE, expects="level", margin=1.0,
     )  # fmt: skip
     claims.compared(
-        "Depth helps: 8 layers beat 4", source="§4, Table 3", paper="29.6 % (11 layers), 27.0 % (16)", ours=BASE,
+        "Depth helps: 8 layers beat 4", source="§4.1, Table 3", paper="29.6 % (11 layers), 27.0 % (16)", ours=BASE,
         against=names[4],
     )  # fmt: skip
     claims.compared(
-        "More depth helps more: 16 layers beat 8", source="§4, Table 3", paper="29.6 % (11 layers), 27.0 % (16)",
+        "More depth helps more: 16 layers beat 8", source="§4.1, Table 3", paper="29.6 % (11 layers), 27.0 % (16)",
         ours=names[DEEP], against=BASE,
     )  # fmt: skip
     claims.measured(
@@ -230,7 +230,7 @@ def study_starts(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> di
     )
     scaled = trained(run, parts, SCALED, deep, epochs, **sgd)
     claims.compared(
-        "A deep network trains when begun as a trained shallow one", source="§3.1", paper="needed for B to E",
+        "A deep network trains when begun as a trained shallow one", source="§3.1", paper="done for deeper ones",
         ours=GROWN, against=SCRATCH,
     )  # fmt: skip
     claims.compared(
@@ -309,7 +309,7 @@ def lesson(run: Run) -> None:
         run.compare(OURS, rival)
         run.claim(f"The small VGG beats {rival}.", beats(OURS, rival))
         run.claim(f"The small VGG and {rival} are not significantly different.", level(OURS, rival))
-    run.floor(OURS, "accuracy", at_least=66.0)
+    run.floor(OURS, "accuracy", at_least=72.0)
 
     epochs = run.pick(smoke=1, lecture=4, full=20)
     if few := run.pick(smoke=64, lecture=0):

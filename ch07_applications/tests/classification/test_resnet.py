@@ -17,7 +17,7 @@ from ch07_applications.classification.depth_study import (
     by_the_paper,
     decay_groups,
     halved,
-    last_loss,
+    loss_by,
     response_deviations,
 )
 from ch07_applications.classification.resnet import (
@@ -293,9 +293,10 @@ def test_halved_images_are_means_of_2x2():
     assert (part.labels.tolist(), part.ids.tolist()) == ([3], [7])
 
 
-def test_the_last_loss_is_the_mean_of_the_last_tenth():
-    assert last_loss([9.0] * 18 + [1.0, 3.0]) == 2.0
-    assert last_loss([5.0]) == 5.0
+def test_a_loss_is_the_mean_of_a_tenth_of_the_steps():
+    losses = [9.0] * 8 + [4.0, 6.0] + [9.0] * 8 + [1.0, 3.0]
+    assert (loss_by(losses, 1), loss_by(losses, 0.5)) == (2.0, 5.0)
+    assert loss_by([5.0], 1) == 5.0
 
 
 def test_responses_are_taken_after_batch_norm_and_before_the_sum():
@@ -370,7 +371,8 @@ def test_facts_and_losses_are_those_of_the_trainings(found):
     assert list(found.drawn) == ["plain-20", "plain-44", "ResNet-20", "ResNet-44"]
     for name in STUDY:
         losses = found.run.methods[name].model.history_.losses
-        assert found.facts[f"training loss of {name}"] == last_loss(losses)
+        assert found.facts[f"training loss of {name}"] == loss_by(losses, 1)
+        assert found.facts[f"training loss of {name}, half way"] == loss_by(losses, 0.5)
 
 
 def test_claims_of_depth_point_the_paper_s_way():
