@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SLANT = 0.35  # how far a map's depth goes up and to the right, as a share of its length
 LABEL = 34.0  # what a label takes in width, in the units of the drawing
+UNITS = ((1e9, "billion "), (1e6, "million "), (1e3, "thousand "), (1, ""))
 FACES = ("#dfe9f5", "#c3d7ec", "#a9c4e2")  # front, top, side
 
 
@@ -42,7 +43,8 @@ def draw_maps(layers: Sequence[Layer], image: tuple[int, ...], labels: Sequence[
             text = f"{shape[0]}"
         depth = SLANT * height if len(shape) == 3 else 4.0
         room = max(0.0, LABEL - breadth - depth / 2)  # a narrow box stands amid the room of its labels
-        reach = box(axis, at + room / 2, breadth, height, depth)
+        reach = breadth + depth / 2
+        draw_box(axis, at + room / 2, breadth, height, depth)
         middle = at + room / 2 + reach / 2
         axis.text(middle, height / 2 + depth / 2 + 4, text, ha="center", va="bottom", fontsize=7.5)
         axis.text(middle, -height / 2 - 4, label, ha="center", va="top", fontsize=7.5, color=plots.INK)
@@ -52,8 +54,8 @@ def draw_maps(layers: Sequence[Layer], image: tuple[int, ...], labels: Sequence[
     return figure
 
 
-def box(axis: Axes, left: float, breadth: float, height: float, depth: float) -> float:
-    """A box in parallel projection, centred at height 0. Returns how far it reaches to the right of `left`."""
+def draw_box(axis: Axes, left: float, breadth: float, height: float, depth: float) -> None:
+    """A box in parallel projection, centred at height 0, that reaches from `left` to breadth + depth / 2 beyond it."""
     low, high, back = -height / 2, height / 2, np.array([0.5 * depth, 0.5 * depth])
     front = np.array([[left, low], [left + breadth, low], [left + breadth, high], [left, high]])
     faces = (
@@ -63,7 +65,6 @@ def box(axis: Axes, left: float, breadth: float, height: float, depth: float) ->
     )
     for points, colour in zip(faces, FACES, strict=True):
         axis.add_patch(Polygon(points, closed=True, facecolor=colour, edgecolor=plots.INK, linewidth=0.7))
-    return breadth + back[0]
 
 
 def draw_where(layers: Sequence[Layer], labels: Sequence[str] | None = None) -> Figure:
@@ -73,17 +74,10 @@ def draw_where(layers: Sequence[Layer], labels: Sequence[str] | None = None) -> 
     figure, axes = plots.panels(2, width=4.4, height=0.8 + 0.19 * len(own), sharey=True)
     for axis, what, colour in zip(axes, ("parameters", "multiplications"), (plots.ORANGE, plots.BLUE), strict=True):
         values = np.array([getattr(layer, what) for layer in own], float)
+        unit, word = next((unit, word) for unit, word in UNITS if values.sum() >= unit)
         axis.barh(range(len(own)), 100 * values / values.sum(), color=colour)
-        axis.set(title=f"{in_words(values.sum())} {what}", xlabel="share (%)")
+        axis.set(title=f"{values.sum() / unit:.3g} {word}{what}", xlabel="share (%)")
         axis.grid(visible=False, axis="y")
     axes[0].set_yticks(range(len(own)), names, fontsize=7.5)
     axes[0].invert_yaxis()
     return figure
-
-
-def in_words(number: float) -> str:
-    """A count with three digits and its power of ten: "61.0 million"."""
-    for power, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if number >= power:
-            return f"{number / power:.3g} {word}"
-    return f"{number:.0f}"

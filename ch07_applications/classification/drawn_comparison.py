@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+from matplotlib.patches import Rectangle
 
 from common import plots
 
@@ -44,7 +45,8 @@ def _draw_small_filters(axis: Axes) -> None:
     for row, side in enumerate((7, 5, 3, 1)):
         for place in range(side):
             at = place - side / 2
-            axis.add_patch(_square(at, row * 1.6, plots.SKY if row else "#c3d7ec"))
+            colour = plots.SKY if row else "#c3d7ec"
+            axis.add_patch(Rectangle((at, row * 1.6), 1, 1, facecolor=colour, edgecolor=plots.INK, linewidth=0.6))
         if row:
             axis.text(side / 2 + 1.3, row * 1.6 - 0.3, "3×3", fontsize=8, va="center")
             for edge in (-1, 1):
@@ -52,12 +54,6 @@ def _draw_small_filters(axis: Axes) -> None:
                 axis.plot([edge * low, edge * high], [(row - 1) * 1.6 + 1, row * 1.6], color=plots.GREY, linewidth=0.8)
     axis.text(0, -0.75, "7 pixels: as one 7×7 filter", ha="center", fontsize=8)
     _bare(axis, "VGG 2014", (-5, 5.6), (-1.4, 6.6))
-
-
-def _square(left: float, low: float, colour: str) -> object:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((left, low), 1, 1, facecolor=colour, edgecolor=plots.INK, linewidth=0.6)
 
 
 def _draw_inception(axis: Axes) -> None:

@@ -30,15 +30,14 @@ def draw_module(name: str, before: int, row: Row, side: int) -> Figure:
         (axes[0], row.naive(), f"{name} without 1×1 reductions"),
         (axes[1], row, f"{name} with reductions"),
     ):
-        total = draw_branches(axis, before, variant, side**2 / 1e6)
-        axis.set_title(f"{title}: {total:.0f} million")
+        draw_branches(axis, before, variant, side**2 / 1e6, title)
         axis.set(xlim=(-0.2, 3.1), ylim=(-285, 285))
         axis.axis("off")
     return figure
 
 
-def draw_branches(axis: Axes, before: int, row: Row, scale: float) -> float:
-    """Input, reductions, branches and their outputs side by side. Returns the sum of multiplications times scale."""
+def draw_branches(axis: Axes, before: int, row: Row, scale: float, title: str) -> None:
+    """Input, reductions, branches and their outputs side by side; the title with the multiplications times scale."""
     branches = [  # (reduction or None, outputs, kernel)
         (None, row.one, "1×1"),
         (row.reduce3 or None, row.three, "3×3"),
@@ -69,7 +68,7 @@ def draw_branches(axis: Axes, before: int, row: Row, scale: float) -> float:
         stacked -= outputs
         top -= outputs + GAP
     axis.text(2.91, row.outputs(before) / 2 + 8, f"{row.outputs(before)}", ha="center", fontsize=8.5)
-    return total
+    axis.set_title(f"{title}: {total:.0f} million")
 
 
 def flow(

@@ -126,4 +126,5 @@ def test_the_chapters_of_this_project_say_how_many_seeds_they_need():
         "ch04": 10,
         "ch05": 3,
         "ch06": 1,
+        "ch07": 3,
     }
