@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from numpy.testing import assert_allclose
 
 from ch06_detection.tests.shared_batches import LOSSES, train
-from tests.checkout import ROOT
+from tests.two_processes import run_as_two
 
 pytestmark = pytest.mark.xdist_group("two processes of chapter 6")
 
@@ -20,19 +15,7 @@ pytestmark = pytest.mark.xdist_group("two processes of chapter 6")
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """What two processes have come to."""
-    path = tmp_path_factory.mktemp("two") / "kept.json"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*launch, "-m", "ch06_detection.tests.shared_batches", str(path)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(path.read_text())
+    return run_as_two("ch06_detection.tests.shared_batches", tmp_path_factory.mktemp("two") / "kept.json")
 
 
 @pytest.mark.parametrize("name", LOSSES)

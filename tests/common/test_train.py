@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -40,6 +39,7 @@ from tests.common.small_training import (
     shared,
     together,
 )
+from tests.two_processes import run_as_two
 
 
 def state(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -634,18 +634,7 @@ TOGETHER = pytest.mark.xdist_group("two processes")  # one test process starts t
 def two(tmp_path_factory):
     """What two processes under torchrun have come to."""
     path = tmp_path_factory.mktemp("two") / "kept.json"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*launch, "-m", "tests.common.small_training", "two", str(path)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(path.read_text())
+    return run_as_two("tests.common.small_training", path, "two")
 
 
 @TOGETHER
