@@ -8,8 +8,8 @@ Method     Long, Shelhamer, Darrell 2015 (FCN): dense layers become convolutions
 Differs    Scenes have 128×128 pixels, of which stride 32 would leave a grid of 4×4: the small network has strides 16, 8
            and 4. Its classifier has learned from objects of the training scenes, not from ImageNet. All strides have
            a loss, at once. Its deconvolutions stay bilinear, as in the authors' later code. Images are padded at their
-           border to whole strides, where the authors pad by 100 pixels and crop.
-           Muon and one cycle, not momentum with a fixed rate; the background counts half.
+           border to whole strides, where the authors pad by 100 pixels and crop. Muon and one cycle, not momentum with
+           a fixed rate; the background counts half.
 Rival      HOG + SVM boxes, each filled by GrabCut; fitted on the same scenes.
 Costs      100 s on two cores; with CamVid 60 s more.
 """
@@ -81,8 +81,7 @@ class Deconvolution(nn.ConvTranspose2d):
         kernel = bilinear_kernel(stride, size)
         with torch.no_grad():
             self.weight.zero_()
-            place = torch.arange(channels)
-            self.weight[place, place if learned else 0] = kernel.to(self.weight)
+            self.weight[range(channels), range(channels) if learned else 0] = kernel.to(self.weight)
         self.weight.requires_grad_(learned)
         self.first = 2 * stride - 1 if centred else 3 * stride // 2  # where pixel 0 lies, the added cell counted
 
@@ -107,26 +106,23 @@ class FCN(nn.Module):
         centred: bool = True, learned: bool = False, every: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.stages, self.multiple = nn.ModuleList(stages), strides[-1]
+        self.stages, self.strides = nn.ModuleList(stages), tuple(strides)
         self.scores = nn.ModuleList(nn.Conv2d(width, classes, 1) for width in channels)
         for layer in self.scores:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         how = {"centred": centred, "learned": learned}
         self.doublings = nn.ModuleList(Deconvolution(classes, 2, **how) for _ in strides[1:])
-        self.enlarge = nn.ModuleList(
-            Deconvolution(classes, stride, **how) for stride in (strides if every else strides[:1])
-        )
+        scored = strides if every else strides[:1]
+        self.enlarge = nn.ModuleList(Deconvolution(classes, stride, **how) for stride in scored)
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch classes height width"], ...]:
         """Images whose sides are no multiple of the coarsest stride are padded below and on the right, and cropped."""
         height, width = images.shape[2:]
-        maps, taps = (
-            functional.pad(images, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate"),
-            [],
-        )
+        right, below = (-length % self.strides[-1] for length in (width, height))
+        maps, taps = functional.pad(images, (0, right, 0, below), mode="replicate"), []
         for stage in self.stages:
             maps = stage(maps)
             taps.append(maps)
@@ -216,7 +212,7 @@ def train_street_fcn(run: Run, part: SegmentedImages, trunk: nn.Module) -> Segme
     epochs = run.pick(smoke=1, lecture=10, full=60)
     training = Training(epochs, 1e-3, 8, torch.optim.AdamW, trunk_and_scores, loss, **how)
     crops = PixelCrops(run.pick(smoke=(64, 64), lecture=(120, 160)))
-    build = partial(FCN, mobilenet_stages(trunk), STREET_MAPS, (4, 8, 16, 32), every=True)
+    build = partial(FCN, mobilenet_stages(trunk), STREET_MAPS, (4, 8, 16, 32))
     model = Segmenter(build, len(part.classes), training, crops, standard, seed=run.seed)
     return model.fit(part.images, part.labels)
 
@@ -273,17 +269,13 @@ def study_scenes(run: Run, sets: LabelledScenes, claims: PaperClaims) -> None:
         run.claim(f"On test scenes FCN-4s beats {RIVAL} in {metric}.", beats(NAMES[-1], RIVAL, metric))
         run.claim(f"On test scenes {RIVAL} beats FCN-4s in {metric}.", beats(RIVAL, NAMES[-1], metric))
     run.floor(NAMES[-1], IOU, at_least=38)
-    run.figure_over_seeds(
-        "strides", draw_by_stride, names,
-        caption=f"The small FCN's three score maps on {len(judged)} validation scenes, with 95 % intervals.",
-    )  # fmt: skip
+    caption = f"The small FCN's three score maps on {len(judged)} validation scenes, with 95 % intervals."
+    run.figure_over_seeds("strides", draw_by_stride, names, caption=caption)
     best = examples(sets.test, labels)
     shown = dict(zip(NAMES, model.predict_all(sets.test.images[best]), strict=True))
     columns = {"truth": sets.test.labels[best], **shown, RIVAL: rival[best]}
-    run.figure(
-        "scenes", draw_examples, sets.test.take(best), columns,
-        caption="The test scenes on which FCN-4s is best, median and worst, by the mean IoU of the scene.",
-    )  # fmt: skip
+    caption = "The test scenes on which FCN-4s is best, median and worst, by the mean IoU of the scene."
+    run.figure("scenes", draw_examples, sets.test.take(best), columns, caption=caption)
 
 
 def claims_of_paper(claims: PaperClaims, names: Sequence[str]) -> None:
