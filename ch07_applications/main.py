@@ -14,8 +14,8 @@ CHAPTER = Chapter(
         "classification/googlenet",  # several sizes of filters at once, and what they cost
         "classification/resnet",  # shortcuts: why a deeper network need not be worse
         "classification/comparison",  # the four in a minute each, beside hand-crafted features
-        # "segmentation/fcn",  # a class for every pixel: coarse scores, and skips that refine them
-        # "segmentation/segnet",  # the way back up: unpooling to remembered places
+        "segmentation/fcn",  # a class for every pixel: coarse scores, and skips that refine them
+        "segmentation/segnet",  # the way back up: unpooling to remembered places
         # "segmentation/hypercolumns",  # a pixel described by all layers above it
         # "segmentation/sds",  # a mask for every object: regions that are classified
         # "segmentation/mask_rcnn",  # and masks that are predicted within boxes

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, Integer, UInt8
 
-from common.data.segmented import IGNORE
+from common.data.segmented import IGNORE, SegmentedImages
+from common.metrics.segmentation import ConfusionMatrix, mean_iou
 
 BACKGROUND, UNCOUNTED = (238, 240, 244), (255, 255, 255)
 # The colours in which publications show CamVid, after its authors.
@@ -58,3 +59,10 @@ def best_median_worst(scores: Float[np.ndarray, "items"]) -> Int[np.ndarray, "3"
     if not len(order):
         raise ValueError("no item has a score")
     return order[[0, len(order) // 2, -1]]
+
+
+def examples(part: SegmentedImages, labels: Integer[np.ndarray, "items height width"]) -> Int[np.ndarray, "3"]:
+    """The places of the pictures that a segmenter does best, in the middle and worst: mean IoU of a picture alone."""
+    matrix = ConfusionMatrix(len(part.classes), IGNORE)
+    matrix.add(part.labels, labels)
+    return best_median_worst(mean_iou(matrix.matrices))

@@ -1,0 +1,22 @@
+"""Whether pictures and their label maps can be learned from, before anything is."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Integer, UInt8
+
+from common.data.segmented import IGNORE
+
+Pictures = UInt8[np.ndarray, "n height width *channels"]
+
+
+def check_pictures(images: Pictures, labels: Integer[np.ndarray, "..."] | None = None, classes: int = 0) -> None:
+    """Raises ValueError for no pictures, grey ones, labels of another size, and labels that are none of the classes."""
+    if images.ndim != 4 or images.shape[3] != 3 or not images.size:
+        raise ValueError(f"pictures {images.shape}: there must be some, of red, green and blue: (n, height, width, 3)")
+    if labels is None:
+        return
+    if labels.shape != images.shape[:3]:
+        raise ValueError(f"labels {labels.shape} for pictures {images.shape[:3]}: there must be one per pixel")
+    if (wrong := (labels != IGNORE) & ((labels < 0) | (labels >= classes))).any():
+        raise ValueError(f"label {labels[wrong][0]} is none of 0 … {classes - 1}, nor {IGNORE}, which does not count")

@@ -1,0 +1,238 @@
+"""A forest on filter responses, and a second one on the answers of the first: pixels labelled without a deep network.
+
+Method     Shotton et al. 2009 (TextonBoost) and its successors label a pixel by trees on filter responses around it.
+           Auto-context (Tu 2008): a second classifier is given, besides, what the first one answers at the pixel and at
+           places around it, and so learns what stands beside what. The answers on training images that it learns from
+           are of forests that have not seen these images (cross-fitting): a forest's answers on its own training pixels
+           are far better than on others.
+           The responses are those of skimage.feature.multiscale_basic_features: at six scales and in each channel, the
+           blurred image, the length of its gradient, and both eigenvalues of its Hessian. Blurring is two products with
+           matrices that hold the Gaussian and what happens at the border.
+Differs    Extremely randomised trees (Geurts et al. 2006), which are fitted in a third of the time. Pixels are sampled
+           to learn from; predictions are made on a grid of every third pixel and interpolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int, UInt8
+from scipy.ndimage import gaussian_filter1d, uniform_filter
+from sklearn.ensemble import ExtraTreesClassifier
+from torch.nn import functional
+
+from ch07_applications.segmentation.checked_pictures import check_pictures
+from ch07_applications.segmentation.class_balance import median_frequency
+from common.data.segmented import IGNORE
+
+SCALES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # standard deviations of the Gaussian, in pixels
+NEAR, FAR = (1, 3, 8), ((1, 0), (-1, 0), (0, 1), (0, -1))  # cells of the coarse grid, in four directions
+Image = UInt8[np.ndarray, "height width 3"]
+Plane = Float32[np.ndarray, "height width"]
+
+
+@cache
+def blurs(n: int) -> Float32[np.ndarray, "scales n n"]:
+    """Matrices that blur a column of n pixels at each of SCALES; beyond the border its last pixel is repeated.
+
+    A Gaussian is cut off at 4 standard deviations, as in skimage.filters.gaussian.
+    """
+    blurred = [gaussian_filter1d(np.eye(n), scale, axis=0, mode="nearest", truncate=4.0) for scale in SCALES]
+    return np.stack(blurred).astype(np.float32)
+
+
+def sobel(plane: Plane) -> Plane:
+    """The length of Sobel's gradient, as skimage.filters.sobel has it: of its two components the quadratic mean."""
+    padded = np.pad(plane, 1, mode="edge")
+    down, right = padded[2:] - padded[:-2], padded[:, 2:] - padded[:, :-2]
+    down = down[:, :-2] + down[:, 2:] + 2 * down[:, 1:-1]
+    right = right[:-2] + right[2:] + 2 * right[1:-1]
+    return np.sqrt(down * down + right * right) * np.float32(0.25 / np.sqrt(2))
+
+
+def slopes(plane: Plane) -> tuple[Plane, Plane]:
+    """numpy.gradient of rows and of columns: half the difference of both neighbours, one-sided at the border."""
+    rows, columns = np.empty_like(plane), np.empty_like(plane)
+    for slope, own in ((rows, plane), (columns.T, plane.T)):
+        np.subtract(own[2:], own[:-2], out=slope[1:-1])
+        slope[1:-1] *= 0.5
+        slope[0], slope[-1] = own[1] - own[0], own[-1] - own[-2]
+    return rows, columns
+
+
+def filter_responses(image: Image) -> Float32[np.ndarray, "responses height width"]:
+    """The 72 values per pixel of skimage.feature.multiscale_basic_features(image, channel_axis=-1), in its order.
+
+    Raises ValueError for images without 2 × 2 pixels, which have no gradient.
+    """
+    height, width, channels = image.shape
+    if min(height, width) < 2:
+        raise ValueError(f"an image of {height} × {width} pixels has no gradient")
+    pixels = image.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    down, across = blurs(height), blurs(width).transpose(0, 2, 1)
+    found = np.empty((channels, len(SCALES), 4, height, width), np.float32)
+    for channel, plane in enumerate(pixels):
+        for own, rows, columns in zip(found[channel], down, across, strict=True):
+            np.matmul(rows @ plane, columns, out=own[0])
+            own[1] = sobel(own[0])
+            (rr, rc), (_, cc) = map(slopes, slopes(own[0]))  # second derivatives, by rows and columns
+            middle, spread = (rr + cc) / 2, np.sqrt(rc * rc + ((rr - cc) / 2) ** 2)
+            np.add(middle, spread, out=own[2])
+            np.subtract(middle, spread, out=own[3])
+    return found.reshape(-1, height, width)
+
+
+def describe(image: Image) -> Float32[np.ndarray, "features height width"]:
+    """What a pixel is judged by: filter responses, the colour in CIE Lab, its height, its distance from the middle."""
+    from skimage.color import rgb2lab
+
+    height, width = image.shape[:2]
+    rows = np.broadcast_to(np.linspace(0, 1, height, dtype=np.float32)[:, None], (height, width))
+    columns = np.broadcast_to(np.abs(np.linspace(-1, 1, width, dtype=np.float32)), (height, width))
+    lab = rgb2lab(image).astype(np.float32)
+    return np.concatenate([filter_responses(image), [rows, columns], lab.transpose(2, 0, 1)])
+
+
+def grid(height: int, width: int, step: int) -> tuple[Int[np.ndarray, "rows columns"], Int[np.ndarray, "rows columns"]]:
+    """Rows and columns of every step-th pixel, the middles of squares of step × step pixels."""
+    rows, columns = (np.arange(min(step // 2, side - 1), side, step) for side in (height, width))
+    return tuple(np.meshgrid(rows, columns, indexing="ij"))
+
+
+def context(
+    maps: Float32[np.ndarray, "rows columns classes"], row: Int[np.ndarray, "n"], column: Int[np.ndarray, "n"]
+) -> Float32[np.ndarray, "n answers"]:
+    """The first forest's answers at and around cells of its coarse grid, and their mean over the image. Tu 2008, §3.
+
+    Around: 1 cell away in four directions, and 3 and 8 cells away the mean of 3 × 3 cells; cells beyond the border are
+    those at the border.
+    """
+    smooth = uniform_filter(maps, (3, 3, 0), mode="nearest")
+    height, width, _ = maps.shape
+    places = [(maps, 0, 0)]
+    places += [(maps if far == 1 else smooth, far * down, far * right) for far in NEAR for down, right in FAR]
+    found = [
+        source[np.clip(row + down, 0, height - 1), np.clip(column + right, 0, width - 1)]
+        for source, down, right in places
+    ]
+    return np.concatenate([*found, np.broadcast_to(maps.mean(axis=(0, 1)), found[0].shape)], axis=1)
+
+
+@dataclass
+class ContextForest:
+    """Two forests, the second on features and on the answers of the first. Implements fit and predict on images.
+
+    classes: labels are 0 … classes − 1 or IGNORE. trees: per forest. leaf: the least number of pixels in a leaf.
+    pixels: how many of each training image are learned from. balance: the power of the class weights. folds: of
+    cross-fitting, blocks of neighbouring images. fine, coarse: pixels between those that are predicted, and between
+    those whose first answers are context. context: False for the first forest alone.
+    """
+
+    classes: int
+    trees: int = 24
+    leaf: int = 5
+    pixels: int = 600
+    balance: float = 0.5
+    folds: int = 3
+    fine: int = 3
+    coarse: int = 6
+    context: bool = True
+    seed: int = 0
+
+    def fit(
+        self, images: UInt8[np.ndarray, "items height width 3"], labels: UInt8[np.ndarray, "items height width"]
+    ) -> ContextForest:
+        """Learn from images of one size. Raises ValueError as check_labelled does, and where no pixel counts."""
+        check_pictures(images, labels, self.classes)
+        self.weights_ = median_frequency(labels, self.classes, self.balance)
+        rng = np.random.default_rng(self.seed)
+        cells = grid(*labels.shape[1:], self.coarse)
+        own, coarse, answers, places = [], [], [], []
+        for image, label in zip(images, labels, strict=True):
+            features = describe(image)
+            counted = np.flatnonzero(label != IGNORE)
+            place = np.unravel_index(rng.permutation(counted)[: self.pixels], label.shape)
+            own.append(features[:, *place].T)
+            coarse.append(features[:, *cells].reshape(len(features), -1).T)
+            answers.append(label[place])
+            places.append(place)
+        image_of = np.repeat(np.arange(len(images)), [len(part) for part in answers])
+        own, answers = np.concatenate(own), np.concatenate(answers)
+        self.first_ = self._forest(own, answers, 0)
+        if self.context:
+            maps = self._unseen(own, answers, image_of, np.stack(coarse)).reshape(len(images), *cells[0].shape, -1)
+            around = [self._context(first, *place) for first, place in zip(maps, places, strict=True)]
+            self.second_ = self._forest(np.concatenate([own, np.concatenate(around)], axis=1), answers, 1)
+        return self
+
+    def _unseen(
+        self,
+        own: Float32[np.ndarray, "pixels features"],
+        answers: UInt8[np.ndarray, "pixels"],
+        image_of: Int[np.ndarray, "pixels"],
+        coarse: Float32[np.ndarray, "items cells features"],
+    ) -> Float32[np.ndarray, "items cells classes"]:
+        """The answers of forests on images that they were not fitted to; those of the one forest if there is one image.
+
+        Folds are blocks: the frame before and the frame after show nearly the same, and must not be learned from.
+        """
+        n, folds = len(coarse), min(self.folds, len(coarse))
+        fold = np.arange(n) * folds // n
+        maps = np.empty((*coarse.shape[:2], self.classes), np.float32)
+        for number in range(folds):
+            others = fold[image_of] != number if folds > 1 else np.ones(len(own), bool)
+            forest = self._forest(own[others], answers[others], 2 + number)
+            maps[fold == number] = self._answers(forest, coarse[fold == number])
+        return maps
+
+    def _forest(
+        self, inputs: Float32[np.ndarray, "pixels features"], answers: UInt8[np.ndarray, "pixels"], number: int
+    ) -> ExtraTreesClassifier:
+        state = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+        forest = ExtraTreesClassifier(self.trees, min_samples_leaf=self.leaf, random_state=state)
+        return forest.fit(inputs, answers, sample_weight=self.weights_[answers])
+
+    def _answers(
+        self, forest: ExtraTreesClassifier, inputs: Float32[np.ndarray, "*pixels features"]
+    ) -> Float32[np.ndarray, "*pixels classes"]:
+        """Probabilities of all classes: 0 for one of which the forest has seen no pixel."""
+        found = np.zeros((*inputs.shape[:-1], self.classes), np.float32)
+        found[..., forest.classes_] = forest.predict_proba(inputs.reshape(-1, inputs.shape[-1])).reshape(
+            *inputs.shape[:-1], -1
+        )
+        return found
+
+    def _context(
+        self, maps: Float32[np.ndarray, "rows columns classes"], row: Int[np.ndarray, "n"], column: Int[np.ndarray, "n"]
+    ) -> Float32[np.ndarray, "n answers"]:
+        """Of pixels, the context of the coarse cells that they lie in."""
+        rows, columns, _ = maps.shape
+        return context(maps, (row // self.coarse).clip(0, rows - 1), (column // self.coarse).clip(0, columns - 1))
+
+    def probabilities(self, image: Image) -> Float32[np.ndarray, "rows columns classes"]:
+        """Of the pixels of the fine grid."""
+        features = describe(image)
+        at, cells = grid(*image.shape[:2], self.fine), grid(*image.shape[:2], self.coarse)
+        own = features[:, *at].reshape(len(features), -1).T
+        if not self.context:
+            return self._answers(self.first_, own).reshape(*at[0].shape, -1)
+        maps = self._answers(self.first_, features[:, *cells].transpose(1, 2, 0))
+        around = self._context(maps, at[0].ravel(), at[1].ravel())
+        return self._answers(self.second_, np.concatenate([own, around], axis=1)).reshape(*at[0].shape, -1)
+
+    def predict(self, images: UInt8[np.ndarray, "items height width 3"]) -> UInt8[np.ndarray, "items height width"]:
+        """The most probable class of each pixel, probabilities interpolated between the grid's pixels."""
+        labels = np.empty(images.shape[:3], np.uint8)
+        for label, image in zip(labels, images, strict=True):
+            coarse = torch.from_numpy(self.probabilities(image)).permute(2, 0, 1)[None]
+            label[:] = functional.interpolate(coarse, label.shape, mode="bilinear")[0].argmax(dim=0).numpy()
+        return labels
+
+    @property
+    def estimators_(self) -> list[Any]:
+        """The trees that predict, for common.model_size."""
+        return [*self.first_.estimators_, *(self.second_.estimators_ if self.context else [])]
