@@ -16,7 +16,7 @@ CHAPTER = Chapter(
         "classification/comparison",  # the four in a minute each, beside hand-crafted features
         "segmentation/fcn",  # a class for every pixel: coarse scores, and skips that refine them
         "segmentation/segnet",  # the way back up: unpooling to remembered places
-        # "segmentation/hypercolumns",  # a pixel described by all layers above it
+        "segmentation/hypercolumns",  # a pixel described by all layers above it
         # "segmentation/sds",  # a mask for every object: regions that are classified
         # "segmentation/mask_rcnn",  # and masks that are predicted within boxes
         # "segmentation/comparison",  # all of them on the same scenes

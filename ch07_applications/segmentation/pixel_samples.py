@@ -1,0 +1,66 @@
+"""Pixels sampled from labelled pictures: descriptors of all pixels of all pictures would not fit into memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from common.data.segmented import IGNORE, SegmentedImages
+
+PIXELS = 150  # of each picture
+CHUNK = 20  # pictures described at once
+Found = tuple[Float[Tensor, "n k features"], dict[str, int]]
+
+
+class Sample(NamedTuple):
+    """Descriptors of sampled pixels and the pixels' classes. widths: features per layer, by name, in their order.
+
+    seconds: that it took to describe the pictures.
+    """
+
+    columns: Float[Tensor, "pixels features"]
+    labels: Int64[Tensor, "pixels"]
+    widths: dict[str, int]
+    seconds: float = 0.0
+
+    def of(self, layers: Sequence[str]) -> Float[Tensor, "pixels chosen"]:
+        """The features of these layers alone."""
+        parts = dict(zip(self.widths, self.columns.split(list(self.widths.values()), dim=1), strict=True))
+        return torch.cat([parts[name] for name in layers], dim=1)
+
+
+def sample_pixels(
+    describe: Callable[[UInt8[np.ndarray, "n height width 3"], Int64[np.ndarray, "n k"]], Found],
+    part: SegmentedImages,
+    seed: int,
+    pixels: int = PIXELS,
+) -> Sample:
+    """So many random pixels of each picture, those without a label left out.
+
+    describe: of pictures and numbers of pixels, (n, k, features) and the features per layer. Raises ValueError where no
+    pixel has a label.
+    """
+    rng, columns, classes, widths, begin = np.random.default_rng(seed), [], [], {}, time.perf_counter()
+    for start in range(0, len(part), CHUNK):
+        labels = part.labels[start : start + CHUNK].reshape(-1, part.labels[0].size)
+        drawn = np.stack([draw_pixels(own, pixels, rng) for own in labels])
+        described, widths = describe(part.images[start : start + CHUNK], drawn)
+        own = np.take_along_axis(labels, drawn, axis=1)
+        columns.append(described[torch.from_numpy(own != IGNORE)])
+        classes.append(torch.from_numpy(own[own != IGNORE].astype(np.int64)))
+    if not sum(map(len, classes)):
+        raise ValueError("no pixel of the training pictures has a label")
+    return Sample(torch.cat(columns), torch.cat(classes), widths, time.perf_counter() - begin)
+
+
+def draw_pixels(labels: UInt8[np.ndarray, "pixels"], count: int, rng: np.random.Generator) -> Int64[np.ndarray, "k"]:
+    """Numbers of `count` pixels, drawn with replacement, half of them from objects (labels above 0) if any are."""
+    objects = np.flatnonzero((labels > 0) & (labels != IGNORE))
+    inside = rng.choice(objects if len(objects) else len(labels), count // 2)
+    return np.concatenate([rng.integers(len(labels), size=count - count // 2), inside])
