@@ -1,19 +1,18 @@
-"""The maps of the small detector: a residual trunk, and a top-down path that gives fine maps what coarse ones contain.
+"""The maps of the small detector: a residual trunk, and a top-down path that adds coarse maps to fine ones.
 
-Method     He et al. 2016 (ResNet), Fig. 2, for the blocks; Lin et al. 2017 (Feature Pyramid Networks), §3, for the path:
-           a coarse map, enlarged, is added to a 1×1 convolution of the next finer one.
+Method     He et al. 2016 (ResNet), Fig. 2, for the blocks. Lin et al. 2017 (feature pyramids), §3, for the path: a
+           coarse map, enlarged, is added to a 1×1 convolution of the next finer one.
 Differs    Three maps, of strides 4, 8 and 16; ReLU in place of the 3×3 convolution after each sum, which at stride 4
            would cost as much as the whole trunk.
 """
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-Maps = Float[Tensor, "batch channels height width"]
+Maps = Float[Tensor, "batch channels _ _"]
 
 
 def convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from common.data.boxed import BoxedImages
+from common.data.boxed import Masks, Target
 from common.image_classifier import Pixels
 
 LIGHT = 0.3  # by which the gain and the shift of a colour differ from 1 and 0, at most
@@ -43,8 +44,10 @@ class SceneBatches:
     items: the numbers of the scenes that are trained on. augment: mirror every other scene, change its light.
     """
 
-    scenes: BoxedImages
-    items: Int64[np.ndarray, "n"]
+    images: UInt8[np.ndarray, "n height width 3"]
+    targets: Sequence[Target]
+    masks: Masks
+    items: Int64[np.ndarray, "items"]
     pixels: Pixels
     augment: bool = True
 
@@ -53,12 +56,12 @@ class SceneBatches:
 
     def batch(self, index: Int64[Tensor, "batch"], generator: torch.Generator) -> tuple[Instances]:
         numbers = self.items[index.numpy()]
-        images = self.pixels(self.scenes.images[numbers])
+        images = self.pixels(self.images[numbers])
         height, width = images.shape[2:]
         none = [torch.zeros(1, 4), torch.zeros(1, dtype=torch.int64), torch.zeros(1, height, width, dtype=torch.bool)]
         rows = [none]  # a row of padding at least, also where no scene has objects
         for number in numbers.tolist():
-            target, masks = self.scenes.targets[number], torch.from_numpy(self.scenes.masks[number])
+            target, masks = self.targets[number], torch.from_numpy(self.masks[number])
             rows.append([target["boxes"].float(), target["labels"].long(), masks])
         boxes, labels, masks = (pad_sequence(list(part), batch_first=True)[1:] for part in zip(*rows, strict=True))
         if self.augment:

@@ -1,7 +1,7 @@
-"""Region proposals: anchors, the boxes that offsets make of them, the network's loss, and the proposals that are kept.
+"""Region proposals: anchors, the boxes that offsets make of them, the network's loss, the proposals that are kept.
 
-Method     Ren et al. 2015 (Faster R-CNN), §3.1: at each place of a map k anchors, each with an objectness score and four
-           offsets (Eq. 2); the loss of Eq. (1) over a random sample of anchors; non-maximum suppression at IoU 0.7.
+Method     Ren et al. 2015 (Faster R-CNN), §3.1: at each place of a map k anchors, each with an objectness score and
+           four offsets (Eq. 2); the loss of Eq. (1) over a random sample of anchors; suppression at an IoU of 0.7.
 Differs    An anchor is an object from an IoU of 0.6 on, not 0.7: in a scene of 128 pixels a cell is a large step beside
            a small object. Offsets are divided by VARIANCES, so that one smooth L1 loss fits anchors and proposals.
 """
@@ -62,6 +62,7 @@ def match(
     boxes: Float[Tensor, "batch n 4"],
     truths: Float[Tensor, "batch objects 4"],
     labels: Int64[Tensor, "batch objects"],
+    *,
     low: float,
     high: float,
     best_too: bool = False,
@@ -110,10 +111,11 @@ def proposal_loss(
     anchor: Float[Tensor, "n 4"],
     truths: Float[Tensor, "batch objects 4"],
     labels: Int64[Tensor, "batch objects"],
+    *,
     count: int = 64,
 ) -> Float[Tensor, ""]:
     """Eq. (1), a sum over images: log loss of objectness, smooth L1 of objects' offsets, both over `count` anchors."""
-    matched = match(anchor.expand(len(truths), -1, -1), truths, labels, 0.3, 0.6, best_too=True)
+    matched = match(anchor.expand(len(truths), -1, -1), truths, labels, low=0.3, high=0.6, best_too=True)
     index, kind = sample(matched.kind, count, count // 2)
     counts, positive = kind != NEITHER, kind == OBJECT
     objectness = functional.binary_cross_entropy_with_logits(
@@ -137,6 +139,7 @@ def propose(
     offsets: Float[Tensor, "batch n 4"],
     anchor: Float[Tensor, "n 4"],
     size: tuple[int, int],
+    *,
     keep: int,
     candidates: int = 300,
     suppression: float = 0.7,
