@@ -106,9 +106,7 @@ def test_the_mask_loss_uses_the_true_class_s_map_only(generator):
     assert used.tolist() == [[False, True, False], [True, False, False], [False] * 3, [False] * 3]
     other = torch.where(used[..., None, None], logits, 9 * torch.randn(logits.shape, generator=generator))
     assert torch.equal(mask_loss(other, masks, labels), loss)
-    wanted = sum(
-        functional.binary_cross_entropy(logits[n, k].sigmoid(), masks[n].float()) for n, k in ((0, 1), (1, 0))
-    )
+    wanted = sum(functional.binary_cross_entropy(logits[n, k].sigmoid(), masks[n].float()) for n, k in ((0, 1), (1, 0)))
     assert torch.allclose(loss, wanted, atol=1e-5)
 
 
