@@ -1,8 +1,8 @@
 """Mask R-CNN at the published size: ResNet-50, a feature pyramid, and the three heads, for COCO's 80 classes.
 
-Method     He et al. 2017, §3 and Fig. 4 (right), with Lin et al. 2017 for the pyramid: five maps of 256 channels; a RoI is
-           read from the map that fits its size (Eq. 1 there); a box head of two dense layers of 1024, a mask head of
-           four 3×3 convolutions, a deconvolution and a 1×1 convolution.
+Method     He et al. 2017, §3 and Fig. 4 (right), with Lin et al. 2017 for the pyramid: five maps of 256 channels; a RoI
+           is read from the map that fits its size (Eq. 1 there); a box head of two dense layers of 1024, a mask head
+           of four 3×3 convolutions, a deconvolution and a 1×1 convolution.
 Size       44,401,393 parameters with the batch normalisation of ResNet-50 frozen (the paper's and torchvision's way of
            fine-tuning); its 53,120 scales and shifts make 44,454,513. torchvision counts 91 outputs: COCO's numbers of
            classes have gaps, and 0 is background.
@@ -65,9 +65,9 @@ class FullMaskRCNN(nn.Module):
     def features(
         self, maps: list[Float[Tensor, "1 256 _ _"]], boxes: Float[Tensor, "rois 4"], side: int
     ) -> Float[Tensor, "rois 256 side side"]:
-        """RoI Align of an image's boxes, each from the map of level ⌊4 + log₂(√area / 224)⌋. Eq. (1), Lin et al. 2017.
+        """RoI Align of an image's boxes, each from the map of level ⌊4 + log₂(√area / 224)⌋. Lin et al. 2017, Eq. (1).
 
-        Four samples per cell, and as torchvision's detectors do it, which were trained so, half a cell beside the place.
+        Four samples per cell; and not `aligned`, as torchvision's detectors, whose weights were trained so.
         """
         size = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt()
         level = (4 + torch.log2(size / 224 + 1e-8) + 1e-6).floor().clamp(2, 5).long() - 2

@@ -6,11 +6,16 @@ import torch
 import torchvision
 from torch.nn import functional
 
+from ch07_applications.segmentation import mask_rcnn
+from ch07_applications.segmentation.box_rival import RIVAL
+from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst, draw_sampling
 from ch07_applications.segmentation.instance_batches import Instances, SceneBatches
 from ch07_applications.segmentation.instance_detector import Detection, InstanceDetector
 from ch07_applications.segmentation.mask_rcnn import (
     BOX_SIDE,
     MASK_SIDE,
+    OURS,
+    VARIANTS,
     MaskRCNN,
     joint_loss,
     mask_head,
@@ -20,6 +25,8 @@ from ch07_applications.segmentation.mask_rcnn import (
     roi_align_one_by_one,
 )
 from ch07_applications.segmentation.object_crops import CropClassifier, crop_loss
+from ch07_applications.segmentation.scoring import AP50, AP75
+from common import plots
 from common.data import Scale
 from common.data.boxed import Masks
 from common.data.scenes import scenes
@@ -28,6 +35,7 @@ from common.image_classifier import Pixels
 from common.metrics.detection import Evaluation
 from common.muon import Muon
 from common.train import Training
+from tests.recorded_lesson import recorded
 
 
 def some_boxes(n, size, generator):
@@ -380,3 +388,34 @@ def test_a_right_box_with_a_wrong_mask_counts_for_boxes_only():
     found = [{"boxes": box, "labels": label, "masks": thin, "scores": torch.ones(1)}]
     by = {of: Evaluation(found, truth, 1, iou_of=of).mean_average_precision() for of in ("boxes", "masks")}
     assert by == {"boxes": 1.0, "masks": 0.0}
+
+
+# The lesson
+
+
+def test_the_lesson_trains_chooses_and_judges_on_the_right_scenes(monkeypatch):
+    fitted = []
+    plain = InstanceDetector.fit
+
+    def noting(self, images, targets):
+        fitted.append((images, self.masks))
+        return plain(self, images, targets)
+
+    monkeypatch.setattr(InstanceDetector, "fit", noting)
+    found = recorded(mask_rcnn, monkeypatch)
+    sets, run = scenes(Scale("smoke"), train_masks=True), found.run
+    (images, masks), *others = fitted
+    assert others == []
+    assert np.array_equal(images, sets.train.images)
+    assert all(np.array_equal(masks[k], sets.train.masks[k]) for k in range(len(sets.train)))
+    for name, part in ((OURS, sets.test), (RIVAL, sets.test), *((name, sets.validation) for name in VARIANTS)):
+        for metric in (AP50, AP75):
+            scores = run.methods[name].items[metric]
+            assert np.array_equal(scores.groups, part.groups[: len(scores.ids)])
+            assert len(scores.ids) == (len(part) if part is sets.test else 4)
+    assert run.shared[OURS, 0][0] is run.methods[OURS].model
+    assert {"instances", "sampling"} <= found.figures.keys()
+    assert np.array_equal(found.figures["instances"][0], sets.test.images)
+    assert found.facts["parameters of the full size"] == 44_401_393
+    figures = (draw_best_median_worst, "instances"), (draw_sampling, "sampling")
+    assert all(plots.png(draw(*found.figures[name]), draft=True) for draw, name in figures)
