@@ -253,7 +253,8 @@ def scene_detector(run: Run, sets: LabelledScenes) -> InstanceDetector:
     shared = {"optimiser": Muon, "warm_up": 0.15, "device": run.device, "say": run.say_step}
     epochs, first = run.pick(smoke=(1, 1), lecture=(3, 2), full=(16, 4))
     crops = Training(first, 0.01, 16, groups=hidden_filters, loss=crop_loss, **shared)
-    training = Training(epochs, 0.01, 16, groups=parameter_groups, loss=joint_loss, **shared)
+    kept = run.checkpoint("network")
+    training = Training(epochs, 0.01, 16, groups=parameter_groups, loss=joint_loss, checkpoint=kept, **shared)
     build = partial(MaskRCNN, len(sets.objects.classes))
     return InstanceDetector(build, sets.objects.train.masks, training, crops, Detection(), 8 * BOX_SIDE, seed=run.seed)
 
@@ -314,7 +315,6 @@ def lesson(run: Run) -> None:
         caption="The first object of the test scenes and its box (green) on a map of stride 8, which is the picture "
         "itself, reduced. RoI pooling rounds the box and its cells (red); RoI Align samples where they are (red).",
     )  # fmt: skip
-
     claims = PaperClaims(run)
     for claim, source, paper, ours, against, metric in CLAIMS:
         claims.compared(claim, source=source, paper=paper, ours=ours, against=against, metric=metric)
