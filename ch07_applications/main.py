@@ -9,11 +9,11 @@ CHAPTER = Chapter(
     package="ch07_applications",
     title="Applications",
     lessons=(
-        # "classification/alexnet",  # what deep networks needed to win: ReLU, dropout, more images
-        # "classification/vgg",  # nothing but 3×3 layers, and how deep a plain stack can be
-        # "classification/googlenet",  # several sizes of filters at once, and what they cost
-        # "classification/resnet",  # shortcuts: why a deeper network need not be worse
-        # "classification/comparison",  # the four in a minute each, beside hand-crafted features
+        "classification/alexnet",  # what deep networks needed to win: ReLU, dropout, more images
+        "classification/vgg",  # nothing but 3×3 layers, and how deep a plain stack can be
+        "classification/googlenet",  # several sizes of filters at once, and what they cost
+        "classification/resnet",  # shortcuts: why a deeper network need not be worse
+        "classification/comparison",  # the four in a minute each, beside hand-crafted features
         # "segmentation/fcn",  # a class for every pixel: coarse scores, and skips that refine them
         # "segmentation/segnet",  # the way back up: unpooling to remembered places
         # "segmentation/hypercolumns",  # a pixel described by all layers above it

@@ -3,20 +3,22 @@
 Method     He et al. 2017, §3 and Fig. 4 (right), with Lin et al. 2017 for the pyramid: five maps of 256 channels; a RoI
            is read from the map that fits its size (Eq. 1 there); a box head of two dense layers of 1024, a mask head
            of four 3×3 convolutions, a deconvolution and a 1×1 convolution.
-Size       44,401,393 parameters with the batch normalisation of ResNet-50 frozen (the paper's and torchvision's way of
-           fine-tuning); its 53,120 scales and shifts make 44,454,513. torchvision counts 91 outputs: COCO's numbers of
-           classes have gaps, and 0 is background.
+Size       44,401,393 trained parameters, for the batch normalisation of ResNet-50 is frozen (so the paper and
+           torchvision fine-tune it); its 53,120 scales and shifts make 44,454,513. There are 91 outputs as in
+           torchvision: COCO's numbers of classes have gaps, and 0 is background.
 """
 
 from __future__ import annotations
+
+from itertools import accumulate, pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import resnet50
-from torchvision.ops import FrozenBatchNorm2d, roi_align
+from torchvision.ops import roi_align
 
+from ch07_applications.classification.resnet import IMAGENET, imagenet
 from ch07_applications.segmentation.region_proposals import ProposalHead
 
 CHANNELS, OUTPUTS, RATIOS = 256, 91, 3
@@ -26,11 +28,14 @@ STRIDES = (4, 8, 16, 32)  # of the maps that RoIs are read from; proposals use o
 class Pyramid(nn.Module):
     """ResNet's four stages, a 1×1 convolution of each, the sum with what comes from above, a 3×3 convolution."""
 
-    def __init__(self, frozen: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        body = resnet50(norm_layer=FrozenBatchNorm2d if frozen else nn.BatchNorm2d)
-        self.stem = nn.Sequential(body.conv1, body.bn1, body.relu, body.maxpool)
-        self.stages = nn.ModuleList([body.layer1, body.layer2, body.layer3, body.layer4])
+        body, ends = imagenet(50), list(accumulate((0, *IMAGENET[50])))
+        self.stem = body.stem
+        self.stages = nn.ModuleList(body.blocks[start:end] for start, end in pairwise(ends))
+        for layer in (self.stem, *self.stages):
+            for norm in (own for own in layer.modules() if isinstance(own, nn.BatchNorm2d)):
+                norm.requires_grad_(False)  # frozen: batches of one or two images have no useful statistics
         self.inner = nn.ModuleList(nn.Conv2d(CHANNELS << k, CHANNELS, 1) for k in range(4))
         self.outer = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for _ in range(4))
 
@@ -48,11 +53,11 @@ class Pyramid(nn.Module):
 
 
 class FullMaskRCNN(nn.Module):
-    """The network of the paper with a feature pyramid. frozen: batch normalisation with constants."""
+    """The network of the paper with a feature pyramid; batch normalisation is frozen."""
 
-    def __init__(self, frozen: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.maps = Pyramid(frozen)
+        self.maps = Pyramid()
         self.proposal_head = ProposalHead(CHANNELS, RATIOS)
         self.box_head = nn.Sequential(
             nn.Flatten(), nn.Linear(CHANNELS * 7**2, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU()
@@ -89,7 +94,12 @@ class FullMaskRCNN(nn.Module):
         return self.proposal_head(maps)[0], self.score(hidden), self.move(hidden), masks
 
 
-def full_mask_rcnn(frozen: bool = True) -> FullMaskRCNN:
+def full_mask_rcnn() -> FullMaskRCNN:
     """The network without memory for its weights: to count, not to run."""
     with torch.device("meta"):
-        return FullMaskRCNN(frozen)
+        return FullMaskRCNN()
+
+
+def trained_parameters(network: nn.Module) -> int:
+    """How many parameters have a gradient: all but the frozen scales and shifts."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

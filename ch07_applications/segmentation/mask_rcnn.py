@@ -26,7 +26,7 @@ from torchvision.ops import clip_boxes_to_image
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst, draw_sampling
 from ch07_applications.segmentation.feature_maps import FeatureMaps, Maps, convolution
-from ch07_applications.segmentation.full_mask_rcnn import full_mask_rcnn
+from ch07_applications.segmentation.full_mask_rcnn import full_mask_rcnn, trained_parameters
 from ch07_applications.segmentation.instance_batches import Instances
 from ch07_applications.segmentation.instance_detector import Detection, InstanceDetector
 from ch07_applications.segmentation.labelled_scenes import LabelledScenes, instances, labelled_scenes
@@ -296,7 +296,7 @@ def lesson(run: Run) -> None:
         detector = method.fit_shared(OURS, partial(scene_detector, run, sets), sets.objects.train)
         found = judge_instances(method, test)
         run.fact("images a second", len(test) / method.predict_seconds)
-    run.fact("parameters of the full size", sum(p.numel() for p in full_mask_rcnn().parameters()))
+    run.fact("parameters of the full size", trained_parameters(full_mask_rcnn()))
     _, rival = score_rival(run, sets, semantic=False)
     score_rival(run, sets, semantic=False, by_mean=True)
     for metric, least in ((AP50, 45), (AP75, 33)):

@@ -1,0 +1,99 @@
+"""Crops smaller than the image: one at a random place per training step, ten at fixed places per prediction.
+
+Method     Krizhevsky et al. 2012, §4.1 and §4: a network of 224×224 pixels sees a random crop of every 256×256 image,
+           mirrored or not. It predicts from the four corners, the middle and their mirror images: the mean of the ten
+           softmax outputs.
+Differs    Images of 32×32 pixels and crops of 24×24: a quarter of the side is left out, in the paper an eighth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Integer
+from torch import Tensor
+
+from common.image_classifier import Colour, Grey, ImageClassifier, outputs
+
+VIEWS = 10
+Stack = Float[Tensor, "batch channels height width"]
+Crop = Float[Tensor, "batch channels side side"]
+
+
+@dataclass(frozen=True)
+class RandomCrops:
+    """An augmentation: of every image a square at a random place, every second one mirrored."""
+
+    side: int
+
+    def __call__(self, images: Stack, generator: torch.Generator) -> Crop:
+        n, _, height, width = images.shape
+        check_size(height, width, self.side)
+        top = torch.randint(height - self.side + 1, (n, 1), generator=generator)
+        left = torch.randint(width - self.side + 1, (n, 1), generator=generator)
+        rows, columns = top + torch.arange(self.side), left + torch.arange(self.side)
+        columns = torch.where(torch.rand((n, 1), generator=generator) < 0.5, columns.flip(1), columns)
+        item, rows, columns = (
+            index.to(images.device) for index in (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])
+        )
+        return images.permute(0, 2, 3, 1)[item, rows, columns].permute(0, 3, 1, 2)  # whole pixels move, channels last
+
+
+@dataclass(frozen=True)
+class MiddleCrops:
+    """No augmentation: of every image the middle, which is what a prediction from one crop sees."""
+
+    side: int
+
+    def __call__(self, images: Stack, generator: torch.Generator) -> Crop:
+        return ten_crops(images, self.side)[0]
+
+
+def ten_crops(images: Stack, side: int) -> list[Crop]:
+    """The middle and its mirror image, then the same for the four corners. Raises ValueError for images below side."""
+    height, width = images.shape[2:]
+    check_size(height, width, side)
+    down, right = height - side, width - side
+    corners = [(down // 2, right // 2), (0, 0), (0, right), (down, 0), (down, right)]
+    crops = (images[:, :, top : top + side, left : left + side] for top, left in corners)
+    return [view for crop in crops for view in (crop, crop.flip(3))]
+
+
+def check_size(height: int, width: int, side: int) -> None:
+    """Raise ValueError unless a crop of side × side lies in the image."""
+    if min(height, width) < side:
+        raise ValueError(f"images of {height}×{width} pixels hold no crop of {side}×{side}")
+
+
+@dataclass
+class TenCrops(ImageClassifier):
+    """An ImageClassifier whose network sees squares of side × side, and that predicts from ten of them.
+
+    Images that it predicts have the size and the channels of those that it learned from; else ValueError.
+    """
+
+    side: int = 24
+
+    def fit(self, images: Grey | Colour, labels: Integer[np.ndarray, "labels"]) -> TenCrops:
+        """As ImageClassifier's; augment makes the crops."""
+        self.shape_ = images.shape[1:]
+        super().fit(images, labels)
+        return self
+
+    def probabilities(self, images: Grey | Colour, views: int = VIEWS) -> Float[np.ndarray, "n classes"]:
+        """The mean of the softmax outputs over the first so many of ten_crops."""
+        if images.shape[1:] != self.shape_:
+            got, known = ("×".join(map(str, shape)) for shape in (images.shape[1:], self.shape_))
+            raise ValueError(f"images of {got}, but the network learned from images of {known}")
+        crops = ten_crops(self.pixels_(images), self.side)[:views]
+        return torch.stack([outputs(self.network_, crop).float().softmax(1) for crop in crops]).mean(0).numpy()
+
+    def decision_function(self, images: Grey | Colour) -> Float[np.ndarray, "n classes"]:
+        """The probabilities, in place of the outputs before the softmax: the paper averages these."""
+        return self.probabilities(images)
+
+    def predict_from(self, images: Grey | Colour, views: int) -> Int[np.ndarray, "n"]:
+        """The class with the largest mean probability over the first so many of ten_crops."""
+        return self.probabilities(images, views).argmax(axis=1)
