@@ -8,7 +8,6 @@ Differs    An anchor is an object from an IoU of 0.6 on, not 0.7: in a scene of 
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -18,7 +17,7 @@ from torch.nn import functional
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image
 
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # of centres in box sides, of log sides: what offsets are divided by
-LARGEST = math.log(8.0)  # by which a side grows at most: exp of an untrained output must not overflow
+GROWTH = 8.0  # of a side, at most: exp of an untrained output must not overflow
 OBJECT, BACKGROUND, NEITHER = 1, 0, -1
 NARROWEST = 2.0  # pixels: a box with a shorter side is no proposal
 
@@ -47,7 +46,7 @@ def decode(offsets: Float[Tensor, "*n 4"], anchor: Float[Tensor, "*m 4"]) -> Flo
     t = offsets.float() * anchor.new_tensor(VARIANCES)
     side = anchor[..., 2:] - anchor[..., :2]
     centre = (anchor[..., :2] + anchor[..., 2:]) / 2 + t[..., :2] * side
-    half = side * t[..., 2:].clamp(max=LARGEST).exp() / 2
+    half = side * t[..., 2:].exp().clamp(max=GROWTH) / 2
     return torch.cat([centre - half, centre + half], dim=-1)
 
 
