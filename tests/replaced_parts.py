@@ -1,7 +1,7 @@
 """Lessons run twice: on their data, and with other test parts. What they choose and fit must not notice.
 
-A test part is replaced where data sets are made (Dataset, SceneSet), so that a lesson finds other inputs and other
-answers in it; and once more where a method is scored, for test parts that lessons make themselves.
+A test part is replaced where data sets are made (Dataset, SceneSet, CamVid), so that a lesson finds other inputs and
+other answers in it; and once more where a method is scored, for test parts that lessons make themselves.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from common import method, tuning
 from common.console import Console
 from common.data import Images, Scale, Table, scenes
 from common.data.boxed import BoxedImages
+from common.data.camvid import CamVid
 from common.data.dataset import Dataset
 from common.data.scenes import SceneSet
+from common.data.segmented import IGNORE, SegmentedImages
 from common.method import Method
 from common.record import LessonRecord
 from common.run import Run
@@ -118,7 +120,22 @@ def other(part: Any) -> Any:
         taken = part.take(order)
         images = part.images[:, :, ::-1] // 2
         return BoxedImages(np.ascontiguousarray(images), taken.targets, part.classes, taken.masks, part.ids)
+    if isinstance(part, SegmentedImages):
+        images = np.ascontiguousarray(part.images[:, :, ::-1] // 2)
+        labels = np.roll(part.labels, (1, part.labels.shape[1] // 4), axis=(0, 1))
+        return SegmentedImages(images, classes_moved(labels), part.classes, part.names, part.groups, part.ids)
     return part
+
+
+def classes_moved(labels: np.ndarray) -> np.ndarray:
+    """Every third pixel of the commonest class has the next one's label, so that shares are others. IGNORE remains."""
+    there, counts = np.unique(labels[labels != IGNORE], return_counts=True)
+    if len(there) < 2:
+        return labels
+    commonest = counts.argmax()
+    flat = labels.ravel().copy()
+    flat[np.flatnonzero(flat == there[commonest])[::3]] = there[(commonest + 1) % len(there)]
+    return flat.reshape(labels.shape)
 
 
 def other_labels(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -141,14 +158,22 @@ def patched(owner: Any, name: str, make: Callable) -> Iterator[None]:
         setattr(owner, name, before)
 
 
-def made_with(init: Callable) -> Callable:
-    """The __init__ of a data set, which is given another test part."""
+def made_with(init: Callable, *names: str) -> Callable:
+    """The __init__ of a data set, which is given other parts of these names: by default another test part."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        object.__setattr__(self, "test", other(self.test))
+        for name in names or ("test",):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, other(getattr(self, name)))
 
     return __init__
+
+
+def judged_on_val(init: Callable) -> Callable:
+    """CamVid's: `val` is a part to be judged on, too, for the test frames may be missing. Settings are chosen within
+    the training frames."""
+    return made_with(init, "validation", "test")
 
 
 def scored_on(score: Callable) -> Callable:
@@ -162,6 +187,7 @@ def other_test_parts() -> Iterator[None]:
     with (
         patched(Dataset, "__init__", made_with),
         patched(SceneSet, "__init__", made_with),
+        patched(CamVid, "__init__", judged_on_val),
         patched(Method, "score", scored_on),
     ):
         yield

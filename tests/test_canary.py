@@ -21,6 +21,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from common import data
 from common.data import Table
+from common.data.camvid import CamVid
+from common.data.segmented import IGNORE, SegmentedImages
 from common.tuning import choose, tuned
 from tests.checkout import CHAPTERS, lessons
 from tests.replaced_parts import Trace, chapter_traces, other, other_test_parts, state, traced
@@ -49,6 +51,7 @@ ABOUT_TEST = {
     "ch06_detection/multibox": "(mined|all) negatives|background's loss",
     "ch06_detection/ssd": "objects of test scenes",
     "ch06_detection/comparison": "mAP of|localisation|confusion|background|missed|duplicate",
+    "ch07_applications/classification/comparison": "test images that|class: mean error of the networks",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))
@@ -168,13 +171,14 @@ def test_a_planted_leak_into_a_fact_is_found(lesson, tmp_path):
     assert first.facts != second.facts
 
 
-@pytest.mark.parametrize("part", ["table", "quantities", "images", "scenes"])
+@pytest.mark.parametrize("part", ["table", "quantities", "images", "scenes", "frames"])
 def test_the_other_part_has_other_inputs_and_answers_but_the_same_items_and_classes(part):
     made = {
         "table": lambda: data.breast_cancer().test,
         "quantities": lambda: data.auto_mpg().test,
         "images": lambda: data.mnist(data.Scale("smoke")).test,
         "scenes": lambda: data.scenes.scenes(data.Scale("smoke")).test,
+        "frames": frames,
     }[part]()
     changed = other(made)
     assert type(changed) is type(made)
@@ -187,7 +191,29 @@ def test_the_other_part_has_other_inputs_and_answers_but_the_same_items_and_clas
         return
     assert abs(changed.answers.mean() / made.answers.mean() - 1) > 0.05
     if part != "quantities":
-        assert set(changed.answers) == set(made.answers)
+        assert set(changed.answers.flat) == set(made.answers.flat)
+
+
+def frames(ignored=0.0):
+    """As CamVid's: labels, of which a share does not count."""
+    rng = np.random.default_rng(0)
+    shares = [0.3 - ignored, 0.5, 0.2, ignored]
+    labels = rng.choice(np.array([0, 1, 2, IGNORE], np.uint8), size=(5, 12, 16), p=shares)
+    images = rng.integers(0, 256, (5, 12, 16, 3), np.uint8)
+    return SegmentedImages(images, labels, ("sky", "road", "tree"), tuple("abcde"), np.arange(5) // 2)
+
+
+def test_of_camvid_both_parts_that_are_judged_on_are_replaced():
+    made = frames(ignored=0.1)
+    with other_test_parts():
+        film = CamVid(made, made, None, made.classes, "made up")
+        whole = CamVid(made, made, made, made.classes, "made up")
+    assert film.train is made
+    assert film.test is None
+    for part in (film.validation, whole.validation, whole.test):
+        assert not np.array_equal(part.labels, made.labels)
+        assert np.array_equal(part.groups, made.groups)
+        assert (part.labels == IGNORE).sum() == (made.labels == IGNORE).sum()
 
 
 @pytest.mark.parametrize("model", [KNeighborsClassifier(3), DecisionTreeClassifier(max_depth=3, random_state=0)])

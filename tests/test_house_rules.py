@@ -21,7 +21,7 @@ EACH_LESSON = pytest.mark.parametrize("path", LESSON_FILES, ids=lambda path: pat
 # What a constant may be made with, besides a class: these neither read, nor draw, nor wait.
 PURE = {"range", "tuple", "frozenset", "dict", "field", "compile", "tolist"}
 PURE |= {"array", "arange", "linspace", "logspace", "eye", "zeros", "ones", "finfo", "iinfo"}
-PURE |= {"stack", "meshgrid", "reshape", "property", "partial"}
+PURE |= {"stack", "meshgrid", "reshape", "property", "partial", "replace"}
 
 
 def parsed(path):

@@ -125,7 +125,7 @@ def flat_share(network: nn.Sequential, part: Images) -> float:
 def race(run: Run, claims: PaperClaims, part: Images) -> dict[str, Training]:
     """Both activations, each at its own best learning rate: steps, rates and flat shares as facts."""
     part = part.take(slice(run.pick(smoke=150, lecture=1000)))
-    rates, most = run.pick(smoke=RATES[:2], lecture=RATES), run.pick(smoke=40, lecture=1200)
+    rates, most = run.pick(smoke=RATES[:1], lecture=RATES), run.pick(smoke=33, lecture=1200)
     trainings = {name: fastest(layer, rates, part, run.seed, most) for name, layer in ACTIVATIONS.items()}
     for name, training in trainings.items():
         run.fact(f"{STEPS}: {name}", min(training.steps, most), "steps")

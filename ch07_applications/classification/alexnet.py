@@ -78,7 +78,7 @@ class Plan:
 PAPER = Plan()
 # torchvision's AlexNet is that of Krizhevsky 2014 ("One weird trick"), with dropout at other places.
 TORCHVISION = Plan(224, (11, 4, 2), (64, 192, 384, 256, 256), towers=1, alpha=None, dropout_first=True)
-SMALL = Plan(28, (5, 1, 2), (32, 64, 96, 80, 64), (128,), classes=10, towers=1, alpha=1e-4 * 60**2)
+SMALL = Plan(28, (5, 1, 2), (32, 64, 96, 80, 64), (128,), classes=10, towers=1, alpha=0.36)  # 1e-4 · 60²
 
 
 class ResponseNorm(nn.Module):
@@ -181,8 +181,7 @@ THIN = Recipe(replace(SMALL, widths=(16, 32, 48, 40, 32), dense=(64,)), epochs=1
 
 
 def parameter_groups(network: nn.Module, rate: float) -> list[dict]:
-    """Muon for the weights of hidden layers. AdamW at a fifth of the rate, which makes its steps as long as Muon's, for
-    the first and the last layer and for biases."""
+    """Muon for the weights of hidden layers; AdamW at a fifth of the rate, whose steps are as long, for all others."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     hidden = [layer.weight for layer in layers[1:-1]]
     known = {id(weight) for weight in hidden}

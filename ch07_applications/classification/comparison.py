@@ -36,6 +36,15 @@ from common.run import Run
 
 SHOWN = 8  # test images of either kind: all networks right, all wrong
 
+# Claim, source, the paper's top-5 errors; ours, against what.
+PAPERS = (
+    ("Deep networks beat Fisher vectors", "Krizhevsky 2012, Table 2", "15.3 against 26.2 %", alexnet.ALEXNET, FISHER),
+    ("VGG beats AlexNet", "Simonyan 2014, Table 7", "6.8 against 15.3 %", vgg.OURS, alexnet.ALEXNET),
+    ("GoogLeNet beats VGG", "Szegedy 2014, Table 2", "6.67 against 7.32 %", googlenet.OURS, vgg.OURS),
+    ("ResNet beats GoogLeNet", "He 2015, Table 5", "3.57 against 6.66 %", resnet.OURS, googlenet.OURS),
+    ("Deep networks of 2015 beat Fisher vectors", "He 2015, Table 5", "3.57 against 26.2 %", resnet.OURS, FISHER),
+)
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -55,14 +64,6 @@ CONTENDERS = {  # by year
     googlenet.OURS: Contender(googlenet.SMALL_GOOGLENET, googlenet.small_googlenet),
     resnet.OURS: Contender(resnet.SMALL_RESNET, resnet.small_resnet),
 }
-# Claim, source, the paper's top-5 errors; ours, against what.
-PAPERS = (
-    ("Deep networks beat Fisher vectors", "Krizhevsky 2012, Table 2", "15.3 against 26.2 %", alexnet.ALEXNET, FISHER),
-    ("VGG beats AlexNet", "Simonyan 2014, Table 7", "6.8 against 15.3 %", vgg.OURS, alexnet.ALEXNET),
-    ("GoogLeNet beats VGG", "Szegedy 2014, Table 2", "6.67 against 7.32 %", googlenet.OURS, vgg.OURS),
-    ("ResNet beats GoogLeNet", "He 2015, Table 5", "3.57 against 6.66 %", resnet.OURS, googlenet.OURS),
-    ("Deep networks of 2015 beat Fisher vectors", "He 2015, Table 5", "3.57 against 26.2 %", resnet.OURS, FISHER),
-)
 
 
 def right_by(answers: Mapping[str, Int[np.ndarray, "n"]], part: Images) -> Bool[np.ndarray, "methods n"]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 KINDS = {"plain": "Plain networks", "ResNet": "Residual networks"}
 COLOURS = {"20": plots.SKY, "44": plots.RED}
-STEPS = 62  # of a running mean: an epoch
+STEPS = 60  # of a running mean
 
 
 def draw_study(losses: Mapping[str, Sequence[float]], responses: Mapping[str, Sequence[float]]) -> Figure:

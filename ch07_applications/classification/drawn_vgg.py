@@ -64,10 +64,10 @@ def running_mean(losses: Sequence[float]) -> np.ndarray:
 def draw_losses(depths: dict[str, list[float]], starts: dict[str, list[float]]) -> Figure:
     """Training losses: by depth on the left, by start on the right."""
     figure, axes = plots.panels(2, width=4.4, height=3.4, sharey=True)
-    for axis, curves, title in zip(axes, (depths, starts), ("by depth", "11 layers, by start"), strict=True):
+    for axis, curves, title in zip(axes, (depths, starts), ("by depth", "8 layers with SGD, by start"), strict=True):
         colours = COLOURS if curves is depths else (plots.RED, plots.PURPLE, plots.GREEN)
         for (name, losses), colour in zip(curves.items(), colours, strict=False):
-            axis.plot(running_mean(losses), color=colour, linewidth=1.6, label=name.removeprefix("11 layers, "))
+            axis.plot(running_mean(losses), color=colour, linewidth=1.6, label=name.removeprefix("SGD, "))
         axis.set(title=title, xlabel="step")
         axis.legend(loc="upper right")
     axes[0].set(ylabel="training loss", ylim=(None, 3.0))

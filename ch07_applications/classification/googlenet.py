@@ -82,8 +82,8 @@ CAPTIONS = {
     "costs": "Multiplications of the nine modules by the size of the filters: with reductions, with the 1×1 after the "
     "pooling alone, and with none.",
     "sizes": "Accuracy on validation images against multiplications per image: means over seeds, 95 % intervals.",
-    "changes": "What each change does to the accuracy on validation images, with 95 % intervals; hollow: not "
-    "significant.",
+    "changes": "What each change does to the accuracy on validation images, with 95 % intervals; filled where "
+    "the paired test finds a difference.",
 }
 
 
@@ -140,7 +140,7 @@ class GoogLeNet(nn.Module):
 def small_googlenet(run: Run) -> ImageClassifier:
     """The recipe for a minute on two cores: epochs, rate, widths and augmentation chosen on validation images."""
     epochs = run.pick(smoke=1, lecture=EPOCHS, full=3 * EPOCHS)
-    return classifier(run, SmallGoogLeNet, epochs, checkpoint="small")
+    return classifier(run, SmallGoogLeNet, epochs, checkpoint="small_googlenet")
 
 
 def train_variant(run: Run, parts: Cifar, epochs: int, stack: Stack, seed: int) -> tuple[Any, Int[np.ndarray, "n"]]:

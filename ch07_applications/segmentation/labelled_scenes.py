@@ -79,17 +79,19 @@ def instances(part: BoxedImages) -> list[Target]:
 
 
 def paint_instances(
-    detections: Sequence[Target], size: tuple[int, int], least: float = -np.inf
+    detections: Sequence[Target], size: tuple[int, int], least: float = -np.inf, covered: float = 1.0
 ) -> UInt8[np.ndarray, "items height width"]:
     """A label per pixel out of masks: that of the highest score among those that cover it, 0 where none does.
 
-    size: height and width. Masks with a score below `least` are not painted. Targets without scores are painted in
-    their order.
+    size: height and width. Not painted are masks with a score below `least`, and those of which a larger share than
+    `covered` lies under masks with higher scores: a second guess about an object would leave a fringe around the first.
+    Targets have no scores; their masks do not overlap.
     """
     labels = np.zeros((len(detections), *size), np.uint8)
     for own, detection in zip(labels, detections, strict=True):
-        scores = detection.get("scores", torch.arange(len(detection["labels"]), dtype=torch.float32))
-        for k in scores.argsort(stable=True).tolist():  # the highest last, on top
-            if scores[k] >= least:
-                own[detection["masks"][k].numpy()] = int(detection["labels"][k])
+        scores = detection.get("scores", torch.zeros(len(detection["labels"])))
+        for k in scores.argsort(descending=True, stable=True).tolist():
+            mask = detection["masks"][k].numpy()
+            if scores[k] >= least and np.count_nonzero(own[mask]) <= covered * np.count_nonzero(mask):
+                own[mask & (own == 0)] = int(detection["labels"][k])
     return labels

@@ -323,8 +323,9 @@ def a_run(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def found():
+def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("lesson"))  # where checkpoints go
         patch.setattr(resnet, "score_rivals", lambda run, parts: None)
         patch.setattr(Run, "compare", lambda run, a, b, metric=None: None)
         patch.setattr(PaperClaims, "compared", lambda claims, claim, **how: None)

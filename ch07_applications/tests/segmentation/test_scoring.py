@@ -109,7 +109,7 @@ def test_masks_are_judged_not_boxes(run, sets):
         filled.append({**target, "masks": masks, "scores": torch.ones(len(masks))})
     with run.method("boxes", kind="reference") as method:
         scoring.judge_instances(method, part, lambda images: filled)
-    assert values(run)[AP75] < values(run)[AP50] < 99
+    assert values(run)[AP75] < values(run)[AP50] - 20
     with run.method("truth", kind="reference") as method:
         scoring.score_instances(
             method, part, [{**t, "scores": f["scores"]} for t, f in zip(instances(part), filled, strict=True)]
