@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from torch.nn import functional
 
+from ch07_applications.segmentation.drawn_labels import best_median_worst
 from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.metrics.masks import mask_iou
@@ -38,12 +39,6 @@ def agreement(found: Sequence[Target], truths: Sequence[Target]) -> Float[np.nda
             overlap = np.where(truth["labels"].numpy()[:, None] == own["labels"].numpy(), overlap, 0)
             means[k] = overlap.max(axis=1, initial=0).mean()
     return means
-
-
-def best_median_worst(scores: Float[np.ndarray, "n"]) -> list[int]:
-    """Three places, of scores that are numbers."""
-    order = [int(place) for place in np.argsort(scores, kind="stable") if np.isfinite(scores[place])]
-    return [order[-1], order[len(order) // 2], order[0]]
 
 
 def coloured(image: Picture, found: Target) -> Float[np.ndarray, "height width 3"]:

@@ -253,7 +253,7 @@ def scene_detector(run: Run, sets: LabelledScenes) -> InstanceDetector:
     shared = {"optimiser": Muon, "warm_up": 0.15, "device": run.device, "say": run.say_step}
     epochs, first = run.pick(smoke=(1, 1), lecture=(3, 2), full=(16, 4))
     crops = Training(first, 0.01, 16, groups=hidden_filters, loss=crop_loss, **shared)
-    kept = run.checkpoint("network")
+    kept = run.checkpoint("mask_rcnn")
     training = Training(epochs, 0.01, 16, groups=parameter_groups, loss=joint_loss, checkpoint=kept, **shared)
     build = partial(MaskRCNN, len(sets.objects.classes))
     return InstanceDetector(build, sets.objects.train.masks, training, crops, Detection(), 8 * BOX_SIDE, seed=run.seed)

@@ -393,7 +393,8 @@ def test_a_right_box_with_a_wrong_mask_counts_for_boxes_only():
 # The lesson
 
 
-def test_the_lesson_trains_chooses_and_judges_on_the_right_scenes(monkeypatch):
+def test_the_lesson_trains_chooses_and_judges_on_the_right_scenes(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where checkpoints go
     fitted = []
     plain = InstanceDetector.fit
 
