@@ -249,7 +249,7 @@ def parameter_groups(network: MaskRCNN) -> list[dict]:
 
 
 def scene_detector(run: Run, sets: LabelledScenes) -> InstanceDetector:
-    """The detector of the scenes, not yet fitted. Its rates and batches were not compared; epochs are what time allows."""
+    """The detector of the scenes, not yet fitted. Rates and batches were not compared; epochs are what time allows."""
     shared = {"optimiser": Muon, "warm_up": 0.15, "device": run.device, "say": run.say_step}
     epochs, first = run.pick(smoke=(1, 1), lecture=(3, 2), full=(16, 4))
     crops = Training(first, 0.01, 16, groups=hidden_filters, loss=crop_loss, **shared)
