@@ -174,6 +174,9 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/classification/resnet.py",
     "ch07_applications/classification/vgg.py",
     "ch07_applications/segmentation/fcn.py",
+    "ch07_applications/segmentation/hypercolumns.py",
+    "ch07_applications/segmentation/mask_rcnn.py",
+    "ch07_applications/segmentation/sds.py",
     "ch07_applications/segmentation/segnet.py",
 }
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Integer
 
-from ch07_applications.segmentation.drawn_labels import best_median_worst, draw_strips
+from ch07_applications.segmentation.drawn_labels import draw_strips
+from ch07_applications.segmentation.label_colours import best_median_worst
 from common import plots
 from common.data.segmented import IGNORE, SegmentedImages
 
