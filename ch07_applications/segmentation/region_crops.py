@@ -18,7 +18,6 @@ from skimage.color import rgb2lab
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from ch07_applications.segmentation.mask_pasting import bilinear_weights, cell_places
 from common.data.weights import imagenet_inputs, imagenet_statistics
 from common.features.hog import cell_histograms, normalised_blocks
 from common.proposals.regions import Regions
@@ -60,20 +59,25 @@ def with_margin(boxes: Float[np.ndarray, "n 4"]) -> Float[Tensor, "n 4"]:
     return boxes + MARGIN * size * torch.tensor([-1.0, -1, 1, 1])
 
 
+def covered(
+    low: Float[Tensor, "n"], high: Float[Tensor, "n"], cells: int, length: int
+) -> Float[Tensor, "n cells length"]:
+    """The share of each of `cells` intervals between low and high that each pixel [i, i + 1] covers."""
+    ends = low[:, None] + (high - low)[:, None] * torch.arange(cells + 1) / cells
+    pixel = torch.arange(length)
+    common = torch.minimum(ends[:, 1:, None], pixel + 1) - torch.maximum(ends[:, :-1, None], pixel)
+    return common.clamp(min=0) / (ends[:, 1:] - ends[:, :-1])[:, :, None]
+
+
 def project(
     masks: Float[Tensor, "n height width"], boxes: Float[Tensor, "n 4"], cells: int = GRID
 ) -> Float[Tensor, "n cells cells"]:
     """Each mask on a coarse grid over its box: the share of every cell that it covers. §3.4.
 
-    Nothing is covered beyond the picture. The inverse is mask_pasting.paste.
+    Nothing is covered beyond the picture. The way back is mask_pasting.paste.
     """
-    samples = 4
-    rows, columns = (
-        bilinear_weights(places := cell_places(boxes[:, k], boxes[:, k + 2], cells, samples) - 0.5, length)
-        * ((places >= -0.5) & (places <= length - 0.5))[..., None]
-        for k, length in ((1, masks.shape[1]), (0, masks.shape[2]))
-    )
-    rows, columns = (weights.unflatten(1, (cells, samples)).mean(dim=2) for weights in (rows, columns))
+    rows = covered(boxes[:, 1], boxes[:, 3], cells, masks.shape[1])
+    columns = covered(boxes[:, 0], boxes[:, 2], cells, masks.shape[2])
     return rows @ masks @ columns.mT
 
 
