@@ -137,7 +137,12 @@ def suppress(
     return np.array(stay, int)
 
 
-def recall_of_regions(found: Sequence[Regions], part: BoxedImages, X) -> Float[np.ndarray, "thresholds numbers"]:
+def recall_of_regions(
+    found: Sequence[Regions],
+    part: BoxedImages,
+    thresholds: Sequence[float],
+    numbers: Sequence[int] | Int[np.ndarray, "numbers"],
+) -> Float[np.ndarray, "thresholds numbers"]:
     """The share of objects that one of the first so many regions of their scene covers with this IoU: the ceiling.
 
     NaN where there are no objects.

@@ -58,7 +58,7 @@ class Regions:
         """The masks of all regions at full size. What the reduction cut off belongs to none."""
         return enlarged(self.reduced_masks(), self.step, self.size)
 
-    def segments(self, region: int) -> Int16[np.ndarray, "height width"]:
+    def segments(self, region: int | np.integer) -> Int16[np.ndarray, "height width"]:
         """The segments of a region's hierarchy, as a number per pixel at full size; −1 for what was cut off."""
         labels = self.maps[self.source[region]]
         return enlarged(labels[None] + np.int16(1), self.step, self.size)[0] - np.int16(1)
