@@ -173,6 +173,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/classification/googlenet.py",
     "ch07_applications/classification/resnet.py",
     "ch07_applications/classification/vgg.py",
+    "ch07_applications/segmentation/sds.py",
 }
 
 

@@ -38,5 +38,6 @@ def draw_bars(record: LessonRecord, methods: Sequence[str], metrics: Sequence[st
         axis.bar(places, values, 0.92 * width, color=colour, label=name, yerr=ends, error_kw={"elinewidth": 1})
     axis.set_xticks(range(len(metrics)), [f"{metric} (%)" for metric in metrics])
     axis.grid(visible=False, axis="x")
-    axis.legend(loc="upper right", fontsize=8.5)
+    axis.set_ylim(bottom=0)
+    figure.legend(loc="outside lower center", ncols=len(methods), fontsize=8.5)
     return figure

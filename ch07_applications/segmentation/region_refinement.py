@@ -24,7 +24,7 @@ from ch07_applications.segmentation.mask_pasting import paste
 from ch07_applications.segmentation.region_crops import GRID, Described, project
 from ch07_applications.segmentation.region_examples import POSITIVE, Examples
 
-PENALTY = 1e-3  # of the squared weights of the grid's cells
+PENALTY = 1e-4  # of the squared weights of the grid's cells
 PIXELS = 60  # of each region, from which the last stage learns
 
 
@@ -56,16 +56,15 @@ class Refinement:
     def fit(self, examples: Examples) -> Refinement:
         """Both stages, from the proposals that overlap an object by POSITIVE."""
         own = examples.regions.take(np.flatnonzero(examples.overlaps >= POSITIVE))
-        x = self.inputs(own)
-        self.scale_ = Standardised.of(x)
-        x, y = self.scale_(x) * x.shape[1] ** 0.5, project(examples.wanted.float(), own.boxes).flatten(1)
+        self.scales_ = [Standardised.of(block) for block in (own.box, own.region, own.grid)]
+        x, y = self.inputs(own), project(examples.wanted.float(), own.boxes).flatten(1)
         self.weights_ = torch.zeros(x.shape[1], GRID**2, requires_grad=True)
         self.offsets_ = torch.zeros(GRID**2, requires_grad=True)
 
         def loss() -> Tensor:
             logits = x @ self.weights_ + self.offsets_
             entropy = functional.binary_cross_entropy_with_logits(logits, y, reduction="none").sum(dim=1).mean()
-            return entropy + self.penalty * x.shape[1] * self.weights_.square().sum()
+            return entropy + self.penalty * self.weights_.square().sum()
 
         minimise(loss, (self.weights_, self.offsets_), steps=40)
         self.weights_, self.offsets_ = self.weights_.detach(), self.offsets_.detach()
@@ -85,13 +84,16 @@ class Refinement:
         return self
 
     def inputs(self, own: Described) -> Features:
-        """The features of both crops and the region's own mask on the grid."""
-        return torch.cat([own.box, own.region, own.grid], dim=1)
+        """The features of both crops and the region's own mask on the grid, each block standardised to length 1.
+
+        Else the penalty would weigh on the grid's hundred numbers, which matter most, as on any feature of thousands.
+        """
+        blocks = zip(self.scales_, (own.box, own.region, own.grid), strict=True)
+        return torch.cat([scale(block) for scale, block in blocks], dim=1)
 
     def coarse(self, own: Described) -> Float[Tensor, "n cells cells"]:
         """How likely each cell is foreground."""
-        x = self.inputs(own)
-        logits = self.scale_(x) * x.shape[1] ** 0.5 @ self.weights_ + self.offsets_
+        logits = self.inputs(own) @ self.weights_ + self.offsets_
         return logits.sigmoid().unflatten(1, (GRID, GRID))
 
     def refine(

@@ -75,7 +75,7 @@ CAPTIONS = {
     "masks of the right class), with as many instances of each method as there are objects, by score.",
 }
 NEGATIVE = 0.2  # IoU with all objects of a class below which a region is a negative example for it: §3.3
-C = 0.01  # of the SVMs, on standardised features divided by √d
+C = 3e-4  # of the SVMs, on standardised features
 LIMITS = (0.0, 0.1, 0.3, 0.5)  # of overlap, from which validation scenes choose
 KEPT = 20  # detections of a scene
 Images = UInt8[np.ndarray, "items height width 3"]
@@ -97,7 +97,7 @@ class LinearSVMs:
         weights = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)
         offsets = torch.zeros(y.shape[1], requires_grad=True)
 
-        def loss() -> Tensor:
+        def loss() -> Tensor:  # x has been divided by √d: weights that are √d times as large would cost d times as much
             slack = (y.abs() - y * (x @ weights + offsets)).clamp(min=0)
             return 0.5 * weights.square().sum() + self.C * x.shape[1] * slack.square().sum()
 
@@ -265,9 +265,9 @@ def study_bars(run: Run, system: SDS, examples: Examples, first: Proposed, judge
 
 def lesson(run: Run) -> None:
     sets = labelled_scenes(
-        run, run.pick(smoke=24, lecture=2000), run.pick(smoke=10, lecture=170), run.pick(smoke=6, lecture=300)
+        run, run.pick(smoke=16, lecture=2000), run.pick(smoke=7, lecture=170), run.pick(smoke=4, lecture=300)
     )
-    n, choosing, ranking = run.pick(smoke=(16, 4, 8), lecture=(500, 60, 150), full=(2000, 60, 300))
+    n, choosing, ranking = run.pick(smoke=(8, 3, 5), lecture=(500, 60, 150), full=(2000, 60, 300))
     train = sets.objects.train.take(np.sort(run.rng.choice(len(sets.train), n, replace=False)))
     test, found = sets.objects.test, {}
 
