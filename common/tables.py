@@ -42,6 +42,8 @@ def _digits(value: float, spread: float) -> str:
         digits = max(0, 1 - math.floor(math.log10(spread)))
         if digits <= 6:
             return f"{value:,.{digits}f}"
+    if 1e6 <= abs(value) < 1e15 and float(value).is_integer():  # a count
+        return f"{value:,.0f}"
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         digits = 0 if value == 0 else max(0, 3 - math.floor(math.log10(abs(value))))
         return f"{value:,.{digits}f}"

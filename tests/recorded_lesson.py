@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ def recorded(
     are picked, of rates to try, say.
     """
     name = module.__name__.rpartition(".")[2]
-    run = Run(name, 0, Scale("smoke"), LessonRecord("", ""), Path(), Console(quiet=True), device_name="cpu")
+    folder = Path(tempfile.mkdtemp())  # for checkpoints of trainings
+    run = Run(name, 0, Scale("smoke"), LessonRecord("", ""), folder, Console(quiet=True), device_name="cpu")
     found = Recorded(run, [] if events is None else events)
     if lists != "smoke":
         run.pick = lambda smoke, **others: others[lists] if isinstance(smoke, list) else smoke

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SLANT = 0.35  # how far a map's depth goes up and to the right, as a share of its length
+LABEL = 34.0  # what a label takes in width, in the units of the drawing
 FACES = ("#dfe9f5", "#c3d7ec", "#a9c4e2")  # front, top, side
 
 
@@ -40,11 +41,12 @@ def draw_maps(layers: Sequence[Layer], image: tuple[int, ...], labels: Sequence[
             breadth, height = 6.0, max(2.0, 90.0 * shape[0] / most)
             text = f"{shape[0]}"
         depth = SLANT * height if len(shape) == 3 else 4.0
-        reach = box(axis, at, breadth, height, depth)
-        middle = at + reach / 2
+        room = max(0.0, LABEL - breadth - depth / 2)  # a narrow box stands amid the room of its labels
+        reach = box(axis, at + room / 2, breadth, height, depth)
+        middle = at + room / 2 + reach / 2
         axis.text(middle, height / 2 + depth / 2 + 4, text, ha="center", va="bottom", fontsize=7.5)
         axis.text(middle, -height / 2 - 4, label, ha="center", va="top", fontsize=7.5, color=plots.INK)
-        at += reach + (14 if len(shape) == 3 else 28)  # bars are narrower than their labels
+        at += room + reach + 8
     axis.set(xlim=(-6, at), ylim=(-74, 88), aspect="equal")
     axis.axis("off")
     return figure

@@ -30,7 +30,7 @@ TARGET = 0.25
 WINDOW = 32  # batches
 STEPS = f"steps to {TARGET:.0%} training error"
 MOMENTUM, BATCH = 0.9, 64
-RATES = (0.01, 0.005, 0.0025, 0.02, 0.04, 0.08)  # to choose from, for either activation
+RATES = (0.01, 0.005, 0.0025, 0.00125, 0.02, 0.04, 0.08)  # to choose from, for either activation
 ACTIVATIONS: dict[str, type[nn.Module]] = {"ReLU": nn.ReLU, "tanh": nn.Tanh}
 STARTS = {nn.ReLU: "relu", nn.Tanh: "linear"}  # variances 2 / inputs and 1 / inputs
 

@@ -158,8 +158,8 @@ def compare_depths(run: Run, parts: Cifar, claims: PaperClaims, variants: dict[s
         paper="24.52 against 25.03 % top-1 error", ours="option B", against="ResNet-20",
     )  # fmt: skip
     claims.compared(
-        "Projections everywhere (C) are not essential", source="§4.1, Table 3", paper="24.19 against 24.52 %",
-        ours="option C", against="option B", expects="level", margin=2.0,
+        "Projections everywhere (C) are marginally better than B", source="§4.1, Table 3",
+        paper="24.19 against 24.52 %, not essential", ours="option C", against="option B",
     )  # fmt: skip
     claims.compared(
         "A last γ of 0 at the start helps", source="Goyal et al. 2017, §5.1", paper="yes",

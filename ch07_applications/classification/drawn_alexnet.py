@@ -60,16 +60,19 @@ def draw_answers(
     return figure
 
 
-def draw_filters(weights: Float[np.ndarray, "filters 3 height width"], columns: int = 8) -> Figure:
-    """Filters as colours: grey is 0, and the largest weight of all has a full channel. Grey ones come first."""
-    colourful = weights.std(axis=1).mean(axis=(1, 2)) / np.abs(weights).mean(axis=(1, 2, 3))
-    pictures = 0.5 + 0.5 * weights[np.argsort(colourful)].transpose(0, 2, 3, 1) / np.abs(weights).max()
-    rows = -(-len(pictures) // columns)
-    figure, axes = plots.panels(columns, rows, width=0.75, height=0.75, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, picture in zip(axes.flat, pictures, strict=False):
-        axis.imshow(picture, interpolation="nearest")
+def draw_filters(
+    weights: Float[np.ndarray, "filters 3 height width"], added: Float[np.ndarray, "filters 3 height width"]
+) -> Figure:
+    """Two rows: the filters that training changed most, and what it added to them; each row on a scale of its own."""
+    changed = np.argsort(-np.abs(added).sum(axis=(1, 2, 3)))[:16]
+    figure, axes = plots.panels(len(changed), 2, width=0.62, height=0.7, squeeze=False)
+    for line, values, name in zip(axes, (weights, added), ("filter", "added"), strict=True):
+        pictures = 0.5 + 0.5 * values[changed].transpose(0, 2, 3, 1) / np.abs(values[changed]).max()
+        for axis, picture in zip(line, pictures, strict=True):
+            axis.imshow(picture, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(name, fontsize=9)
     return figure
 
 

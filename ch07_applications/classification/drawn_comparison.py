@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from common.record import LessonRecord
 
+TICKS = (5, 10, 20, 50, 200_000, 500_000, 1_000_000, 2_000_000)  # of costs, on logarithmic axes
 COLOURS = (plots.ORANGE, plots.GREEN, plots.PURPLE, plots.RED)
 FILLED = {"3×3": "#c3d7ec", "1×1": "#f4d9b5", "5×5": "#cfe6d9", "pool": "#e6e9ee"}
 
@@ -124,6 +125,10 @@ def draw_by_cost(record: LessonRecord, networks: Sequence[str], rivals: Sequence
             axis.plot(values[name], row.value, mark, color=colour, markersize=7, label=name)
         axis.set(xlabel=what, xscale="log")
         axis.margins(x=0.2)
+        low, high = axis.get_xlim()
+        ticks = [tick for tick in TICKS if low <= tick <= high]
+        axis.set_xticks(ticks, [f"{tick / 1e6:g} M" if tick >= 1e6 else f"{tick:,}" for tick in ticks])
+        axis.xaxis.set_minor_formatter("")
     axes[0].set_ylabel("accuracy on test images (%)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center")
@@ -161,6 +166,6 @@ def draw_right_and_wrong(
         for axis, item, guess in zip(row, some, predicted[kind], strict=False):
             axis.imshow(images[item], interpolation="nearest")
             true = classes[labels[item]]
-            said = true if guess == labels[item] else f"{classes[guess]},\nis {true}"
-            axis.set_title(said, fontsize=8, fontweight="normal", loc="center")
+            title = true if guess == labels[item] else f"{classes[guess]},\nis {true}"
+            axis.set_title(title, fontsize=8, fontweight="normal", loc="center")
     return figure

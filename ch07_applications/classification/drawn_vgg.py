@@ -81,7 +81,7 @@ def draw_deviations(spread: dict[str, list[float]]) -> Figure:
         places = np.arange(1, len(values) + 1)
         axis.plot(places, values, "o-", color=colour, markersize=4, linewidth=1.4)
         axis.text(len(values) + 0.3, values[-1], name, color=colour, va="center")
-    axis.axhline(1, color=plots.INK, linewidth=0.8)
+    axis.plot([0.5, len(values)], [1, 1], color=plots.INK, linewidth=0.8)
     axis.set(xlabel="weight layer", ylabel="standard deviation of outputs", yscale="log", xlim=(0.5, len(values) + 4.5))
     axis.set_xticks(places[::3])
     return figure

@@ -15,8 +15,8 @@ Rival      HOG at several cell sizes with a linear SVM (hog_pyramid.py): scales 
 Differs    The published network is built at full size and counted; the one that learns here has five modules for
            32×32 pixels, BatchNorm (the paper has none) and no LRN, with the shares of module 4c. Its poolings follow
            their 1×1 (FastInception), are 2×2 between stages, and a maximum in the end. The ablation trains it at half
-           of its widths for 8 epochs.
-Costs      150 s on two cores: 60 for the network, 50 for the ablation, the rest for the rivals.
+           of its widths for 6 epochs.
+Costs      130 s on two cores: 60 for the network, 50 for the ablation, the rest for the rivals.
 """
 
 from __future__ import annotations
@@ -216,14 +216,14 @@ def measure_gradients(run: Run, parts: Cifar, claims: PaperClaims) -> None:
         torch.manual_seed(run.seed)
         published = xavier(GoogLeNet(10))
         ours = xavier(SmallGoogLeNet(replace(SMALL, batch_norm=False, heads=True)))
-        for said in ("with heads", "without heads"):  # of the same weights
-            if said == "without heads":
+        for which in ("with heads", "without heads"):  # of the same weights
+            if which == "without heads":
                 published.heads, ours.heads = nn.ModuleDict(), nn.ModuleList()
-            run.fact(f"first layer's gradient {said}, published network", first_gradient(published, *large))
-            run.fact(f"first layer's gradient {said}, small network", first_gradient(ours, *few))
+            run.fact(f"first layer's gradient {which}, published network", first_gradient(published, *large))
+            run.fact(f"first layer's gradient {which}, small network", first_gradient(ours, *few))
             later = deepcopy(ours)
             Training(1, 0.01, 64, Muon, hidden_filters, supervised)(later, seen, run.seed)
-            run.fact(f"first layer's gradient {said}, small network, 20 steps on", first_gradient(later, *few))
+            run.fact(f"first layer's gradient {which}, small network, 20 steps on", first_gradient(later, *few))
     for where in ("published network", "small network", "small network, 20 steps on"):
         claims.measured(
             f"Auxiliary heads increase the gradient that reaches the first layer ({where})",
@@ -238,7 +238,7 @@ def measure_gradients(run: Run, parts: Cifar, claims: PaperClaims) -> None:
 
 def study_modules(run: Run, parts: Cifar, claims: PaperClaims) -> None:
     """The ablation, on validation images, and the claims that it decides."""
-    epochs = run.pick(smoke=1, lecture=8, full=40)
+    epochs = run.pick(smoke=1, lecture=6, full=40)
     study = Ablation(run, parts.validation, THIN, partial(train_variant, run, parts, epochs), seeds=1, kind="deep")
     narrow = replace(THIN, width=THIN.width / 2)
     variants = {
@@ -253,6 +253,8 @@ def study_modules(run: Run, parts: Cifar, claims: PaperClaims) -> None:
     for name, stack in variants.items():
         study.measure(name, **vars(stack))
     for name, stack in {BASE: THIN, **variants}.items():
+        losses = run.methods[name].model.history_.losses
+        run.fact(f"training loss of {name}", float(np.mean(losses[-max(1, len(losses) // 5) :])))
         if stack.batch_norm:
             run.fact(f"multiplications of {name}", cost(stack) / 1e6, "million")
     for name, other in ((PLAIN, BASE), (AS_LARGE, BASE), (ALONE, BASE), (BARE, BASE), (HEADED, BARE)):
@@ -304,7 +306,7 @@ def lesson(run: Run) -> None:
         run.compare(OURS, rival)
         run.claim(f"The small GoogLeNet beats {rival}.", beats(OURS, rival))
     run.claim(f"The small GoogLeNet and {FISHER} are not significantly different.", level(OURS, FISHER))
-    run.floor(OURS, "accuracy", at_least=70.0)
+    run.floor(OURS, "accuracy", at_least=74.5)
 
     run.figure("module", draw_module, "3a", 192, TABLE_1["3a"], SIDES["3a"], caption=CAPTIONS["module"])
     run.figure("costs", draw_costs, tables(), 192, SIDES, caption=CAPTIONS["costs"])

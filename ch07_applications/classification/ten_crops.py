@@ -3,7 +3,7 @@
 Method     Krizhevsky et al. 2012, §4.1 and §4: a network of 224×224 pixels sees a random crop of every 256×256 image,
            mirrored or not. It predicts from the four corners, the middle and their mirror images: the mean of the ten
            softmax outputs.
-Differs    Images of 32×32 pixels and crops of 24×24: a quarter of the side is left out, in the paper an eighth.
+Differs    Images of 32×32 pixels and crops of 28×28: an eighth of the side is left out, as in the paper.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.image_classifier import Colour, Grey, ImageClassifier, outputs
 
@@ -74,13 +74,19 @@ class TenCrops(ImageClassifier):
     Images that it predicts have the size and the channels of those that it learned from; else ValueError.
     """
 
-    side: int = 24
+    side: int = 28
 
     def fit(self, images: Grey | Colour, labels: Integer[np.ndarray, "labels"]) -> TenCrops:
         """As ImageClassifier's; augment makes the crops."""
         self.shape_ = images.shape[1:]
         super().fit(images, labels)
         return self
+
+    def untrained(self) -> nn.Module:
+        """The network as its training began."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return self.build(self.shape_[2], self.side)
 
     def probabilities(self, images: Grey | Colour, views: int = VIEWS) -> Float[np.ndarray, "n classes"]:
         """The mean of the softmax outputs over the first so many of ten_crops."""

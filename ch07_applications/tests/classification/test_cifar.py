@@ -24,8 +24,8 @@ def test_validation_is_the_last_fifth_of_the_training_images(run):
     parts, images = cifar(run), data.cifar10(run.scale)
     assert len(parts.train) == 4 * len(parts.validation) == len(images.train) * 4 // 5
     assert np.array_equal(np.concatenate([parts.train.images, parts.validation.images]), images.train.images)
-    assert parts.whole is images.train
-    assert parts.test is images.test
+    assert np.array_equal(parts.whole.images, images.train.images)
+    assert np.array_equal(parts.test.images, images.test.images)
     assert not set(parts.train.ids) & set(parts.validation.ids)
     assert len(parts.classes) == 10
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torchvision.models import googlenet as theirs
 
 from ch07_applications.blocks.counting import layers_of, parameters_of
 from ch07_applications.classification import googlenet as lesson
+from ch07_applications.classification.alexnet import AlexNet
 from ch07_applications.classification.cifar import FISHER, cifar, smoothed
 from ch07_applications.classification.googlenet import OURS, RIVAL, SIDES, SMALL_GOOGLENET, TABLE_1, GoogLeNet, tables
 from ch07_applications.classification.hog_pyramid import PyramidSVM, UnitScale, pyramid
@@ -35,6 +37,7 @@ from common.image_classifier import ImageClassifier
 from common.paper_claims import PaperClaims
 from common.record import LessonRecord
 from common.run import Run
+from common.train import History
 
 IMAGE = (3, 224, 224)
 
@@ -50,6 +53,11 @@ def on_meta(**settings) -> GoogLeNet:
 def test_the_published_network_has_the_published_counts():
     assert parameters_of(on_meta(heads=False)) == 6_998_552
     assert parameters_of(on_meta()) == 13_378_280
+
+
+def test_the_parameters_that_it_is_compared_with_are_alexnet_s():
+    with torch.device("meta"):
+        assert parameters_of(AlexNet()) == lesson.ALEXNET
 
 
 def test_torchvision_s_style_has_torchvision_s_counts():
@@ -304,7 +312,7 @@ def test_variants_are_judged_on_validation_images_and_the_network_that_is_report
     parts, fitted, judged = cifar(run), [], []
 
     def keep(model, images, labels):
-        model.network_, model.estimator_ = nn.Linear(1, 1), None
+        model.network_, model.estimator_, model.history_ = nn.Linear(1, 1), None, History([1.0])
         fitted.append((type(model), images))
         return model
 
@@ -342,7 +350,7 @@ def test_every_variant_differs_from_the_base_in_what_its_name_says(run, monkeypa
         lesson,
         "train_variant",
         lambda run, parts, epochs, stack, seed: (
-            stacks.append(stack) or nn.Linear(1, 1),
+            stacks.append(stack) or SimpleNamespace(history_=History([1.0])),
             np.zeros(len(parts.validation), int),
         ),
     )
@@ -360,14 +368,19 @@ def test_every_variant_differs_from_the_base_in_what_its_name_says(run, monkeypa
     assert size(as_large) == pytest.approx(size(base), rel=0.02)
 
 
-def test_a_variant_with_heads_learns_by_the_loss_of_its_heads(run, monkeypatch):
-    losses = []
-    monkeypatch.setattr(ImageClassifier, "fit", lambda model, images, labels: losses.append(model.training.loss))
+def test_a_variant_learns_from_the_training_images_that_are_not_validation_by_the_loss_of_its_heads(
+    tmp_path, monkeypatch
+):
+    run = Run("toy", 0, Scale(), LessonRecord("", ""), tmp_path, Console(quiet=True), device_name="cpu")
+    parts, seen = cifar(run), []
+    monkeypatch.setattr(ImageClassifier, "fit", lambda model, *given: seen.extend((model, *given)))
     monkeypatch.setattr(ImageClassifier, "predict", lambda model, images: np.zeros(len(images), int))
-    lesson.train_variant(run, cifar(run), 1, replace(THIN, heads=True), 5)
-    scores, labels = (
-        [torch.randn(3, 10, generator=torch.Generator().manual_seed(seed)) for seed in range(3)],
-        torch.arange(3),
-    )
-    assert losses[0](tuple(scores), labels) == pytest.approx(float(supervised(scores, labels, smoothing=0.05)))
-    assert losses[0](scores[0], labels) == pytest.approx(float(smoothed(scores[0], labels)))
+    lesson.train_variant(run, parts, 1, replace(THIN, heads=True), 5)
+    model, images, labels = seen
+    assert np.array_equal(images, parts.train.images)
+    assert np.array_equal(labels, parts.train.labels)
+    assert model.seed == 5
+    loss, answers = model.training.loss, torch.arange(3)
+    scores = [torch.randn(3, 10, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+    assert loss(tuple(scores), answers) == pytest.approx(float(supervised(scores, answers, smoothing=0.05)))
+    assert loss(scores[0], answers) == pytest.approx(float(smoothed(scores[0], answers)))
