@@ -25,7 +25,8 @@ from ch07_applications.segmentation.region_crops import GRID, Described, project
 from ch07_applications.segmentation.region_examples import POSITIVE, Examples
 
 PENALTY = 1e-4  # of the squared weights of the grid's cells
-PIXELS = 60  # of each region, from which the last stage learns
+LAST = 0.25  # of the regions, from which the last stage learns
+PIXELS = 100  # of each of these
 
 
 def evidence(
@@ -54,10 +55,15 @@ class Refinement:
     seed: int = 0
 
     def fit(self, examples: Examples) -> Refinement:
-        """Both stages, from the proposals that overlap an object by POSITIVE."""
+        """Both stages, from the proposals that overlap an object by POSITIVE.
+
+        The last stage learns from those that the coarse one has not seen (LAST): on what that was fitted to, its masks
+        are better than they will be, and would be trusted too much.
+        """
         own = examples.regions.take(np.flatnonzero(examples.overlaps >= POSITIVE))
         self.scales_ = [Standardised.of(block) for block in (own.box, own.region, own.grid)]
-        x, y = self.inputs(own), project(examples.wanted.float(), own.boxes).flatten(1)
+        seen = max(1, round((1 - LAST) * len(own.boxes)))
+        x, y = self.inputs(own)[:seen], project(examples.wanted[:seen].float(), own.boxes[:seen]).flatten(1)
         self.weights_ = torch.zeros(x.shape[1], GRID**2, requires_grad=True)
         self.offsets_ = torch.zeros(GRID**2, requires_grad=True)
 
@@ -70,7 +76,8 @@ class Refinement:
         self.weights_, self.offsets_ = self.weights_.detach(), self.offsets_.detach()
 
         rng, rows, truths = np.random.default_rng(self.seed), [], []
-        for chunk in np.array_split(np.arange(len(x)), -(-len(x) // 100)):
+        unseen = np.arange(seen if seen < len(own.boxes) else 0, len(own.boxes))
+        for chunk in np.array_split(unseen, -(-len(unseen) // 100)):
             known = evidence(
                 self.coarse(own.take(chunk)), own.boxes[chunk], examples.masks[chunk], examples.segments[chunk]
             )

@@ -175,6 +175,16 @@ def test_refinement_finds_what_the_features_know_and_the_region_has_not():
     assert torch.equal(one[0], refined[3])
 
 
+def test_the_last_stage_learns_from_regions_that_the_coarse_one_has_not_seen(examples):
+    """Changing the masks that are wanted of the last quarter leaves the coarse stage as it was, not the last one."""
+    plain, changed = Refinement().fit(examples), examples.wanted.clone()
+    n = round(0.75 * len(changed))
+    changed[n:] = ~changed[n:]
+    other = Refinement().fit(examples._replace(wanted=changed))
+    assert torch.equal(plain.weights_, other.weights_)
+    assert not np.allclose(plain.last_.coef_, other.last_.coef_, atol=0.1)
+
+
 def test_a_region_of_which_nothing_would_be_left_stays(system, part, found):
     few = found[0].take(slice(3))
     (own,) = describe_regions(small_crops, part.images[[0]], [few])
