@@ -57,7 +57,7 @@ from common.tuning import choose
 
 AP70 = "mask AP@.7"
 AT = {AP50: 0.5, AP70: 0.7}
-OURS, HAND_MADE = "SDS", "SDS on HOG and colours"  # judged on test scenes
+OURS, HAND_MADE = "SDS", "SDS on HOG"  # judged on test scenes
 SHARED = {name: f"{name}, scenes" for name in (OURS, HAND_MADE)}  # for lessons that come later
 BOX, REGION, BOTH, REFINED = "box", "region", "box + region", "box + region, refined"  # judged on validation scenes
 BARS = {BOX: ("box",), REGION: ("region",), BOTH: ("box", "region"), REFINED: ("box", "region")}
