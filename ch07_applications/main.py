@@ -17,7 +17,7 @@ CHAPTER = Chapter(
         "segmentation/fcn",  # a class for every pixel: coarse scores, and skips that refine them
         "segmentation/segnet",  # the way back up: unpooling to remembered places
         "segmentation/hypercolumns",  # a pixel described by all layers above it
-        # "segmentation/sds",  # a mask for every object: regions that are classified
+        "segmentation/sds",  # a mask for every object: regions that are classified
         "segmentation/mask_rcnn",  # and masks that are predicted within boxes
         # "segmentation/comparison",  # all of them on the same scenes
     ),

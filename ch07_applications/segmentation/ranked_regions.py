@@ -1,0 +1,158 @@
+"""Proposed regions in the order of how much of an object each covers, as a regression predicts it.
+
+Selective search proposes some 300 regions of a scene in an almost random order. Whatever classifies them costs far more
+than they do, so that only the first few tens may pass. Multiscale combinatorial grouping (Arbeláez et al. 2014, §5)
+sorts its candidates by what a random forest regresses from size, place, shape and strength of contours; so does this,
+with boosted trees. Of regions that are nearly the same only the first stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from skimage.color import rgb2lab
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from common.data.boxed import BoxedImages
+from common.metrics.masks import mask_iou
+from common.proposals.hierarchy import FAST, Settings, reduced
+from common.proposals.regions import Regions, propose_all_regions
+
+ALIKE = 0.85  # IoU above which two regions are nearly the same
+MOST = 32  # regions of a picture that pass
+EDGES = (5.0, 10.0, 20.0)  # of Lab colours: how far two neighbouring pixels differ where there may be a contour
+Masks = Bool[np.ndarray, "n rows columns"]
+
+
+def contour_features(image: UInt8[np.ndarray, "rows columns 3"], masks: Masks) -> Float[np.ndarray, "n features"]:
+    """Size, place, shape and contour of regions, none of them empty: nothing in it depends on a class."""
+    n, rows, columns = masks.shape
+    lab = rgb2lab(image).astype(np.float32)
+    flat = masks.reshape(n, -1).astype(np.float32)
+    area = flat.sum(axis=1)
+    down, across = masks.any(axis=2), masks.any(axis=1)
+    top, left = down.argmax(axis=1), across.argmax(axis=1)
+    bottom, right = rows - down[:, ::-1].argmax(axis=1), columns - across[:, ::-1].argmax(axis=1)
+    height, width = bottom - top, right - left
+
+    # The contour is where a mask changes between neighbours; its strength is what the picture changes there.
+    contour = [(masks[:, 1:] != masks[:, :-1]).reshape(n, -1), (masks[:, :, 1:] != masks[:, :, :-1]).reshape(n, -1)]
+    steps = [np.linalg.norm(np.diff(lab, axis=axis), axis=2).ravel() for axis in (0, 1)]
+    values = [np.stack([step, *(step > edge for edge in EDGES)], axis=1).astype(np.float32) for step in steps]
+    length = sum(own.sum(axis=1) for own in contour)
+    strength = sum(own.astype(np.float32) @ value for own, value in zip(contour, values, strict=True))
+    strength = strength / np.maximum(length, 1)[:, None]
+
+    grown = masks.copy()  # by two pixels: the ring around the region
+    for _ in range(2):
+        grown[:, 1:] |= grown[:, :-1].copy()
+        grown[:, :-1] |= grown[:, 1:].copy()
+        grown[:, :, 1:] |= grown[:, :, :-1].copy()
+        grown[:, :, :-1] |= grown[:, :, 1:].copy()
+    ring = grown.reshape(n, -1).astype(np.float32) - flat
+    colours = np.concatenate([lab, lab**2], axis=2).reshape(-1, 6)
+    inside, outside = (part @ colours / np.maximum(part.sum(axis=1), 1)[:, None] for part in (flat, ring))
+    spread = np.sqrt(np.maximum(inside[:, 3:] - inside[:, :3] ** 2, 0))
+    away = np.linalg.norm(inside[:, :3] - outside[:, :3], axis=1)
+
+    border = np.stack([top == 0, left == 0, bottom == rows, right == columns], axis=1).sum(axis=1)
+    shape = [
+        area,
+        height,
+        width,
+        area / (height * width),
+        length / np.sqrt(area),
+        top,
+        left,
+        bottom,
+        right,
+        border,
+        away,
+    ]
+    return np.concatenate([np.stack(shape, axis=1), strength, spread], axis=1).astype(np.float32)
+
+
+@dataclass(eq=False)
+class RankedRegions:
+    """fit(scenes with masks), propose(images): Regions of each, the likeliest first, `most` at most.
+
+    settings: of selective search. alike: IoU above which the lower-ranked of two regions is left out.
+    """
+
+    settings: Settings = FAST
+    most: int = MOST
+    alike: float = ALIKE
+    seed: int = 0
+    model_: HistGradientBoostingRegressor | None = field(default=None, init=False)
+
+    def fit(self, part: BoxedImages) -> RankedRegions:
+        """Regress the highest IoU with an object. Without any object, or any region, the order stays random."""
+        found = propose_all_regions(part.images, self.settings, seed=self.seed)
+        x, y = [], []
+        for k, regions in enumerate(found):
+            if len(regions):
+                overlap = mask_iou(regions.masks(), part.masks[k])
+                x.append(self.describe(part.images[k], regions))
+                y.append(overlap.max(axis=1, initial=0))
+        if y and np.concatenate(y).any():
+            model = HistGradientBoostingRegressor(max_iter=80, random_state=self.seed, early_stopping=False)
+            self.model_ = model.fit(np.concatenate(x), np.concatenate(y))
+        return self
+
+    def describe(self, image: UInt8[np.ndarray, "height width 3"], regions: Regions) -> Float[np.ndarray, "n features"]:
+        """contour_features at the size at which the picture was cut up."""
+        return contour_features(reduced(image, self.settings.step), regions.reduced_masks())
+
+    def propose(self, images: UInt8[np.ndarray, "items height width 3"]) -> list[Regions]:
+        """The ranked regions of each image; none where selective search has none."""
+        found = propose_all_regions(images, self.settings, seed=self.seed)
+        return [self.rank(image, regions) for image, regions in zip(images, found, strict=True)]
+
+    def rank(self, image: UInt8[np.ndarray, "height width 3"], regions: Regions) -> Regions:
+        """The same regions in their order, near copies left out."""
+        if self.model_ is not None and len(regions):
+            scores = self.model_.predict(self.describe(image, regions))
+            regions = regions.take(np.argsort(-scores, kind="stable"))
+        masks = regions.reduced_masks()
+        return regions.take(suppress(mask_iou(masks, masks), -np.arange(len(regions)), self.alike, self.most))
+
+
+def suppress(
+    overlaps: Float[np.ndarray, "n n"], scores: Shaped[np.ndarray, "n"], limit: float, most: int | None = None
+) -> Int[np.ndarray, "stay"]:
+    """Greedy non-maximum suppression on the overlap of regions: which stay, the highest score first.
+
+    overlaps: IoU of every two. A region goes if its IoU with one that stays, and has a higher score, is above the
+    limit. most: so many stay at most.
+    """
+    stay: list[int] = []
+    for k in np.argsort(-scores.astype(float), kind="stable"):
+        if len(stay) == most:
+            break
+        if not (overlaps[k, stay] > limit).any():
+            stay.append(int(k))
+    return np.array(stay, int)
+
+
+def recall_of_regions(
+    found: Sequence[Regions],
+    part: BoxedImages,
+    thresholds: Sequence[float],
+    numbers: Sequence[int] | Int[np.ndarray, "numbers"],
+) -> Float[np.ndarray, "thresholds numbers"]:
+    """The share of objects that one of the first so many regions of their scene covers with this IoU: the ceiling.
+
+    NaN where there are no objects.
+    """
+    best = []
+    for k, regions in enumerate(found):
+        overlap = mask_iou(part.masks[k], regions.masks())
+        so_far = np.maximum.accumulate(np.pad(overlap, ((0, 0), (1, 0))), axis=1)
+        best.append(so_far[:, np.minimum(numbers, so_far.shape[1] - 1)])
+    best = np.concatenate(best)
+    if not len(best):
+        return np.full((len(thresholds), len(numbers)), np.nan)
+    return np.stack([(best >= threshold).mean(axis=0) for threshold in thresholds])
