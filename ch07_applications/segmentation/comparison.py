@@ -166,7 +166,8 @@ def lesson(run: Run) -> None:
         "without a deep network is the bar in grey.",
     )  # fmt: skip
     best = examples(sets.test, labels[FCN])
-    columns = {"truth": sets.test.labels[best]} | {name: own[best] for name, own in labels.items()}
+    in_lines = {name: name.replace(" + GrabCut", "\n+ GrabCut").replace(", ", ",\n") for name in labels}  # titles
+    columns = {"truth": sets.test.labels[best]} | {in_lines[name]: own[best] for name, own in labels.items()}
     run.figure(
         "labels", draw_strips, sets.test.images[best], columns, sets.classes, ("best", "median", "worst"),
         caption=f"The test scenes on which {FCN} is best, median and worst, by the mean IoU of the scene, and the "
