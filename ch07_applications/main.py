@@ -19,7 +19,7 @@ CHAPTER = Chapter(
         "segmentation/hypercolumns",  # a pixel described by all layers above it
         "segmentation/sds",  # a mask for every object: regions that are classified
         "segmentation/mask_rcnn",  # and masks that are predicted within boxes
-        # "segmentation/comparison",  # all of them on the same scenes
+        "segmentation/comparison",  # all of them on the same scenes
     ),
     seeds=3,  # it trains for half an hour
 )

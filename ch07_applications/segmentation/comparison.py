@@ -6,7 +6,7 @@ Method     Labels: FCN (Long et al. 2015), SegNet (Badrinarayanan et al. 2016), 
            labels, its masks painted onto the scene. Each system is what its own lesson trained.
 Rival      HOG + SVM boxes filled by GrabCut, in both tasks.
 Differs    Systems were published with trunks, data and budgets of their own. Here all learn from the same scenes, in a
-           minute or two; hypercolumns borrow a trunk that has learned ImageNet. The order is one of small versions.
+           minute or two; hypercolumns and SDS borrow a trunk that has learned ImageNet. The order is one of small versions.
 Costs      the predictions, where the other lessons have run; else what they cost together.
 """
 
@@ -20,11 +20,14 @@ import numpy as np
 
 from ch07_applications.segmentation import fcn, hypercolumns, mask_rcnn, segnet
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
+from ch07_applications.segmentation.column_maps import TrunkMaps
 from ch07_applications.segmentation.drawn_comparison import draw_scores
-from ch07_applications.segmentation.drawn_labels import draw_strips, examples
+from ch07_applications.segmentation.drawn_labels import draw_strips
 from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst
+from ch07_applications.segmentation.label_colours import examples
 from ch07_applications.segmentation.labelled_scenes import LabelledScenes, instances, labelled_scenes, paint_instances
 from ch07_applications.segmentation.pixel_samples import sample_pixels
+from ch07_applications.segmentation.region_crops import TrunkFeatures
 from ch07_applications.segmentation.scoring import (
     AP50,
     AP75,
@@ -44,6 +47,7 @@ from common.run import Method, Run
 from common.tuning import choose
 
 FCN, SEGNET, COLUMNS, MASK_RCNN = "FCN-4s", "SegNet", "hypercolumns", "Mask R-CNN"
+SDS = sds.OURS
 PAINTED = "Mask R-CNN, painted"
 LEAST = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # scores from which on a mask is painted: what is chosen from
 
@@ -83,7 +87,7 @@ def fit_columns(method: Method, sets: LabelledScenes) -> Any:
     run = method.run
 
     def fit() -> Any:
-        make_maps = hypercolumns.TrunkMaps(mobilenet_v2_or_none(run.scale, run.note))
+        make_maps = TrunkMaps(mobilenet_v2_or_none(run.scale, run.note))
         few = sets.train.take(slice(run.pick(smoke=24, lecture=1200)))
         sample = sample_pixels(partial(hypercolumns.columns_at, make_maps), few, run.seed)
         model = hypercolumns.LinearColumns(make_maps, tuple(make_maps.strides), len(sets.classes))
@@ -92,6 +96,20 @@ def fit_columns(method: Method, sets: LabelledScenes) -> Any:
         return model
 
     return share_once(method, hypercolumns.OURS, fit)
+
+
+def fit_sds(method: Method, sets: LabelledScenes) -> Any:
+    """Regions that are classified and refined, as its lesson fits them, on a part of the scenes."""
+    run = method.run
+
+    def fit() -> Any:
+        describe = TrunkFeatures(mobilenet_v2_or_none(run.scale, run.note))
+        learned = sds.learn_to_propose(run, sds.some_scenes(run).objects.train)
+        part = sets.objects.validation.take(slice(run.pick(smoke=3, lecture=60)))
+        first = sds.Proposed.of(describe, part, learned.ranked.propose(part.images))
+        return sds.fit_system(learned, describe, first, run.seed, refined=True)[0]
+
+    return share_once(method, sds.SHARED[SDS], fit)
 
 
 def fit_mask_rcnn(method: Method, sets: LabelledScenes) -> Any:
@@ -124,16 +142,22 @@ def compare_labels(run: Run, sets: LabelledScenes) -> dict[str, Labels]:
     return labels
 
 
-def compare_masks(run: Run, sets: LabelledScenes) -> tuple[list[Target], Labels]:
-    """Mask R-CNN, which predicts a mask per object: its detections, and the labels that they are painted to."""
-    with run.method(MASK_RCNN, kind="deep") as method:
-        model = fit_mask_rcnn(method, sets)
-        found = judge_instances(method, sets.objects.test)
+def compare_masks(run: Run, sets: LabelledScenes) -> tuple[dict[str, list[Target]], Labels]:
+    """Systems that predict a mask per object: their detections, and the labels that Mask R-CNN's are painted to."""
+    systems: dict[str, Callable] = {MASK_RCNN: fit_mask_rcnn}
+    if mobilenet_v2_or_none(run.scale, run.note):
+        systems[SDS] = fit_sds
+    found = {}
+    for name, fit in systems.items():
+        with run.method(name, kind="deep") as method:
+            fit(method, sets)
+            found[name] = judge_instances(method, sets.objects.test)
+    method = run.methods[MASK_RCNN]
     with run.method(PAINTED, kind="deep") as painted:
-        painted.model, painted.fit_seconds = model, method.fit_seconds
+        painted.model, painted.fit_seconds = method.model, method.fit_seconds
         part = sets.objects.validation.take(slice(run.pick(smoke=8, lecture=100)))
-        least = painted.time(choose_least, model, part)
-        labels = paint_instances(found, sets.test.images.shape[1:3], least)
+        least = painted.time(choose_least, method.model, part)
+        labels = paint_instances(found[MASK_RCNN], sets.test.images.shape[1:3], least)
         painted.predict_seconds = method.predict_seconds
         score_semantic(painted, sets.test, labels)
     return found, labels
@@ -157,9 +181,9 @@ def lesson(run: Run) -> None:
     labels |= {PAINTED: painted, RIVAL: rival_labels}
     semantic = list(labels)[:-1]
     state_verdicts(run, semantic, (IOU, BOUNDARY))
-    state_verdicts(run, [MASK_RCNN], (AP50, AP75))
+    state_verdicts(run, list(found), (AP50, AP75))
     methods = {metric: list(labels) for metric in (IOU, BOUNDARY)}
-    methods |= {metric: [MASK_RCNN, RIVAL] for metric in (AP50, AP75)}
+    methods |= {metric: [*found, RIVAL] for metric in (AP50, AP75)}
     run.figure_over_seeds(
         "scores", draw_scores, methods,
         caption=f"All systems on {len(sets.test)} test scenes: means over seeds with their 95 % intervals. The rival "
@@ -175,11 +199,11 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     run.figure(
         "instances", draw_best_median_worst, sets.test.images,
-        {"truth": instances(sets.objects.test), MASK_RCNN: found, RIVAL: rival_found}, sets.objects.test.classes,
+        {"truth": instances(sets.objects.test), **found, RIVAL: rival_found}, sets.objects.test.classes,
         caption=f"The test scenes on which {MASK_RCNN}'s masks overlap the objects most, at the median and least; of "
         "each method as many masks as there are objects, those with the highest scores.",
     )  # fmt: skip
-    seconds = {name: run.methods[name].fit_seconds for name in [*semantic, MASK_RCNN, RIVAL]}
+    seconds = {name: run.methods[name].fit_seconds for name in [*semantic, *found, RIVAL]}
     for name, value in seconds.items():
         run.fact(f"seconds to fit, {name}", value or 0.0, "s")
     best_name = max(labels, key=lambda name: float(np.mean(run.methods[name].items[IOU].values)))

@@ -1,15 +1,17 @@
-"""What linear models of region features share: standardised features, and L-BFGS on a convex loss."""
+"""Linear models of region features: standardised features, L-BFGS on a convex loss, and SVMs, all classes at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int8
 from torch import Tensor
 
 Features = Float[Tensor, "n features"]
+C = 3e-4  # of the SVMs, on standardised features
 
 
 def minimise(loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: int = 60) -> None:
@@ -40,3 +42,30 @@ class Standardised:
 
     def __call__(self, x: Features) -> Features:
         return (x - self.mean) / self.deviation / x.shape[1] ** 0.5
+
+
+@dataclass(eq=False)
+class LinearSVMs:
+    """One SVM per class with the squared hinge loss, all of them at once: ½ ‖w‖² + C Σ max(0, 1 − y (wᵀx + b))²."""
+
+    C: float = C
+
+    def fit(self, x: Features, signs: Int8[np.ndarray, "n classes"]) -> LinearSVMs:
+        """signs: 1, −1, or 0 where a region is no example for a class. A class without a positive is never found."""
+        self.scale_ = Standardised.of(x)
+        x, y = self.scale_(x), torch.from_numpy(signs).float()
+        weights = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)
+        offsets = torch.zeros(y.shape[1], requires_grad=True)
+
+        def loss() -> Tensor:  # x has been divided by √d: weights that are √d times as large would cost d times as much
+            slack = (y.abs() - y * (x @ weights + offsets)).clamp(min=0)
+            return 0.5 * weights.square().sum() + self.C * x.shape[1] * slack.square().sum()
+
+        minimise(loss, (weights, offsets))
+        self.weights_, self.offsets_ = weights.detach(), offsets.detach()
+        self.offsets_[~(y > 0).any(dim=0)] = -torch.inf
+        return self
+
+    def scores(self, x: Features) -> Float[Tensor, "n classes"]:
+        """The signed distance from each class's hyperplane, times ‖w‖."""
+        return self.scale_(x) @ self.weights_ + self.offsets_

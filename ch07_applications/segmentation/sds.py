@@ -27,13 +27,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Int8, UInt8
-from torch import Tensor
 
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
-from ch07_applications.segmentation.convex_fits import Features, Standardised, minimise
+from ch07_applications.segmentation.convex_fits import LinearSVMs
 from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst
 from ch07_applications.segmentation.drawn_sds import draw_bars, draw_ceiling
-from ch07_applications.segmentation.labelled_scenes import instances, labelled_scenes
+from ch07_applications.segmentation.labelled_scenes import LabelledScenes, instances, labelled_scenes
 from ch07_applications.segmentation.ranked_regions import MOST, RankedRegions, recall_of_regions, suppress
 from ch07_applications.segmentation.region_crops import (
     Describe,
@@ -76,40 +75,12 @@ CAPTIONS = {
     "masks of the right class), with as many instances of each method as there are objects, by score.",
 }
 NEGATIVE = 0.2  # IoU with all objects of a class below which a region is a negative example for it: §3.3
-C = 3e-4  # of the SVMs, on standardised features
 LIMITS = (0.0, 0.1, 0.3, 0.5)  # of overlap, from which validation scenes choose
 KEPT = 20  # detections of a scene
 Images = UInt8[np.ndarray, "items height width 3"]
 
 
 # --- Classification: a linear SVM per class --------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class LinearSVMs:
-    """One SVM per class with the squared hinge loss, all of them at once: ½ ‖w‖² + C Σ max(0, 1 − y (wᵀx + b))²."""
-
-    C: float = C
-
-    def fit(self, x: Features, signs: Int8[np.ndarray, "n classes"]) -> LinearSVMs:
-        """signs: 1, −1, or 0 where a region is no example for a class. A class without a positive is never found."""
-        self.scale_ = Standardised.of(x)
-        x, y = self.scale_(x), torch.from_numpy(signs).float()
-        weights = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)
-        offsets = torch.zeros(y.shape[1], requires_grad=True)
-
-        def loss() -> Tensor:  # x has been divided by √d: weights that are √d times as large would cost d times as much
-            slack = (y.abs() - y * (x @ weights + offsets)).clamp(min=0)
-            return 0.5 * weights.square().sum() + self.C * x.shape[1] * slack.square().sum()
-
-        minimise(loss, (weights, offsets))
-        self.weights_, self.offsets_ = weights.detach(), offsets.detach()
-        self.offsets_[~(y > 0).any(dim=0)] = -torch.inf
-        return self
-
-    def scores(self, x: Features) -> Float[Tensor, "n classes"]:
-        """The signed distance from each class's hyperplane, times ‖w‖."""
-        return self.scale_(x) @ self.weights_ + self.offsets_
 
 
 def signs_of(positive: Int[np.ndarray, "n"], of_class: Float[np.ndarray, "n classes"]) -> Int8[np.ndarray, "n classes"]:
@@ -149,6 +120,10 @@ class Proposed(NamedTuple):
     part: BoxedImages
     found: Sequence[Regions]
     described: Sequence[Described]
+
+    @classmethod
+    def of(cls, describe: Describe, part: BoxedImages, found: Sequence[Regions]) -> Proposed:
+        return cls(part, found, describe_regions(describe, part.images, found))
 
     def take(self, some: slice) -> Proposed:
         return Proposed(self.part.take(some), self.found[some], self.described[some])
@@ -264,34 +239,55 @@ def study_bars(run: Run, system: SDS, examples: Examples, first: Proposed, judge
     run.figure_over_seeds("bars", draw_bars, list(BARS), list(AT), caption=CAPTIONS["bars"])
 
 
-def lesson(run: Run) -> None:
-    sets = labelled_scenes(
-        run, run.pick(smoke=16, lecture=2000), run.pick(smoke=7, lecture=170), run.pick(smoke=4, lecture=300)
-    )
-    n, choosing, ranking = run.pick(smoke=(8, 3, 5), lecture=(500, 60, 150), full=(2000, 60, 300))
-    train = sets.objects.train.take(np.sort(run.rng.choice(len(sets.train), n, replace=False)))
-    test, found = sets.objects.test, {}
+class Learned(NamedTuple):
+    """What every system of the lesson starts from. seconds: that regions of the training scenes took."""
 
+    train: BoxedImages
+    ranked: RankedRegions
+    regions: Sequence[Regions]
+    seconds: float
+
+
+def some_scenes(run: Run) -> LabelledScenes:
+    """The scenes of this lesson: two crops of each region cost too much for all of them."""
+    sizes = {"train": {"smoke": 16, "lecture": 2000}, "validation": {"smoke": 7, "lecture": 170}}
+    return labelled_scenes(run, **{part: run.pick(**size) for part, size in sizes.items()})
+
+
+def learn_to_propose(run: Run, train: BoxedImages) -> Learned:
+    """Draw the training scenes, fit the ranking of regions to the first of them, and propose regions for all."""
+    n, ranking = run.pick(smoke=(8, 5), lecture=(500, 150), full=(2000, 300))
     start = time.perf_counter()
+    train = train.take(np.sort(run.rng.choice(len(train), n, replace=False)))
     ranked = RankedRegions(seed=run.seed).fit(train.take(slice(ranking)))
-    regions = ranked.propose(train.images)
-    seconds = time.perf_counter() - start  # of what all systems share
-    on_validation = ranked.propose(sets.validation.images)
+    return Learned(train, ranked, ranked.propose(train.images), time.perf_counter() - start)
+
+
+def fit_system(
+    learned: Learned, describe: Describe, validation: Proposed, seed: int, *, refined: bool
+) -> tuple[SDS, Examples]:
+    """A system on features of this kind, its limit of overlap chosen on these scenes; and what it has learned from."""
+    examples = gather(describe, learned.train, learned.regions, seed)
+    system = SDS(learned.ranked, describe, refinement=Refinement(seed=seed) if refined else None)
+    return system.fit(examples).choose_overlap(validation), examples
+
+
+def lesson(run: Run) -> None:
+    sets, choosing = some_scenes(run), run.pick(smoke=3, lecture=60)
+    learned = learn_to_propose(run, sets.objects.train)
+    on_validation = learned.ranked.propose(sets.validation.images)
     report_ceiling(run, on_validation, sets.objects.validation)
 
     trunk = mobilenet_v2_or_none(run.scale, run.note)
     describes: dict[str, Describe] = {} if trunk is None else {OURS: TrunkFeatures(trunk)}
+    test, found = sets.objects.test, {}
     for name, describe in (describes | {HAND_MADE: hand_made_features}).items():
+        validation = Proposed.of(describe, sets.objects.validation, on_validation)
+        first, judged = validation.take(slice(choosing)), validation.take(slice(choosing, None))
         whole = not found  # the first one is refined, and studied
         with run.method(name, kind="deep" if name == OURS else "classical") as method:
-            examples = method.time(gather, describe, train, regions, run.seed)
-            method.fit_seconds += seconds
-            system = method.model = SDS(ranked, describe, refinement=Refinement(seed=run.seed) if whole else None)
-            method.time(system.fit, examples)
-            described = describe_regions(describe, sets.validation.images, on_validation)
-            validation = Proposed(sets.objects.validation, on_validation, described)
-            first, judged = validation.take(slice(choosing)), validation.take(slice(choosing, None))
-            method.time(system.choose_overlap, first)
+            system, examples = method.time(fit_system, learned, describe, first, run.seed, refined=whole)
+            method.model, method.fit_seconds = system, method.fit_seconds + learned.seconds
             method.share(SHARED[name], system)
             begin = time.perf_counter()
             found[name] = system.predict(test.images)

@@ -7,7 +7,7 @@ from sklearn.svm import LinearSVC
 
 from ch07_applications.segmentation import sds
 from ch07_applications.segmentation.box_rival import RIVAL
-from ch07_applications.segmentation.convex_fits import Standardised
+from ch07_applications.segmentation.convex_fits import LinearSVMs, Standardised
 from ch07_applications.segmentation.drawn_sds import draw_bars, draw_ceiling
 from ch07_applications.segmentation.labelled_scenes import instances
 from ch07_applications.segmentation.ranked_regions import RankedRegions
@@ -25,7 +25,6 @@ from ch07_applications.segmentation.sds import (
     REFINED,
     SDS,
     SHARED,
-    LinearSVMs,
     Proposed,
     evaluate,
     fit_svms,
