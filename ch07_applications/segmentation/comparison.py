@@ -1,12 +1,14 @@
 """All systems of this task on the same scenes: labels per pixel, and masks of objects.
 
-Question   Which system is best on composed scenes, how far is each from a rival without a deep network, at what cost?
+Question   Which system is best on composed scenes, how far is each from rivals without a deep network, at what cost?
 Method     Labels: FCN (Long et al. 2015), SegNet (Badrinarayanan et al. 2016), hypercolumns (Hariharan et al. 2015), by
-           mean IoU and boundary F1. Masks: Mask R-CNN (He et al. 2017), by mask AP at an IoU of 0.5 and 0.75; and its
-           labels, its masks painted onto the scene. Each system is what its own lesson trained.
-Rival      HOG + SVM boxes filled by GrabCut, in both tasks.
-Differs    Systems were published with trunks, data and budgets of their own. Here all learn from the same scenes, in a
-           minute or two; hypercolumns and SDS borrow a trunk that has learned ImageNet. The order is one of small versions.
+           mean IoU and boundary F1. Masks: SDS (Hariharan et al. 2014) and Mask R-CNN (He et al. 2017), by mask AP at
+           IoUs of 0.5 and 0.75; and the labels of Mask R-CNN, its masks painted onto the scene. Each system is what its
+           own lesson trained.
+Rival      HOG + SVM boxes filled by GrabCut, in both tasks; a forest on filter responses for labels; SVMs on HOG and
+           colours of proposed regions for masks.
+Differs    Systems were published with trunks, data and budgets of their own. Here they learn from the same scenes, in a
+           minute or two; hypercolumns and SDS borrow a trunk that has learned ImageNet, and see a part of the scenes.
 Costs      the predictions, where the other lessons have run; else what they cost together.
 """
 
@@ -16,18 +18,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from ch07_applications.segmentation import fcn, hypercolumns, mask_rcnn, segnet
+from ch07_applications.segmentation import fcn, hypercolumns, mask_rcnn, sds, segnet
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.column_maps import TrunkMaps
 from ch07_applications.segmentation.drawn_comparison import draw_scores
 from ch07_applications.segmentation.drawn_labels import draw_strips
 from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst
+from ch07_applications.segmentation.forest import ContextForest
 from ch07_applications.segmentation.label_colours import examples
 from ch07_applications.segmentation.labelled_scenes import LabelledScenes, instances, labelled_scenes, paint_instances
 from ch07_applications.segmentation.pixel_samples import sample_pixels
-from ch07_applications.segmentation.region_crops import TrunkFeatures
+from ch07_applications.segmentation.region_crops import Describe, TrunkFeatures, hand_made_features
 from ch07_applications.segmentation.scoring import (
     AP50,
     AP75,
@@ -47,8 +48,8 @@ from common.run import Method, Run
 from common.tuning import choose
 
 FCN, SEGNET, COLUMNS, MASK_RCNN = "FCN-4s", "SegNet", "hypercolumns", "Mask R-CNN"
-SDS = sds.OURS
-PAINTED = "Mask R-CNN, painted"
+SDS, REGIONS = sds.OURS, sds.HAND_MADE
+FOREST, PAINTED = segnet.FOREST, "Mask R-CNN, painted"
 LEAST = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # scores from which on a mask is painted: what is chosen from
 
 
@@ -98,18 +99,24 @@ def fit_columns(method: Method, sets: LabelledScenes) -> Any:
     return share_once(method, hypercolumns.OURS, fit)
 
 
-def fit_sds(method: Method, sets: LabelledScenes) -> Any:
-    """Regions that are classified and refined, as its lesson fits them, on a part of the scenes."""
-    run = method.run
+def fit_forest(method: Method, sets: LabelledScenes) -> Any:
+    """Two forests on filter responses, as on CamVid, on some pixels of some scenes."""
+    settings = method.run.pick(smoke={"trees": 2, "pixels": 40}, lecture={"pixels": 200})
+    few = sets.train.take(slice(method.run.pick(smoke=8, lecture=600)))
+    return method.fit(ContextForest(len(sets.classes), seed=method.run.seed, **settings), few)
+
+
+def fit_regions(method: Method, sets: LabelledScenes, describe: Describe) -> Any:
+    """Regions that are classified, as the lesson of SDS fits them: of the trunk's features refined, else not."""
+    run, refined = method.run, method.name == SDS
 
     def fit() -> Any:
-        describe = TrunkFeatures(mobilenet_v2_or_none(run.scale, run.note))
         learned = sds.learn_to_propose(run, sds.some_scenes(run).objects.train)
         part = sets.objects.validation.take(slice(run.pick(smoke=3, lecture=60)))
         first = sds.Proposed.of(describe, part, learned.ranked.propose(part.images))
-        return sds.fit_system(learned, describe, first, run.seed, refined=True)[0]
+        return sds.fit_system(learned, describe, first, run.seed, refined=refined)[0]
 
-    return share_once(method, sds.SHARED[SDS], fit)
+    return share_once(method, sds.SHARED[method.name], fit)
 
 
 def fit_mask_rcnn(method: Method, sets: LabelledScenes) -> Any:
@@ -134,9 +141,10 @@ def compare_labels(run: Run, sets: LabelledScenes) -> dict[str, Labels]:
     systems: dict[str, Callable] = {FCN: fit_fcn, SEGNET: fit_segnet}
     if mobilenet_v2_or_none(run.scale, run.note):
         systems[COLUMNS] = fit_columns
+    systems[FOREST] = fit_forest
     labels = {}
     for name, fit in systems.items():
-        with run.method(name, kind="deep") as method:
+        with run.method(name, kind="classical" if name == FOREST else "deep") as method:
             fit(method, sets)
             labels[name] = judge_semantic(method, sets.test)
     return labels
@@ -145,11 +153,12 @@ def compare_labels(run: Run, sets: LabelledScenes) -> dict[str, Labels]:
 def compare_masks(run: Run, sets: LabelledScenes) -> tuple[dict[str, list[Target]], Labels]:
     """Systems that predict a mask per object: their detections, and the labels that Mask R-CNN's are painted to."""
     systems: dict[str, Callable] = {MASK_RCNN: fit_mask_rcnn}
-    if mobilenet_v2_or_none(run.scale, run.note):
-        systems[SDS] = fit_sds
+    if trunk := mobilenet_v2_or_none(run.scale, run.note):
+        systems[SDS] = partial(fit_regions, describe=TrunkFeatures(trunk))
+    systems[REGIONS] = partial(fit_regions, describe=hand_made_features)
     found = {}
     for name, fit in systems.items():
-        with run.method(name, kind="deep") as method:
+        with run.method(name, kind="classical" if name == REGIONS else "deep") as method:
             fit(method, sets)
             found[name] = judge_instances(method, sets.objects.test)
     method = run.methods[MASK_RCNN]
@@ -179,8 +188,7 @@ def lesson(run: Run) -> None:
     found, painted = compare_masks(run, sets)
     rival_labels, rival_found = score_rival(run, sets)
     labels |= {PAINTED: painted, RIVAL: rival_labels}
-    semantic = list(labels)[:-1]
-    state_verdicts(run, semantic, (IOU, BOUNDARY))
+    state_verdicts(run, list(labels)[:-1], (IOU, BOUNDARY))
     state_verdicts(run, list(found), (AP50, AP75))
     methods = {metric: list(labels) for metric in (IOU, BOUNDARY)}
     methods |= {metric: [*found, RIVAL] for metric in (AP50, AP75)}
@@ -203,11 +211,3 @@ def lesson(run: Run) -> None:
         caption=f"The test scenes on which {MASK_RCNN}'s masks overlap the objects most, at the median and least; of "
         "each method as many masks as there are objects, those with the highest scores.",
     )  # fmt: skip
-    seconds = {name: run.methods[name].fit_seconds for name in [*semantic, *found, RIVAL]}
-    for name, value in seconds.items():
-        run.fact(f"seconds to fit, {name}", value or 0.0, "s")
-    best_name = max(labels, key=lambda name: float(np.mean(run.methods[name].items[IOU].values)))
-    run.note(
-        f"Highest mean IoU: {best_name}, {np.mean(run.methods[best_name].items[IOU].values):.1f} %; {RIVAL} has "
-        f"{np.mean(run.methods[RIVAL].items[IOU].values):.1f} %."
-    )
