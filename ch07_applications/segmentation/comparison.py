@@ -21,9 +21,9 @@ from typing import Any
 from ch07_applications.segmentation import fcn, hypercolumns, mask_rcnn, sds, segnet
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.column_maps import TrunkMaps
-from ch07_applications.segmentation.drawn_comparison import draw_scores
 from ch07_applications.segmentation.drawn_labels import draw_strips
 from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst
+from ch07_applications.segmentation.drawn_scores import draw_scores
 from ch07_applications.segmentation.forest import ContextForest
 from ch07_applications.segmentation.label_colours import examples
 from ch07_applications.segmentation.labelled_scenes import LabelledScenes, instances, labelled_scenes, paint_instances
@@ -193,9 +193,9 @@ def lesson(run: Run) -> None:
     methods = {metric: list(labels) for metric in (IOU, BOUNDARY)}
     methods |= {metric: [*found, RIVAL] for metric in (AP50, AP75)}
     run.figure_over_seeds(
-        "scores", draw_scores, methods,
-        caption=f"All systems on {len(sets.test)} test scenes: means over seeds with their 95 % intervals. The rival "
-        "without a deep network is the bar in grey.",
+        "scores", draw_scores, methods, (FOREST, REGIONS, RIVAL),
+        caption=f"All systems on {len(sets.test)} test scenes: means over seeds with their 95 % intervals. Rivals "
+        "without a deep network are grey.",
     )  # fmt: skip
     best = examples(sets.test, labels[FCN])
     in_lines = {name: name.replace(" + GrabCut", "\n+ GrabCut").replace(", ", ",\n") for name in labels}  # titles

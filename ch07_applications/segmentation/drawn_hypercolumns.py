@@ -1,36 +1,17 @@
-"""Pictures of hypercolumns: scores by the layers used, and a score as a sum over layers."""
+"""A picture of hypercolumns: a score as a sum over layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ch07_applications.segmentation.scoring import BOUNDARY, IOU
 from common import plots
-from common.record import LessonRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def draw_layers(record: LessonRecord, names: Sequence[str]) -> Figure:
-    """Two panels, one per metric: a bar per choice of layers, with its interval."""
-    figure, axes = plots.panels(2, width=3.6, height=2.5, sharey=True)
-    scores = {(row.method, row.metric): row for row in record.scores()}
-    for axis, metric in zip(axes, (IOU, BOUNDARY), strict=True):
-        rows = [scores[name, metric] for name in names]
-        values = np.array([row.value for row in rows])
-        errors = np.nan_to_num(np.abs(np.array([[row.low, row.high] for row in rows]).T - values))
-        colours = [plots.ORANGE if name == names[-1] else plots.SKY for name in names]
-        axis.barh(range(len(names)), values, xerr=errors, color=colours, ecolor=plots.INK)
-        axis.set(xlabel=f"{metric} (%)")
-        axis.grid(visible=False, axis="y")
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].invert_yaxis()
-    return figure
 
 
 def draw_sums(

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ch07_applications.blocks.counting import parameters_of
+from ch07_applications.segmentation.bilinear import Bilinear
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.drawn_fcn import draw_by_stride, draw_examples
 from ch07_applications.segmentation.label_colours import examples
@@ -66,24 +67,22 @@ def bilinear_kernel(stride: int, size: int) -> Float[Tensor, "size size"]:
 
 
 class Deconvolution(nn.ConvTranspose2d):
-    """Maps enlarged `stride` times by a transposed convolution, which begins as bilinear interpolation. §3.3.
+    """Maps enlarged `stride` times by a transposed convolution that begins as bilinear interpolation. §3.3.
 
     A transposed convolution lays its filter, times the cell's value, around each cell's place and adds up what
-    overlaps. The kernel is diagonal, so that channels do not mix. centred: cell i's centre is pixel stride · i, as
-    after 3×3 convolutions of stride 2; else it is the middle of its pixels, as after pooling. learned: one filter per
-    pair of channels, all trained; else one per channel, fixed. Raises ValueError for an odd stride with no centre.
+    overlaps. The kernel is diagonal at first, so that channels do not mix. centred: cell i's centre is pixel
+    stride · i, as after 3×3 convolutions of stride 2; else it is the middle of its pixels, as after pooling. Raises
+    ValueError for an odd stride that has no such middle.
     """
 
-    def __init__(self, channels: int, stride: int, *, centred: bool = False, learned: bool = False) -> None:
+    def __init__(self, channels: int, stride: int, centred: bool = False) -> None:
         if stride % 2 and not centred:
             raise ValueError(f"the middle of {stride} pixels is a pixel: take centred=True")
-        size, groups = 2 * stride - centred, 1 if learned else channels
-        super().__init__(channels, channels, size, stride, bias=False, groups=groups)
-        kernel = bilinear_kernel(stride, size)
+        size = 2 * stride - centred
+        super().__init__(channels, channels, size, stride, bias=False)
         with torch.no_grad():
             self.weight.zero_()
-            self.weight[range(channels), range(channels) if learned else 0] = kernel.to(self.weight)
-        self.weight.requires_grad_(learned)
+            self.weight[range(channels), range(channels)] = bilinear_kernel(stride, size).to(self.weight)
         self.first = 2 * stride - 1 if centred else 3 * stride // 2  # where pixel 0 lies, the added cell counted
 
     def forward(
@@ -98,8 +97,9 @@ class FCN(nn.Module):
     """Scores of all classes from maps of several strides, coarse ones enlarged and added to finer ones. §4.2, Fig. 3.
 
     stages: the trunk. channels, strides: of the maps after its last stages, as many as are scored, each stride twice
-    the one before. centred, learned: of the deconvolutions. every: give the scores of every stride, coarsest first,
-    not the finest alone. All score maps have the images' size. The score layers begin at 0: all classes are equal.
+    the one before. centred: of the deconvolutions. learned: or they stay bilinear. every: give the scores of every
+    stride, coarsest first, not the finest alone. All score maps have the images' size. The score layers begin at 0: all
+    classes are equal.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class FCN(nn.Module):
         for layer in self.scores:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        how = {"centred": centred, "learned": learned}
-        self.doublings = nn.ModuleList(Deconvolution(classes, 2, **how) for _ in strides[1:])
+        enlarging = Deconvolution if learned else Bilinear
+        self.doublings = nn.ModuleList(enlarging(classes, 2, centred) for _ in strides[1:])
         scored = strides if every else strides[:1]
-        self.enlarge = nn.ModuleList(Deconvolution(classes, stride, **how) for stride in scored)
+        self.enlarge = nn.ModuleList(enlarging(classes, stride, centred) for stride in scored)
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]

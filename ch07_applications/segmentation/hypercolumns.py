@@ -29,8 +29,9 @@ from torch.nn import functional
 
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.column_maps import Images, MakeMaps, Map, Maps, TrunkMaps, hand_made_maps
-from ch07_applications.segmentation.drawn_hypercolumns import draw_layers, draw_sums
+from ch07_applications.segmentation.drawn_hypercolumns import draw_sums
 from ch07_applications.segmentation.drawn_labels import draw_strips
+from ch07_applications.segmentation.drawn_scores import draw_scores
 from ch07_applications.segmentation.label_colours import examples
 from ch07_applications.segmentation.labelled_scenes import LabelledScenes, labelled_scenes
 from ch07_applications.segmentation.pixel_samples import Found, Sample, sample_pixels
@@ -245,7 +246,9 @@ def study_layers(run: Run, sets: LabelledScenes, trunk: nn.Module, choosing: int
             f"All layers together are better than the best single one ({metric})", source="§3", metric=metric,
             paper="no number", ours=ALL, against=SINGLE,
         )  # fmt: skip
-    run.figure_over_seeds("layers", draw_layers, list(models), caption=CAPTIONS["layers"])
+    run.figure_over_seeds(
+        "layers", draw_scores, {metric: list(models) for metric in (IOU, BOUNDARY)}, caption=CAPTIONS["layers"]
+    )
     run.figure("sums", draw_sums, *sums_of(models[ALL], judged), caption=CAPTIONS["sums"])
     return models[ALL]
 

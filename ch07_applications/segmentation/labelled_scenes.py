@@ -42,11 +42,12 @@ class LabelledScenes:
 def labelled_scenes(
     run: Run, train: int | None = None, validation: int | None = None, test: int | None = None
 ) -> LabelledScenes:
-    """The first scenes of each part, so many at most; None: all of the preset's, at lecture 8000, 300 and 500.
+    """The first scenes of each part, so many at most; None: all of the preset's, but 300 of 500 test scenes at lecture.
 
     Images are views of one array for all lessons; labels and masks take 131 MB each for 8000 scenes.
     """
     whole = scenes(run.scale, train_masks=True)
+    test = run.pick(smoke=None, lecture=300, full=None) if test is None else test
     train_part, validation_part, test_part = (
         part if n is None else part.take(slice(n))
         for part, n in ((whole.train, train), (whole.validation, validation), (whole.test, test))

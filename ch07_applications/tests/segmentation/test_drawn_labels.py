@@ -1,50 +1,18 @@
 """Label maps as pictures: each class its colour, what is drawn in which row, and what the legend names."""
 
 import numpy as np
-import pytest
 
 from ch07_applications.segmentation.drawn_fcn import draw_by_stride
-from ch07_applications.segmentation.drawn_labels import (
-    STREET,
-    best_median_worst,
-    colours_of,
-    draw_strips,
-    examples,
-    paint,
-)
+from ch07_applications.segmentation.drawn_labels import draw_strips
+from ch07_applications.segmentation.label_colours import examples, paint
 from ch07_applications.segmentation.scoring import BOUNDARY, IOU, score_semantic
 from common.console import Console
 from common.data import Scale
-from common.data.camvid import CLASSES
 from common.data.segmented import IGNORE, SegmentedImages
 from common.record import LessonRecord
 from common.run import Run
 
 SCENES = ("background", *"abcdefghij")
-
-
-def test_classes_have_different_colours_and_camvid_its_own():
-    assert len({tuple(colour) for colour in colours_of(SCENES).tolist()}) == 11
-    assert colours_of(CLASSES).tolist() == [list(STREET[name]) for name in CLASSES]
-    with pytest.raises(ValueError, match="13 classes beside the background, but 12 colours"):
-        colours_of(tuple("abcdefghijklm"))
-
-
-def test_each_pixel_has_its_class_s_colour_and_those_that_do_not_count_are_white():
-    labels = np.array([[0, 3], [IGNORE, 10]], np.uint8)
-    colours = colours_of(SCENES)
-    painted = paint(labels, SCENES)
-    assert np.array_equal(painted[[0, 0, 1], [0, 1, 1]], colours[[0, 3, 10]])
-    assert painted[1, 0].tolist() == [255, 255, 255]
-    with pytest.raises(ValueError, match="label 11 is none of 0 … 10"):
-        paint(np.full((2, 2), 11, np.uint8), SCENES)
-
-
-def test_the_best_the_median_and_the_worst():
-    assert best_median_worst(np.array([0.2, np.nan, 0.9, 0.5, 0.1, 0.4])).tolist() == [2, 5, 4]
-    assert best_median_worst(np.array([0.7])).tolist() == [0, 0, 0]
-    with pytest.raises(ValueError, match="no item has a score"):
-        best_median_worst(np.array([np.nan]))
 
 
 def test_examples_are_ranked_by_the_picture_s_own_mean_iou():

@@ -9,6 +9,7 @@ from torchvision.models import mobilenet_v2
 
 from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.segmentation import fcn
+from ch07_applications.segmentation.bilinear import Bilinear
 from ch07_applications.segmentation.fcn import (
     BIASES,
     FCN,
@@ -90,44 +91,62 @@ def test_vgg_s_stages_are_torchvision_s_layers_in_their_order():
 # --- Deconvolution ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("learned", [False, True])
+EITHER = pytest.mark.parametrize("enlarging", [Deconvolution, Bilinear])
+
+
+@EITHER
 @pytest.mark.parametrize("stride", [2, 4, 8, 16])
-def test_a_deconvolution_begins_as_torch_s_bilinear_interpolation(maps, stride, learned):
+def test_a_deconvolution_begins_as_torch_s_bilinear_interpolation(maps, stride, enlarging):
     expected = functional.interpolate(maps, scale_factor=stride, mode="bilinear", align_corners=False)
-    assert torch.allclose(Deconvolution(3, stride, learned=learned)(maps), expected, atol=1e-6)
+    assert torch.allclose(enlarging(3, stride)(maps), expected, atol=1e-6)
 
 
+@EITHER
 @pytest.mark.parametrize("stride", [2, 4, 8])
-def test_a_centred_deconvolution_is_bilinear_between_the_cells_centres(maps, stride):
-    large = Deconvolution(3, stride, centred=True)(maps)
+def test_a_centred_deconvolution_is_bilinear_between_the_cells_centres(maps, stride, enlarging):
+    large = enlarging(3, stride, centred=True)(maps)
     expected = functional.interpolate(maps, size=(6 * stride + 1, 8 * stride + 1), mode="bilinear", align_corners=True)
     assert torch.equal(large[:, :, ::stride, ::stride], maps)  # a cell's centre is its pixel
     assert torch.allclose(large[:, :, : 6 * stride + 1, : 8 * stride + 1], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("centred", [False, True])
-def test_a_constant_and_a_ramp_are_kept(centred):
-    constant = Deconvolution(2, 4, centred=centred)(torch.full((1, 2, 5, 6), 3.0))
+@pytest.mark.parametrize("stride", [2, 16])
+def test_both_forms_are_equal_and_so_are_their_gradients(maps, stride, centred):
+    found = []
+    for enlarging in (Deconvolution, Bilinear):
+        x = maps.clone().requires_grad_()
+        large = enlarging(3, stride, centred)(x)
+        (large * torch.linspace(-1, 1, large.numel()).reshape(large.shape)).sum().backward()
+        found.append((large.detach(), x.grad))
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+@EITHER
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_constant_and_a_ramp_are_kept(centred, enlarging):
+    constant = enlarging(2, 4, centred)(torch.full((1, 2, 5, 6), 3.0))
     assert torch.allclose(constant, torch.full((1, 2, 20, 24), 3.0))  # at the border, too
     ramp = torch.arange(6.0).expand(1, 1, 5, 6)
-    large = Deconvolution(1, 4, centred=centred)(ramp)[0, 0]
+    large = enlarging(1, 4, centred)(ramp)[0, 0]
     middle = 0 if centred else 1.5  # the pixel on which cell 0's centre lies
     expected = (torch.arange(24) - middle) / 4
     assert torch.allclose(large[:, 4:20], expected[4:20].expand(20, -1), atol=1e-6)
 
 
-@pytest.mark.parametrize("learned", [False, True])
-def test_channels_do_not_mix(learned):
+@EITHER
+def test_channels_do_not_mix(enlarging):
     maps = torch.zeros(1, 4, 5, 5)
     maps[0, 2] = 1
-    large = Deconvolution(4, 2, learned=learned)(maps)
+    large = enlarging(4, 2)(maps)
     assert torch.allclose(large[0, 2], torch.ones(10, 10))
     assert not large[0, [0, 1, 3]].any()
 
 
-def test_only_a_learned_deconvolution_is_trained():
-    assert not any(p.requires_grad for p in Deconvolution(3, 2).parameters())
-    assert all(p.requires_grad for p in Deconvolution(3, 2, learned=True).parameters())
+def test_only_a_deconvolution_is_trained():
+    assert not list(Bilinear(3, 2).parameters())
+    assert all(p.requires_grad for p in Deconvolution(3, 2).parameters())
     with pytest.raises(ValueError, match="the middle of 3 pixels"):
         Deconvolution(2, 3)
 
@@ -187,12 +206,12 @@ def test_finer_scores_are_coarse_ones_enlarged_plus_the_skip_s_own():
             maps = stage(maps)
             taps.append(maps)
         coarse = network.scores[2](taps[2])
-        middle = Deconvolution(4, 2, centred=True)(coarse) + network.scores[1](taps[1])
-        fine = Deconvolution(4, 2, centred=True)(middle) + network.scores[0](taps[0])
+        middle = Bilinear(4, 2, centred=True)(coarse) + network.scores[1](taps[1])
+        fine = Bilinear(4, 2, centred=True)(middle) + network.scores[0](taps[0])
         found = network(images)
     assert [tuple(scores.shape) for scores in found] == [(1, 4, 64, 64)] * 3
     for scores, stride, own in zip(found, (16, 8, 4), (coarse, middle, fine), strict=True):
-        assert torch.allclose(scores, Deconvolution(4, stride, centred=True)(own), atol=1e-5)
+        assert torch.allclose(scores, Bilinear(4, stride, centred=True)(own), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (50, 70), (33, 17), (5, 3)])

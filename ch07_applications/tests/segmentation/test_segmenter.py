@@ -1,5 +1,6 @@
 """The segmenter: its loss, its crops, what it predicts; pictures and labels that cannot be learned from."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ch07_applications.segmentation.class_balance import median_frequency
 from ch07_applications.segmentation.fcn import small_fcn
 from ch07_applications.segmentation.object_crops import ObjectCrops
 from ch07_applications.segmentation.segmenter import (
     LabelledPixels,
     PixelCrops,
     Segmenter,
-    class_weights,
     pixel_loss,
     with_bias,
 )
@@ -52,14 +53,14 @@ class Brightest(nn.Module):
 
 def ready(pixels: Pixels = PLAIN, **settings) -> Segmenter:
     """A segmenter whose network needs no training."""
-    model = Segmenter(Brightest, 3, Training(1), **settings)
+    model = Segmenter(Brightest, 3, Training(1), partial(LabelledPixels, crops=PixelCrops()), **settings)
     model.pixels_, model.network_ = pixels, Brightest()
     return model
 
 
 def learner(**settings) -> Segmenter:
     training = Training(1, 0.01, 2, loss=partial(pixel_loss, every=2))
-    return Segmenter(small_fcn, 3, training, PixelCrops((32, 32)), **settings)
+    return Segmenter(small_fcn, 3, training, partial(LabelledPixels, crops=PixelCrops((32, 32))), **settings)
 
 
 def pictures(rng, n=4, height=32, width=32):
@@ -106,11 +107,22 @@ def test_every_second_pixel_stands_for_all_of_them_in_the_mean():
     assert float(torch.stack([each[0] / each[1] for each in drawn]).mean()) == pytest.approx(float(total / count), 0.05)
 
 
-def test_class_weights_are_median_over_frequency(rng):
-    labels = np.repeat([0, 1, 2, IGNORE], [800, 100, 20, 500]).reshape(1, 20, 71)
-    assert class_weights(labels, 3).tolist() == pytest.approx([0.125, 1, 5])
-    assert class_weights(labels, 3, 0.5).tolist() == pytest.approx([0.125**0.5, 1, 5**0.5])
-    assert class_weights(labels, 4)[3] == 1  # a class without any pixel
+def test_the_mean_of_halves_is_not_the_mean_of_the_whole_but_sums_are():
+    torch.manual_seed(0)
+    scores, labels, weights = torch.randn(4, 3, 5, 6), torch.randint(3, (4, 5, 6)), torch.tensor([0.2, 1.0, 3.0])
+    labels[0] = 2  # so that halves of the batch weigh differently
+    whole = functional.cross_entropy(scores, labels, weights)
+    halves = [pixel_loss(scores[part], labels[part], weights) for part in (slice(2), slice(2, None))]
+    assert torch.allclose(sum(t for t, _ in halves) / sum(c for _, c in halves), whole)
+    assert not torch.allclose(torch.stack([t / c for t, c in halves]).mean(), whole)
+
+
+def test_a_single_score_map_is_as_good_as_a_tuple_of_one():
+    scores, labels = torch.randn(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.long)
+    assert torch.equal(pixel_loss(scores, labels)[0], pixel_loss((scores,), labels)[0])
+    model = ready()
+    model.network_.forward = lambda images: images
+    assert next(model.probabilities(np.zeros((2, 4, 4, 3), np.uint8))).shape == (1, 2, 3, 4, 4)
 
 
 # --- Crops ------------------------------------------------------------------------------------------------------------
@@ -156,18 +168,13 @@ def test_a_picture_without_objects_is_cut_anywhere(label, generator):
     assert corners.float().mean() == pytest.approx(6, abs=0.5)
 
 
-def test_colours_change_per_image_and_stay_within_their_limits(generator):
+def test_light_changes_per_image_and_stays_within_its_limits(generator):
     images = torch.ones(400, 3, 2, 2)
-    lit = PixelCrops(light=0.2).in_other_colours(images, generator)
+    lit = PixelCrops(light=0.2).in_other_light(images, generator)
     assert (lit - 1).abs().max() <= 0.4 + 1e-6
     assert (lit == lit[:, :, :1, :1]).all()  # the same for all pixels
     assert lit[:, :, 0, 0].std(0).min() > 0.1
-    negative = PixelCrops(light=0.0, inverted=0.5).in_other_colours(images, generator)
-    assert 100 < int((negative[:, 0, 0, 0] < 0).sum()) < 300
-    colours = torch.arange(3.0)[None, :, None, None].expand(400, 3, 2, 2)
-    order = PixelCrops(light=0.0, permuted=1.0).in_other_colours(colours, generator)[:, :, 0, 0]
-    assert len({tuple(row.tolist()) for row in order}) == 6
-    assert torch.equal(PixelCrops(light=0.0).in_other_colours(colours, generator), colours)
+    assert torch.equal(PixelCrops(light=0.0).in_other_light(images, generator), images)
 
 
 def test_a_batch_depends_on_its_generator_alone(rng):
@@ -324,3 +331,17 @@ def test_the_same_seed_gives_the_same_network_and_leaves_torch_s_generator_as_it
     weights = [model.network_.scores[0].weight for model in (first, again, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_the_loss_is_weighted_by_the_balance_of_the_training_labels(rng):
+    images, labels, seen = pictures(rng), rng.choice([0, 0, 0, 1, 2], (4, 32, 32)).astype(np.uint8), []
+
+    def spied(outputs, labels, weights):
+        seen.append(weights)
+        return pixel_loss(outputs, labels, weights)
+
+    for power in (0.0, 0.5):
+        model = learner(balance=power)
+        model.training = replace(model.training, loss=spied)
+        model.fit(images, labels)
+        assert np.allclose(seen[-1], median_frequency(labels, 3, power))
