@@ -35,8 +35,8 @@ from ch07_applications.segmentation.scoring import (
     BOUNDARY,
     IOU,
     Labels,
-    judge_instances,
     judge_semantic,
+    score_instances,
     score_semantic,
 )
 from common.claims import beats, level
@@ -160,7 +160,8 @@ def compare_masks(run: Run, sets: LabelledScenes) -> tuple[dict[str, list[Target
     for name, fit in systems.items():
         with run.method(name, kind="classical" if name == REGIONS else "deep") as method:
             fit(method, sets)
-            found[name] = judge_instances(method, sets.objects.test)
+            found[name] = sds.detections_of(method, sets.objects.test)
+            score_instances(method, sets.objects.test, found[name])
     method = run.methods[MASK_RCNN]
     with run.method(PAINTED, kind="deep") as painted:
         painted.model, painted.fit_seconds = method.model, method.fit_seconds

@@ -231,6 +231,7 @@ def study_layers(run: Run, sets: LabelledScenes, trunk: nn.Module, choosing: int
     claims, make_maps = PaperClaims(run), TrunkMaps(trunk)
     every = list(make_maps.strides)
     sample = sample_pixels(partial(columns_at, make_maps), sets.train, run.seed)
+    run.fact("features of a pixel", sum(sample.widths.values()))
     layers = {f"{name} alone": [name] for name in every} | {TWO: every[-2:], ALL: every}
     choose_on, judged = sets.validation.take(slice(choosing)), sets.validation.take(slice(choosing, None))
     models = fit_variants(run, sample, make_maps, layers, choose_on)

@@ -266,7 +266,7 @@ VARIANTS = {  # of the mask head: what it is given, and its loss
     "stride 16": MaskVariant(roi_align, mask_loss, 2, STRIDES[2]),
     "stride 16, RoI pooling": MaskVariant(roi_pool, mask_loss, 2, STRIDES[2]),
 }
-ALIGNS, COARSE = "RoI Align gives better masks than RoI pooling", "RoI Align does so on coarse maps, by more"
+ALIGNS, COARSE = "RoI Align gives better masks than RoI pooling", "RoI Align gives better masks on coarse maps, too"
 CLAIMS = (
     (ALIGNS, "Table 2c", "30.2 against 26.9 AP", "base", "RoI pooling", OVERLAP),
     (ALIGNS, "Table 2c", "31.8 against 26.4 AP75", "base", "RoI pooling", AP75),

@@ -66,9 +66,9 @@ class MaskVariant:
     def probabilities(
         self, logits: Float[Tensor, "n classes cells cells"], labels: Int64[Tensor, "n"]
     ) -> Float[Tensor, "n cells cells"]:
-        """Of each pixel that it is the object's."""
+        """Of each pixel that it is the object's. After a softmax against the background alone: the class is known."""
         item = torch.arange(len(labels))
-        return logits.softmax(1)[item, labels] if self.background else logits.sigmoid()[item, labels - 1]
+        return (logits[item, labels] - logits[:, 0] if self.background else logits[item, labels - 1]).sigmoid()
 
 
 @dataclass(frozen=True, eq=False)
