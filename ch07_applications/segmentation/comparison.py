@@ -199,8 +199,7 @@ def lesson(run: Run) -> None:
         "without a deep network are grey.",
     )  # fmt: skip
     best = examples(sets.test, labels[FCN])
-    in_lines = {name: name.replace(" + GrabCut", "\n+ GrabCut").replace(", ", ",\n") for name in labels}  # titles
-    columns = {"truth": sets.test.labels[best]} | {in_lines[name]: own[best] for name, own in labels.items()}
+    columns = {"truth": sets.test.labels[best]} | {name: own[best] for name, own in labels.items()}
     run.figure(
         "labels", draw_strips, sets.test.images[best], columns, sets.classes, ("best", "median", "worst"),
         caption=f"The test scenes on which {FCN} is best, median and worst, by the mean IoU of the scene, and the "

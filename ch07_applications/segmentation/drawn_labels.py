@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,7 @@ def draw_strips(
             for spine in axis.spines.values():
                 spine.set_visible(False)
             if row == 0:
-                axis.set_title(name, fontsize=9.5, loc="center")
+                axis.set_title(fill(name, int(11 * size * width / height)), fontsize=9.5, loc="center")
         if len(rows):
             line[0].set_ylabel(rows[row], fontsize=9)
     colours = dict(zip(classes, colours_of(classes) / 255, strict=True))

@@ -42,7 +42,7 @@ def draw_answers(part: SegmentedImages, labels: Mapping[str, Integer[np.ndarray,
 def write_map(axis: Axes, values: Map, title: str, marked: Map | None = None) -> None:
     """The map's numbers in their cells, darker where larger, red where marked, and lines around 2×2 windows."""
     height, width = values.shape
-    axis.imshow(values, cmap="Blues", vmin=0, vmax=14, extent=(0, width, height, 0))
+    axis.imshow(values, cmap="Blues", vmin=0, vmax=55, extent=(0, width, height, 0))
     for row in range(height):
         for column in range(width):
             chosen = marked is not None and bool(marked[row, column])

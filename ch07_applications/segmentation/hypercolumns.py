@@ -120,7 +120,7 @@ class LinearColumns:
         """Learn from sampled pixels by L-BFGS. A class without a pixel is never predicted."""
         x = sample.of(self.layers)
         mean, deviation = x.mean(dim=0), x.std(dim=0, correction=0).clamp(min=1e-6)
-        x = (x - mean) / deviation
+        x.sub_(mean).div_(deviation)  # in place: it takes a gigabyte
         weights = torch.zeros(self.classes, x.shape[1], requires_grad=True)
         offsets = torch.zeros(self.classes, requires_grad=True)
         optimiser = torch.optim.LBFGS(
