@@ -191,6 +191,8 @@ def lesson(run: Run) -> None:
     labels |= {PAINTED: painted, RIVAL: rival_labels}
     state_verdicts(run, list(labels)[:-1], (IOU, BOUNDARY))
     state_verdicts(run, list(found), (AP50, AP75))
+    run.floor(FCN, IOU, at_least=38)
+    run.floor(MASK_RCNN, AP50, at_least=55)
     methods = {metric: list(labels) for metric in (IOU, BOUNDARY)}
     methods |= {metric: [*found, RIVAL] for metric in (AP50, AP75)}
     run.figure_over_seeds(

@@ -304,7 +304,7 @@ def study_street(run: Run) -> None:
     with run.method(STREET, kind="deep") as method:
         method.model = method.time(train_street_fcn, run, train, trunk)
         labels = judge_semantic(method, part)
-    run.floor(STREET, IOU, at_least=50)
+    run.floor(STREET, IOU, at_least=56)
     best = examples(part, labels)
     run.figure(
         "street", draw_examples, part.take(best), {"truth": part.labels[best], NAMES[-1]: labels[best]},

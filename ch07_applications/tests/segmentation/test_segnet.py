@@ -284,11 +284,11 @@ def a_run(folder, seed=0, data=None):
     return Run("segmentation/segnet", seed, Scale("smoke", data), LessonRecord("", ""), folder, Console())
 
 
-def test_the_shared_network_of_scenes_has_a_stem_and_the_run_s_seed(tmp_path):
+def test_the_network_that_all_lessons_share_learns_from_windows_of_scenes_and_has_the_run_s_seed(tmp_path):
     made = lesson.scenes_segnet(a_run(tmp_path, seed=7), 11)
     assert made.seed == 7
-    assert made.build(11).stem is not None
-    assert lesson.segmenter(a_run(tmp_path), 11, 1).build(11).stem is None
+    assert made.items.keywords == lesson.SCENE_WINDOWS
+    assert lesson.segmenter(a_run(tmp_path), 11, 1).items.keywords == lesson.FILM_WINDOWS
 
 
 # --- The lesson on CamVid ---------------------------------------------------------------------------------------------
