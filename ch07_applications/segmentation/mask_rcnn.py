@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import clip_boxes_to_image
 
+from ch07_applications.segmentation import masks_in_true_boxes as heads
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.crop_classifier import crop_loss
 from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst, draw_sampling
@@ -32,7 +33,6 @@ from ch07_applications.segmentation.instance_batches import Instances
 from ch07_applications.segmentation.instance_detector import Detection, InstanceDetector
 from ch07_applications.segmentation.labelled_scenes import LabelledScenes, instances, labelled_scenes
 from ch07_applications.segmentation.mask_pasting import bilinear_weights, cell_places, crop_masks, paste_masks
-from ch07_applications.segmentation.masks_in_true_boxes import OVERLAP, MaskStudy, MaskVariant, roi_pool, softmax_loss
 from ch07_applications.segmentation.region_proposals import (
     NEITHER,
     OBJECT,
@@ -47,7 +47,6 @@ from ch07_applications.segmentation.region_proposals import (
     sample,
 )
 from ch07_applications.segmentation.scoring import AP50, AP75, judge_instances
-from common.claims import beats
 from common.data.boxed import Target
 from common.muon import Muon, hidden_filters
 from common.paper_claims import PaperClaims
@@ -208,9 +207,9 @@ class MaskRCNN(nn.Module):
 
 def mask_head(channels: int, hidden: int, classes: int) -> nn.Sequential:
     """3×3 convolutions, a deconvolution that doubles the cells, a 1×1 convolution with a mask per class. Fig. 4."""
-    up = nn.ConvTranspose2d(hidden, hidden, 2, stride=2)
-    convolutions = [convolution(channels if not k else hidden, hidden) for k in range(3)]
-    return nn.Sequential(*convolutions, up, nn.ReLU(), nn.Conv2d(hidden, classes, 1))
+    layers = [convolution(channels if not k else hidden, hidden) for k in range(3)]
+    layers += [nn.ConvTranspose2d(hidden, hidden, 2, stride=2), nn.ReLU(), nn.Conv2d(hidden, classes, 1)]
+    return nn.Sequential(*layers)
 
 
 def mask_loss(
@@ -251,28 +250,28 @@ def parameter_groups(network: MaskRCNN) -> list[dict]:
 def scene_detector(run: Run, sets: LabelledScenes) -> InstanceDetector:
     """The detector of the scenes, not yet fitted. Rates and batches were not compared; epochs are what time allows."""
     shared = {"optimiser": Muon, "warm_up": 0.15, "device": run.device, "say": run.say_step}
-    epochs, first = run.pick(smoke=(1, 1), lecture=(3, 2), full=(16, 4))
+    epochs, first, kept = *run.pick(smoke=(1, 1), lecture=(3, 2), full=(16, 4)), run.checkpoint("mask_rcnn")
     crops = Training(first, 0.01, 16, groups=hidden_filters, loss=crop_loss, **shared)
-    kept = run.checkpoint("mask_rcnn")
     training = Training(epochs, 0.01, 16, groups=parameter_groups, loss=joint_loss, checkpoint=kept, **shared)
     build = partial(MaskRCNN, len(sets.objects.classes))
     return InstanceDetector(build, sets.objects.train.masks, training, crops, Detection(), 8 * BOX_SIDE, seed=run.seed)
 
 
 VARIANTS = {  # of the mask head: what it is given, and its loss
-    "base": MaskVariant(roi_align, mask_loss),
-    "RoI pooling": MaskVariant(roi_pool, mask_loss),
-    "softmax": MaskVariant(roi_align, softmax_loss, background=True),
-    "stride 16": MaskVariant(roi_align, mask_loss, 2, STRIDES[2]),
-    "stride 16, RoI pooling": MaskVariant(roi_pool, mask_loss, 2, STRIDES[2]),
+    "base": heads.MaskVariant(roi_align, mask_loss),
+    "RoI pooling": heads.MaskVariant(heads.roi_pool, mask_loss),
+    "softmax": heads.MaskVariant(roi_align, heads.softmax_loss, background=True),
+    "stride 16": heads.MaskVariant(roi_align, mask_loss, 2, STRIDES[2]),
+    "stride 16, RoI pooling": heads.MaskVariant(heads.roi_pool, mask_loss, 2, STRIDES[2]),
 }
 ALIGNS, COARSE = "RoI Align gives better masks than RoI pooling", "RoI Align gives better masks on coarse maps, too"
+SIGMOID = "A sigmoid per class is better than a softmax"
 CLAIMS = (
-    (ALIGNS, "Table 2c", "30.2 against 26.9 AP", "base", "RoI pooling", OVERLAP),
+    (ALIGNS, "Table 2c", "30.2 against 26.9 AP", "base", "RoI pooling", heads.OVERLAP),
     (ALIGNS, "Table 2c", "31.8 against 26.4 AP75", "base", "RoI pooling", AP75),
-    (COARSE, "Table 2d", "30.9 against 23.6 AP, stride 32", "stride 16", "stride 16, RoI pooling", OVERLAP),
-    ("A sigmoid per class is better than a softmax", "Table 2b", "30.3 against 24.8 AP", "base", "softmax", OVERLAP),
-    ("A sigmoid per class is better than a softmax", "Table 2b", "31.5 against 25.1 AP75", "base", "softmax", AP75),
+    (COARSE, "Table 2d", "30.9 against 23.6 AP, stride 32", "stride 16", "stride 16, RoI pooling", heads.OVERLAP),
+    (SIGMOID, "Table 2b", "30.3 against 24.8 AP", "base", "softmax", heads.OVERLAP),
+    (SIGMOID, "Table 2b", "31.5 against 25.1 AP75", "base", "softmax", AP75),
 )
 
 
@@ -282,11 +281,13 @@ def study_mask_heads(run: Run, detector: InstanceDetector, sets: LabelledScenes)
     train = scenes.train.take(slice(run.pick(smoke=8, lecture=1000)))
     judged = scenes.validation.take(slice(run.pick(smoke=4, lecture=300)))
     found = detector.predict(judged.images)
-    study = MaskStudy(run, detector.pixels_, network.maps, train, judged, found, MASK_SIDE)
+    study = heads.MaskStudy(run, detector.pixels_, network.maps, train, judged, found, MASK_SIDE)
     training = Training(run.pick(smoke=1, lecture=5), 0.01, 64, Muon, hidden_filters, device=run.device, warm_up=0.15)
     for name, variant in VARIANTS.items():
         outputs = network.classes + variant.background
         study.measure(name, variant, partial(mask_head, CHANNELS, HIDDEN, outputs), training)
+    study.measure_grabcut()
+    run.compare("base", heads.GRABCUT, heads.OVERLAP)
 
 
 def lesson(run: Run) -> None:
@@ -302,16 +303,15 @@ def lesson(run: Run) -> None:
     for metric, least in ((AP50, 55), (AP75, 45)):
         run.compare(OURS, RIVAL, metric)
         run.floor(OURS, metric, at_least=least)
-    run.claim("Mask R-CNN's masks have a higher AP than HOG boxes that GrabCut fills.", beats(OURS, RIVAL))
     study_mask_heads(run, detector, sets)
-    answers = {"truth": instances(test), OURS: found, RIVAL: rival}
     run.figure(
-        "instances", draw_best_median_worst, test.images, answers, test.classes,
+        "instances", draw_best_median_worst, test.images,
+        {"truth": instances(test), OURS: found, RIVAL: rival}, test.classes,
         caption="The test scenes whose objects Mask R-CNN's masks agree with best, at the median and worst (mean IoU "
         "with masks of the right class), with as many instances of each method as there are objects, by score.",
     )  # fmt: skip
     run.figure(
-        "sampling", draw_sampling, test, {"RoI pooling": roi_pool, "RoI Align": roi_align}, STRIDES[1], MASK_SIDE,
+        "sampling", draw_sampling, test, {"RoI pooling": heads.roi_pool, "RoI Align": roi_align}, STRIDES[1], MASK_SIDE,
         caption="The first object of the test scenes and its box (green) on a map of stride 8, which is the picture "
         "itself, reduced. RoI pooling rounds the box and its cells (red); RoI Align samples where they are (red).",
     )  # fmt: skip

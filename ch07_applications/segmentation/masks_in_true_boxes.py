@@ -20,15 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from ch07_applications.segmentation.box_rival import GROW, fill_all
 from ch07_applications.segmentation.mask_pasting import crop_masks, paste_masks
 from ch07_applications.segmentation.scoring import score_instances
 from common.data.boxed import BoxedImages, Target
 from common.image_classifier import Pixels
 from common.metrics.masks import mask_iou
-from common.run import Run
+from common.run import Method, Run
 from common.train import Training
 
 OVERLAP, PRECISE = "IoU in true boxes", 0.9
+GRABCUT = "GrabCut in true boxes"
 CHUNK = 16  # scenes that are looked through together
 
 
@@ -139,14 +141,22 @@ class MaskStudy:
             made = self.masks(method.model, variant, self.detections)
             detections = [{**own, "masks": masks} for own, masks in zip(self.detections, made, strict=True)]
             score_instances(method, self.judged, detections)
-            made = self.masks(method.model, variant, self.judged.targets)
-            overlaps = [np.diagonal(mask_iou(own.numpy(), self.judged.masks[k])) for k, own in enumerate(made)]
-            there = np.array([len(own) > 0 for own in overlaps])
-            means = np.array([own.mean() for own in overlaps if len(own)])
-            part = self.judged.take(there)
-            method.score_items(OVERLAP, 100 * means, part, unit="%", higher_is_better=True)
-            share = (np.concatenate(overlaps) > PRECISE).mean()
-            self.run.fact(f"masks in true boxes with an IoU above {PRECISE}, {name}", 100 * share, "%")
+            self.score_in_true_boxes(method, self.masks(method.model, variant, self.judged.targets))
+
+    def measure_grabcut(self) -> None:
+        """GrabCut in the same true boxes: what finds the object's pixels without having learned anything."""
+        with self.run.method(GRABCUT, kind="classical") as method:
+            boxes = [own["boxes"] + GROW * torch.tensor([-1.0, -1, 1, 1]) for own in self.judged.targets]
+            self.score_in_true_boxes(method, fill_all(self.judged.images, boxes))
+
+    def score_in_true_boxes(self, method: Method, made: Sequence[Bool[Tensor, "_ height width"]]) -> None:
+        """The mean over a scene's objects of the IoU of full-size masks; and how many masks are nearly right."""
+        overlaps = [np.diagonal(mask_iou(own.numpy(), self.judged.masks[k])) for k, own in enumerate(made)]
+        part = self.judged.take(np.array([len(own) > 0 for own in overlaps]))
+        means = np.array([own.mean() for own in overlaps if len(own)])
+        method.score_items(OVERLAP, 100 * means, part, unit="%", higher_is_better=True)
+        share = (np.concatenate(overlaps) > PRECISE).mean()
+        self.run.fact(f"masks in true boxes with an IoU above {PRECISE}, {method.name}", 100 * share, "%")
 
     def masks(
         self, head: nn.Module, variant: MaskVariant, found: Sequence[Target]

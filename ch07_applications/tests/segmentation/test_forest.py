@@ -149,7 +149,7 @@ def test_what_cannot_be_learned_from_is_refused():
     images, labels = stripes(2)
     with pytest.raises(ValueError, match="none of the"):
         ContextForest(3).fit(images, np.full_like(labels, IGNORE))
-    with pytest.raises(ValueError, match="up to 2"):
+    with pytest.raises(ValueError, match="label 2 is none of 0 … 1"):
         ContextForest(2).fit(images, labels)
 
 

@@ -351,8 +351,8 @@ def test_detections_are_predicted_once_a_run(lesson):
     assert method.predict_seconds > 0
     assert len(again) == len(part)
     with run.method(OURS, kind="deep") as method:
-        method.model = type("Other", (), {"predict": lambda self, images: ["new"] * len(images)})()
-        assert sds.detections_of(method, part.take([0, 1])) == ["new", "new"]  # another part
+        method.model = type("Other", (), {"predict": lambda self, images: [{}] * len(images)})()
+        assert sds.detections_of(method, part.take([0, 1])) == [{}, {}]  # another part
     run.methods[OURS] = whole
 
 
