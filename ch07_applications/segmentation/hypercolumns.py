@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
+from ch07_applications.segmentation.checked_pictures import Pictures, check_pictures
 from ch07_applications.segmentation.column_maps import Images, MakeMaps, Map, Maps, TrunkMaps, hand_made_maps
 from ch07_applications.segmentation.drawn_hypercolumns import draw_sums
 from ch07_applications.segmentation.drawn_labels import draw_strips
@@ -158,19 +159,20 @@ class LinearColumns:
             scores = scores + sampled(Map(coarse, maps[name].shift), places)
         return scores
 
-    def predict(self, images: Images) -> Labels:
+    def predict(self, images: Pictures) -> Labels:
         """The class of every pixel."""
         return predict_all([self], images)[0]
 
 
 def scored(
-    models: Sequence[LinearColumns], images: Images, multiple: int = 16
+    models: Sequence[LinearColumns], images: Pictures, multiple: int = 16
 ) -> Iterator[list[Float[np.ndarray, "n classes height width"]]]:
     """Chunk by chunk, the scores of models that share their maps, which are computed once.
 
     multiple: images are continued at the right and below, by their border, until it divides their sides; what is
-    predicted there is cut off.
+    predicted there is cut off. Raises ValueError for grey images and for none.
     """
+    check_pictures(images)
     height, width = images.shape[1:3]
     beyond = ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0))
     for start in range(0, len(images), CHUNK):
@@ -181,7 +183,7 @@ def scored(
         yield [each[:, :, :height, :width].numpy() for each in scores]
 
 
-def predict_all(models: Sequence[LinearColumns], images: Images) -> list[Labels]:
+def predict_all(models: Sequence[LinearColumns], images: Pictures) -> list[Labels]:
     """What each of the models predicts, (n, height, width)."""
     chunks = [[scores.argmax(axis=1).astype(np.uint8) for scores in each] for each in scored(models, images)]
     return [np.concatenate(labels) for labels in zip(*chunks, strict=True)]

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int8, UInt8
+from jaxtyping import Float, Int, Int8, Shaped
 
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.convex_fits import LinearSVMs
@@ -46,6 +46,7 @@ from ch07_applications.segmentation.region_refinement import Refinement
 from ch07_applications.segmentation.scoring import AP50, AP75
 from common.claims import beats
 from common.data.boxed import BoxedImages, Target
+from common.data.checked_inputs import colour_pictures
 from common.data.weights import mobilenet_v2_or_none
 from common.metrics.detection import Evaluation
 from common.metrics.masks import mask_iou
@@ -77,7 +78,6 @@ CAPTIONS = {
 NEGATIVE = 0.2  # IoU with all objects of a class below which a region is a negative example for it: §3.3
 LIMITS = (0.0, 0.1, 0.3, 0.5)  # of overlap, from which validation scenes choose
 KEPT = 20  # detections of a scene
-Images = UInt8[np.ndarray, "items height width 3"]
 
 
 # --- Classification: a linear SVM per class --------------------------------------------------------------------------
@@ -159,9 +159,10 @@ class SDS:
         self.limit_ = choose(LIMITS, values, highest=True)
         return self
 
-    def predict(self, images: Images) -> list[Target]:
-        """For each image boxes, labels, scores and masks at full size, the highest score first."""
-        found = self.ranked.propose(images)
+    def predict(self, images: Shaped[np.ndarray, "..."]) -> list[Target]:
+        """For each image boxes, labels, scores and masks at full size, the highest score first. Raises Problem for
+        pictures of the wrong kind."""
+        found = self.ranked.propose(colour_pictures(images))
         return self.detect(found, describe_regions(self.describe, images, found))
 
     def detect(self, found: Sequence[Regions], described: Sequence[Described]) -> list[Target]:

@@ -177,6 +177,12 @@ def test_an_empty_picture_gets_classes_too(trunk):
     assert model.predict(np.zeros((1, 32, 32, 3), np.uint8)).max() < 3
 
 
+@pytest.mark.parametrize("shape", [(2, 32, 32), (2, 32, 32, 1), (0, 32, 32, 3)])
+def test_grey_images_and_none_are_refused(shape):
+    with pytest.raises(ValueError, match="there must be some, of red, green and blue"):
+        fitted(striped()).predict(np.zeros(shape, np.uint8))
+
+
 # --- What is chosen ---------------------------------------------------------------------------------------------------
 
 

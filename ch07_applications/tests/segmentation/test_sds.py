@@ -34,6 +34,7 @@ from common import plots
 from common.data import Scale
 from common.data.boxed import BoxedImages, Masks
 from common.data.scenes import scenes
+from common.errors import Problem
 from common.metrics.detection import Evaluation
 from tests.recorded_lesson import recorded
 
@@ -269,6 +270,12 @@ def test_pictures_without_regions_have_no_detections(system):
             "boxes": (0, 4), "labels": (0,), "scores": (0,), "masks": (0, 128, 128),
         }  # fmt: skip
     assert system.predict(pictures[:0]) == []
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 64), (2, 64, 64, 1)])
+def test_grey_pictures_are_refused(system, shape):
+    with pytest.raises(Problem):
+        system.predict(np.zeros(shape, np.uint8))
 
 
 def test_a_scene_without_objects_counts_as_false_detections_only(system, part):
