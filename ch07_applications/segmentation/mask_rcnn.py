@@ -58,6 +58,8 @@ STRIDES = (4, 8, 16)  # of the three maps
 SIZES = ((22.0, 34.0), (52.0, 78.0))  # of anchors on the last two maps, √area in pixels
 RATIOS = (0.5, 1.0, 2.0)  # height to width
 CHANNELS, HIDDEN = 64, 32  # of the maps, of the mask head
+ALIGNS, COARSE = "RoI Align gives better masks than RoI pooling", "RoI Align gives better masks on coarse maps, too"
+SIGMOID = "A sigmoid per class is better than a softmax"
 BOX_SIDE, MASK_SIDE = 6, 14  # cells of a RoI for the box head and for the mask head, along each axis
 
 
@@ -264,8 +266,6 @@ VARIANTS = {  # of the mask head: what it is given, and its loss
     "stride 16": heads.MaskVariant(roi_align, mask_loss, 2, STRIDES[2]),
     "stride 16, RoI pooling": heads.MaskVariant(heads.roi_pool, mask_loss, 2, STRIDES[2]),
 }
-ALIGNS, COARSE = "RoI Align gives better masks than RoI pooling", "RoI Align gives better masks on coarse maps, too"
-SIGMOID = "A sigmoid per class is better than a softmax"
 CLAIMS = (
     (ALIGNS, "Table 2c", "30.2 against 26.9 AP", "base", "RoI pooling", heads.OVERLAP),
     (ALIGNS, "Table 2c", "31.8 against 26.4 AP75", "base", "RoI pooling", AP75),
