@@ -1,4 +1,4 @@
-"""Whether pictures and their label maps can be learned from, before anything is."""
+"""Checks of pictures and of their label maps, before anything is learned from them."""
 
 from __future__ import annotations
 

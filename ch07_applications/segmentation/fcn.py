@@ -1,6 +1,6 @@
 """A class for every pixel: a classifier made fully convolutional, and skips that refine its coarse scores.
 
-Question   A classifier's last maps know what is there, but only every 16 or 32 pixels. How are fine outlines had?
+Question   A classifier's last maps know what is there, but only every 16 or 32 pixels. How does a network draw fine outlines?
 Method     Long, Shelhamer, Darrell 2015 (FCN): dense layers become convolutions (§3.1), coarse scores are enlarged by
            transposed convolutions that begin as bilinear interpolation (§3.3), and scores of earlier, finer maps are
            added (§4.2). FCN-32s, -16s and -8s on VGG-16 are built at full size; a small FCN is trained on scenes, and
@@ -11,7 +11,7 @@ Differs    Scenes have 128×128 pixels, of which stride 32 would leave a grid of
            border to whole strides, where the authors pad by 100 pixels and crop. Muon and one cycle, not momentum with
            a fixed rate; the background counts half.
 Rival      HOG + SVM boxes, each filled by GrabCut; fitted on the same scenes.
-Costs      100 s on two cores; with CamVid 60 s more.
+Costs      150 s on two cores, half of it for the rival; with CamVid 45 s more.
 """
 
 from __future__ import annotations
