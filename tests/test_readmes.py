@@ -76,15 +76,15 @@ def test_pictures_and_links_lead_somewhere(page: Path) -> None:
 
 
 def figures_without_caption(text: str, shown: dict[str, str]) -> list[str]:
-    """The figures that aren't followed, within three lines, by what their lesson wrote under them.
+    """The figures without what their lesson wrote under them: in their own line, as in a table, or within three lines.
 
     shown: by the mark's `chapter/lesson/picture`, the picture's file.
     """
     lines, missing = text.splitlines(), []
     for number, line in enumerate(lines):
         for link in FIGURE.findall(line):
-            below = "\n".join(lines[number + 1 : number + 4])
-            marks = [mark["what"] for mark in readme.MARK.finditer(below) if mark["kind"] == "caption"]
+            near = line if "<!-- caption:" in line else "\n".join(lines[number + 1 : number + 4])
+            marks = [mark["what"] for mark in readme.MARK.finditer(near) if mark["kind"] == "caption"]
             if not marks or shown.get(marks[0]) != Path(link).name:
                 missing.append(link)
     return missing

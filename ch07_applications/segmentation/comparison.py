@@ -9,7 +9,7 @@ Rival      HOG + SVM boxes filled by GrabCut, in both tasks; a forest on filter 
            colours of proposed regions for masks.
 Differs    Systems were published with trunks, data and budgets of their own. Here they learn from the same scenes, in a
            minute or two; hypercolumns and SDS borrow a trunk that has learned ImageNet, and see a part of the scenes.
-Costs      the predictions, where the other lessons have run; else what they cost together.
+Costs      135 s on two cores where the other lessons have run, most of it for SegNet; else what they cost together.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Differs    The paper refines the masks of detected objects (AP^r), with AlexNet 
            that a map of stride 8 has a value per 4 pixels.
 Rival      The same classifier on columns made by hand: blurred colours, and HOG of three sizes of cells with their
            neighbours. And HOG + SVM boxes filled by GrabCut.
-Costs      75 s on two cores, two thirds of it for the trunk.
+Costs      105 s on two cores where an earlier lesson has run the rival, else 50 s more.
 """
 
 from __future__ import annotations
@@ -162,6 +162,12 @@ class LinearColumns:
     def predict(self, images: Pictures) -> Labels:
         """The class of every pixel."""
         return predict_all([self], images)[0]
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The classifier's, and the trunk's where there is one, for common.model_size."""
+        yield from (self.offsets_, *self.weights_.values())
+        if isinstance(self.make_maps, TrunkMaps):
+            yield from self.make_maps.extract.parameters()
 
 
 def scored(

@@ -8,7 +8,7 @@ Differs    A network of one million weights whose trunk has first classified obj
            place of ResNet-50 and ImageNet. Three maps with a top-down path (Lin et al. 2017), of strides 4, 8 and 16:
            proposals from the last two, boxes from stride 8, masks from stride 4, whatever the size of the object. One
            sample per cell of RoI Align, not four. Muon (common/muon.py) for SGD. The full size is built, not trained.
-Costs      161 CPU-seconds to train, about 100 s on two cores; the rival and five mask heads besides.
+Costs      155 s on two cores, 105 s of them for the detector, where an earlier lesson has run the rival.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ Differs    Selective search's regions, ranked as MCG ranks its own (ranked_regio
            One frozen MobileNetV2 up to stride 16 instead of two AlexNets, fine-tuned for box and region. Classes share
            the refinement, and its last stage decides about pixels, not whole superpixels, which here are coarse.
 Rival      The same proposals and SVMs on HOG and colour histograms; and HOG + SVM boxes filled by GrabCut.
-Costs      Most of it for the trunk: two crops of 32 regions of each scene that chooses or judges, and of about 20 of
-           each training scene, some 50,000 crops of 64 pixels.
+Costs      150 s on two cores, most of it for some 50,000 crops of 64 pixels in the trunk.
 """
 
 from __future__ import annotations

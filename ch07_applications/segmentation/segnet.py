@@ -14,7 +14,7 @@ Rival      On CamVid a forest on filter responses, with a second one on the answ
 Differs    A convolution of stride 2, then four poolings, 16 to 128 maps, on windows of 120 × 160 pixels from frames of
            180 × 240. All variants of Table 1 have the same decoder; the paper's bilinear one has none. Weights are the
            square root of the balancing's, the optimiser is Muon. Without CamVid: composed scenes.
-Costs      90 s on two cores.
+Costs      180 s on two cores: 70 s for the ways up, 55 s for SegNet, 40 s for the forest.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from ch07_applications.segmentation.hypercolumns import (
 from ch07_applications.segmentation.pixel_samples import Sample, draw_pixels, sample_pixels
 from common.data.segmented import IGNORE, SegmentedImages
 from common.metrics.segmentation import ConfusionMatrix, mean_iou
+from common.model_size import model_size
 from tests.recorded_lesson import recorded
 
 
@@ -181,6 +182,15 @@ def test_an_empty_picture_gets_classes_too(trunk):
 def test_grey_images_and_none_are_refused(shape):
     with pytest.raises(ValueError, match="there must be some, of red, green and blue"):
         fitted(striped()).predict(np.zeros(shape, np.uint8))
+
+
+def test_its_size_is_that_of_the_classifier_and_of_the_trunk(trunk):
+    part = striped()
+    made = fitted(part)
+    assert model_size(made) == 3 * sum(len(w[0]) for w in made.weights_.values()) + 3
+    made.make_maps = TrunkMaps(trunk)
+    of_trunk = sum(p.numel() for p in made.make_maps.extract.parameters())
+    assert model_size(made) == 3 * sum(len(w[0]) for w in made.weights_.values()) + 3 + of_trunk
 
 
 # --- What is chosen ---------------------------------------------------------------------------------------------------
