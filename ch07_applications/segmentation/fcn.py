@@ -1,7 +1,6 @@
 """A class for every pixel: a classifier made fully convolutional, and skips that refine its coarse scores.
 
-Question   A classifier's last maps know what is there, but only every 16 or 32 pixels. How can a network label every
-           pixel, and draw fine outlines?
+Question   A classifier's last maps know what is there, but only every 16 or 32 pixels. How can it label each pixel?
 Method     Long, Shelhamer, Darrell 2015 (FCN): dense layers become convolutions (§3.1), coarse scores are enlarged by
            transposed convolutions that begin as bilinear interpolation (§3.3), and scores of earlier, finer maps are
            added (§4.2). FCN-32s, -16s and -8s on VGG-16 are built at full size; a small FCN is trained on scenes, and
