@@ -72,7 +72,7 @@ def draw_instances(
 
     Instances of the first answer, the truth, lend their colours to those that overlap them most.
     """
-    figure, axes = plots.panels(1 + len(answers), len(images), width=1.7, height=1.85, squeeze=False)
+    figure, axes = plots.panels(1 + len(answers), len(images), width=2.3, height=2.4, squeeze=False)
     truths = next(iter(answers.values()))
     for k, image in enumerate(images):
         axes[k, 0].imshow(image)
@@ -83,7 +83,7 @@ def draw_instances(
             axis.set_title(name if k == 0 else "")
             for box, label in zip(own["boxes"].tolist(), own["labels"].tolist(), strict=True):
                 axis.text(
-                    (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, classes[label - 1], fontsize=5.5, color="white",
+                    (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, classes[label - 1], fontsize=6.5, color="white",
                     ha="center", va="center", bbox={"fc": plots.INK, "ec": "none", "pad": 0.7, "alpha": 0.75},
                 )  # fmt: skip
     for axis in axes.flat:
