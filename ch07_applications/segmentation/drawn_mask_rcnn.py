@@ -7,47 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from matplotlib.colors import to_rgb
+from jaxtyping import UInt8
 from matplotlib.patches import Rectangle
 from torch.nn import functional
 
 from ch07_applications.segmentation.label_colours import best_median_worst
+from ch07_applications.segmentation.shown_items import agreement, best_of, coloured, in_order_of, rounded
 from common import plots
 from common.data.boxed import BoxedImages, Target
-from common.metrics.masks import mask_iou
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-COLOURS = (*plots.CYCLE, "#e3c800", "#00a3a3")
-Picture = UInt8[np.ndarray, "height width 3"]
-
-
-def best_of(found: Target, n: int) -> Target:
-    """The n detections with the highest scores: as many as there are objects."""
-    return {key: values[:n] for key, values in found.items()}
-
-
-def agreement(found: Sequence[Target], truths: Sequence[Target]) -> Float[np.ndarray, "scenes"]:
-    """Of each scene the mean over its objects of the IoU with the best mask of their class, of as many detections."""
-    means = np.full(len(truths), np.nan)
-    for k, truth in enumerate(truths):
-        if n := len(truth["labels"]):
-            own = best_of(found[k], n)
-            overlap = mask_iou(truth["masks"].numpy(), own["masks"].numpy())
-            overlap = np.where(truth["labels"].numpy()[:, None] == own["labels"].numpy(), overlap, 0)
-            means[k] = overlap.max(axis=1, initial=0).mean()
-    return means
-
-
-def coloured(image: Picture, found: Target) -> Float[np.ndarray, "height width 3"]:
-    """The picture in grey, each instance in a colour of its own, the highest score on top."""
-    grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2) / 255 * 0.6 + 0.4
-    for k in range(len(found["labels"]) - 1, -1, -1):
-        mask = found["masks"][k].numpy()
-        grey[mask] = 0.35 * image[mask] / 255 + 0.65 * np.array(to_rgb(COLOURS[k % len(COLOURS)]))
-    return grey
 
 
 def draw_best_median_worst(
@@ -91,21 +61,6 @@ def draw_instances(
     return figure
 
 
-def in_order_of(found: Target, truth: Target) -> Target:
-    """The instances, each in the place, and so the colour, of the true one that it overlaps most, if that is free."""
-    n = len(found["labels"])
-    overlap = mask_iou(found["masks"].numpy(), truth["masks"].numpy())
-    places, free = np.full(n, -1), set(range(max(n, overlap.shape[1])))
-    for k in np.argsort(-overlap.max(axis=1, initial=0), kind="stable"):
-        wanted = [j for j in np.argsort(-overlap[k], kind="stable") if j in free and overlap[k, j] > 0]
-        places[k] = wanted[0] if wanted else max(free)
-        free.discard(int(places[k]))
-    height, width = found["masks"].shape[1:]
-    masks = torch.zeros(int(places.max(initial=-1)) + 1, height, width, dtype=torch.bool)
-    masks[places] = found["masks"]
-    return {"masks": masks, "labels": torch.zeros(len(masks), dtype=torch.int64)}
-
-
 def draw_sampling(scenes: BoxedImages, methods: Mapping[str, Callable], stride: int, side: int) -> Figure:
     """The scenes' first object: cells of RoI pooling and sample places of RoI Align on a map, and what they give.
 
@@ -142,10 +97,3 @@ def draw_sampling(scenes: BoxedImages, methods: Mapping[str, Callable], stride: 
         axis.set_aspect("equal" if axis in (axes[0], axes[2]) else (y2 - y1) / (x2 - x1))
         axis.axis("off")
     return figure
-
-
-def rounded(low: float, high: float, stride: int, bins: int) -> Float[np.ndarray, "ends"]:
-    """Where cells of RoI pooling begin and end, in pixels: the box's ends and theirs are whole cells of the map."""
-    first, last = np.floor(low / stride + 0.5), np.floor(high / stride + 0.5)
-    size = max(last - first + 1, 1) / bins
-    return (first + np.floor(np.arange(bins + 1) * size)) * stride

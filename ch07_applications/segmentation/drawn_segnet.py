@@ -10,24 +10,15 @@ from jaxtyping import Float, Integer
 
 from ch07_applications.segmentation.drawn_labels import draw_strips
 from ch07_applications.segmentation.label_colours import best_median_worst
+from ch07_applications.segmentation.shown_items import right_by_image
 from common import plots
-from common.data.segmented import IGNORE, SegmentedImages
+from common.data.segmented import SegmentedImages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Map = Float[np.ndarray, "height width"]
-
-
-def right_by_image(
-    part: SegmentedImages, labels: Integer[np.ndarray, "items height width"]
-) -> Float[np.ndarray, "items"]:
-    """Per image, the share of its counted pixels that are labelled right; NaN where none counts."""
-    counts = part.labels != IGNORE
-    right = ((labels == part.labels) & counts).sum(axis=(1, 2))
-    pixels = counts.sum(axis=(1, 2))
-    return np.where(pixels > 0, right / np.maximum(pixels, 1), np.nan)
 
 
 def draw_answers(part: SegmentedImages, labels: Mapping[str, Integer[np.ndarray, "items height width"]]) -> Figure:
