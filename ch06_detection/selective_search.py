@@ -31,7 +31,8 @@ from common import plots
 from common.data import Images
 from common.data.boxed import BoxedImages, groups_of_objects
 from common.data.scenes import scenes
-from common.proposals.grouping import FAST, QUALITY, Settings, processes, propose, propose_all
+from common.pools import processes
+from common.proposals.grouping import FAST, QUALITY, Settings, propose, propose_all
 from common.proposals.hierarchy import grow, reduced
 from common.proposals.segments import colour_bins, cut_up, in_space, measured
 from common.results import bootstrap_interval

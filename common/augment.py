@@ -22,6 +22,15 @@ def uniform(limit: float, shape: tuple[int, ...], generator: torch.Generator) ->
     return (2 * torch.rand(shape, generator=generator) - 1) * limit
 
 
+def in_other_light(images: Stack, limit: float, generator: torch.Generator) -> Stack:
+    """Each image with another contrast and brightness per colour: a gain of 1 ± limit and a shift of ± limit.
+
+    images: standardised, so that a shift of 1 is a standard deviation.
+    """
+    gain, shift = (uniform(limit, (*images.shape[:2], 1, 1), generator) for _ in range(2))
+    return (images * (1 + gain) + shift).contiguous(memory_format=torch.channels_last)
+
+
 @dataclass(frozen=True)
 class Poses:
     """Random affine poses: shifts up to so many pixels, turns and shears up to so many degrees, sizes up to a share.

@@ -9,9 +9,7 @@ for the second guess about one object would leave a fringe around the first.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -25,13 +23,13 @@ from torchvision.ops import roi_align
 
 from ch07_applications.segmentation.grabcut import grabcut
 from ch07_applications.segmentation.labelled_scenes import LabelledScenes, instances, paint_instances
-from ch07_applications.segmentation.scoring import score_instances, score_semantic
+from ch07_applications.segmentation.scoring import predicted_once, score_instances, score_semantic
 from common.data.boxed import BoxedImages, Target
 from common.data.scenes import scenes
 from common.hog_detection.detector import HOGDetector
 from common.hog_detection.recipes import scenes_detector
 from common.metrics.segmentation import ConfusionMatrix, mean_iou
-from common.proposals.grouping import CHUNK, FEW, processes
+from common.pools import map_chunks
 from common.run import Method, Run
 from common.tuning import choose
 
@@ -141,17 +139,7 @@ def fill(
 
 def fill_all(images: UInt8[np.ndarray, "n height width 3"], boxes: Sequence[Float[Tensor, "_ 4"]]) -> list[Masks]:
     """fill, in two processes where there are more than a few images and others can be started."""
-    arrays, starts = [own.numpy() for own in boxes], range(0, len(images), CHUNK)
-    chunks = [images[k : k + CHUNK] for k in starts], [arrays[k : k + CHUNK] for k in starts]
-    found = None
-    if len(images) > FEW:
-        try:
-            with processes() as pool:
-                found = list(pool.map(fill, *chunks))
-        except (BrokenProcessPool, OSError):
-            found = None
-    found = map(fill, *chunks) if found is None else found
-    return [torch.from_numpy(own) for chunk in found for own in chunk]
+    return [torch.from_numpy(own) for own in map_chunks(fill, images, [own.numpy() for own in boxes])]
 
 
 def fit_rival(method: Method, sets: LabelledScenes, by_mean: bool = False) -> BoxRival:
@@ -181,13 +169,8 @@ def score_rival(
     part = sets.objects.test
     with run.method(MEAN_MASK if by_mean else RIVAL, kind="classical") as method:
         rival = fit_rival(method, sets, by_mean)
-        key = f"{method.name}, predictions for {len(part)} scenes", run.seed
-        if key not in run.shared:
-            start = time.perf_counter()
-            detections = rival.predict(part.images)
-            labels = rival.paint(detections, part.images.shape[1:3])
-            run.shared[key] = (labels, detections), time.perf_counter() - start
-        (labels, detections), method.predict_seconds = run.shared[key]
+        detections = predicted_once(method, part)
+        labels = rival.paint(detections, part.images.shape[1:3])
         if semantic:
             score_semantic(method, sets.test, labels)
         if instances:

@@ -36,6 +36,7 @@ from ch07_applications.segmentation.scoring import (
     IOU,
     Labels,
     judge_semantic,
+    predicted_once,
     score_instances,
     score_semantic,
 )
@@ -50,6 +51,7 @@ from common.tuning import choose
 FCN, SEGNET, COLUMNS, MASK_RCNN = "FCN-4s", "SegNet", "hypercolumns", "Mask R-CNN"
 SDS, REGIONS = sds.OURS, sds.HAND_MADE
 FOREST, PAINTED = segnet.FOREST, "Mask R-CNN, painted"
+BIASES = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # of the forest's background
 LEAST = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # scores from which on a mask is painted: what is chosen from
 
 
@@ -100,10 +102,13 @@ def fit_columns(method: Method, sets: LabelledScenes) -> Any:
 
 
 def fit_forest(method: Method, sets: LabelledScenes) -> Any:
-    """Two forests on filter responses, as on CamVid, on some pixels of some scenes."""
-    settings = method.run.pick(smoke={"trees": 2, "pixels": 40}, lecture={"pixels": 200})
-    few = sets.train.take(slice(method.run.pick(smoke=8, lecture=600)))
-    return method.fit(ContextForest(len(sets.classes), seed=method.run.seed, **settings), few)
+    """Two forests on filter responses, as on CamVid, on some pixels of some scenes; the background's bias chosen."""
+    run = method.run
+    settings = run.pick(smoke={"trees": 2, "pixels": 40}, lecture={"pixels": 200})
+    few = sets.train.take(slice(run.pick(smoke=8, lecture=600)))
+    forest = method.fit(ContextForest(len(sets.classes), seed=run.seed, **settings), few)
+    method.time(forest.choose_bias, sets.validation.take(slice(run.pick(smoke=4, lecture=70))), BIASES)
+    return forest
 
 
 def fit_regions(method: Method, sets: LabelledScenes, describe: Describe) -> Any:
@@ -160,7 +165,7 @@ def compare_masks(run: Run, sets: LabelledScenes) -> tuple[dict[str, list[Target
     for name, fit in systems.items():
         with run.method(name, kind="classical" if name == REGIONS else "deep") as method:
             fit(method, sets)
-            found[name] = sds.detections_of(method, sets.objects.test)
+            found[name] = predicted_once(method, sets.objects.test)
             score_instances(method, sets.objects.test, found[name])
     method = run.methods[MASK_RCNN]
     with run.method(PAINTED, kind="deep") as painted:

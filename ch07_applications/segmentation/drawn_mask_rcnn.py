@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,15 +43,15 @@ def draw_instances(
 
     Instances of the first answer, the truth, lend their colours to those that overlap them most.
     """
-    figure, axes = plots.panels(1 + len(answers), len(images), width=2.3, height=2.4, squeeze=False)
+    figure, axes = plots.panels(1 + len(answers), len(images), width=1.8, height=1.9, squeeze=False)
     truths = next(iter(answers.values()))
     for k, image in enumerate(images):
         axes[k, 0].imshow(image)
-        axes[k, 0].set_title(rows[k])
+        axes[k, 0].set_title(rows[k], fontsize="small")
         for axis, (name, found) in zip(axes[k, 1:], answers.items(), strict=True):
             own = best_of(found[k], len(truths[k]["labels"]))
             axis.imshow(coloured(image, in_order_of(own, truths[k])))
-            axis.set_title(name if k == 0 else "")
+            axis.set_title("\n".join(wrap(name, 16)) if k == 0 else "")
             for box, label in zip(own["boxes"].tolist(), own["labels"].tolist(), strict=True):
                 axis.text(
                     (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, classes[label - 1], fontsize=6.5, color="white",

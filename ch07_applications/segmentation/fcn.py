@@ -11,7 +11,7 @@ Differs    Scenes have 128×128 pixels, of which stride 32 would leave a grid of
            border to whole strides, where the authors pad by 100 pixels and crop. Muon and one cycle, not momentum with
            a fixed rate; the background counts half.
 Rival      HOG + SVM boxes, each filled by GrabCut; fitted on the same scenes.
-Costs      150 s on two cores, half of it for the rival; with CamVid 45 s more.
+Costs      160 s on two cores, a third of it for the rival; with CamVid 35 s more.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def train_street_fcn(run: Run, part: SegmentedImages, trunk: nn.Module) -> Segme
     standard = Pixels(*(tuple(255 * value for value in values) for values in imagenet_statistics()))
     half = None if run.device.type == "cuda" else False  # depthwise convolutions are slower in 16 bits on processors
     how = {"warm_up": 0.1, "half": half, "device": run.device, "say": run.say_step}
-    epochs = run.pick(smoke=1, lecture=10, full=60)
+    epochs = run.pick(smoke=1, lecture=8, full=60)
     training = Training(epochs, 1e-3, 8, torch.optim.AdamW, trunk_and_scores, partial(pixel_loss, every=2), **how)
     crops = partial(LabelledPixels, crops=PixelCrops(run.pick(smoke=(64, 64), lecture=(120, 160))))
     build = partial(FCN, mobilenet_stages(trunk), STREET_MAPS, (4, 8, 16, 32))

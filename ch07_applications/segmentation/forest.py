@@ -5,85 +5,34 @@ Method     Shotton et al. 2009 (TextonBoost) and its successors label a pixel by
            places around it, and so learns what stands beside what. The answers on training images that it learns from
            are of forests that have not seen these images (cross-fitting): a forest's answers on its own training pixels
            are far better than on others.
-           The responses are those of skimage.feature.multiscale_basic_features: at six scales and in each channel, the
-           blurred image, the length of its gradient, and both eigenvalues of its Hessian. Blurring is two products with
-           matrices that hold the Gaussian and what happens at the border.
+           The responses (filter_responses.py): at six scales and in each channel, the blurred image, the length of its
+           gradient, and both eigenvalues of its Hessian.
 Differs    Extremely randomised trees (Geurts et al. 2006), which are fitted in a third of the time. Pixels are sampled
            to learn from; predictions are made on a grid of every third pixel and interpolated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int, UInt8
-from scipy.ndimage import gaussian_filter1d, uniform_filter
+from scipy.ndimage import uniform_filter
 from sklearn.ensemble import ExtraTreesClassifier
+from torch import Tensor
 from torch.nn import functional
 
+from ch07_applications.segmentation.background_bias import best_bias, with_bias
 from ch07_applications.segmentation.checked_pictures import check_pictures
 from ch07_applications.segmentation.class_balance import median_frequency
-from common.data.segmented import IGNORE
+from ch07_applications.segmentation.filter_responses import filter_responses
+from common.data.segmented import IGNORE, SegmentedImages
 
-SCALES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # standard deviations of the Gaussian, in pixels
 NEAR, FAR = (1, 3, 8), ((1, 0), (-1, 0), (0, 1), (0, -1))  # cells of the coarse grid, in four directions
 Image = UInt8[np.ndarray, "height width 3"]
-Plane = Float32[np.ndarray, "height width"]
-
-
-@cache
-def blurs(n: int) -> Float32[np.ndarray, "scales n n"]:
-    """Matrices that blur a column of n pixels at each of SCALES; beyond the border its last pixel is repeated.
-
-    A Gaussian is cut off at 4 standard deviations, as in skimage.filters.gaussian.
-    """
-    blurred = [gaussian_filter1d(np.eye(n), scale, axis=0, mode="nearest", truncate=4.0) for scale in SCALES]
-    return np.stack(blurred).astype(np.float32)
-
-
-def sobel(plane: Plane) -> Plane:
-    """The length of Sobel's gradient, as skimage.filters.sobel has it: of its two components the quadratic mean."""
-    padded = np.pad(plane, 1, mode="edge")
-    down, right = padded[2:] - padded[:-2], padded[:, 2:] - padded[:, :-2]
-    down = down[:, :-2] + down[:, 2:] + 2 * down[:, 1:-1]
-    right = right[:-2] + right[2:] + 2 * right[1:-1]
-    return np.sqrt(down * down + right * right) * np.float32(0.25 / np.sqrt(2))
-
-
-def slopes(plane: Plane) -> tuple[Plane, Plane]:
-    """numpy.gradient of rows and of columns: half the difference of both neighbours, one-sided at the border."""
-    rows, columns = np.empty_like(plane), np.empty_like(plane)
-    for slope, own in ((rows, plane), (columns.T, plane.T)):
-        np.subtract(own[2:], own[:-2], out=slope[1:-1])
-        slope[1:-1] *= 0.5
-        slope[0], slope[-1] = own[1] - own[0], own[-1] - own[-2]
-    return rows, columns
-
-
-def filter_responses(image: Image) -> Float32[np.ndarray, "responses height width"]:
-    """The 72 values per pixel of skimage.feature.multiscale_basic_features(image, channel_axis=-1), in its order.
-
-    Raises ValueError for images without 2 × 2 pixels, which have no gradient.
-    """
-    height, width, channels = image.shape
-    if min(height, width) < 2:
-        raise ValueError(f"an image of {height} × {width} pixels has no gradient")
-    pixels = image.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    down, across = blurs(height), blurs(width).transpose(0, 2, 1)
-    found = np.empty((channels, len(SCALES), 4, height, width), np.float32)
-    for channel, plane in enumerate(pixels):
-        for own, rows, columns in zip(found[channel], down, across, strict=True):
-            np.matmul(rows @ plane, columns, out=own[0])
-            own[1] = sobel(own[0])
-            (rr, rc), (_, cc) = map(slopes, slopes(own[0]))  # second derivatives, by rows and columns
-            middle, spread = (rr + cc) / 2, np.sqrt(rc * rc + ((rr - cc) / 2) ** 2)
-            np.add(middle, spread, out=own[2])
-            np.subtract(middle, spread, out=own[3])
-    return found.reshape(-1, height, width)
 
 
 def describe(image: Image) -> Float32[np.ndarray, "features height width"]:
@@ -129,7 +78,8 @@ class ContextForest:
     classes: labels are 0 … classes − 1 or IGNORE. trees: per forest. leaf: the least number of pixels in a leaf.
     pixels: how many of each training image are learned from. balance: the power of the class weights. folds: of
     cross-fitting, blocks of neighbouring images. fine, coarse: pixels between those that are predicted, and between
-    those whose first answers are context. context: False for the first forest alone.
+    those whose first answers are context. context: False for the first forest alone. bias: added to the background's
+    logit, label 0.
     """
 
     classes: int
@@ -141,6 +91,7 @@ class ContextForest:
     fine: int = 3
     coarse: int = 6
     context: bool = True
+    bias: float = 0.0
     seed: int = 0
 
     def fit(
@@ -225,12 +176,24 @@ class ContextForest:
         return self._answers(self.second_, np.concatenate([own, around], axis=1)).reshape(*at[0].shape, -1)
 
     def predict(self, images: UInt8[np.ndarray, "items height width 3"]) -> UInt8[np.ndarray, "items height width"]:
-        """The most probable class of each pixel, probabilities interpolated between the grid's pixels."""
+        """The most probable class of each pixel."""
         labels = np.empty(images.shape[:3], np.uint8)
-        for label, image in zip(labels, images, strict=True):
-            coarse = torch.from_numpy(self.probabilities(image)).permute(2, 0, 1)[None]
-            label[:] = functional.interpolate(coarse, label.shape, mode="bilinear")[0].argmax(dim=0).numpy()
+        for label, shares in zip(labels, self.interpolated(images), strict=True):
+            label[:] = with_bias(shares, self.bias)[0]
         return labels
+
+    def interpolated(
+        self, images: UInt8[np.ndarray, "items height width 3"]
+    ) -> Iterator[Float32[Tensor, "1 classes height width"]]:
+        """Image by image, the probabilities of all pixels, interpolated between the grid's."""
+        for image in images:
+            coarse = torch.from_numpy(self.probabilities(image)).permute(2, 0, 1)[None]
+            yield functional.interpolate(coarse, image.shape[:2], mode="bilinear")
+
+    def choose_bias(self, part: SegmentedImages, options: Sequence[float]) -> float:
+        """Set the background's bias to the option with the best mean IoU on the part, which is none to be judged on."""
+        self.bias = best_bias(self.interpolated(part.images), part.labels, self.classes, options)
+        return self.bias
 
     @property
     def estimators_(self) -> list[Any]:

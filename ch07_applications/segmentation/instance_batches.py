@@ -11,10 +11,11 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from common.augment import in_other_light
 from common.data.boxed import Masks, Target
 from common.image_classifier import Pixels
 
-LIGHT = 0.3  # by which the gain and the shift of a colour differ from 1 and 0, at most
+LIGHT = 0.3  # the limit of in_other_light
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class SceneBatches:
             turned = torch.rand(len(images), generator=generator) < 0.5
             images, masks = (torch.where(turned[:, None, None, None], x.flip(3), x) for x in (images, masks))
             boxes = torch.where(turned[:, None, None], mirrored(boxes, width), boxes)
-            images = in_other_light(images, generator)
+            images = in_other_light(images, LIGHT, generator)
         return (Instances(images.contiguous(memory_format=torch.channels_last), boxes, labels, masks),)
 
 
@@ -76,11 +77,3 @@ def mirrored(boxes: Float[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
     """Where boxes lie in the mirror image of an image of this width."""
     x1, y1, x2, y2 = boxes.unbind(dim=-1)
     return torch.stack([width - x2, y1, width - x1, y2], dim=-1)
-
-
-def in_other_light(
-    images: Float[Tensor, "batch 3 height width"], generator: torch.Generator
-) -> Float[Tensor, "batch 3 height width"]:
-    """A gain and a shift for each colour of each image, whose mean is 0 and standard deviation 1."""
-    gain, shift = (2 * torch.rand(2, len(images), 3, 1, 1, generator=generator) - 1) * LIGHT
-    return images * (1 + gain) + shift

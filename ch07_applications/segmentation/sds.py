@@ -42,7 +42,7 @@ from ch07_applications.segmentation.region_crops import (
 )
 from ch07_applications.segmentation.region_examples import POSITIVE, Examples, boxes_of, gather
 from ch07_applications.segmentation.region_refinement import Refinement
-from ch07_applications.segmentation.scoring import AP50, AP75
+from ch07_applications.segmentation.scoring import AP50, AP75, predicted_once
 from common.claims import beats
 from common.data.boxed import BoxedImages, Target
 from common.data.checked_inputs import colour_pictures
@@ -257,8 +257,8 @@ def some_scenes(run: Run) -> LabelledScenes:
 def learn_to_propose(run: Run, train: BoxedImages) -> Learned:
     """Draw the training scenes, fit the ranking of regions to the first of them, and propose regions for all."""
     n, ranking = run.pick(smoke=(8, 5), lecture=(500, 150), full=(2000, 300))
-    start = time.perf_counter()
-    train = train.take(np.sort(run.rng.choice(len(train), n, replace=False)))
+    start, rng = time.perf_counter(), np.random.default_rng(run.seed)  # the same scenes in whichever lesson
+    train = train.take(np.sort(rng.choice(len(train), n, replace=False)))
     ranked = RankedRegions(seed=run.seed).fit(train.take(slice(ranking)))
     return Learned(train, ranked, ranked.propose(train.images), time.perf_counter() - start)
 
@@ -270,17 +270,6 @@ def fit_system(
     examples = gather(describe, learned.train, learned.regions, seed)
     system = SDS(learned.ranked, describe, refinement=Refinement(seed=seed) if refined else None)
     return system.fit(examples).choose_overlap(validation), examples
-
-
-def detections_of(method: Method, part: BoxedImages) -> list[Target]:
-    """What the method's system detects in the part: predicted once a run, with the seconds that it took."""
-    key = f"{method.name}, detections in {len(part)} scenes", method.run.seed
-    if key not in method.run.shared:
-        start = time.perf_counter()
-        detections = method.model.predict(part.images)
-        method.run.shared[key] = detections, time.perf_counter() - start
-    detections, method.predict_seconds = method.run.shared[key]
-    return detections
 
 
 def lesson(run: Run) -> None:
@@ -300,7 +289,7 @@ def lesson(run: Run) -> None:
             system, examples = method.time(fit_system, learned, describe, first, run.seed, refined=whole)
             method.model, method.fit_seconds = system, method.fit_seconds + learned.seconds
             method.share(SHARED[name], system)
-            found[name] = detections_of(method, test)
+            found[name] = predicted_once(method, test)
             score_regions(method, test, found[name], AT | {AP75: 0.75})
         if whole:
             study_bars(run, system, examples, first, judged)

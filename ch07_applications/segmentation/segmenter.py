@@ -12,14 +12,13 @@ from jaxtyping import Float, Int, Integer, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ch07_applications.segmentation.background_bias import best_bias, with_bias
 from ch07_applications.segmentation.checked_pictures import Pictures, check_pictures
 from ch07_applications.segmentation.class_balance import median_frequency
-from common.augment import uniform
+from common.augment import in_other_light
 from common.data.segmented import IGNORE, SegmentedImages
 from common.image_classifier import Pixels
-from common.metrics.segmentation import ConfusionMatrix, mean_iou
 from common.train import Batches, History, Training
-from common.tuning import choose
 
 TRIES = 8  # places at which a crop's middle is looked for
 CHUNK = 25  # pictures that are predicted at once
@@ -106,22 +105,15 @@ class PixelCrops:
             columns = torch.where(torch.rand((n, 1), generator=generator) < 0.5, columns.flip(1), columns)
         at = torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None]
         inputs = (images[at].float() - torch.tensor(pixels.mean)) / torch.tensor(pixels.deviation)
-        return self.in_other_light(inputs.permute(0, 3, 1, 2), generator), labels[at].long()
-
-    def in_other_light(
-        self, images: Float[Tensor, "batch 3 height width"], generator: torch.Generator
-    ) -> Float[Tensor, "batch 3 height width"]:
-        """Each image brighter or darker, and with more or less contrast, per colour."""
-        gain, shift = (uniform(self.light, (len(images), 3, 1, 1), generator) for _ in range(2))
-        return (images * (1 + gain) + shift).contiguous(memory_format=torch.channels_last)
+        return in_other_light(inputs.permute(0, 3, 1, 2), self.light, generator), labels[at].long()
 
 
 @dataclass(frozen=True)
 class LabelledPixels:
     """Pictures and labels in memory, as common.train.Batches; crops are cut as they are needed."""
 
-    images: UInt8[Tensor, "n height width 3"]
-    labels: UInt8[Tensor, "n height width"]
+    images: UInt8[np.ndarray, "n height width 3"]
+    labels: UInt8[np.ndarray, "n height width"]
     pixels: Pixels
     crops: PixelCrops
 
@@ -129,7 +121,8 @@ class LabelledPixels:
         return len(self.images)
 
     def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return self.crops(self.images[index], self.labels[index], self.pixels, generator)
+        images, labels = (torch.from_numpy(part[index.numpy()]) for part in (self.images, self.labels))
+        return self.crops(images, labels, self.pixels, generator)
 
 
 @dataclass
@@ -146,7 +139,7 @@ class Segmenter:
     build: Callable[[int], nn.Module]
     classes: int
     training: Training
-    items: Callable[[UInt8[Tensor, "n height width 3"], UInt8[Tensor, "n height width"], Pixels], Batches]
+    items: Callable[[UInt8[np.ndarray, "n height width 3"], UInt8[np.ndarray, "n height width"], Pixels], Batches]
     balance: float | None = None
     pixels: Pixels | None = None
     mirrored: bool = True
@@ -161,7 +154,7 @@ class Segmenter:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network = self.build(self.classes)
-        parts = (torch.tensor(part.astype(np.uint8, copy=False)) for part in (images, labels))
+        parts = (part.astype(np.uint8, copy=False) for part in (images, labels))
         training = self.training
         if self.balance is not None:
             weights = torch.tensor(median_frequency(labels, self.classes, self.balance), dtype=torch.float32)
@@ -192,25 +185,10 @@ class Segmenter:
 
     def choose_bias(self, part: SegmentedImages, options: Sequence[float]) -> float:
         """Set the background's bias to the option with the best mean IoU on the part, which is none to be judged on."""
-        matrices = [ConfusionMatrix(self.classes, IGNORE) for _ in options]
-        start = 0
-        for shares in self.probabilities(part.images):
-            truth = part.labels[start : start + shares.shape[1]]
-            for bias, matrix in zip(options, matrices, strict=True):
-                matrix.add(truth, with_bias(shares[-1], bias))
-            start += shares.shape[1]
-        self.bias = choose(options, [float(mean_iou(matrix.total)) for matrix in matrices], highest=True)
+        shares = (found[-1] for found in self.probabilities(part.images))
+        self.bias = best_bias(shares, part.labels, self.classes, options)
         return self.bias
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's, for common.model_size."""
         return self.network_.parameters()
-
-
-def with_bias(
-    shares: Float[Tensor, "*maps classes height width"], bias: float
-) -> UInt8[np.ndarray, "*maps height width"]:
-    """The most probable class per pixel, the background's logit raised by bias."""
-    factors = torch.ones(shares.shape[-3])
-    factors[0] = float(np.exp(bias))
-    return (shares * factors[:, None, None]).argmax(dim=-3).numpy().astype(np.uint8)

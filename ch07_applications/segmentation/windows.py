@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from common.augment import in_other_light
 from common.image_classifier import Pixels
 
 Images = Float[Tensor, "n 3 height width"]
@@ -24,12 +26,12 @@ class Windows:
     """Random windows of images and their labels, as common.train.Batches.
 
     pixels: how the images are standardised. size: height and width of a window in pixels. shares: the smallest and the
-    largest share of the image's sides that a window spans; it is enlarged or reduced to `size`. light: contrast and
-    colour change by this share at most, brightness by twice as many standard deviations; 0: not at all.
+    largest share of the image's sides that a window spans; it is enlarged or reduced to `size`. light: the limit
+    of in_other_light.
     """
 
-    images: UInt8[Tensor, "n height width 3"]
-    labels: Labels
+    images: UInt8[np.ndarray, "n height width 3"]
+    labels: UInt8[np.ndarray, "n height width"]
     pixels: Pixels
     size: tuple[int, int]
     shares: tuple[float, float] = (1.0, 1.0)
@@ -40,9 +42,9 @@ class Windows:
 
     def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A window of each of these images, and its labels."""
-        images = self.pixels(self.images[index].numpy())
-        images, labels = sample(images, self.labels[index], self.grid(len(index), generator))
-        return in_light(images, self.light, generator), labels
+        images, labels = self.pixels(self.images[index.numpy()]), torch.from_numpy(self.labels[index.numpy()])
+        images, labels = sample(images, labels, self.grid(len(index), generator))
+        return in_other_light(images, self.light, generator), labels
 
     def grid(self, n: int, generator: torch.Generator) -> Float[Tensor, "n rows columns 2"]:
         """Where each pixel of n windows comes from; [-1, 1] spans the image. Shares are drawn on a log scale."""
@@ -63,13 +65,3 @@ def sample(
     moved = functional.grid_sample(images, grid, **kept).contiguous(memory_format=torch.channels_last)
     near = functional.grid_sample(labels[:, None].float(), grid, mode="nearest", **kept)
     return moved, near[:, 0].long()
-
-
-def in_light(images: Images, light: float, generator: torch.Generator) -> Images:
-    """Each channel times 1 ± light, and all plus one number of ± 2 light: standardised images under another sun."""
-    if not light:
-        return images
-    n = len(images)
-    gain = 1 + light * (2 * torch.rand((n, 3, 1, 1), generator=generator) - 1)
-    offset = 2 * light * (2 * torch.rand((n, 1, 1, 1), generator=generator) - 1)
-    return images * gain + offset

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int16, UInt8
 
 from common.data.checked_inputs import Given, colour_picture, colour_pictures
-from common.proposals.grouping import CHUNK, FEW, processes
+from common.pools import map_chunks
 from common.proposals.hierarchy import FAST, Hierarchy, Settings, grow, reduced
 from common.proposals.segments import colour_bins, cut_up, in_space, measured, texture_bins
 
@@ -141,20 +140,9 @@ def propose_all_regions(
     seed: int = 0,
     pool: ProcessPoolExecutor | None = None,
 ) -> list[Regions]:
-    """propose_regions for each image, in so many processes; in this one for a few images, or where none can be started.
+    """propose_regions for each image, in so many processes (pools.map_chunks).
 
-    pool: processes that are there already. Raises Problem for images that are too small, or of the wrong kind.
+    Raises Problem for images that are too small, or of the wrong kind.
     """
-    images = colour_pictures(images)
-    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
-    many = (settings,) * len(chunks), (seed,) * len(chunks)
-    found = None
-    if workers > 1 and len(images) > FEW:
-        try:
-            with nullcontext(pool) if pool else processes(workers) as started:
-                found = list(started.map(regions_of_each, chunks, *many))
-        except (BrokenProcessPool, OSError):
-            found = None
-    if found is None:
-        found = map(regions_of_each, chunks, *many)
-    return [regions for chunk in found for regions in chunk]
+    propose_some = partial(regions_of_each, settings=settings, seed=seed)
+    return map_chunks(propose_some, colour_pictures(images), workers=workers, pool=pool)

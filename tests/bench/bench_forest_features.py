@@ -12,7 +12,7 @@ from side_by_side import row
 from skimage.feature import multiscale_basic_features
 from threadpoolctl import threadpool_limits
 
-from ch07_applications.segmentation.forest import filter_responses
+from ch07_applications.segmentation.filter_responses import filter_responses
 from common import data
 
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from torch.nn import functional
 
 from common import augment
-from common.augment import Crops, Cutout, InTurn, Poses, uniform
+from common.augment import Crops, Cutout, InTurn, Poses, in_other_light, uniform
 from common.data import mnist
 
 ALL = [
@@ -93,6 +93,21 @@ def test_uniform_is_within_its_limits_and_fills_them(limit, seed):
     numbers = uniform(limit, (2000,), seeded(seed))
     assert numbers.abs().max() <= limit * (1 + 1e-6)
     assert_allclose([numbers.min(), numbers.mean(), numbers.max()], [-limit, 0, limit], atol=0.1 * limit)
+
+
+def test_other_light_changes_whole_colours_within_its_limit_and_differs_between_images():
+    images = torch.randn((200, 3, 4, 5), generator=seeded(0))
+    lit = in_other_light(images, 0.2, seeded(1))
+    x, y = images.flatten(2), lit.flatten(2)
+    x_mean, y_mean = x.mean(2, keepdim=True), y.mean(2, keepdim=True)
+    gain = ((x - x_mean) * (y - y_mean)).sum(2, keepdim=True) / (x - x_mean).square().sum(2, keepdim=True)
+    shift = y_mean - gain * x_mean
+    assert torch.allclose(gain * x + shift, y, atol=1e-4)
+    for found in (gain - 1, shift):
+        assert found.abs().max() <= 0.2 + 1e-4
+        assert found.std(dim=(0, 1)) > 0.1  # uniform in ± 0.2: 0.115
+        assert abs(np.corrcoef(found[:, 0, 0], found[:, 1, 0])[0, 1]) < 0.3  # each colour has its own
+    assert torch.equal(in_other_light(images, 0.0, seeded(1)), images)
 
 
 # --- Poses ------------------------------------------------------------------------------------------------------------

@@ -16,10 +16,9 @@ from skimage.color import rgb2lab
 from skimage.measure import regionprops
 from skimage.transform import downscale_local_mean
 
-from common import data
+from common import data, pools
 from common.errors import Problem
-from common.proposals import grouping
-from common.proposals.grouping import FAST, QUALITY, Settings, processes, propose, propose_all
+from common.proposals.grouping import FAST, QUALITY, Settings, propose, propose_all
 from common.proposals.hierarchy import grow, hierarchies, likeness, ranked, reduced
 from common.proposals.segments import (
     BINS,
@@ -345,37 +344,9 @@ def many() -> np.ndarray:
 def test_many_pictures_are_each_proposed_alike_in_one_process_and_in_two(many, monkeypatch):
     each = [propose(image, seed=3) for image in many]
     alone = propose_all(many, workers=1, seed=3)
-    monkeypatch.setattr(grouping, "FEW", 2)
-    started = []
-    pool = grouping.ProcessPoolExecutor
-
-    def watched(workers: int, **settings: object) -> object:
-        started.append(workers)
-        return pool(workers, **settings)
-
-    monkeypatch.setattr(grouping, "ProcessPoolExecutor", watched)
-    two = propose_all(many, workers=2, seed=3)
-    assert started == [2]
-    for found in (alone, two):
+    monkeypatch.setattr(pools, "FEW", 2)
+    for found in (alone, propose_all(many, workers=2, seed=3)):
         assert all(torch.equal(a, b) for a, b in zip(each, found, strict=True))
-
-
-def test_processes_that_are_there_are_used_again(many, monkeypatch):
-    monkeypatch.setattr(grouping, "FEW", 2)
-    with processes() as pool:
-        monkeypatch.setattr(grouping, "processes", None)  # no others could be started
-        for seed in (3, 4):
-            found = propose_all(many, seed=seed, pool=pool)
-            assert all(torch.equal(a, propose(b, seed=seed)) for a, b in zip(found, many, strict=True))
-
-
-def test_where_no_process_can_be_started_this_one_does_it(many, monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError("no more processes")
-
-    monkeypatch.setattr(grouping, "FEW", 2)
-    monkeypatch.setattr(grouping, "ProcessPoolExecutor", refuse)
-    assert len(propose_all(many)) == len(many)
 
 
 def test_no_picture_at_all():
@@ -383,6 +354,6 @@ def test_no_picture_at_all():
 
 
 def test_one_picture_of_many_that_is_too_small(monkeypatch):
-    monkeypatch.setattr(grouping, "FEW", 2)
+    monkeypatch.setattr(pools, "FEW", 2)
     with pytest.raises(Problem, match="selective search needs"):
         propose_all(np.zeros((5, 3, 3, 3), np.uint8))

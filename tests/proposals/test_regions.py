@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from common import pools
 from common.data import Scale
 from common.data.scenes import scenes
 from common.errors import Problem
-from common.proposals import regions as module
 from common.proposals.hierarchy import FAST, hierarchies, proposals
 from common.proposals.regions import LARGEST_SHARE, grouped_maps, members_of, propose_all_regions, propose_regions
 
@@ -92,7 +92,7 @@ def test_a_picture_that_is_too_small_is_a_problem():
 def test_most_and_the_order_hold_for_many_pictures_as_for_one(image, monkeypatch):
     pictures = np.stack([image, image[::-1], image[:, ::-1]])
     alone = [propose_regions(each) for each in pictures]
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(pools, "CHUNK", 2)
     together = propose_all_regions(pictures)
     for a, b in zip(alone, together, strict=True):
         assert len(a) <= FAST.most

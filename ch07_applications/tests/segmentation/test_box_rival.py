@@ -7,7 +7,6 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from ch07_applications.segmentation import box_rival
 from ch07_applications.segmentation.box_rival import (
     MEAN_MASK,
     MOST,
@@ -22,6 +21,7 @@ from ch07_applications.segmentation.box_rival import (
 from ch07_applications.segmentation.grabcut import grabcut
 from ch07_applications.segmentation.labelled_scenes import instances, labelled_scenes, paint_instances
 from ch07_applications.segmentation.scoring import AP50, BOUNDARY, IOU
+from common import pools
 from common.console import Console
 from common.data import Scale
 from common.hog_detection.detector import HOGDetector
@@ -88,28 +88,8 @@ def test_an_image_without_boxes_has_no_masks_and_many_images_are_filled_as_few()
 def test_in_other_processes_the_masks_are_the_same(monkeypatch):
     images, boxes = np.repeat(IMAGE, 3, axis=0), [torch.tensor(BOXES)] * 3
     here = fill_all(images, boxes)
-    started = []
-
-    class Pool:
-        def __enter__(self):
-            started.append(True)
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-        map = staticmethod(map)
-
-    monkeypatch.setattr(box_rival, "FEW", 2)
-    monkeypatch.setattr(box_rival, "CHUNK", 2)
-    monkeypatch.setattr(box_rival, "processes", Pool)
-    assert all(torch.equal(a, b) for a, b in zip(here, fill_all(images, boxes), strict=True))
-    assert started
-
-    def refuse():
-        raise OSError("no processes here")
-
-    monkeypatch.setattr(box_rival, "processes", refuse)
+    monkeypatch.setattr(pools, "FEW", 2)
+    monkeypatch.setattr(pools, "CHUNK", 2)
     assert all(torch.equal(a, b) for a, b in zip(here, fill_all(images, boxes), strict=True))
 
 
@@ -183,7 +163,7 @@ def test_a_later_lesson_is_given_the_predictions(fitted, folder, monkeypatch):
     sets = labelled_scenes(later, train=7)
     monkeypatch.setattr(BoxRival, "predict", None)  # nothing is predicted again
     labels, _ = score_rival(later, sets, instances=False)
-    assert labels is answers[False][0]
+    assert_array_equal(labels, answers[False][0])
     assert {row.metric for row in later.record.rows} == {IOU, BOUNDARY}
     rows = {row.metric: row for row in run.record.rows if row.method == RIVAL}
     for row in later.record.rows:

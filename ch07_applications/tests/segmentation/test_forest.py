@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from skimage.feature import multiscale_basic_features
 
-from ch07_applications.segmentation.forest import ContextForest, blurs, context, describe, filter_responses, grid
-from common.data.segmented import IGNORE
+from ch07_applications.segmentation.filter_responses import blurs, filter_responses
+from ch07_applications.segmentation.forest import ContextForest, context, describe, grid
+from common.data.segmented import IGNORE, SegmentedImages
 
 
 def picture(*size, seed=0):
@@ -159,3 +160,16 @@ def test_its_size_is_that_of_both_forests():
     data = stripes(2)
     one, two = (ContextForest(3, trees=2, pixels=30, context=c).fit(*data) for c in (False, True))
     assert model_size(two) > model_size(one) > 0
+
+
+def test_the_background_s_bias_is_that_of_the_best_mean_iou_and_moves_what_is_predicted():
+    images, labels = stripes(4)
+    images = (images // 2 + np.random.default_rng(0).integers(128, size=images.shape)).astype(np.uint8)  # not certain
+    forest = ContextForest(3, **SMALL).fit(images, labels)
+    shares = [(forest.predict(images) == 0).mean()]
+    for forest.bias in (-20.0, 20.0):
+        shares.append((forest.predict(images) == 0).mean())
+    assert shares[1] < shares[0] < shares[2]
+    part = SegmentedImages(images, labels, ("a", "b", "c"), ("x",) * 4)
+    assert forest.choose_bias(part, (-20.0, 0.0, 20.0)) == forest.bias == 0
+    assert 0 < (forest.predict(images) == labels).mean() <= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,29 @@ def test_intervals_resample_groups(run):
     alone, grouped = (row for row in run.record.rows if row.metric == IOU)
     assert grouped.value == pytest.approx(alone.value)
     assert grouped.high - grouped.low > 1.2 * (alone.high - alone.low)
+
+
+def test_detections_are_predicted_once_a_run_and_come_back_as_they_were(run, sets):
+    part = sets.objects.test
+    found = [{**target, "scores": torch.ones(len(target["labels"]))} for target in instances(part)]
+    with run.method("system", kind="deep") as method:
+        method.model = SimpleNamespace(predict=lambda images: found[: len(images)])
+        first = scoring.predicted_once(method, part)
+        scoring.score_instances(method, part, first)
+    seconds = method.predict_seconds
+    with run.method("system", kind="deep") as method:
+        method.model = None  # nothing is left that could predict
+        again = scoring.predicted_once(method, part)
+        scoring.score_instances(method, part, again)
+    assert method.predict_seconds == seconds
+    for own in (first, again):
+        for ours, given in zip(own, found, strict=True):
+            assert ours["masks"].dtype == torch.bool
+            assert all(torch.equal(ours[key], given[key]) for key in given)
+    with run.method("system", kind="deep") as method:
+        method.model = SimpleNamespace(predict=lambda images: found[:2])
+        assert len(scoring.predicted_once(method, part.take([0, 1]))) == 2  # another part is another key
+        scoring.score_instances(method, part.take([0, 1]), found[:2])
 
 
 def test_methods_can_be_compared(run, sets):

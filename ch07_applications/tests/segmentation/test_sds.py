@@ -349,20 +349,6 @@ def test_the_lesson_learns_chooses_and_judges_on_the_right_scenes(lesson):
     assert all(run.shared[SHARED[name], 0][0] is run.methods[name].model for name in (OURS, HAND_MADE))
 
 
-def test_detections_are_predicted_once_a_run(lesson):
-    run, part = lesson[0].run, scenes(Scale("smoke"), train_masks=True).test
-    whole = run.methods[OURS]
-    with run.method(OURS, kind="deep") as method:
-        method.model = None  # nothing is left that could predict
-        again = sds.detections_of(method, part)
-    assert method.predict_seconds > 0
-    assert len(again) == len(part)
-    with run.method(OURS, kind="deep") as method:
-        method.model = type("Other", (), {"predict": lambda self, images: [{}] * len(images)})()
-        assert sds.detections_of(method, part.take([0, 1])) == [{}, {}]  # another part
-    run.methods[OURS] = whole
-
-
 def test_the_last_bar_is_the_system_that_is_tested_and_only_it_is_refined(lesson):
     methods = lesson[0].run.methods
     assert methods[REFINED].model is methods[OURS].model

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ch07_applications.segmentation.background_bias import with_bias
 from ch07_applications.segmentation.class_balance import median_frequency
 from ch07_applications.segmentation.fcn import small_fcn
 from ch07_applications.segmentation.object_crops import ObjectCrops
@@ -17,7 +18,6 @@ from ch07_applications.segmentation.segmenter import (
     PixelCrops,
     Segmenter,
     pixel_loss,
-    with_bias,
 )
 from common.data.boxed import BoxedImages
 from common.data.segmented import IGNORE, SegmentedImages
@@ -168,17 +168,8 @@ def test_a_picture_without_objects_is_cut_anywhere(label, generator):
     assert corners.float().mean() == pytest.approx(6, abs=0.5)
 
 
-def test_light_changes_per_image_and_stays_within_its_limits(generator):
-    images = torch.ones(400, 3, 2, 2)
-    lit = PixelCrops(light=0.2).in_other_light(images, generator)
-    assert (lit - 1).abs().max() <= 0.4 + 1e-6
-    assert (lit == lit[:, :, :1, :1]).all()  # the same for all pixels
-    assert lit[:, :, 0, 0].std(0).min() > 0.1
-    assert torch.equal(PixelCrops(light=0.0).in_other_light(images, generator), images)
-
-
 def test_a_batch_depends_on_its_generator_alone(rng):
-    parts = torch.tensor(pictures(rng)), torch.tensor(rng.integers(3, size=(4, 32, 32)).astype(np.uint8))
+    parts = pictures(rng), rng.integers(3, size=(4, 32, 32)).astype(np.uint8)
     data = LabelledPixels(*parts, PLAIN, PixelCrops((16, 16), around=0.5))
     first, again, other = (data.batch(torch.arange(4), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(first[0], again[0])
