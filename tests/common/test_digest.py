@@ -111,6 +111,9 @@ def test_it_is_sixteen_hexadecimal_digits(toys):
         ("common/plots.py", "1", "2"),
         ("common/data/photos.py", "7", "8"),
         ("common/data/films.py", "8", "9"),
+        ("common/data/tables.py", "wine(scale): pass", "wine(scale): return Table(4)"),
+        ("common/data/tables.py", "def wine", "def beer(scale): return 7\ndef wine"),
+        ("common/data/parts.py", "return n", "return n\nSIZE = 3"),
         ("common/data/__init__.py", "photo\n", "photo\nfrom common.data.films import film\n"),
     ],
 )
@@ -131,6 +134,8 @@ def test_what_can_t_change_a_number_leaves_it(toys, name, old, new):
         ("ch90_toy/deep.py", "0.5", "[]"),
         ("common/data/tables.py", "Table(3)", "Table(4)"),
         ("common/data/parts.py", "return n", "return -n"),
+        ("common/data/parts.py", "def Table(n)", "print(1)\ndef Table(n)"),
+        ("common/data/tables.py", "def wine", "def Table(n): return 2 * n\ndef wine"),
         ("ch90_toy/what.py", "data.cars", "data.photo"),
         ("ch90_toy/what.py", "import data, plots", "import data as d, plots"),
     ],
@@ -145,6 +150,28 @@ def test_another_name_under_the_same_alias_changes_it(toys):
     toys.write("ch90_toy/what.py", "from common.data import cars as table\ntable(1)\n")
     before = toys.digest()
     toys.replace("ch90_toy/what.py", "cars", "wine")
+    assert toys.digest() != before
+
+
+def test_definitions_are_followed_within_a_module(toys):
+    text = "STEP = half(SIZE)\nSIZE, OTHER = 4, 5\ndef half(n): return n / 2\n"
+    text += "class Wheel:\n    def turn(self): return OTHER\n"
+    toys.write("ch90_toy/deep.py", text)
+    before = toys.digest()
+    for old, new, same in (("4, 5", "6, 5", False), ("n / 2", "n // 2", False), ("return OTHER", "return 7", True)):
+        toys.write("ch90_toy/deep.py", text.replace(old, new))
+        assert (toys.digest() == before) == same
+    toys.replace("ch90_toy/solver.py", "STEP * cars", "deep.Wheel().turn() * cars")
+    toys.replace("ch90_toy/solver.py", "from ch90_toy.deep import STEP", "from ch90_toy import deep")
+    before = toys.digest()
+    toys.replace("ch90_toy/deep.py", "return 7", "return 8")
+    assert toys.digest() != before
+
+
+def test_a_name_that_is_given_twice_has_both_statements(toys):
+    toys.write("ch90_toy/deep.py", "STEP = 0.5\nSTEP += 1\n")
+    before = toys.digest()
+    toys.replace("ch90_toy/deep.py", "+= 1", "+= 2")
     assert toys.digest() != before
 
 
