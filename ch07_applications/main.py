@@ -20,6 +20,8 @@ CHAPTER = Chapter(
         "segmentation/sds",  # a mask for every object: regions that are classified
         "segmentation/mask_rcnn",  # and masks that are predicted within boxes
         "segmentation/comparison",  # all of them on the same scenes
+        "style/gatys",  # a picture with one picture's features and another's statistics of them
+        "style/choices",  # pooling, layer, start, optimiser, size: what each choice changes
     ),
     seeds=3,  # it trains for half an hour
 )

@@ -137,7 +137,7 @@ def _targets(reference: Reference, roots: Roots) -> Iterator[Piece]:
         yield from _targets(Reference(below, None, reference.used), roots)
     elif path is None:  # somebody else's
         return
-    elif reference.name is None and reference.used is None:
+    elif reference.name is None and (reference.used is None or not (reference.used or path.name == "__init__.py")):
         yield reference.module, None
     elif reference.name is None:
         for name in reference.used:

@@ -178,6 +178,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/segmentation/mask_rcnn.py",
     "ch07_applications/segmentation/sds.py",
     "ch07_applications/segmentation/segnet.py",
+    "ch07_applications/style/gatys.py",
 }
 
 

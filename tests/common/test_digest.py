@@ -196,6 +196,7 @@ def test_code_that_only_moves_leaves_it(toys):
         ("import common.data.photos as p\np.photo()", {"photos"}),
         ("def f():\n    from common.data import photo", {"photos"}),
         ("from common import data", set()),
+        ("from common.data import films", {"films"}),
         ("from common import data\nload = getattr(data, 'photo')", {"", "tables", "parts", "photos"}),
         ("from common import data\ndata.photo()\nload = [data]", {"", "tables", "parts", "photos"}),
         ("from common import data\ndata.unknown()", {"", "tables", "parts", "photos"}),

@@ -1,0 +1,1 @@
+"""Pictures in another picture's style."""

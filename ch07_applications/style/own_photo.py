@@ -1,0 +1,28 @@
+"""The reader's own picture, --photo FILE, in the three styles."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ch07_applications.style.drawn_style import draw_photo
+from ch07_applications.style.pixels import Picture
+from ch07_applications.style.styles import reduced, styles
+from common.errors import Problem
+from common.run import Run
+
+SHORTEST, LONGEST = 32, 320  # pixels: of the shorter side at least; of the longer one, to which photographs are reduced
+
+
+def restyle_own(run: Run, restyle: Callable[[Picture, Picture], tuple[Picture, list[float]]]) -> None:
+    """Restyle run.photo, with the seconds. restyle: gives a photograph in a style, and losses."""
+    height, width = run.photo.shape[:2]
+    if min(height, width) < SHORTEST:
+        raise Problem(f"--photo has {width}×{height} pixels, style transfer needs at least {SHORTEST}×{SHORTEST}")
+    content = reduced(run.photo, min(1.0, LONGEST / max(run.photo.shape[:2])))
+    found, start = {"your photograph": content}, time.perf_counter()
+    for name, style in styles(run.pick(smoke=64, lecture=LONGEST)).items():
+        found[name], _ = restyle(content, style)
+    size, seconds = f"{content.shape[1]} × {content.shape[0]} pixels", time.perf_counter() - start
+    run.note(f"Your photograph in three styles, {size}: {seconds:.0f} s.")
+    run.figure("photo", draw_photo, found, caption="Your photograph, and the same in three styles.")
