@@ -9,7 +9,7 @@ Method     Gatys, Ecker and Bethge 2016, §4: the layer of content (Fig. 5: a lo
            the base is printed beside it.
 Rival      The base itself.
 Differs    Judged by distances in SqueezeNet and by the loss that is reached, where the papers show pictures.
-Costs      60 s on two cores.
+Costs      75 s on two cores.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CLAIMS = (  # text, source, what the paper says, better, worse, metric
 
 
 def lesson(run: Run) -> None:
-    pairs = choosing_pairs(run.pick(smoke=48, lecture=112, full=256), run.pick(smoke=2, lecture=4))
+    pairs = choosing_pairs(run.pick(smoke=48, lecture=112, full=256), run.pick(smoke=2, lecture=6))
     network, judge = vgg_or_none(run.scale, run.note), Judge.of(squeezenet_or_none(run.scale, run.note))
     if network is None or judge is None:
         return

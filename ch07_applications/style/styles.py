@@ -59,13 +59,14 @@ def styles(side: int) -> dict[str, Picture]:
 class Pairs:
     """Photographs, each beside the style that it is to have: a part (common.data.parts.Part) whose items are pairs.
 
-    inputs: the photographs. answers: their styles. names: of the styles. credits: who made the pictures of
-    one_of_each.
+    inputs: the photographs. answers: their styles. names: of the styles. groups: of photographs by
+    one photographer, for these are no independent items. credits: who made the pictures of one_of_each.
     """
 
     inputs: tuple[Picture, ...]
     answers: tuple[Picture, ...]
     names: tuple[str, ...]
+    groups: Int64[np.ndarray, "pairs"] | None = None
     credits: str = ""
 
     def __len__(self) -> int:
@@ -88,7 +89,8 @@ def paired(pictures: Sequence[Photograph], side: int) -> Pairs:
     contents = tuple(middle_square(picture.image, side) for picture in pictures)
     shown = [*pictures[: len(given)], pack.paintings[0], next(each for each in pack.train if each.name == TEXTURE)]
     credits_ = f"Pictures: {'; '.join(picture.credit for picture in shown)}."
-    return Pairs(contents, tuple(given[name] for name in names), tuple(names), credits_)
+    _, groups = np.unique([picture.author for picture in pictures], return_inverse=True)
+    return Pairs(contents, tuple(given[name] for name in names), tuple(names), groups, credits_)
 
 
 def judged_pairs(side: int, most: int | None = None) -> Pairs:

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from ch07_applications.style import choices
@@ -33,6 +34,8 @@ def test_no_photograph_is_both_chosen_on_and_judged():
     assert not {each.tobytes() for each in chosen.inputs} & {each.tobytes() for each in judged.inputs}
     assert len(judged) == 7
     assert len(chosen) == 12
+    assert len(np.unique(judged.groups)) == 6  # dogs and mountains are one photographer's
+    assert judged.groups[1] == judged.groups[2]
     assert set(judged.names) == set(chosen.names) == {"painting", "moss", "stained glass"}
 
 
