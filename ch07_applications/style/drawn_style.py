@@ -19,12 +19,13 @@ def show(axis: Axes, picture: Picture, title: str = "") -> None:
     """A picture without a frame."""
     axis.imshow(picture)
     axis.axis("off")
-    axis.set_title("\n".join(wrap(title, 18)), fontsize=8.5)
+    axis.set_title("\n".join(wrap(title, 14)), fontsize=7.5)
 
 
 def draw_rows(shown: Mapping[str, Sequence[Picture]], rows: Sequence[int]) -> Figure:
     """A row per pair, a column per method."""
-    figure, axes = plots.panels(len(shown), len(rows), width=1.25, height=1.3, squeeze=False)
+    width = min(1.25, 9 / len(shown))
+    figure, axes = plots.panels(len(shown), len(rows), width=width, height=width + 0.05, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
         for axis, (name, pictures) in zip(line, shown.items(), strict=True):
             show(axis, pictures[row], name if row == rows[0] else "")
