@@ -62,6 +62,7 @@ def lesson(run: Run) -> None:
         "Photograph or noise as a start: similar results", source="2016, Fig. 6", paper="pictures", ours=NOISE,
         against=PHOTOGRAPH, metric=TO_STYLE, expects="level", margin=0.05,
     )  # fmt: skip
+    run.floor(BASE, TO_STYLE, at_most=1.0)
     run.figure(
         "changes", draw_rows, shown, pairs.one_of_each,
         caption=f"The first training photograph of each style: the base, and each change by itself. {pairs.credits}",
