@@ -22,6 +22,10 @@ CHAPTER = Chapter(
         "segmentation/comparison",  # all of them on the same scenes
         "style/gatys",  # a picture with one picture's features and another's statistics of them
         "style/choices",  # pooling, layer, start, optimiser, size: what each choice changes
+        "colour/colorful",  # colour as a distribution over bins, with rare colours weighted up
+        "colour/let_there_be_color",  # local features fused with those of the whole picture, and its class
+        "colour/deep_colorization",  # a dense network on hand-crafted features, beside ridge and trees on the same
+        "colour/comparison",  # all of them on the same pictures, by every measure
     ),
     seeds=3,  # it trains for half an hour
 )
