@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from ch07_applications.classification.cifar import cifar
 from ch07_applications.classification.resnet import SMALL_RESNET, small_resnet
@@ -43,7 +44,6 @@ from ch07_applications.colour.photographs import PhotographPart, Picture, photog
 from ch07_applications.colour.scoring import BALANCED, ERROR, Judgement
 from ch07_applications.colour.similar_pictures import SimilarPictures
 from common.claims import beats
-from common.image_classifier import ImageClassifier
 from common.method import Method
 from common.paper_claims import PaperClaims
 from common.run import Run
@@ -55,6 +55,7 @@ NEIGHBOURS, TREES = "nearest neighbours", "trees"
 RECOGNISED, ON_PHOTOGRAPHS = "recognised", "RMSE on photographs"
 SHOWN = 4  # photographs
 Predict = Callable[[Lightness], Chroma]
+Classes = Int[np.ndarray, "n"]
 
 
 def classical(run: Run) -> dict[str, Any]:
@@ -74,9 +75,9 @@ def networks(run: Run, parts: ColourParts) -> dict[str, Callable[[], Any]]:
     }
 
 
-def recognise(method: Method, recogniser: ImageClassifier, part: LabPictures, pictures: Pictures) -> None:
+def recognise(method: Method, predict: Callable[[Pictures], Classes], part: LabPictures, pictures: Pictures) -> None:
     """The share of recoloured pictures whose class a network finds that has learned from colour pictures."""
-    right = recogniser.predict(pictures) == part.labels
+    right = predict(pictures) == part.labels
     method.score_items(RECOGNISED, 100.0 * right, part, unit="%", higher_is_better=True)
 
 
@@ -97,11 +98,11 @@ def lesson(run: Run) -> None:
     judgement, pictures, coloured = Judgement(parts.test, Colours.of(parts.train.chroma)), {}, {}
     with run.method(TRUTH, kind="reference") as method:
         recogniser = method.fit_shared(SMALL_RESNET, partial(small_resnet, run), cifar(run).whole)
-        recognise(method, recogniser, parts.test, parts.test.images)
+        recognise(method, recogniser.predict, parts.test, parts.test.images)
 
     def score(method: Method, chroma: Chroma) -> None:
         pictures[method.name] = judgement.score(method, chroma)
-        recognise(method, recogniser, parts.test, pictures[method.name])
+        recognise(method, recogniser.predict, parts.test, pictures[method.name])
 
     with run.method(GREY, kind="classical") as method:
         score(method, np.zeros_like(parts.test.chroma))

@@ -23,7 +23,7 @@ from common.errors import Problem
 from common.run import Run
 from common.tiles import in_tiles
 
-SHORTEST = 64  # pixels of the shorter side for which chroma is predicted; chosen on training photographs
+SHORTEST = 32  # pixels of the shorter side for which chroma is predicted; chosen on training photographs
 MULTIPLE = 8  # of which both sides then are multiples
 TILE, REACH = 128, 48  # pixels; beyond 45, no pixel matters to the small network's chroma
 SHOWN = 256  # pixels of the longer side of carried photographs

@@ -1,7 +1,5 @@
 """The comparison: which systems are lent by which lesson, recognition, and photographs."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -36,16 +34,16 @@ def test_systems_are_those_that_the_lessons_report(tmp_path):
     assert len({shared(name) for name in [*systems, *classical(run)]}) == 8
 
 
-def test_a_picture_is_recognised_by_its_own_class():
+def test_a_picture_is_recognised_by_its_own_class(tmp_path):
     part = pictures(6)
-    method = Method(run_of("colour/comparison", None), "one", "deep")
-    recognise(method, SimpleNamespace(predict=lambda images: np.array([0, 1, 2, 1, 1, 1])), part, part.images)
+    method = Method(run_of("colour/comparison", tmp_path), "one", "deep")
+    recognise(method, lambda images: np.array([0, 1, 2, 1, 1, 1]), part, part.images)
     assert method.items[RECOGNISED].values.tolist() == [100, 100, 100, 0, 100, 0]
 
 
-def test_photographs_are_scored_one_by_one_by_the_root_of_their_mean_error():
+def test_photographs_are_scored_one_by_one_by_the_root_of_their_mean_error(tmp_path):
     part = photograph_part(2)
-    method = Method(run_of("colour/comparison", None), "one", "deep")
+    method = Method(run_of("colour/comparison", tmp_path), "one", "deep")
     found = colour_photographs(method, lambda lightness: np.zeros((*lightness.shape, 2)), part)
     chroma = lab_of(part.inputs[1][None])[1]
     values = next(iter(method.items.values())).values
