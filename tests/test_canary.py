@@ -53,6 +53,9 @@ ABOUT_TEST = {
     "ch06_detection/comparison": "mAP of|localisation|confusion|background|missed|duplicate",
     "ch07_applications/classification/alexnet": "overfitting",
     "ch07_applications/classification/comparison": "test images that|class: mean error of the networks",
+    "ch07_applications/colour/let_there_be_color": "v_global",
+    "ch07_applications/colour/deep_colorization": "test pictures whose class",
+    "ch07_applications/colour/comparison": "Levin, 20 points given: work of assisted",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
-from matplotlib.colors import LogNorm
 
 from ch07_applications.colour.lab_pictures import Chroma, Pictures, rgb_of
 from common import plots
@@ -45,8 +44,7 @@ def draw_planes(found: Mapping[str, Chroma]) -> Figure:
         strength = np.clip(density / density.max(), 0, 1)[..., None]
         axis.imshow((255 + strength * (plane.astype(float) - 255)).astype(np.uint8), origin="lower",
                     extent=(-EDGE, EDGE, -EDGE, EDGE))  # fmt: skip
-        axis.contour(middle, middle, counts / counts.sum(), [1e-4, 1e-3, 1e-2], colors=plots.INK, linewidths=0.6,
-                     norm=LogNorm())  # fmt: skip
+        axis.contour(middle, middle, counts / counts.sum(), [1e-4, 1e-3, 1e-2], colors=plots.INK, linewidths=0.6)
         axis.set(title=name, xlabel="a: green to red")
         axis.grid(visible=False)
     axes[0].set_ylabel("b: blue to yellow")

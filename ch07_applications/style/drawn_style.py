@@ -57,7 +57,7 @@ def draw_plane(record: LessonRecord, ours: Sequence[str], rivals: Sequence[str],
             yerr=[[style.value - style.low], [style.high - style.value]], fmt="o", color=colour, capsize=2,
         )  # fmt: skip
         axis.annotate(name, (content.value, style.value), xytext=(6, 6), textcoords="offset points", fontsize=8.5)
-    axis.set(xlabel=metrics[1], ylabel=metrics[0], xlim=(0, None), ylim=(0, None))
+    axis.set(xlabel=metrics[1], ylabel=metrics[0], xlim=(0, 1.3 * axis.get_xlim()[1]), ylim=(0, None))  # for the names
     return figure
 
 

@@ -11,7 +11,7 @@ from ch07_applications.style.styles import reduced, styles
 from common.errors import Problem
 from common.run import Run
 
-SHORTEST, LONGEST = 32, 320  # pixels: of the shorter side at least; of the longer one, to which photographs are reduced
+SHORTEST, LONGEST = 32, 512  # pixels: of the shorter side at least; of the longer one, to which photographs are reduced
 
 
 def restyle_own(run: Run, restyle: Callable[[Picture, Picture], tuple[Picture, list[float]]]) -> None:
@@ -19,9 +19,10 @@ def restyle_own(run: Run, restyle: Callable[[Picture, Picture], tuple[Picture, l
     height, width = run.photo.shape[:2]
     if min(height, width) < SHORTEST:
         raise Problem(f"--photo has {width}×{height} pixels, style transfer needs at least {SHORTEST}×{SHORTEST}")
-    content = reduced(run.photo, min(1.0, LONGEST / max(run.photo.shape[:2])))
+    longest = run.pick(smoke=LONGEST, lecture=LONGEST, full=3 * LONGEST)
+    content = reduced(run.photo, min(1.0, longest / max(run.photo.shape[:2])))
     found, start = {"your photograph": content}, time.perf_counter()
-    for name, style in styles(run.pick(smoke=64, lecture=LONGEST)).items():
+    for name, style in styles(run.pick(smoke=64, lecture=320)).items():
         found[name], _ = restyle(content, style)
     size, seconds = f"{content.shape[1]} × {content.shape[0]} pixels", time.perf_counter() - start
     run.note(f"Your photograph in three styles, {size}: {seconds:.0f} s.")
