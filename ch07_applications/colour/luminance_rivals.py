@@ -25,7 +25,7 @@ from ch07_applications.colour.lab_pictures import Chroma, Lightness, doubled, ha
 AROUND = 7  # pixels of half the resolution, along a side
 THUMBNAIL = 8  # pixels, along a side
 WEIGHTS = (1.0, 2.0, 0.5, 60.0)  # of neighbourhood, deviation, thumbnail and place in distances; chosen on validation
-PIXELS = 40_000  # of training pictures, from which the rivals learn
+PIXELS = 30_000  # of training pictures, from which the rivals learn
 Features = Float[np.ndarray, "pixels features"]
 
 
