@@ -22,6 +22,7 @@ CHAPTER = Chapter(
         "segmentation/comparison",  # all of them on the same scenes
         "style/gatys",  # a picture with one picture's features and another's statistics of them
         "style/choices",  # pooling, layer, start, optimiser, size: what each choice changes
+        "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture
     ),
     seeds=3,  # it trains for half an hour
 )

@@ -53,6 +53,7 @@ ABOUT_TEST = {
     "ch06_detection/comparison": "mAP of|localisation|confusion|background|missed|duplicate",
     "ch07_applications/classification/alexnet": "overfitting",
     "ch07_applications/classification/comparison": "test images that|class: mean error of the networks",
+    "ch07_applications/super_resolution/deep_image_prior": "remaining error|best step",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))
