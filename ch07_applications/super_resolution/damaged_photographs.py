@@ -153,9 +153,9 @@ def squares(pictures: Sequence[Photograph], side: int) -> Squares:
     return Squares(inputs, groups.astype(np.int64), tuple(picture.credit for picture in pictures))
 
 
-def judged_squares(side: int, which: slice = slice(None)) -> Squares:
-    """The test photographs, on which nothing is chosen. which: of these."""
-    return squares(photographs().test[which], side)
+def judged_squares(side: int, which: Sequence[int] = range(7)) -> Squares:
+    """The test photographs, on which nothing is chosen. which: their places."""
+    return squares([photographs().test[place] for place in which], side)
 
 
 def choosing_squares(side: int, most: int | None = None) -> Squares:

@@ -244,7 +244,7 @@ def test_the_lesson_scores_every_method_and_its_best_step_is_no_worse_than_the_f
 
 
 def test_the_score_is_of_the_fixed_step_and_not_of_another(run):
-    items = judged_squares(32, slice(2)).damage(TASKS["denoising"], 0)
+    items = judged_squares(32, range(2)).damage(TASKS["denoising"], 0)
     recipe = Recipe(2 * EVERY, channels=8, scales=3)
     values = scores_by_step(items, [recipe.fit(each.observation, 0) for each in items])
     assert values.shape == (2, 2)
