@@ -25,7 +25,7 @@ from common.tuning import choose
 
 VARIATION = (1e-4, 3e-4, 1e-3, 3e-3)  # options for the weight of the total variation
 STRENGTH = (0.6, 0.7, 0.8, 0.9, 1.0)  # options for h of non-local means, in standard deviations of the noise
-BICUBIC, TV, NLM, BIHARMONIC = "bicubic", "bicubic + TV", "non-local means", "biharmonic equation"
+BICUBIC, TV, NLM, BIHARMONIC = "bicubic", "bicubic + TV", "non-local means", "biharmonic"
 
 
 def enlarge_bicubically(observation: Observation) -> Picture:

@@ -15,9 +15,10 @@ Rival      What is done without a network: bicubic, and least squares with the t
            super-resolution; non-local means for denoising; the biharmonic equation for inpainting. Their settings are
            chosen on training photographs.
 Differs    A network of 32 × 4 channels in place of 128 × 5, pictures of 96 × 96 pixels, and STEPS in place of 2000 and
-           more. When to stop was chosen beforehand, on training photographs, once for all pictures: the best step of a
-           picture is known only to one who has the truth, and stands beside it as a reference.
-Costs      COSTS
+           more; Muon in place of Adam, but for the paper's Fig. 2: on four training photographs with noise, Adam had
+           26.0 dB after 400 steps, Muon 26.1 after 200 and 26.8 after 300. When to stop was chosen on these, once for
+           all pictures. The best step of a picture, which only the truth can tell, stands beside it as a reference.
+Costs      150 s on two cores; a step takes 25 ms on one.
 """
 
 from __future__ import annotations
@@ -65,11 +66,11 @@ TASKS = {
     "denoising": add_noise,
     "inpainting": make_holes,
 }
-STEPS = {"super-resolution": 260, "denoising": 260, "inpainting": 140}  # after these the answer is taken
+STEPS = {"super-resolution": 260, "denoising": 300, "inpainting": 200}  # after these the answer is taken
 BEYOND = {"super-resolution": 0, "denoising": 40, "inpainting": 40}  # made after those: would later ones be better?
-FLOORS = {"super-resolution": 20.0, "denoising": 20.0, "inpainting": 15.0}
+FLOORS = {"super-resolution": 24.5, "denoising": 26.8, "inpainting": 17.5}
 EARLY = 125  # steps that a network gets for a photograph, for its shuffled pixels, and for noise
-FITTED = (0, 2, 4)  # the test photographs of which this is measured: three by three photographers
+FITTED = (0, 1, 2, 4)  # the test photographs of which this is measured: four by three photographers
 EVERY = 10  # steps between two looks at the answer
 OURS, ORACLE = "deep image prior", "its best step, unknown"
 PHOTO, SHUFFLED, NOISE = "fit to photographs", "fit to their shuffled pixels", "fit to noise"
@@ -193,6 +194,8 @@ class Recipe:
                 mean.lerp_(x.detach(), max(1 / step, 1 - self.averaging))  # at first the mean of all
                 if step % EVERY == 0 or step == self.steps:
                     answers.append(picture_of(mean))
+        if observation.known is not None:  # what is known stays
+            answers = [np.where(observation.known[..., None], observation.seen, each) for each in answers]
         return Fit(np.stack(answers), np.array(losses))
 
 
@@ -223,7 +226,7 @@ def study_fits(run: Run, part: Squares, claims: PaperClaims) -> None:
         ratio = errors[name][:, -1].mean() / errors[PHOTO][:, -1].mean()
         run.fact(f"remaining error, {name}, over that of photographs", ratio)
         claims.compared(
-            f"A photograph is fitted sooner than {name.removeprefix('fit to ')}", source="Fig. 2", paper="curves",
+            f"A photograph is fitted sooner: {PHOTO} against {name}", source="Fig. 2", paper="curves",
             ours=PHOTO, against=name, metric=ERROR,
         )  # fmt: skip
     run.figure("fits", draw_fits, targets, errors, caption=f"{CAPTIONS['fits']} {part.credits[0]}.")
@@ -304,7 +307,7 @@ def lesson(run: Run) -> None:
     claims, judged = PaperClaims(run), range(run.pick(smoke=2, lecture=7))
     study_fits(run, judged_squares(run.pick(smoke=32, lecture=128), FITTED), claims)
     side = run.pick(smoke=32, lecture=96, full=128)
-    part, training = judged_squares(side, judged), choosing_squares(side, run.pick(smoke=2, lecture=6))
+    part, training = judged_squares(side, judged), choosing_squares(side, run.pick(smoke=2, lecture=4))
     rivals = {task: restore_by_rivals(run, task, part, training) for task in TASKS}
     fits = restore_by_networks(run, part)
     for text, source, paper, task, rival in CLAIMS:

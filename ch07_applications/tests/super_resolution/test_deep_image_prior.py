@@ -118,7 +118,9 @@ def test_what_lies_in_the_holes_changes_neither_error_nor_gradient_nor_fit():
     assert found[0][0] == found[1][0]
     assert torch.equal(found[0][1], found[1][1])
     assert not found[0][1][..., ~torch.tensor(holes.known)].any()
-    assert_array_equal(found[0][2], found[1][2])
+    hidden = ~holes.known
+    assert_array_equal(found[0][2][:, hidden], found[1][2][:, hidden])
+    assert (found[0][2][:, holes.known] == holes.seen[holes.known]).all()  # what is known stays
 
 
 # --- The fit ---------------------------------------------------------------------------------------------------------
@@ -211,7 +213,7 @@ def test_steps_are_looked_at_and_lie_before_the_last_one():
     assert all(steps % EVERY == 0 for steps in STEPS.values())
     assert all(steps % EVERY == 0 for steps in BEYOND.values())
     assert BEYOND.keys() == STEPS.keys()
-    assert len(np.unique(judged_squares(32, FITTED).groups)) == len(judged_squares(32, FITTED)) == 3
+    assert len(np.unique(judged_squares(32, FITTED).groups)) == 3 < len(FITTED)
 
 
 def test_no_photograph_is_both_chosen_on_and_judged():
