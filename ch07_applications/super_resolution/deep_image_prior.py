@@ -18,7 +18,7 @@ Differs    A network of 32 × 4 channels in place of 128 × 5, pictures of 96 ×
            more; Muon in place of Adam, but for the paper's Fig. 2: on four training photographs with noise, Adam had
            26.0 dB after 400 steps, Muon 26.1 after 200 and 26.8 after 300. When to stop was chosen on these, once for
            all pictures. The best step of a picture, which only the truth can tell, stands beside it as a reference.
-Costs      150 s on two cores; a step takes 25 ms on one.
+Costs      170 s on two cores; a step takes 25 ms on one.
 """
 
 from __future__ import annotations
@@ -266,6 +266,7 @@ def restore_by_networks(run: Run, part: Squares) -> dict[str, list[Fit]]:
         for task, items in damaged.items():
             recipe = small_recipe(run, run.pick(smoke=2 * EVERY, lecture=STEPS[task] + BEYOND[task]))
             fits[task] = [method.time(recipe.fit, each.observation, run.seed) for each in items]
+        for task, items in damaged.items():  # after all fits, whose seconds every row states
             score(method, task, part, items, [each.answers[look_at(task, run)] for each in fits[task]])
     with run.method(ORACLE, kind="reference") as method:
         for task, items in damaged.items():

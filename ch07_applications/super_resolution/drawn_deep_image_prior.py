@@ -68,7 +68,7 @@ def draw_progress(curves: Mapping[str, tuple[Steps, Curve, int]], looks: Mapping
         axes[0].plot(steps[best], values[best], "o", color=colour, markersize=7, markerfacecolor="white")
         axes[0].axvline(fixed, color=colour, linewidth=1, linestyle=":")
     axes[0].set(xlabel="step", ylabel="PSNR, dB")
-    axes[0].legend(loc="lower right", fontsize=7.5)
+    axes[0].legend(loc="lower right", fontsize=7.5, frameon=True, framealpha=1, edgecolor="white")
     for axis, (title, picture) in zip(axes[1:], looks.items(), strict=True):
         show(axis, picture, title)
     return figure
