@@ -1,0 +1,1 @@
+"""Super-resolution: LapSRN, SRGAN and Deep Image Prior, beside A+."""
