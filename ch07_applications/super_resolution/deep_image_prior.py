@@ -14,10 +14,9 @@ Method     Ulyanov, Vedaldi and Lempitsky 2018 (2020 in IJCV). A network f with 
 Rival      What is done without a network: bicubic, and least squares with the total variation (total_variation.py), for
            super-resolution; non-local means for denoising; the biharmonic equation for inpainting. Their settings are
            chosen on training photographs.
-Differs    A network of 32 × 4 channels in place of 128 × 5, pictures of 96 × 96 pixels, and STEPS in place of 2000 and
-           more; Muon in place of Adam, but for the paper's Fig. 2: on four training photographs with noise, Adam had
-           26.0 dB after 400 steps, Muon 26.1 after 200 and 26.8 after 300. When to stop was chosen on these, once for
-           all pictures. The best step of a picture, which only the truth can tell, stands beside it as a reference.
+Differs    32 × 4 channels in place of 128 × 5, 96 × 96 pixels, and 200 to 300 steps in place of 2000 and more. Muon in
+           place of Adam: on four training photographs with noise, Adam had 26.0 dB after 400 steps, Muon 26.8 after 300.
+           When to stop was chosen on these, once for all pictures; a picture's best step is known with its truth alone.
 Costs      170 s on two cores; a step takes 25 ms on one.
 """
 
@@ -54,7 +53,7 @@ from ch07_applications.super_resolution.damaged_photographs import (
     pixels_of,
     reduce,
 )
-from ch07_applications.super_resolution.drawn_deep_image_prior import draw_fits, draw_progress, draw_restored
+from ch07_applications.super_resolution.drawn_deep_image_prior import CAPTIONS, draw_fits, draw_progress, draw_restored
 from common.claims import beats
 from common.muon import Muon, hidden_filters
 from common.paper_claims import PaperClaims
@@ -67,14 +66,13 @@ TASKS = {
     "inpainting": make_holes,
 }
 STEPS = {"super-resolution": 260, "denoising": 300, "inpainting": 200}  # after these the answer is taken
-BEYOND = {"super-resolution": 0, "denoising": 40, "inpainting": 40}  # made after those: would later ones be better?
-FLOORS = {"super-resolution": 24.5, "denoising": 26.8, "inpainting": 17.5}
+BEYOND = {"super-resolution": 0, "denoising": 20, "inpainting": 20}  # made after those: would later ones be better?
 EARLY = 125  # steps that a network gets for a photograph, for its shuffled pixels, and for noise
 FITTED = (0, 1, 2, 4)  # the test photographs of which this is measured: four by three photographers
 EVERY = 10  # steps between two looks at the answer
 OURS, ORACLE = "deep image prior", "its best step, unknown"
-PHOTO, SHUFFLED, NOISE = "fit to photographs", "fit to their shuffled pixels", "fit to noise"
-ERROR = "remaining error"
+RESOLUTION, SHARED = "super-resolution", "deep image prior, four times as large"
+PHOTO, SHUFFLED, NOISE, ERROR = "fit to photographs", "fit to their shuffled pixels", "fit to noise", "remaining error"
 PSNR = {task: f"PSNR, {task}" for task in TASKS}
 CLAIMS = (  # text, source, what the paper says, task, against whom
     ("×4 better than bicubic", "Table 1", "29.90 against 28.43 dB on Set5", "super-resolution", BICUBIC),
@@ -82,14 +80,6 @@ CLAIMS = (  # text, source, what the paper says, task, against whom
     ("Noise is removed better than by non-local means", "§3", "about 30.4 against 30.3 dB", "denoising", NLM),
     ("Holes are filled with structure, nearer to the truth", "§3", "pictures", "inpainting", BIHARMONIC),
 )  # fmt: skip
-CAPTIONS = {
-    "fits": "Error that remains while a network is fitted to a photograph, to the same pixels in another order, or to "
-    "noise: thin for each test photograph, thick for their mean. On the right, the first of each. Picture:",
-    "restored": "The first two test photographs as they were seen and as they were restored, with PSNR: reduced by a "
-    "factor of four, noisy, with holes. Pictures:",
-    "progress": "PSNR of the answer by steps, a mean over test photographs. Ring: the best step. Dotted: the step that "
-    "was fixed beforehand. On the right, answers for the first photograph with noise. Picture:",
-}
 
 
 # --- The network ------------------------------------------------------------------------------------------------------
@@ -234,9 +224,8 @@ def study_fits(run: Run, part: Squares, claims: PaperClaims) -> None:
 
 def small_recipe(run: Run, steps: int) -> Recipe:
     """The network that this preset has time for."""
-    return run.pick(
-        smoke=Recipe(steps, channels=8, scales=3), lecture=Recipe(steps), full=Recipe(steps, channels=128, scales=5)
-    )
+    small, large = Recipe(steps, channels=8, scales=3), Recipe(steps, channels=128, scales=5)
+    return run.pick(smoke=small, lecture=Recipe(steps), full=large)
 
 
 def score(method: Method, task: str, part: Squares, items: Sequence[Damaged], answers: Sequence[Picture]) -> None:
@@ -266,6 +255,8 @@ def restore_by_networks(run: Run, part: Squares) -> dict[str, list[Fit]]:
         for task, items in damaged.items():
             recipe = small_recipe(run, run.pick(smoke=2 * EVERY, lecture=STEPS[task] + BEYOND[task]))
             fits[task] = [method.time(recipe.fit, each.observation, run.seed) for each in items]
+            if task == RESOLUTION:
+                method.share(SHARED, [each.answers[look_at(task, run)] for each in fits[task]])
         for task, items in damaged.items():  # after all fits, whose seconds every row states
             score(method, task, part, items, [each.answers[look_at(task, run)] for each in fits[task]])
     with run.method(ORACLE, kind="reference") as method:
@@ -274,6 +265,17 @@ def restore_by_networks(run: Run, part: Squares) -> dict[str, list[Fit]]:
             method.score_items(PSNR[task], values.max(axis=1), part, unit="dB", higher_is_better=True)
             run.fact(f"{task}: best step, mean over pictures", EVERY * (1 + values.argmax(axis=1).mean()))
     return fits
+
+
+def enlarge_by_prior(run: Run, items: Sequence[Damaged]) -> list[Picture]:
+    """Reduced pictures four times as large, after the fixed number of steps: for lessons that borrow them."""
+    recipe = small_recipe(run, run.pick(smoke=2 * EVERY, lecture=STEPS[RESOLUTION]))
+    return [recipe.fit(each.observation, run.seed).answers[look_at(RESOLUTION, run)] for each in items]
+
+
+def judged_part(run: Run) -> Squares:
+    """The test photographs as squares of the size that this preset has time for."""
+    return judged_squares(run.pick(smoke=32, lecture=96, full=128), range(run.pick(smoke=2, lecture=7)))
 
 
 def look_at(task: str, run: Run) -> int:
@@ -305,15 +307,14 @@ def show_restored(run: Run, part: Squares, rivals: Mapping[str, Mapping], fits: 
 
 
 def lesson(run: Run) -> None:
-    claims, judged = PaperClaims(run), range(run.pick(smoke=2, lecture=7))
+    claims, part = PaperClaims(run), judged_part(run)
     study_fits(run, judged_squares(run.pick(smoke=32, lecture=128), FITTED), claims)
-    side = run.pick(smoke=32, lecture=96, full=128)
-    part, training = judged_squares(side, judged), choosing_squares(side, run.pick(smoke=2, lecture=4))
+    training = choosing_squares(part.inputs.shape[1], run.pick(smoke=2, lecture=4))
     rivals = {task: restore_by_rivals(run, task, part, training) for task in TASKS}
     fits = restore_by_networks(run, part)
     for text, source, paper, task, rival in CLAIMS:
         claims.compared(text, source=source, paper=paper, ours=OURS, against=rival, metric=PSNR[task])
         run.claim(f"{OURS} beats {rival} in {task}.", beats(OURS, rival, PSNR[task]))
-    for task, limit in FLOORS.items():
+    for task, limit in zip(TASKS, (24.5, 26.8, 17.5), strict=True):
         run.floor(OURS, PSNR[task], at_least=limit)
     show_restored(run, part, rivals, fits)

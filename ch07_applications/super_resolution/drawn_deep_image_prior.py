@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Picture = UInt8[np.ndarray, "_ _ 3"]
 Curve = Float[np.ndarray, "_"]
 Steps = Int64[np.ndarray, "_"]
+CAPTIONS = {
+    "fits": "Error that remains while a network is fitted to a photograph, to the same pixels in another order, or to "
+    "noise: thin for each test photograph, thick for their mean. On the right, the first of each. Picture:",
+    "restored": "The first two test photographs as they were seen and as they were restored, with PSNR: reduced by a "
+    "factor of four, noisy, with holes. Pictures:",
+    "progress": "PSNR of the answer by steps, a mean over test photographs. Ring: the best step. Dotted: the step that "
+    "was fixed beforehand. On the right, answers for the first photograph with noise. Picture:",
+}
 
 
 def show(axis: Axes, picture: Picture, title: str = "", below: str = "") -> None:
