@@ -15,7 +15,7 @@ Rival      What is done without a network: bicubic, and least squares with the t
            super-resolution; non-local means for denoising; the biharmonic equation for inpainting. Their settings are
            chosen on training photographs.
 Differs    32 × 4 channels in place of 128 × 5, 96 × 96 pixels, and 200 to 300 steps in place of 2000 and more. Muon in
-           place of Adam: on four training photographs with noise, Adam had 26.0 dB after 400 steps, Muon 26.8 after 300.
+           place of Adam: on four training photographs with noise, Adam had 26.0 dB after 400 steps, Muon 26.8 at 300.
            When to stop was chosen on these, once for all pictures; a picture's best step is known with its truth alone.
 Costs      170 s on two cores; a step takes 25 ms on one.
 """
