@@ -22,6 +22,7 @@ CHAPTER = Chapter(
         "segmentation/comparison",  # all of them on the same scenes
         "style/gatys",  # a picture with one picture's features and another's statistics of them
         "style/choices",  # pooling, layer, start, optimiser, size: what each choice changes
+        "super_resolution/lapsrn",  # sixteen pixels for one: a pyramid of residuals
     ),
     seeds=3,  # it trains for half an hour
 )

@@ -1,9 +1,9 @@
 """Work on a large picture tile by tile, with the result of the whole and the memory of a tile.
 
-A pixel of a convolutional network's output depends on the inputs within its receptive field alone. So the picture is cut
-into tiles, each is given to the network with a margin of its neighbours, and of what comes out only the middle is kept.
-Where the margin reaches as far as the receptive field, no seam is left: every kept pixel has seen all that it would have
-seen in the whole picture. At the picture's own border there is no margin, as there is none in the whole.
+A pixel of a convolutional network's output depends on the inputs within its receptive field alone. So the picture is
+cut into tiles, each is given to the network with a margin of its neighbours, and of what comes out only the middle is
+kept. Where the margin reaches as far as the receptive field, no seam is left: every kept pixel has seen all that it
+would have seen in the whole picture. At the picture's own border there is no margin, as there is none in the whole.
 """
 
 from __future__ import annotations

@@ -43,24 +43,23 @@ Features = Float32[np.ndarray, "patches _"]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Luma in low and in high resolution. Photographs make them at several sizes, reduced as a whole."""
+    """Luma in low resolution (inputs) and in high (answers): a part (common.data.parts.Part) of several sizes."""
 
-    low: list[Grey]
-    high: list[Grey]
+    inputs: list[Grey]
+    answers: list[Grey]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def ids(self) -> Int[np.ndarray, "items"]:
+        return np.arange(len(self))
 
     @classmethod
     def of(cls, images: Sequence[np.ndarray], factor: int, shares: Sequence[float] = SHARES) -> Examples:
         """Photographs (H, W, 3), each at these shares of its size."""
         high = [each.astype(np.float32) for image in images for each in sizes_of(luma(image), shares)]
         return cls([np.rint(shrunk(each, factor)) for each in high], high)
-
-    @property
-    def inputs(self) -> list[Grey]:
-        return self.low
-
-    @property
-    def answers(self) -> list[Grey]:
-        return self.high
 
 
 def gradients(middle: Float32[np.ndarray, "height width"], factor: int) -> Float32[np.ndarray, "4 height width"]:

@@ -5,9 +5,9 @@ Method     Keys 1981: a pixel of the new grid is a weighted mean of its neighbou
                k(x) = (a + 2) |x|³ − (a + 3) |x|² + 1                 |x| ≤ 1
                       a |x|³ − 5a |x|² + 8a |x| − 4a              1 < |x| < 2            with a = −1/2
 
-           whose interpolation is exact for parabolas. Reduced by s, the kernel is s times as wide, k(x / s) / s: it then
-           averages, and frequencies that the new grid cannot hold do not fold back as a pattern (aliasing). Both axes
-           are separate, so that an enlargement is two matrix products: R picture Cᵀ.
+           whose interpolation is exact for parabolas. Where a picture is reduced by s, the kernel is s times as wide,
+           k(x / s) / s: it then averages, and frequencies that the new grid cannot hold do not fold back as a pattern
+           (aliasing). Both axes are separate, so that an enlargement is two matrix products: R picture Cᵀ.
 Differs    Pillow's BICUBIC has the same kernel and leaves out what lies beyond the border, where MATLAB mirrors the
            picture. torch's bicubic has a = −3/4, and without antialias=True does not widen the kernel; nor does OpenCV.
 """
@@ -19,9 +19,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Real, UInt8
+from scipy.sparse import csr_array
 from torch import Tensor
-
-from common.data.parts import read_only
 
 A = -0.5
 FACTORS = (2, 4)
@@ -35,35 +34,38 @@ def kernel(x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
-@lru_cache(maxsize=256)
-def weights(old: int, new: int) -> Float64[np.ndarray, "_ _"]:
-    """The matrix (new, old) that takes a row of `old` pixels to one of `new`; its rows sum to 1. Read-only.
+@lru_cache(maxsize=64)
+def weights(old: int, new: int) -> csr_array:
+    """The matrix (new, old) that takes a row of `old` pixels to one of `new`; its rows sum to 1. Not to be changed.
 
-    Beyond its ends the row is mirrored, with the border pixel twice: … 2 1 0 0 1 2 …
+    Beyond its ends the row is mirrored, with the border pixel twice: … 2 1 0 0 1 2 … Raises ValueError for no pixels.
     """
     if min(old, new) < 1:
         raise ValueError(f"a row of {old} pixels cannot become one of {new}")
     share = new / old
-    width = min(share, 1.0)  # the kernel's own scale: below 1 where the picture is reduced
+    width = min(share, 1.0)  # below 1 where the picture is reduced: the kernel is 1 / width as wide
     centres = (np.arange(new) + 0.5) / share - 0.5
     reach = int(np.ceil(2 / width)) + 1
     places = np.floor(centres).astype(int)[:, None] + np.arange(-reach, reach + 1)
     found = kernel((centres[:, None] - places) * width)
     found /= found.sum(axis=1, keepdims=True)
-    mirrored = places % (2 * old)
-    mirrored = np.minimum(mirrored, 2 * old - 1 - mirrored)
-    matrix = np.zeros((new, old))
-    np.add.at(matrix, (np.arange(new)[:, None], mirrored), found)
-    return read_only(matrix)
+    columns = places % (2 * old)
+    columns = np.minimum(columns, 2 * old - 1 - columns)
+    rows = np.broadcast_to(np.arange(new)[:, None], columns.shape)
+    matrix = csr_array((found.ravel(), (rows.ravel(), columns.ravel())), (new, old))  # what is at one place is added
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def resize(
     pixels: Real[np.ndarray, "height width *channels"], size: tuple[int, int]
 ) -> Float64[np.ndarray, "rows columns *channels"]:
     """A grey or colour picture with this height and width, neither rounded nor clipped."""
-    rows, columns = (weights(old, new) for old, new in zip(pixels.shape[:2], size, strict=True))
-    found = np.tensordot(rows, np.asarray(pixels, float), axes=(1, 0))
-    return np.moveaxis(np.tensordot(columns, found, axes=(1, 1)), 0, 1)
+    (height, width), channels = pixels.shape[:2], pixels.shape[2:]
+    found = (weights(height, size[0]) @ np.asarray(pixels, float).reshape(height, -1)).reshape(size[0], width, -1)
+    across = np.moveaxis(found, 1, 0).reshape(width, -1)
+    found = (weights(width, size[1]) @ across).reshape(size[1], size[0], -1)
+    return np.ascontiguousarray(np.moveaxis(found, 0, 1)).reshape(*size, *channels)
 
 
 def check_factor(factor: int) -> int:
@@ -111,7 +113,7 @@ def enlarge_maps(
 
     In single precision also where the rest of the network multiplies in 16 bits, of which a grey level takes eight.
     """
-    rows, columns = (torch.from_numpy(weights(n, factor * n).copy()).to(maps.device) for n in maps.shape[2:])
+    rows, columns = (torch.from_numpy(weights(n, factor * n).toarray()).to(maps.device) for n in maps.shape[2:])
     with torch.autocast(maps.device.type, enabled=False):
         maps = maps if maps.dtype == torch.float64 else maps.float()
         return rows.to(maps.dtype) @ maps @ columns.T.to(maps.dtype)

@@ -1,6 +1,6 @@
 """Patches of photographs for networks to learn from: luma in high resolution, and what it is reduced to.
 
-Every photograph is taken at several sizes: what fills ten pixels in the one fills seven in the other, and there are more
+Every photograph is taken at several sizes: what fills ten pixels in one fills six in another, so that there are more
 edges to learn from. Each is reduced as a whole before patches are cut, so that no patch has a border of its own in it.
 """
 
@@ -33,9 +33,9 @@ def sizes_of(picture: Grey, shares: Sequence[float] = SHARES) -> list[Grey]:
 class Patches:
     """Batches for common.train.Training: inputs, and the targets at every level that is asked for.
 
-    Its items are places of the low resolution, chosen anew in each epoch: `epoch_length` of them. A picture of
-    luma / 255 is drawn with a share of its pixels; a patch is turned and mirrored at random. side: of the low-resolution
-    patch. levels: factors of the targets, the last of which is the low resolution's: (2, 4) or (2,), (4,).
+    Its items are places of the low resolution, drawn anew in each epoch: `epoch_length` of them, a picture as often as
+    its area has it. A patch is turned and mirrored at random. pictures: luma, from 0 to 255. side: of a patch in low
+    resolution. levels: factors of the targets, the last of which is the low resolution's: (2, 4) or (2,), (4,).
     """
 
     pictures: list[Float32[np.ndarray, "_ _"]]

@@ -19,7 +19,7 @@ from common.data.super_resolution_sets import super_resolution_set_or_none
 from common.metrics.super_resolution import luma, psnr_by_image, ssim_by_image
 from common.run import Method, Run
 
-HELD_OUT = 4  # training photographs, the last ones, on which settings are chosen
+HELD_OUT = 6  # training photographs, the last ones, on which settings are chosen
 SETS = ("Set5", "Set14", "BSD100", "Urban100")
 Picture = UInt8[np.ndarray, "..."]  # (H, W) or (H, W, 3)
 
@@ -28,8 +28,8 @@ Picture = UInt8[np.ndarray, "..."]  # (H, W) or (H, W, 3)
 class Pairs:
     """Pictures in low resolution (inputs) and in high (answers): a part (common.data.parts.Part) whose items are pairs.
 
-    where: as metrics name it, "" for the carried photographs. groups: of pictures by one photographer. credits: for
-    figures; "" where the pictures may not be shown.
+    where: as metrics name it, "" for the carried photographs. groups: of pictures by one photographer. credits: who
+    made each picture, for captions; empty where the pictures may not be shown.
     """
 
     factor: int
@@ -38,7 +38,7 @@ class Pairs:
     names: tuple[str, ...]
     groups: Int64[np.ndarray, "pairs"]
     where: str = ""
-    credits: str = ""
+    credits: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -57,19 +57,22 @@ class Pairs:
         """Y of the high resolution."""
         return tuple(luma(picture) for picture in self.answers)
 
+    def credit(self, most: int | None = None) -> str:
+        """Who made the first pictures, as a caption says it."""
+        return f"Pictures: {'; '.join(self.credits[:most])}."
+
     def metric(self, name: str) -> str:
         """Its name on the scoreboard: "PSNR ×4", or "PSNR ×4 on Set5"."""
         return f"{name} ×{self.factor}" + (f" on {self.where}" if self.where else "")
 
 
-def pairs_of(pictures: Sequence[Photograph], factor: int) -> Pairs:
+def pairs_of(pictures: Sequence[Photograph], factor: int, where: str = "") -> Pairs:
     """Photographs, cropped to multiples of 4, and their reductions. Raises ValueError for a factor but 2 and 4."""
     check_factor(factor)
     high = tuple(cropped(each.image, 4) for each in pictures)
     _, groups = np.unique([each.author for each in pictures], return_inverse=True)
     low, names = tuple(reduce(each, factor) for each in high), tuple(each.name for each in pictures)
-    credits_ = f"Pictures: {'; '.join(each.credit for each in pictures)}."
-    return Pairs(factor, low, high, names, groups.astype(np.int64), credits=credits_)
+    return Pairs(factor, low, high, names, groups.astype(np.int64), where, tuple(each.credit for each in pictures))
 
 
 def training_photographs(run: Run) -> tuple[Photograph, ...]:

@@ -17,7 +17,7 @@ from common.data.super_resolution_sets import super_resolution_set_or_none
 
 def pixel_by_pixel(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Every pixel of the new picture by itself: the weighted mean of its neighbours."""
-    rows, columns = (weights(old, new) for old, new in zip(picture.shape, size, strict=True))
+    rows, columns = (weights(old, new).toarray() for old, new in zip(picture.shape, size, strict=True))
     near = [[np.flatnonzero(line) for line in matrix] for matrix in (rows, columns)]
     found = np.empty(size)
     for y, x in np.ndindex(size):

@@ -30,7 +30,8 @@ def test_pairs_are_test_photographs_and_their_reductions(factor):
         assert tuple(factor * n for n in low.shape[:2]) == high.shape[:2]
     assert len(found) == len(found.ids) == len(found.groups) == 7
     assert len(np.unique(found.groups)) == 6  # dogs and mountains are one photographer's
-    assert all(each.credit in found.credits for each in photographs().test)
+    assert found.credits == tuple(each.credit for each in photographs().test)
+    assert found.credit(1) == f"Pictures: {photographs().test[0].credit}."
     assert found.metric("PSNR") == f"PSNR ×{factor}"
 
 
@@ -57,7 +58,7 @@ def test_a_set_of_the_data_folder_is_judged_with_its_own_low_resolution(tmp_path
     Image.fromarray(high).save(place / "img_001_SRF_4_HR.png")
     Image.fromarray(low).save(place / "img_001_SRF_4_LR.png")
     carried, kept = judged_pairs(run, 4)
-    assert (kept.where, kept.metric("SSIM"), kept.credits) == ("Set5", "SSIM ×4 on Set5", "")
+    assert (kept.where, kept.metric("SSIM"), kept.credits) == ("Set5", "SSIM ×4 on Set5", ())
     assert (kept.inputs[0] == low).all()
     assert (kept.answers[0] == high).all()
     assert carried.where == ""
