@@ -23,6 +23,7 @@ CHAPTER = Chapter(
         "style/gatys",  # a picture with one picture's features and another's statistics of them
         "style/choices",  # pooling, layer, start, optimiser, size: what each choice changes
         "super_resolution/lapsrn",  # sixteen pixels for one: a pyramid of residuals
+        "super_resolution/srgan",  # right on average, or right in looks
     ),
     seeds=3,  # it trains for half an hour
 )

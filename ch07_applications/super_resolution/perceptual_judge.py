@@ -21,6 +21,7 @@ from common.data.weights import imagenet_inputs
 
 LAYERS = (1, 4, 7, 9, 10, 11, 12)  # places in SqueezeNet's stack, of LPIPS: the first rectifier and fire modules
 DISTANCE = "perceptual distance"
+ROUNDING = 1 / 12  # the power of what rounding to grey levels takes away: less is not there
 Picture = UInt8[np.ndarray, "..."]  # (H, W) or (H, W, 3)
 
 
@@ -77,15 +78,15 @@ def radial_power(picture: Float[np.ndarray, "height width"], bins: int = 32) -> 
 def upper_power(picture: Float[np.ndarray, "height width"], factor: int) -> float:
     """The mean power, in dB, of frequencies that a reduction by the factor has taken away: 1/(2 · factor) … 1/2.
 
-    A picture of one colour has none: −60 dB, less than rounding to grey levels makes.
+    A picture of one colour has none: −10.8 dB, what rounding to grey levels makes.
     """
     power = radial_power(picture)
-    return float(10 * np.log10(power[len(power) // factor :].mean() + 1e-6))
+    return float(10 * np.log10(power[len(power) // factor :].mean() + ROUNDING))
 
 
 def spectral_distance(
     picture: Float[np.ndarray, "height width"], truth: Float[np.ndarray, "height width"], factor: int
 ) -> float:
     """The mean difference of the two radial spectra, in dB without a sign, over the frequencies that were lost."""
-    ours, theirs = (10 * np.log10(radial_power(each) + 1e-6) for each in (picture, truth))
+    ours, theirs = (10 * np.log10(radial_power(each) + ROUNDING) for each in (picture, truth))
     return float(np.abs(ours - theirs)[len(ours) // factor :].mean())

@@ -80,9 +80,9 @@ def training_photographs(run: Run) -> tuple[Photograph, ...]:
     return photographs().train[: run.pick(smoke=2, lecture=None)]
 
 
-def held_out_photographs(run: Run) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
-    """The training photographs in two parts: to learn from, and to choose on."""
-    learned, chosen_on = photographs().train[:-HELD_OUT], photographs().train[-HELD_OUT:]
+def held_out_photographs(run: Run, n: int = HELD_OUT) -> tuple[tuple[Photograph, ...], ...]:
+    """The training photographs in two parts: to learn from, and the last n, to choose on."""
+    learned, chosen_on = photographs().train[:-n], photographs().train[-n:]
     return learned[: run.pick(smoke=2, lecture=None)], chosen_on[: run.pick(smoke=2, lecture=None)]
 
 
