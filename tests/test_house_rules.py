@@ -179,6 +179,8 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/segmentation/sds.py",
     "ch07_applications/segmentation/segnet.py",
     "ch07_applications/style/gatys.py",
+    "ch07_applications/super_resolution/lapsrn.py",
+    "ch07_applications/super_resolution/srgan.py",
 }
 
 

@@ -56,7 +56,7 @@ from common.train import Training
 
 EPSILON = 1e-3  # of Charbonnier's penalty
 WIDTHS, BLOCKS = (32, 16), (5, 2)  # channels and residual blocks of each level
-RATE, SIDE, BATCH = 2e-3, 24, 16  # peak rate; pixels of a low-resolution patch; patches
+RATE, SIDE, BATCH = 2e-3, 16, 16  # peak rate; pixels of a low-resolution patch; patches
 REACH = 16  # low-resolution pixels around one that its enlargement depends on
 OURS, SHARED = "LapSRN", "LapSRN of the photographs"
 PYRAMID, ONE_STEP, SQUARED, LAST, TWICE = "pyramid", "×4 in one step", "squared loss", "loss at ×4 alone", "×2 alone"
@@ -256,7 +256,7 @@ def score_network(method: Method, network: nn.Module, parts: Sequence[Pairs]) ->
 def study_choices(run: Run, claims: PaperClaims) -> None:
     """Each of the paper's choices by itself, on photographs that are held out of training."""
     learned, chosen_on = held_out_photographs(run)
-    images, steps = [each.image for each in learned], run.pick(smoke=2, lecture=320, full=8000)
+    images, steps = [each.image for each in learned], run.pick(smoke=2, lecture=600, full=8000)
     parts = [pairs_of(chosen_on, factor, HELD_OUT) for factor in (2, 4)]
     variants = {
         PYRAMID: (LapSRN, pyramid_loss),
@@ -298,7 +298,7 @@ def lesson(run: Run) -> None:
     parts = [pairs for factor in (2, 4) for pairs in judged_pairs(run, factor)]
     with run.method(OURS, kind="deep") as method:
         images = [each.image for each in training_photographs(run)]
-        network = method.time(train, run, new(run, LapSRN), images, run.pick(smoke=2, lecture=2000, full=100_000))
+        network = method.time(train, run, new(run, LapSRN), images, run.pick(smoke=2, lecture=4500, full=100_000))
         method.share(SHARED, network)
         ours = score_network(method, network, parts)
     rivals = enlarge_by_rivals(run, parts)
