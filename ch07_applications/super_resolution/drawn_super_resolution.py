@@ -59,10 +59,8 @@ def draw_plane(record: LessonRecord, ours: Sequence[str], metrics: tuple[str, st
     for name in names:
         x, y = (rows[name, metric] for metric in metrics)
         colour = plots.CYCLE[0] if name in ours else plots.GREY
-        axis.errorbar(
-            x.value, y.value, xerr=[[x.value - x.low], [x.high - x.value]], yerr=[[y.value - y.low], [y.high - y.value]],
-            fmt="o", color=colour, capsize=2, elinewidth=0.6,
-        )  # fmt: skip
+        across, up = ([[row.value - row.low], [row.high - row.value]] for row in (x, y))
+        axis.errorbar(x.value, y.value, up, across, fmt="o", color=colour, capsize=2, elinewidth=0.6)
         axis.annotate(name, (x.value, y.value), xytext=(6, 5), textcoords="offset points", fontsize=8.5)
     axis.margins(x=0.25, y=0.12)
     axis.set(xlabel=f"{metrics[0]} (lower is better)", ylabel=f"{metrics[1]} in dB (higher is better)")
