@@ -45,7 +45,7 @@ def draw_pyramid(
         show(axis, picture, name, cmap="gray", vmin=16, vmax=235)
     axes[1, 0].axis("off")
     for axis, (name, residual) in zip(axes[1, 1:], residuals.items(), strict=True):
-        show(axis, residual, name, cmap="RdBu_r", vmin=-40, vmax=40)
+        show(axis, residual, name, cmap="RdBu_r", vmin=-25, vmax=25)
     return figure
 
 

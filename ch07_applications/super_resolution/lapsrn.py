@@ -56,7 +56,8 @@ from common.train import Training
 
 EPSILON = 1e-3  # of Charbonnier's penalty
 WIDTHS, BLOCKS = (32, 16), (5, 2)  # channels and residual blocks of each level
-RATE, SIDE, BATCH = 2e-3, 16, 16  # peak rate; pixels of a low-resolution patch; patches
+RATE, SIDE, BATCH = 1.5e-3, 16, 16  # peak rate; pixels of a low-resolution patch; patches
+BETAS = (0.9, 0.99)  # Adam's; with 0.999, which forgets more slowly, training diverges at times at this rate
 REACH = 16  # low-resolution pixels around one that its enlargement depends on
 OURS, SHARED = "LapSRN", "LapSRN of the photographs"
 PYRAMID, ONE_STEP, SQUARED, LAST, TWICE = "pyramid", "×4 in one step", "squared loss", "loss at ×4 alone", "×2 alone"
@@ -189,7 +190,7 @@ def train(
     side, epochs = run.pick(smoke=8, lecture=SIDE), run.pick(smoke=1, lecture=8)
     patches = Patches.of(images, side, BATCH * (steps // epochs), network.factors)
     training = Training(
-        epochs, RATE, BATCH, partial(torch.optim.AdamW, weight_decay=0.0, fused=True), loss=loss, warm_up=0.05,
+        epochs, RATE, BATCH, partial(torch.optim.Adam, betas=BETAS, fused=True), loss=loss, warm_up=0.05,
         device=run.device, say=run.say_step,
     )  # fmt: skip
     training(network, patches, run.seed)

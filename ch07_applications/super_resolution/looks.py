@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -99,3 +99,16 @@ def score_looks(method: Method, judge: Judge | None, pairs: Pairs, estimates: Se
 def mean_psnr(pairs: Pairs, estimates: Sequence[Grey]) -> float:
     """In dB."""
     return float(psnr_by_image(pairs.truths, [clipped(each) for each in estimates], pairs.factor).mean())
+
+
+def score_all(method: Method, judge: Judge | None, parts: Sequence[Pairs], work: Callable[[Grey], Grey]) -> list:
+    """PSNR and SSIM of every part, looks of those that are crops; the lumas of the first part that is one."""
+    shown = []
+    for pairs in parts:
+        lumas = [work(low) for low in pairs.lumas]
+        if pairs.where in (CROPS, BSDS):
+            score_looks(method, judge, pairs, lumas)
+            shown = shown or lumas
+        else:
+            score(method, pairs, lumas)
+    return shown

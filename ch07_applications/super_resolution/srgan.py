@@ -5,23 +5,23 @@ Question   Whoever minimises squared errors answers with the mean of all picture
 Method     Ledig et al. 2017. SRResNet, residual blocks on the coarse grid, is trained by squared error (§2.1, 2.2.1).
            Then it is the generator G of SRGAN, whose loss compares features φ of VGG, and asks a discriminator D:
 
-               l = Σ (φ(high) − φ(G(low)))² / size + 10⁻³ · (−log D(G(low)))                      (3), (5), (6)
+               l = Σ (φ(high) − φ(G(low)))² / size − 10⁻³ log D(G(low))                           (3), (5), (6)
 
            The loop of the two is ch07_applications/adversarial/alternating.py. Weights between SRResNet's and SRGAN's,
            (1 − share) · SRResNet + share · SRGAN, are a dial between accuracy and looks (Wang et al. 2018, §3.4). Its
            position is chosen on training photographs that neither has seen. Judged by PSNR, by a distance in SqueezeNet
            and by the radial spectrum: the plane of perception and distortion (Blau and Michaeli 2018).
 Rival      Bicubic, A+, and bicubic with an unsharp mask, which gains sharpness without knowing anything.
-Differs    150,000 parameters, not 1.5 million; luma; the residual of the bicubic enlargement, with a last convolution
-           that begins at zero; no BatchNorm in the generator; 70 s each. A squared error holds luma in place. VGG-16's
-           second block in place of VGG-19's fifth, each term divided by the features' mean square.
+Differs    150,000 parameters, not 1.5 million; luma, as a residual of the bicubic enlargement that begins at zero; no
+           BatchNorm. The first three blocks of VGG-16 in place of the fifth of VGG-19, their features of length 1 at
+           every place. A squared error holds luma where it was. The discriminator sees what is added to bicubic.
 Costs      150 s on two cores.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,7 +47,7 @@ from ch07_applications.super_resolution.looks import (
     crops_of_bsds,
     distances_of,
     mean_psnr,
-    score_looks,
+    score_all,
     sharpened,
 )
 from ch07_applications.super_resolution.luma_chroma import Grey
@@ -58,24 +58,26 @@ from ch07_applications.super_resolution.picture_pairs import (
     held_out_photographs,
     judged_pairs,
     judged_photographs,
-    score,
 )
 from ch07_applications.super_resolution.rivals import A_PLUS, BICUBIC, fit_a_plus
-from ch07_applications.super_resolution.shown_crops import RULE, hardest_crops
+from ch07_applications.super_resolution.shown_crops import hardest_crops
 from common.data.squeezenet import squeezenet_or_none
 from common.data.vgg import Vgg, vgg_or_none
 from common.data.weights import imagenet_statistics
 from common.paper_claims import PaperClaims
-from common.run import Method, Run
+from common.run import Run
 from common.tuning import choose
 
-FEATURES = ("conv2_2", "conv3_3")  # before the rectifier; §2.2.1
+FEATURES = ("relu1_2", "relu2_2", "relu3_3")  # of VGG
 ADVERSARIAL, PIXELS = 1e-2, 10.0  # weights of the losses, where that of features counts 1
-GAN_RATE, GAN_BATCH = 2e-4, 8
+GAN_RATE, GAN_BATCH = 5e-4, 8
+DETAIL = 0.05  # a typical deviation of luma from its bicubic enlargement
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of SRGAN's weights
 LOSS = 0.4  # dB of PSNR that the choice of a share may cost
 SRRESNET, SRGAN, WHOLE, UNSHARP = "SRResNet", "SRGAN", "SRGAN, share 1", "bicubic, unsharp mask"
 CAPTIONS = {
+    "crops": "Of the first crop of three test photographs, the 96 × 96 pixels where bicubic interpolation is furthest "
+    "off. All are at one scale. ",
     "plane": "Perceptual distance against PSNR, by method: means over crops and seeds with 95 % intervals. Left and "
     "above is better; the line leads from SRResNet through SRGAN to all of its weights.",
     "spectra": "Power by spatial frequency, averaged over directions and crops. The low resolution holds what lies to "
@@ -112,9 +114,10 @@ class SRResNet(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The small one: a logit for every patch of luma, positive for true ones. Strides in place of pooling.
+    """The small one: a logit for every patch, positive for true ones. Strides in place of pooling, no BatchNorm.
 
-    Whatever the size, the last map is averaged. No BatchNorm: it would tell a batch of fakes by its statistics.
+    It sees what a picture adds to the bicubic enlargement of its low resolution, and so no time is lost on what both
+    have in common. The last map is averaged, whatever its size.
     """
 
     def __init__(self, widths: Sequence[int] = (24, 48, 96, 96)) -> None:
@@ -123,8 +126,8 @@ class Discriminator(nn.Module):
         layers = [(nn.Conv2d(inputs, width, 4, 2, padding=1), nn.LeakyReLU(0.2)) for inputs, width in pairs]
         self.layers = nn.Sequential(*(each for pair in layers for each in pair), nn.Conv2d(widths[-1], 1, 3, padding=1))
 
-    def forward(self, lumas: Luma) -> Logits:
-        return self.layers((lumas - 0.5) / 0.25).mean(dim=(2, 3))
+    def forward(self, lumas: Luma, low: Luma) -> Logits:
+        return self.layers((lumas - enlarge_maps(low, 4)) / DETAIL).mean(dim=(2, 3))
 
 
 # --- The losses -------------------------------------------------------------------------------------------------------
@@ -150,11 +153,20 @@ class Features(nn.Module):
 
 
 def feature_loss(features: Features, found: Luma, truth: Luma) -> Float[Tensor, ""]:
-    """The mean over layers of the mean squared difference, divided by the truth's mean square. Eq. (5)."""
+    """Σ_c (φ − φ')², averaged over places and layers, of features that have the length 1 at every place. Eq. (5).
+
+    So a texture of low contrast counts as much as an edge. Zhang et al. 2018, Eq. (1).
+    """
     with torch.no_grad():
-        wanted = features(truth)
-    errors = [mse_loss(ours, own) / own.square().mean() for ours, own in zip(features(found), wanted, strict=True)]
-    return torch.stack(errors).mean()
+        wanted = [unit(maps) for maps in features(truth)]
+    errors = [(unit(maps) - own).square().sum(dim=1) for maps, own in zip(features(found), wanted, strict=True)]
+    return torch.stack([each.mean() for each in errors]).mean()
+
+
+def unit(maps: Maps) -> Maps:
+    """Divided by their length at every place; where hardly anything responds, they stay short."""
+    squares = maps.square().sum(dim=1, keepdim=True)
+    return maps / (squares + 1e-6 * squares.mean()).sqrt()
 
 
 @dataclass(frozen=True)
@@ -169,14 +181,14 @@ class Fool:
     pixels: float = PIXELS
 
     def __call__(self, discriminator: nn.Module, fakes: Luma, low: Luma, high: Luma) -> Float[Tensor, ""]:
-        loss = self.adversarial * softplus(-discriminator(fakes)).mean()  # −log D, Eq. (6)
+        loss = self.adversarial * softplus(-discriminator(fakes, low)).mean()  # −log D, Eq. (6)
         loss = loss + self.pixels * mse_loss(fakes, high)
         return loss if self.features is None else loss + feature_loss(self.features, fakes, high)
 
 
-def judge(discriminator: nn.Module, fakes: Luma, low: Luma, high: Luma) -> Float[Tensor, ""]:
+def distinguish(discriminator: nn.Module, fakes: Luma, low: Luma, high: Luma) -> Float[Tensor, ""]:
     """The discriminator's loss: cross-entropy of true patches against fakes. Eq. (2)."""
-    return (softplus(-discriminator(high)) + softplus(discriminator(fakes))).mean()
+    return (softplus(-discriminator(high, low)) + softplus(discriminator(fakes, low))).mean()
 
 
 def make(generator: nn.Module, low: Luma, high: Luma) -> Luma:
@@ -192,7 +204,7 @@ def train_adversarial(
     patches = Patches.of(images, side, GAN_BATCH * (steps // epochs), start.factors)
     generator, average, discriminator = copy.deepcopy(start), copy.deepcopy(start), new(run, Discriminator)
     training = AdversarialTraining(
-        epochs, make, Fool(features), judge, learning_rate=GAN_RATE, discriminator_rate=2 * GAN_RATE,
+        epochs, make, Fool(features), distinguish, learning_rate=GAN_RATE, discriminator_rate=2 * GAN_RATE,
         batch_size=GAN_BATCH, decay=0.99, device=run.device, say=run.say_step,
     )  # fmt: skip
     training(generator, discriminator, patches, run.seed, average)
@@ -240,19 +252,6 @@ def choose_share(run: Run, start: SRResNet, end: SRResNet, judge: Judge | None, 
     return choose(SHARES, np.where(psnr >= psnr[0] - LOSS, values, np.inf))
 
 
-def score_all(method: Method, judge: Judge | None, parts: Sequence[Pairs], work: Callable[[Grey], Grey]) -> list:
-    """PSNR and SSIM of every part, looks of those that are crops; the lumas of the first part that is one."""
-    shown = []
-    for pairs in parts:
-        lumas = [work(low) for low in pairs.lumas]
-        if pairs.where in (CROPS, BSDS):
-            score_looks(method, judge, pairs, lumas)
-            shown = shown or lumas
-        else:
-            score(method, pairs, lumas)
-    return shown
-
-
 def state_verdicts(claims: PaperClaims, judge: Judge | None, parts: Sequence[Pairs]) -> None:
     """What the paper claims, on every part of crops."""
     for pairs in parts:
@@ -271,7 +270,7 @@ def draw_all(run: Run, crops: Pairs, shown: dict[str, list[Grey]]) -> None:
     """Parts of the first crops, and the spectra over all of them."""
     few = hardest_crops(crops, shown, most=9)[::3]  # one of each photograph
     credits_ = f"Pictures: {'; '.join(crops.credits[:9:3])}."
-    run.figure("crops", draw_crops, few, caption=f"{RULE}All are at one scale. {credits_}")
+    run.figure("crops", draw_crops, few, caption=CAPTIONS["crops"] + credits_)
     run.figure("spectra", draw_spectra, crops.truths, shown, caption=CAPTIONS["spectra"])
 
 
@@ -292,7 +291,8 @@ def lesson(run: Run) -> None:
         method.model = start = method.time(train, run, new(run, SRResNet), images, steps, loss)
         shown[SRRESNET] = score_all(method, judge, parts, lambda low: enlarged(start, low)[0])
     with run.method(WHOLE, kind="deep") as method:
-        features = None if network is None else Features(network)
+        features = None if network is None else Features(network).to(run.device)
+        method.fit_seconds = run.methods[SRRESNET].fit_seconds  # from which it starts
         steps = run.pick(smoke=2, lecture=160, full=50_000)
         method.model = end = method.time(train_adversarial, run, start, images, features, steps)
         score_all(method, judge, parts, lambda low: enlarged(end, low)[0])

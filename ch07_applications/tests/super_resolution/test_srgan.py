@@ -7,12 +7,12 @@ from numpy.testing import assert_allclose
 from scipy.ndimage import gaussian_filter
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
-from torch.nn.functional import mse_loss, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import cosine_similarity, mse_loss, pixel_shuffle, pixel_unshuffle
 from torchvision.models.vgg import make_layers
 
 from ch07_applications.blocks.counting import layers_of, parameters_of
 from ch07_applications.super_resolution import srgan
-from ch07_applications.super_resolution.bicubic import enlarge, reduce
+from ch07_applications.super_resolution.bicubic import enlarge, enlarge_maps, reduce
 from ch07_applications.super_resolution.full_srgan import FullDiscriminator, FullSRResNet
 from ch07_applications.super_resolution.lapsrn import enlarged
 from ch07_applications.super_resolution.looks import choose_amount, crops_of, mean_psnr, sharpened, squares
@@ -31,11 +31,12 @@ from ch07_applications.super_resolution.srgan import (
     Fool,
     SRResNet,
     choose_share,
+    distinguish,
     feature_loss,
     interpolated,
-    judge,
     make,
     train_adversarial,
+    unit,
 )
 from ch07_applications.tests.super_resolution.small_runs import a_run, picture, small_judge
 from common.data.photo_pack import photographs
@@ -106,9 +107,9 @@ def test_the_small_network_begins_as_bicubic_and_computes_alike_alone_and_in_a_b
 
 def test_a_discriminator_s_logits_are_of_each_patch_alone_and_of_any_size():
     network = seeded(Discriminator)
-    patches = torch.rand(4, 1, 64, 64)
-    assert torch.allclose(network(patches)[2:3], network(patches[2:3]), atol=1e-5)
-    assert network(torch.rand(2, 1, 96, 80)).shape == (2, 1)
+    patches, low = torch.rand(4, 1, 64, 64), torch.rand(4, 1, 16, 16)
+    assert torch.allclose(network(patches, low)[2:3], network(patches[2:3], low[2:3]), atol=1e-5)
+    assert network(torch.rand(2, 1, 96, 80), torch.rand(2, 1, 24, 20)).shape == (2, 1)
 
 
 # --- Losses -----------------------------------------------------------------------------------------------------------
@@ -124,26 +125,47 @@ def test_features_are_vgg_s_of_a_grey_picture_before_the_rectifier():
     assert float(found.min()) < 0
 
 
-def test_the_feature_loss_is_relative_and_reaches_the_picture_but_no_weight():
-    features = Features(small_vgg(), ("conv1_2", "conv2_2"))
+def test_the_feature_loss_is_of_directions_and_reaches_the_picture_but_no_weight():
+    layers = ("relu1_2", "relu2_2")
+    features = Features(small_vgg(), layers)
     truth = 0.2 + 0.6 * torch.rand(2, 1, 16, 16)
-    found = truth.clone().requires_grad_()
-    assert float(feature_loss(features, found, truth).detach()) == 0
-    other = torch.full_like(truth, 0.4).requires_grad_()
-    loss = feature_loss(features, other, truth)
-    each = [mse_loss(a, b) / b.square().mean() for a, b in zip(features(other), features(truth), strict=True)]
-    assert float(loss.detach()) == pytest.approx(float(sum(each).detach()) / 2)
+    assert float(feature_loss(features, truth, truth)) == 0
+    other = torch.rand(2, 1, 16, 16, requires_grad=True)
+    loss, wanted = feature_loss(features, other, truth), []
+    for a, b in zip(features(other), features(truth), strict=True):
+        responding = [
+            each.square().sum(dim=1).sqrt().gt(1e-3 * each.square().sum(dim=1).mean().sqrt()) for each in (a, b)
+        ]
+        wanted.append(float((sum(responding) - 2 * cosine_similarity(a, b)).mean().detach()))
+    assert float(loss.detach()) == pytest.approx(np.mean(wanted), rel=0.02)
     loss.backward()
     assert other.grad.abs().sum() > 0
     assert all(weight.grad is None for weight in features.parameters())
 
 
+def test_features_have_length_one_but_where_nothing_responds():
+    maps = torch.rand(2, 5, 4, 4)
+    maps[:, :, 0, 0] = 0
+    found = unit(maps)
+    assert torch.allclose(found.norm(dim=1)[:, 1:], torch.ones(2, 3, 4), atol=1e-4)
+    assert not found[:, :, 0, 0].any()
+    assert torch.allclose(unit(7 * maps), found, atol=1e-5)
+
+
+def test_the_discriminator_sees_what_is_added_to_bicubic():
+    network, low = seeded(Discriminator), torch.rand(2, 1, 8, 8)
+    large, details = enlarge_maps(low, 4), 0.1 * torch.randn(2, 1, 32, 32)
+    other = torch.rand(2, 1, 8, 8)
+    assert torch.allclose(network(large + details, low), network(enlarge_maps(other, 4) + details, other), atol=1e-4)
+    assert not torch.allclose(network(large + details, low), network(large - details, low), atol=1e-4)
+
+
 def test_losses_are_cross_entropies_with_the_right_signs():
     network = seeded(Discriminator)
     fakes, low, high = torch.rand(3, 1, 32, 32), torch.rand(3, 1, 8, 8), torch.rand(3, 1, 32, 32)
-    false, true = network(fakes), network(high)
+    false, true = network(fakes, low), network(high, low)
     wanted = cross_entropy(true, torch.ones_like(true)) + cross_entropy(false, torch.zeros_like(false))
-    assert float(judge(network, fakes, low, high).detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
+    assert float(distinguish(network, fakes, low, high).detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
     fooled = cross_entropy(false, torch.ones_like(false))
     pixels = mse_loss(fakes, high)
     assert float(Fool(None, 0.5, 2.0)(network, fakes, low, high).detach()) == pytest.approx(
