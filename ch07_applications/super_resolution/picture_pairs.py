@@ -80,10 +80,17 @@ def training_photographs(run: Run) -> tuple[Photograph, ...]:
     return photographs().train[: run.pick(smoke=2, lecture=None)]
 
 
-def held_out_photographs(run: Run, n: int = HELD_OUT) -> tuple[tuple[Photograph, ...], ...]:
-    """The training photographs in two parts: to learn from, and the last n, to choose on."""
-    learned, chosen_on = photographs().train[:-n], photographs().train[-n:]
-    return learned[: run.pick(smoke=2, lecture=None)], chosen_on[: run.pick(smoke=2, lecture=None)]
+def held_out_photographs(run: Run) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
+    """The training photographs in two parts: to learn from, and the last HELD_OUT, by others, to choose on."""
+    learned, chosen_on = photographs().train[:-HELD_OUT], photographs().train[-HELD_OUT:]
+    most = run.pick(smoke=2, lecture=None)
+    return learned[:most], chosen_on[:most]
+
+
+def every_fourth_held_out(run: Run) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
+    """The same with fewer to choose on: every fourth photograph."""
+    every, most = photographs().train, run.pick(smoke=2, lecture=None)
+    return tuple(each for k, each in enumerate(every) if k % 4 != 3)[:most], every[3::4][:most]
 
 
 def judged_photographs(run: Run) -> tuple[Photograph, ...]:

@@ -55,7 +55,7 @@ from ch07_applications.super_resolution.patches import Patches
 from ch07_applications.super_resolution.perceptual_judge import DISTANCE, Judge
 from ch07_applications.super_resolution.picture_pairs import (
     Pairs,
-    held_out_photographs,
+    every_fourth_held_out,
     judged_pairs,
     judged_photographs,
 )
@@ -69,8 +69,8 @@ from common.run import Run
 from common.tuning import choose
 
 FEATURES = ("relu1_2", "relu2_2", "relu3_3")  # of VGG
-ADVERSARIAL, PIXELS = 1e-2, 10.0  # weights of the losses, where that of features counts 1
-GAN_RATE, GAN_BATCH = 5e-4, 8
+ADVERSARIAL, PIXELS = 1e-3, 5.0  # weights of the losses, where that of features counts 1
+GAN_RATE, GAN_BATCH = 3e-4, 8
 DETAIL = 0.05  # a typical deviation of luma from its bicubic enlargement
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of SRGAN's weights
 LOSS = 0.4  # dB of PSNR that the choice of a share may cost
@@ -204,8 +204,8 @@ def train_adversarial(
     patches = Patches.of(images, side, GAN_BATCH * (steps // epochs), start.factors)
     generator, average, discriminator = copy.deepcopy(start), copy.deepcopy(start), new(run, Discriminator)
     training = AdversarialTraining(
-        epochs, make, Fool(features), distinguish, learning_rate=GAN_RATE, discriminator_rate=2 * GAN_RATE,
-        batch_size=GAN_BATCH, decay=0.99, device=run.device, say=run.say_step,
+        epochs, make, Fool(features), distinguish, learning_rate=GAN_RATE, batch_size=GAN_BATCH, decay=0.99,
+        device=run.device, say=run.say_step,
     )  # fmt: skip
     training(generator, discriminator, patches, run.seed, average)
     return average
@@ -281,7 +281,7 @@ def lesson(run: Run) -> None:
     if network is None:
         run.note("Left out: the loss of features, without VGG. SRGAN is trained by pixels and its discriminator.")
     side = run.pick(smoke=64, lecture=SIDE)
-    learned, chosen_on = held_out_photographs(run, 3)
+    learned, chosen_on = every_fourth_held_out(run)
     held_out, images = crops_of(chosen_on, side=side), [each.image for each in learned]
     parts = [*judged_pairs(run, 4), crops_of(judged_photographs(run), side=side), *crops_of_bsds(run, side)]
     crops, shown = [pairs for pairs in parts if pairs.where in (CROPS, BSDS)], {}
@@ -293,7 +293,7 @@ def lesson(run: Run) -> None:
     with run.method(WHOLE, kind="deep") as method:
         features = None if network is None else Features(network).to(run.device)
         method.fit_seconds = run.methods[SRRESNET].fit_seconds  # from which it starts
-        steps = run.pick(smoke=2, lecture=160, full=50_000)
+        steps = run.pick(smoke=2, lecture=400, full=50_000)
         method.model = end = method.time(train_adversarial, run, start, images, features, steps)
         score_all(method, judge, parts, lambda low: enlarged(end, low)[0])
     with run.method(SRGAN, kind="deep") as method:

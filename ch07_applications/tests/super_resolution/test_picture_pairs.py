@@ -8,6 +8,7 @@ from skimage.color import rgb2ycbcr
 from ch07_applications.super_resolution.bicubic import enlarge, reduce
 from ch07_applications.super_resolution.luma_chroma import enlarge_picture, join, recoloured, split
 from ch07_applications.super_resolution.picture_pairs import (
+    every_fourth_held_out,
     held_out_photographs,
     judged_pairs,
     judged_photographs,
@@ -44,6 +45,9 @@ def test_nothing_that_is_judged_is_learned_from_or_chosen_on(tmp_path):
     assert not (names[0] | names[1]) & names[2]
     assert names[0] | names[1] == {each.name for each in training_photographs(run)}
     assert not {each.author for each in learned} & {each.author for each in chosen_on}
+    learned, chosen_on = every_fourth_held_out(run)
+    assert [each.name for each in chosen_on] == ["dandelion", "planks", "forest"]
+    assert {each.name for each in learned} == (names[0] | names[1]) - {each.name for each in chosen_on}
 
 
 def test_another_factor_is_named():
