@@ -29,6 +29,7 @@ CHAPTER = Chapter(
         "super_resolution/lapsrn",  # sixteen pixels for one: a pyramid of residuals
         "super_resolution/srgan",  # right on average, or right in looks
         "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture
+        "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
     ),
     seeds=3,  # it trains for half an hour
 )

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -225,7 +225,7 @@ def lesson(run: Run) -> None:
             found[name] = model.predict_described(described)
             pictures[name] = judgement.score(method, found[name])
             if name == NETWORK:
-                method.share(shared(REFINED), model)
+                method.share(shared(REFINED), replace(model, features=replace(features, training={})))
     for name, refined in {NETWORK: REFINED, TREES: f"{TREES}, refined"}.items():
         with run.method(refined, kind=run.methods[name].kind) as method:
             pictures[refined] = judgement.score(method, joint_bilateral(found[name], parts.test.lightness))

@@ -7,6 +7,7 @@ every method predicts it at half the resolution, and it is enlarged bilinearly.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,7 +79,9 @@ def lab_of(images: Shaped[np.ndarray, "n height width *channels"]) -> tuple[Ligh
 def rgb_of(lightness: Lightness, chroma: Chroma) -> Pictures:
     """The way back. Colours outside sRGB's gamut are clipped there: lightness can change by that."""
     lab = np.concatenate([lightness[..., None], chroma], axis=-1)
-    flat = lab2rgb(lab.reshape(1, -1, 3).astype(np.float64))  # one call, which would warn once per picture
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of colours that no display has, which are clipped
+        flat = lab2rgb(lab.reshape(1, -1, 3).astype(np.float64))
     return np.rint(255 * flat).astype(np.uint8).reshape(lab.shape)
 
 

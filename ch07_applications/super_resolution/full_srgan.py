@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ch07_applications.blocks.counting import parameters_of
+from common.paper_claims import PaperClaims
+from common.run import Run
 
 Maps = Float[Tensor, "batch _ _ _"]
 
@@ -57,3 +62,15 @@ class FullDiscriminator(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 1"]:
         return self.layers(pictures)
+
+
+def count_full_size(run: Run, claims: PaperClaims) -> None:
+    """The published generator's and discriminator's parameters, without any memory for them."""
+    with torch.device("meta"):
+        counts = parameters_of(FullSRResNet()), parameters_of(FullDiscriminator())
+    run.fact("SRResNet at full size", counts[0], "parameters")
+    run.fact("discriminator at full size", counts[1], "parameters")
+    claims.counted(
+        "SRResNet has 16 blocks of 64 channels, 1.5 M parameters", source="Fig. 4", paper="1.5 M",
+        ours=f"{counts[0]:,}", against=f"{counts[1]:,} of its discriminator", holds=round(counts[0] / 1e5) == 15,
+    )  # fmt: skip

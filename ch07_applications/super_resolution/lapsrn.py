@@ -204,6 +204,12 @@ def new(run: Run, build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
+def train_lapsrn(run: Run) -> LapSRN:
+    """The network that is judged, on all training photographs."""
+    images = [each.image for each in training_photographs(run)]
+    return train(run, new(run, LapSRN), images, run.pick(smoke=2, lecture=4500, full=100_000))
+
+
 def enlarged(network: nn.Module, low: Grey) -> list[Grey]:
     """Luma from 0 to 255, enlarged by each of the network's factors."""
     device = next(network.parameters()).device
@@ -298,8 +304,7 @@ def lesson(run: Run) -> None:
     count_full_size(run, claims)
     parts = [pairs for factor in (2, 4) for pairs in judged_pairs(run, factor)]
     with run.method(OURS, kind="deep") as method:
-        images = [each.image for each in training_photographs(run)]
-        network = method.time(train, run, new(run, LapSRN), images, run.pick(smoke=2, lecture=4500, full=100_000))
+        network = method.time(train_lapsrn, run)
         method.share(SHARED, network)
         ours = score_network(method, network, parts)
     rivals = enlarge_by_rivals(run, parts)

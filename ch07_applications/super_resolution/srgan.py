@@ -32,10 +32,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
 from ch07_applications.adversarial.alternating import AdversarialTraining
-from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.super_resolution.bicubic import enlarge, enlarge_maps
-from ch07_applications.super_resolution.drawn_super_resolution import draw_crops, draw_plane, draw_spectra
-from ch07_applications.super_resolution.full_srgan import FullDiscriminator, FullSRResNet
+from ch07_applications.super_resolution.drawn_super_resolution import LOOKS, draw_crops, draw_plane, draw_spectra
+from ch07_applications.super_resolution.full_srgan import count_full_size
 from ch07_applications.super_resolution.lapsrn import Block, Maps, enlarged, new, pyramid_loss, train
 from ch07_applications.super_resolution.looks import (
     BSDS,
@@ -75,14 +74,6 @@ DETAIL = 0.05  # a typical deviation of luma from its bicubic enlargement
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of SRGAN's weights
 LOSS = 0.4  # dB of PSNR that the choice of a share may cost
 SRRESNET, SRGAN, WHOLE, UNSHARP = "SRResNet", "SRGAN", "SRGAN, share 1", "bicubic, unsharp mask"
-CAPTIONS = {
-    "crops": "Of the first crop of three test photographs, the 96 × 96 pixels where bicubic interpolation is furthest "
-    "off. All are at one scale. ",
-    "plane": "Perceptual distance against PSNR, by method: means over crops and seeds with 95 % intervals. Left and "
-    "above is better; the line leads from SRResNet through SRGAN to all of its weights.",
-    "spectra": "Power by spatial frequency, averaged over directions and crops. The low resolution holds what lies to "
-    "the left of the line.",
-}
 Luma = Float[Tensor, "batch 1 _ _"]  # from 0 to 1
 Logits = Float[Tensor, "batch 1"]
 
@@ -196,12 +187,20 @@ def make(generator: nn.Module, low: Luma, high: Luma) -> Luma:
     return generator(low)[0]
 
 
-def train_adversarial(
-    run: Run, start: SRResNet, images: Sequence[np.ndarray], features: Features | None, steps: int
-) -> SRResNet:
-    """SRGAN: from SRResNet's weights, the moving average of the generator."""
+def train_srresnet(run: Run) -> SRResNet:
+    """The network that minimises the squared error, on three quarters of the training photographs."""
+    images = [each.image for each in every_fourth_held_out(run)[0]]
+    loss, steps = partial(pyramid_loss, penalty=mse_loss), run.pick(smoke=2, lecture=2400, full=100_000)
+    return train(run, new(run, SRResNet), images, steps, loss)
+
+
+def train_adversarial(run: Run, start: SRResNet, network: Vgg | None) -> SRResNet:
+    """All of SRGAN: from SRResNet's weights, the moving average of the generator."""
+    images = [each.image for each in every_fourth_held_out(run)[0]]
     side, epochs = run.pick(smoke=8, lecture=16), run.pick(smoke=1, lecture=4)
+    steps = run.pick(smoke=2, lecture=400, full=50_000)
     patches = Patches.of(images, side, GAN_BATCH * (steps // epochs), start.factors)
+    features = None if network is None else Features(network).to(run.device)
     generator, average, discriminator = copy.deepcopy(start), copy.deepcopy(start), new(run, Discriminator)
     training = AdversarialTraining(
         epochs, make, Fool(features), distinguish, learning_rate=GAN_RATE, batch_size=GAN_BATCH, decay=0.99,
@@ -223,18 +222,6 @@ def interpolated(start: SRResNet, end: SRResNet, share: float) -> SRResNet:
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def count_full_size(run: Run, claims: PaperClaims) -> None:
-    """The published generator's and discriminator's parameters, without any memory for them."""
-    with torch.device("meta"):
-        counts = parameters_of(FullSRResNet()), parameters_of(FullDiscriminator())
-    run.fact("SRResNet at full size", counts[0], "parameters")
-    run.fact("discriminator at full size", counts[1], "parameters")
-    claims.counted(
-        "SRResNet has 16 blocks of 64 channels, 1.5 M parameters", source="Fig. 4", paper="1.5 M",
-        ours=f"{counts[0]:,}", against=f"{counts[1]:,} of its discriminator", holds=round(counts[0] / 1e5) == 15,
-    )  # fmt: skip
-
-
 def choose_share(run: Run, start: SRResNet, end: SRResNet, judge: Judge | None, pairs: Pairs) -> float:
     """The share with the least perceptual distance among those that cost at most LOSS dB, on photographs held out.
 
@@ -250,6 +237,23 @@ def choose_share(run: Run, start: SRResNet, end: SRResNet, judge: Judge | None, 
         run.fact(f"held-out distance at share {share:g}", value)
         run.fact(f"held-out PSNR at share {share:g}", decibels, "dB")
     return choose(SHARES, np.where(psnr >= psnr[0] - LOSS, values, np.inf))
+
+
+def held_out_crops(run: Run) -> Pairs:
+    """Crops of the training photographs that neither network has seen."""
+    return crops_of(every_fourth_held_out(run)[1], side=run.pick(smoke=64, lecture=SIDE))
+
+
+def train_srgan(run: Run, start: SRResNet) -> SRResNet:
+    """SRGAN with its share, for a lesson that borrows it where this one has not run."""
+    judge, network = (load(run.scale, run.note) for load in (squeezenet_or_none, vgg_or_none))
+    end = train_adversarial(run, start, network)
+    return interpolated(start, end, choose_share(run, start, end, Judge.of(judge), held_out_crops(run)))
+
+
+def shared(name: str) -> str:
+    """The name under which a network of this lesson is lent."""
+    return f"{name} of the photographs"
 
 
 def state_verdicts(claims: PaperClaims, judge: Judge | None, parts: Sequence[Pairs]) -> None:
@@ -270,8 +274,8 @@ def draw_all(run: Run, crops: Pairs, shown: dict[str, list[Grey]]) -> None:
     """Parts of the first crops, and the spectra over all of them."""
     few = hardest_crops(crops, shown, most=9)[::3]  # one of each photograph
     credits_ = f"Pictures: {'; '.join(crops.credits[:9:3])}."
-    run.figure("crops", draw_crops, few, caption=CAPTIONS["crops"] + credits_)
-    run.figure("spectra", draw_spectra, crops.truths, shown, caption=CAPTIONS["spectra"])
+    run.figure("crops", draw_crops, few, caption=LOOKS["crops"] + credits_)
+    run.figure("spectra", draw_spectra, crops.truths, shown, caption=LOOKS["spectra"])
 
 
 def lesson(run: Run) -> None:
@@ -280,26 +284,23 @@ def lesson(run: Run) -> None:
     judge, network = Judge.of(squeezenet_or_none(run.scale, run.note)), vgg_or_none(run.scale, run.note)
     if network is None:
         run.note("Left out: the loss of features, without VGG. SRGAN is trained by pixels and its discriminator.")
-    side = run.pick(smoke=64, lecture=SIDE)
-    learned, chosen_on = every_fourth_held_out(run)
-    held_out, images = crops_of(chosen_on, side=side), [each.image for each in learned]
+    side, held_out = run.pick(smoke=64, lecture=SIDE), held_out_crops(run)
     parts = [*judged_pairs(run, 4), crops_of(judged_photographs(run), side=side), *crops_of_bsds(run, side)]
     crops, shown = [pairs for pairs in parts if pairs.where in (CROPS, BSDS)], {}
 
     with run.method(SRRESNET, kind="deep") as method:
-        loss, steps = partial(pyramid_loss, penalty=mse_loss), run.pick(smoke=2, lecture=2400, full=100_000)
-        method.model = start = method.time(train, run, new(run, SRResNet), images, steps, loss)
+        method.model = start = method.time(train_srresnet, run)
+        method.share(shared(SRRESNET), start)
         shown[SRRESNET] = score_all(method, judge, parts, lambda low: enlarged(start, low)[0])
     with run.method(WHOLE, kind="deep") as method:
-        features = None if network is None else Features(network).to(run.device)
         method.fit_seconds = run.methods[SRRESNET].fit_seconds  # from which it starts
-        steps = run.pick(smoke=2, lecture=400, full=50_000)
-        method.model = end = method.time(train_adversarial, run, start, images, features, steps)
+        method.model = end = method.time(train_adversarial, run, start, network)
         score_all(method, judge, parts, lambda low: enlarged(end, low)[0])
     with run.method(SRGAN, kind="deep") as method:
         method.fit_seconds = run.methods[WHOLE].fit_seconds
         share = run.fact("share of SRGAN", method.time(choose_share, run, start, end, judge, held_out))
         method.model = between = interpolated(start, end, share)
+        method.share(shared(SRGAN), between)
         shown[SRGAN] = score_all(method, judge, parts, lambda low: enlarged(between, low)[0])
     with run.method(BICUBIC, kind="classical") as method:
         shown[BICUBIC] = score_all(method, judge, parts, lambda low: enlarge(low, 4))
@@ -315,4 +316,4 @@ def lesson(run: Run) -> None:
     draw_all(run, crops[0], shown)
     if judge is not None:
         metrics = crops[-1].metric(DISTANCE), crops[-1].metric("PSNR")
-        run.figure_over_seeds("plane", draw_plane, (SRRESNET, SRGAN, WHOLE), metrics, caption=CAPTIONS["plane"])
+        run.figure_over_seeds("plane", draw_plane, (SRRESNET, SRGAN, WHOLE), metrics, caption=LOOKS["plane"])
