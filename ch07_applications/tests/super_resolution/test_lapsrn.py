@@ -240,6 +240,7 @@ def test_the_lesson_scores_network_and_rivals_on_the_same_pairs_and_claims_nothi
     assert list(run.methods) == [OURS, BICUBIC, A_PLUS, PYRAMID, ONE_STEP, SQUARED, LAST, TWICE]
     for metric in ("PSNR ×2", "PSNR ×4", "SSIM ×2", "SSIM ×4"):
         assert all(metric in run.methods[name].items for name in (OURS, BICUBIC, A_PLUS))
+    assert {metric for *_, metric in run.pairs if "held-out" not in metric} == {"PSNR ×2", "PSNR ×4"}  # not of Set5
     assert list(run.methods[ONE_STEP].items) == ["PSNR ×4 on held-out photographs", "SSIM ×4 on held-out photographs"]
     assert [each.name for each in run.record.pictures] == ["crops", "pyramid", "photo"]
     assert all(photographs().test[0].credit in each.caption for each in run.record.pictures[:2])
