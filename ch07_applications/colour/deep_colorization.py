@@ -30,6 +30,8 @@ import torch
 from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from ch07_applications.blocks.counting import parameters_of
@@ -217,7 +219,8 @@ def lesson(run: Run) -> None:
     right = features.classifier.predict(eight_bits(parts.test.lightness)) == parts.test.labels
     run.fact("test pictures whose class the linear discriminant finds", 100 * right.mean(), "%")
     found, pictures = {}, {GREY: rgb_of(parts.test.lightness, np.zeros_like(parts.test.chroma))}
-    regressors = {RIDGE: Ridge(10.0), TREES: trees(run.seed), NETWORK: network_regressor(run)}
+    ridge = make_pipeline(StandardScaler(), Ridge(10.0))
+    regressors = {RIDGE: ridge, TREES: trees(run.seed), NETWORK: network_regressor(run)}
     for name, regressor in regressors.items():
         with run.method(name, kind="deep" if name == NETWORK else "classical") as method:
             model = DescribedPixels(regressor, features, pixels=pixels, seed=run.seed)
