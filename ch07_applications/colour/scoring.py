@@ -67,7 +67,8 @@ class Judgement:
             under = 100 * (1 - np.minimum(distance, FARTHEST) / FARTHEST)
             method.score_items(AUC, under.mean(axis=(1, 2)), self.part, **better)
             method.score_items(BALANCED_AUC, self.balanced(under), self.part, **better)
-        psnr = [peak_signal_noise_ratio(*both) for both in zip(self.part.images, pictures, strict=True)]
+        with np.errstate(divide="ignore"):  # a grey picture that is left grey is exactly right
+            psnr = [peak_signal_noise_ratio(*both) for both in zip(self.part.images, pictures, strict=True)]
         method.score_items(PSNR, np.minimum(psnr, 100.0), self.part, unit="dB", higher_is_better=True)
         method.measure(HISTOGRAM, histogram_distance(chroma, self.part.chroma), n=len(self.part))
         method.measure(COLOURFULNESS, colourfulness(pictures).mean(), n=len(self.part), higher_is_better=None)
