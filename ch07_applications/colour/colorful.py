@@ -16,7 +16,7 @@ Rival      The same network with squared error, also with its chroma times 1.5; 
 Differs    32 × 32 pixels and 4000 training pictures in place of 224 × 224 and 1.3 million; 10 convolutions, residual,
            and Q = 261, for the paper's 313 bins cannot be derived from its text. Bins are predicted at half resolution
            in place of a quarter.
-Costs      {costs}
+Costs      150 s on two cores, 120 of them for the three networks.
 """
 
 from __future__ import annotations
