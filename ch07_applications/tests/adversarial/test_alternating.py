@@ -227,6 +227,23 @@ def test_rates_follow_the_schedule_from_their_peaks():
     ]
 
 
+def test_every_epoch_draws_dropout_anew_and_a_seed_repeats_it():
+    def masks(seed):
+        drawn, dropout = [], nn.Dropout(0.5)
+
+        def watched(discriminator, fakes, noise, real):
+            drawn.append(dropout(torch.ones(64)))
+            return judge(discriminator, fakes, noise, real)
+
+        training(epochs=2, judge=watched)(*players(), points(16), seed)
+        return drawn
+
+    first, second = masks(0)
+    assert not torch.equal(first, second)
+    assert same(masks(0), [first, second])
+    assert not torch.equal(masks(1)[0], first)
+
+
 # --- Resuming, and losses that run away -------------------------------------------------------------------------------
 
 
