@@ -78,15 +78,19 @@ def draw_photo(found: Mapping[str, Pictures | UInt8[np.ndarray, "_ _ 3"]]) -> Fi
 
 
 def draw_measures(record: LessonRecord, methods: Sequence[str], metrics: tuple[str, str]) -> Figure:
-    """A point per method, with its intervals."""
+    """A point per method, with its intervals; of two close to each other the lower one has its name below."""
     scores = {(row.method, row.metric): row for row in record.scores()}
     figure, axis = plots.panels(width=5.6, height=3.8)
-    for name in methods:
+    placed: list[tuple[float, float]] = []
+    for name in sorted(methods, key=lambda name: -scores[name, metrics[1]].value):
         x, y = (scores[name, metric] for metric in metrics)
         colour = plots.BLUE if x.kind == "deep" else plots.GREY
         across, up = ([[row.value - row.low], [row.high - row.value]] for row in (x, y))
         axis.errorbar(x.value, y.value, xerr=across, yerr=up, fmt="o", color=colour, capsize=2)
-        axis.annotate(name, (x.value, y.value), xytext=(6, 6), textcoords="offset points", fontsize=8.5)
+        near = sum(abs(x.value - a) < 0.4 and abs(y.value - b) < 1.2 for a, b in placed)
+        place = [(6, 7), (12, -3), (6, -15)][min(near, 2)]
+        axis.annotate(name, (x.value, y.value), xytext=place, textcoords="offset points", fontsize=8.5)
+        placed.append((x.value, y.value))
     axis.margins(0.15)
     axis.set(xlabel=f"{metrics[0]} of chroma (lower is better)", ylabel=f"{metrics[1]}, % (higher is better)")
     return figure
