@@ -64,9 +64,9 @@ PYRAMID, ONE_STEP, SQUARED, LAST, TWICE = "pyramid", "×4 in one step", "squared
 HELD_OUT = "held-out photographs"
 PUBLISHED = (2, 4, 8)
 LEVELS = (
-    "The levels of the pyramid for one test photograph, and what each adds to the interpolation of the one before: "
+    "The levels of the pyramid for one test photograph, and what each adds to the interpolation of the one before: red "
+    "is brighter, blue is darker. "
 )
-LEVELS += "red is brighter, blue is darker. "
 Maps = Float[Tensor, "batch _ _ _"]
 Luma = Float[Tensor, "batch 1 _ _"]  # from 0 to 1
 
