@@ -65,12 +65,16 @@ def draw_plane(record: LessonRecord, ours: Sequence[str], metrics: tuple[str, st
     figure, axis = plots.panels(1, width=5.4, height=3.8)
     path = [[rows[name, metric].value for metric in metrics] for name in ours]
     axis.plot(*zip(*path, strict=True), color=plots.CYCLE[0], linewidth=1, alpha=0.6)
-    for name in names:
+    placed: list[float] = []
+    for name in sorted(names, key=lambda name: -rows[name, metrics[0]].value):
         x, y = (rows[name, metric] for metric in metrics)
         colour = plots.CYCLE[0] if name in ours else plots.GREY
         across, up = ([[row.value - row.low], [row.high - row.value]] for row in (x, y))
         axis.errorbar(x.value, y.value, up, across, fmt="o", color=colour, capsize=2, elinewidth=0.6)
-        axis.annotate(name, (x.value, y.value), xytext=(6, 5), textcoords="offset points", fontsize=8.5)
+        near = sum(abs(x.value - other) < 0.03 for other in placed)
+        place = [(6, 5), (4, 8), (-40, 8), (-60, -14)][min(near, 3)]
+        axis.annotate(name, (x.value, y.value), xytext=place, textcoords="offset points", fontsize=8.5)
+        placed.append(x.value)
     axis.margins(x=0.25, y=0.12)
     axis.set(xlabel=f"{metrics[0]} (lower is better)", ylabel=f"{metrics[1]} in dB (higher is better)")
     return figure
