@@ -14,8 +14,8 @@ Method     Zhang, Isola & Efros 2016, §2. The plane of chroma is cut into Q bin
 Rival      The same network with squared error, also with its chroma times 1.5; nearest neighbours (Welsh 2002), ridge
            and trees on hand-crafted features of pixels (luminance_rivals.py), trees also on rebalanced pixels.
 Differs    32 × 32 pixels and 4000 training pictures in place of 224 × 224 and 1.3 million; ten 3×3 convolutions in
-           place of 21; and Q = 261, for the paper's 313 bins cannot be derived from its text. Bins are predicted at half resolution
-           in place of a quarter.
+           place of 21; and Q = 261, for the paper's 313 bins cannot be derived from its text. Bins are predicted at
+           half the resolution in place of a quarter.
 Costs      150 s on two cores, 120 of them for the three networks.
 """
 

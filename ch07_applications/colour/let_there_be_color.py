@@ -16,7 +16,7 @@ Method     Iizuka, Simo-Serra & Ishikawa 2016. Low-level features go two ways: t
 Rival      The nearest pictures by HOG, a global descriptor, whose pixels give their colours (Welsh 2002): global and
            local without a network. And nearest neighbours among pixels of all pictures.
 Differs    32 × 32 pixels, 10 classes and 4000 pictures in place of 224 × 224, 205 classes of places and 2.3 million; 12
-           3×3 convolutions in place of 17. The mean squared error is taken in units of 25² and α is chosen on validation.
+           3×3 convolutions in place of 17. The mean squared error is in units of 25²; α is chosen on validation.
 Costs      100 s on two cores.
 """
 
