@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EDGE, STEP = 80, 4  # of the plane that is drawn, and its cells
+SMALL = 64  # pixels along a side
 
 
 def draw_gallery(columns: Mapping[str, Pictures], rows: Sequence[int], width: float = 0.9) -> Figure:
@@ -28,6 +29,8 @@ def draw_gallery(columns: Mapping[str, Pictures], rows: Sequence[int], width: fl
             axis.axis("off")
             if row == rows[0]:
                 axis.set_title("\n".join(wrap(name, 13)), fontsize=7.5)
+    if max(np.shape(pictures[row])[0] for pictures in columns.values()) > SMALL:
+        figure.set_dpi(120)  # photographs do not compress as well
     return figure
 
 
