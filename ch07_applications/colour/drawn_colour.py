@@ -30,7 +30,7 @@ def draw_gallery(columns: Mapping[str, Pictures], rows: Sequence[int], width: fl
             if row == rows[0]:
                 axis.set_title("\n".join(wrap(name, 13)), fontsize=7.5)
     if max(np.shape(pictures[row])[0] for pictures in columns.values()) > SMALL:
-        figure.set_dpi(120)  # photographs do not compress as well
+        figure.set_dpi(110)  # photographs do not compress as well
     return figure
 
 
