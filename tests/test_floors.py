@@ -56,6 +56,19 @@ def test_a_lesson_that_scores_test_items_has_a_floor(lesson: LessonRecord) -> No
     assert lesson.floors or not scored
 
 
+@pytest.mark.parametrize("lesson", RESULTS)
+def test_no_comparison_counts_a_seed_twice(lesson: LessonRecord) -> None:
+    """A lesson that asks for one comparison in two places would find its difference twice as certain."""
+    seeds = {seed for row in lesson.rows for seed in row.seeds} | {fact.seed for fact in lesson.facts}
+    assert [(c.a, c.b, c.metric) for c in lesson.comparisons if c.seeds > max(1, len(seeds)) * inner_seeds(lesson)] == []
+
+
+def inner_seeds(lesson: LessonRecord) -> int:
+    """How many networks an ablation trains under each seed of the run: several for some lessons, one for most."""
+    counts = [c.seeds for c in lesson.comparisons]
+    return max(1, min(counts) // max(1, len({seed for row in lesson.rows for seed in row.seeds}))) if counts else 1
+
+
 # --- The ruler itself -------------------------------------------------------------------------------------------------
 
 
