@@ -60,7 +60,9 @@ def test_a_lesson_that_scores_test_items_has_a_floor(lesson: LessonRecord) -> No
 def test_no_comparison_counts_a_seed_twice(lesson: LessonRecord) -> None:
     """A lesson that asks for one comparison in two places would find its difference twice as certain."""
     seeds = {seed for row in lesson.rows for seed in row.seeds} | {fact.seed for fact in lesson.facts}
-    assert [(c.a, c.b, c.metric) for c in lesson.comparisons if c.seeds > max(1, len(seeds)) * inner_seeds(lesson)] == []
+    assert [
+        (c.a, c.b, c.metric) for c in lesson.comparisons if c.seeds > max(1, len(seeds)) * inner_seeds(lesson)
+    ] == []
 
 
 def inner_seeds(lesson: LessonRecord) -> int:

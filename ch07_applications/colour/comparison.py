@@ -93,6 +93,28 @@ def colour_photographs(method: Method, predict: Predict, part: PhotographPart) -
     return pictures
 
 
+def state_claims(run: Run, claims: PaperClaims) -> None:
+    """What the papers say of each other's kind, and the networks against the strongest rival."""
+    recognised = {"source": "Zhang 2016, Table 1", "metric": RECOGNISED}
+    claims.compared(
+        "Pictures in predicted colours are recognised better than grey ones", paper="56.0 against 52.7 %",
+        ours=COLORFUL, against=GREY, **recognised,
+    )  # fmt: skip
+    claims.compared(
+        "… and not as well as in true colours", paper="68.3 against 56.0 %", ours=TRUTH, against=COLORFUL, **recognised
+    )
+    claims.compared(
+        "Features of the whole picture beat features of a pixel", source="Iizuka 2016, §4", paper="pictures",
+        ours=LET_THERE, against=DEEP, metric=ERROR,
+    )  # fmt: skip
+    for name in SYSTEMS.values():
+        for metric in (ERROR, BALANCED):
+            run.compare(name, TREES, metric)
+    run.claim(f"{LET_THERE} beats {TREES} in {ERROR}.", beats(LET_THERE, TREES, ERROR))
+    run.claim(f"{COLORFUL} beats {TREES} in {BALANCED}.", beats(COLORFUL, TREES, BALANCED))
+    run.floor(COLORFUL, BALANCED, at_least=14)
+
+
 def lesson(run: Run) -> None:
     parts, claims, part = colour_parts(run), PaperClaims(run), photograph_part(run.pick(smoke=2, lecture=None))
     judgement, pictures, coloured = Judgement(parts.test, Colours.of(parts.train.chroma)), {}, {}
@@ -133,25 +155,3 @@ def lesson(run: Run) -> None:
         caption="Plain error against balanced accuracy on the test pictures, with 95 % intervals. Left and above is "
         "better.",
     )  # fmt: skip
-
-
-def state_claims(run: Run, claims: PaperClaims) -> None:
-    """What the papers say of each other's kind, and the networks against the strongest rival."""
-    recognised = {"source": "Zhang 2016, Table 1", "metric": RECOGNISED}
-    claims.compared(
-        "Pictures in predicted colours are recognised better than grey ones", paper="56.0 against 52.7 %",
-        ours=COLORFUL, against=GREY, **recognised,
-    )  # fmt: skip
-    claims.compared(
-        "… and not as well as in true colours", paper="68.3 against 56.0 %", ours=TRUTH, against=COLORFUL, **recognised
-    )
-    claims.compared(
-        "Features of the whole picture beat features of a pixel", source="Iizuka 2016, §4", paper="pictures",
-        ours=LET_THERE, against=DEEP, metric=ERROR,
-    )  # fmt: skip
-    for name in SYSTEMS.values():
-        for metric in (ERROR, BALANCED):
-            run.compare(name, TREES, metric)
-    run.claim(f"{LET_THERE} beats {TREES} in {ERROR}.", beats(LET_THERE, TREES, ERROR))
-    run.claim(f"{COLORFUL} beats {TREES} in {BALANCED}.", beats(COLORFUL, TREES, BALANCED))
-    run.floor(COLORFUL, BALANCED, at_least=14)

@@ -97,6 +97,28 @@ def score_squares(method: Method, part: Squares, items: Sequence[Damaged], answe
     method.score_items(SQUARES, values, part, unit="dB", higher_is_better=True)
 
 
+def state_claims(run: Run, claims: PaperClaims, parts: Sequence[Pairs], judge: Judge | None) -> None:
+    """What the papers' tables say of each other, on the carried photographs."""
+    rows = [
+        ("Networks beat A+", "Lai 2017, Table 3", "31.54 against 30.28 dB on Set5", LAPSRN, A_PLUS, "PSNR ×4"),
+        ("SRResNet beats LapSRN", "Ledig 2017; Lai 2017", "32.05 against 31.54 dB", SRRESNET, LAPSRN, "PSNR ×4"),
+        ("A trained network beats an untrained one", "Ulyanov 2018, Table 1", "31.58 against 29.90 dB", LAPSRN, PRIOR,
+         SQUARES),
+        ("… which beats bicubic interpolation", "Ulyanov 2018, Table 1", "29.90 against 28.43 dB", PRIOR, BICUBIC,
+         SQUARES),
+    ]  # fmt: skip
+    if judge is not None:
+        rows.append(
+            ("SRGAN looks best", "Ledig 2017, Table 2", "opinion 3.58, next 3.37", SRGAN, SRRESNET, f"{DISTANCE} ×4")
+        )
+    for pairs in parts:
+        for name in (LAPSRN, SRRESNET):
+            run.compare(name, A_PLUS, pairs.metric("PSNR"))
+            run.claim(f"{name} beats {A_PLUS} in {pairs.metric('PSNR')}.", beats(name, A_PLUS, pairs.metric("PSNR")))
+    for text, source, paper, ours, against, metric in rows:  # which ask for no comparison a second time
+        claims.compared(text, source=source, paper=paper, ours=ours, against=against, metric=metric)
+
+
 def lesson(run: Run) -> None:
     claims, parts = PaperClaims(run), judged_pairs(run, FACTOR)
     judge, squares = Judge.of(squeezenet_or_none(run.scale, run.note)), judged_part(run)
@@ -125,25 +147,3 @@ def lesson(run: Run) -> None:
         caption="PSNR on the test photographs against the seconds that a megapixel takes on two cores: means over "
         "seeds, with 95 % intervals.",
     )  # fmt: skip
-
-
-def state_claims(run: Run, claims: PaperClaims, parts: Sequence[Pairs], judge: Judge | None) -> None:
-    """What the papers' tables say of each other, on the carried photographs."""
-    rows = [
-        ("Networks beat A+", "Lai 2017, Table 3", "31.54 against 30.28 dB on Set5", LAPSRN, A_PLUS, "PSNR ×4"),
-        ("SRResNet beats LapSRN", "Ledig 2017; Lai 2017", "32.05 against 31.54 dB", SRRESNET, LAPSRN, "PSNR ×4"),
-        ("A trained network beats an untrained one", "Ulyanov 2018, Table 1", "31.58 against 29.90 dB", LAPSRN, PRIOR,
-         SQUARES),
-        ("… which beats bicubic interpolation", "Ulyanov 2018, Table 1", "29.90 against 28.43 dB", PRIOR, BICUBIC,
-         SQUARES),
-    ]  # fmt: skip
-    if judge is not None:
-        rows.append(
-            ("SRGAN looks best", "Ledig 2017, Table 2", "opinion 3.58, next 3.37", SRGAN, SRRESNET, f"{DISTANCE} ×4")
-        )
-    for pairs in parts:
-        for name in (LAPSRN, SRRESNET):
-            run.compare(name, A_PLUS, pairs.metric("PSNR"))
-            run.claim(f"{name} beats {A_PLUS} in {pairs.metric('PSNR')}.", beats(name, A_PLUS, pairs.metric("PSNR")))
-    for text, source, paper, ours, against, metric in rows:  # which ask for no comparison a second time
-        claims.compared(text, source=source, paper=paper, ours=ours, against=against, metric=metric)
