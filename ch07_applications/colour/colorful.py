@@ -275,7 +275,7 @@ def lesson(run: Run) -> None:
     colours = Colours.of(parts.train.chroma)
     judgement, rare = Judgement(parts.test, colours), rebalancing(colours.shares)
     run.fact("bins of side 10 in the gamut", len(colours.shares))
-    run.fact("bins that occur in training pictures", np.count_nonzero(colours.shares))
+    run.fact("bins that occur in training pictures", int(np.count_nonzero(colours.shares)))
     run.fact("share of pixels in the five most frequent bins", 100 * np.sort(colours.shares)[-5:].sum(), "%")
     run.fact("largest weight over smallest weight of a bin", rare.max() / rare.min())
     run.fact("parameters of the published network", parameters_of(published_network()) / 1e6, "million")
@@ -301,8 +301,8 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     run.figure(
         "planes", draw_planes, {"truth": parts.test.chroma, **found},
-        caption="How often test pixels have each chroma, on a logarithmic scale: the truth and three losses. Squared "
-        "error hardly leaves the middle, which is grey.",
+        caption="How often test pixels have each chroma, on a logarithmic scale: the truth and three losses. The "
+        "middle is grey.",
     )  # fmt: skip
     run.figure(
         "temperatures", draw_gallery, shown, range(SHOWN),

@@ -152,6 +152,6 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     run.figure_over_seeds(
         "measures", draw_measures, [TREES, NEIGHBOURS, GREY, *SYSTEMS.values()], (ERROR, BALANCED),
-        caption="Plain error against balanced accuracy on the test pictures, with 95 % intervals. Left and above is "
-        "better.",
+        caption="Plain error against balanced accuracy on the test pictures, with 95 % intervals. Low errors lie on "
+        "the left, high accuracies above.",
     )  # fmt: skip

@@ -20,7 +20,9 @@ EDGE, STEP = 80, 4  # of the plane that is drawn, and its cells
 SMALL = 64  # pixels along a side
 
 
-def draw_gallery(columns: Mapping[str, Pictures], rows: Sequence[int], width: float = 0.9) -> Figure:
+def draw_gallery(
+    columns: Mapping[str, Pictures | Sequence[UInt8[np.ndarray, "_ _ 3"]]], rows: Sequence[int], width: float = 0.9
+) -> Figure:
     """A row per picture, a column per method."""
     figure, axes = plots.panels(len(columns), len(rows), width=width, height=width, squeeze=False)
     for line, row in zip(axes, rows, strict=True):

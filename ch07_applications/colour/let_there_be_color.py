@@ -203,7 +203,7 @@ def vectors_of(model: NetworkColouriser, lightness: Lightness) -> Float[np.ndarr
         return torch.cat([network.global_features(chunk).cpu() for chunk in inputs]).numpy()
 
 
-def in_the_style_of(model: NetworkColouriser, lightness: Lightness, other: Lightness) -> Chroma:
+def in_the_style_of(model: NetworkColouriser, lightness: Lightness, other: Float[np.ndarray, "1 _ _"]) -> Chroma:
     """The chroma of pictures with the global features of another one. §3.5. other: one picture."""
     network = model.network_.eval()
     device = next(network.parameters()).device
