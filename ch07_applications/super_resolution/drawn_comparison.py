@@ -30,11 +30,15 @@ def draw_costs(record: LessonRecord, metric: str, seconds: str) -> Figure:
     """A point per method that has both, the seconds on a logarithmic scale."""
     rows = {(row.method, row.metric): row for row in record.scores()}
     figure, axis = plots.panels(width=5.6, height=3.6)
+    placed: list[tuple[float, float]] = []
     for name in dict.fromkeys(method for method, each in rows if each == metric):
         x, y = rows[name, seconds], rows[name, metric]
         colour = plots.BLUE if y.kind == "deep" else plots.GREY
         axis.errorbar(x.value, y.value, [[y.value - y.low], [y.high - y.value]], fmt="o", color=colour, capsize=2)
-        axis.annotate(name, (x.value, y.value), xytext=(7, 5), textcoords="offset points", fontsize=9)
+        near = any(abs(np.log10(x.value / other)) < 0.1 and abs(y.value - height) < 0.1 for other, height in placed)
+        place = (7, -14) if near else (7, 5)  # of two methods at one place, the second has its name below
+        axis.annotate(name, (x.value, y.value), xytext=place, textcoords="offset points", fontsize=9)
+        placed.append((x.value, y.value))
     axis.set(xscale="log", xlabel="seconds per megapixel", ylabel=f"{metric} in dB")
     axis.margins(x=0.3, y=0.15)
     return figure

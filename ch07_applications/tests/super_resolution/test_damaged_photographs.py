@@ -1,4 +1,4 @@
-"""Damages and the rivals: D is linear with its adjoint, noise is what it says, the least variation is the least."""
+"""Damages and the rivals: D is linear with its adjoint, noise has its deviation, the variation is the least."""
 
 import numpy as np
 import pytest
