@@ -33,6 +33,7 @@ class Flags:
     resume: bool = False
     stale: bool = False
     photo: Path | None = None
+    mask: Path | None = None
 
     @property
     def all_seeds(self) -> range:
@@ -89,10 +90,13 @@ def parse(package: str, title: str, lessons: Sequence[str], arguments: Sequence[
         help="run just the lessons whose committed results other code measured, with all seeds; goes on, as --resume",
     )
     add("--photo", type=Path, metavar="FILE", help="a picture of yours, for lessons that can show their answer for it")
+    add("--mask", type=Path, metavar="FILE", help="what to fill in of --photo: a picture of its size, white there")
     raw = vars(parser.parse_args(arguments))
     flags = Flags(**{**raw, "only": chosen(package, raw["only"], lessons)})
     if flags.seed < 0 or flags.seed + flags.seeds - 1 > LARGEST_SEED or not 1 <= flags.seeds <= MOST_SEEDS:
         raise Problem(f"seeds go from 0 to {LARGEST_SEED}, and --seeds from 1 to {MOST_SEEDS}")
+    if flags.mask and not flags.photo:
+        raise Problem("--mask says what to fill in of a picture: it needs --photo, too")
     if flags.stale and (flags.configuration != Flags().configuration or flags.photo):
         raise Problem("--stale measures as the committed results were: without --preset, --seed(s), --device, --photo")
     return flags

@@ -1,4 +1,4 @@
-"""A reader's own picture, --photo FILE, as an array."""
+"""A reader's own picture, --photo FILE, as an array; and what is to be filled in of it, --mask FILE."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from common.errors import Problem
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 MEGAPIXELS = 50  # at most: such a picture takes 150 MB
 
 
-def read_photo(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+def read_photo(path: Path, flag: str = "--photo") -> UInt8[np.ndarray, "height width 3"]:
     """The picture in RGB, the way up that its EXIF data says; what is transparent lies over white.
 
-    Its size is read before its pixels. Raises Problem for a file that is no picture, can't be read, or is too large.
+    Its size is read before its pixels. flag: that named the file, for messages. Raises Problem for a file that is no
+    picture, can't be read, or is too large.
     """
     from PIL import Image, ImageOps
 
-    too_large = f"--photo {path} has more than {MEGAPIXELS} megapixels: make it smaller"
+    too_large = f"{flag} {path} has more than {MEGAPIXELS} megapixels: make it smaller"
     try:
         with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of odd metadata, and of a large picture, which is judged here
@@ -37,11 +38,27 @@ def read_photo(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     except Image.DecompressionBombError as error:
         raise Problem(too_large) from error
     except Image.UnidentifiedImageError as error:
-        raise Problem(f"--photo {path} is no picture") from error
+        raise Problem(f"{flag} {path} is no picture") from error
     except OSError as error:
-        raise Problem(f"--photo {path} can't be read: {error.strerror or error}") from error
+        raise Problem(f"{flag} {path} can't be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged file may end in any of Pillow's readers in any way
-        raise Problem(f"--photo {path} is damaged, or of a kind that can't be read here ({error})") from error
+        raise Problem(f"{flag} {path} is damaged, or of a kind that can't be read here ({error})") from error
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+    """True where the picture in the file is nearer to white than to black: there a photograph is to be filled in.
+
+    size: height and width of the photograph. Raises Problem for a file that is no picture or can't be read, for a mask
+    of another size, and for one that marks no pixel, or all of them.
+    """
+    missing = read_photo(path, "--mask").mean(axis=2) >= 128
+    if missing.shape != tuple(size):
+        (height, width), (rows, columns) = size, missing.shape
+        raise Problem(f"--mask {path} has {columns}×{rows} pixels, and --photo {width}×{height}: they must be equal")
+    if missing.all() or not missing.any():
+        marked = "all of it: nothing is left to fill it in from" if missing.all() else "nothing: no pixel is white"
+        raise Problem(f"--mask {path} marks {marked}")
+    return missing
 
 
 def _rgb(picture: Image) -> Image:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from common.console import Console
 from common.data import Scale
@@ -43,6 +43,7 @@ class Run:
     methods: dict[str, Method] = field(default_factory=dict)
     last: list[Callable[[], None]] = field(default_factory=list)  # what is done after the last seed
     photo: UInt8[np.ndarray, "height width 3"] | None = None  # the reader's own, of --photo
+    mask: Bool[np.ndarray, "height width"] | None = None  # of --mask: True where the photo is to be filled in
 
     @property
     def file_name(self) -> str:

@@ -22,7 +22,7 @@ from common.errors import INTERRUPTED, LossNotFinite, Problem
 from common.files import locked, sha256
 from common.flags import Flags
 from common.paired import corrected
-from common.photo import read_photo
+from common.photo import read_mask, read_photo
 from common.record import ChapterRecord, LessonRecord
 from common.run import Run
 
@@ -40,6 +40,7 @@ class Runner:
         self.console = Console()
         self.shared: dict = {}  # by the lessons: fitted models
         self.photo: np.ndarray | None = None
+        self.mask: np.ndarray | None = None
         self.photo_digest = ""
         # Read before anything is imported: if a file is changed while this runs, its lessons are stale afterwards.
         self.digests = {name: chapter.digest(name) for name in chapter.lessons}
@@ -50,6 +51,9 @@ class Runner:
         if self.flags.photo:
             self.photo = read_photo(self.flags.photo)
             self.photo_digest = f" with photo {sha256(self.flags.photo)[:8]}"
+        if self.flags.mask:
+            self.mask = read_mask(self.flags.mask, self.photo.shape[:2])
+            self.photo_digest += f" and mask {sha256(self.flags.mask)[:8]}"
         if self.flags.stale and not self.wanted:
             self.console.say(f"{self.chapter.title}: the committed results are this code's, with all seeds.")
             return 0
@@ -100,7 +104,7 @@ class Runner:
             checkpoints = flags.out / self.chapter.package / "checkpoints"
             first, device = seed == flags.seed, flags.device
             run = Run(name, seed, scale, lesson, folder, console, first, device, checkpoints, pairs, self.shared)
-            run.photo = self.photo
+            run.photo, run.mask = self.photo, self.mask
             if first:
                 opening = run
             if not flags.resume:

@@ -30,10 +30,10 @@ def test_no_flags_are_the_defaults():
 
 def test_every_flag():
     given = "--preset full --only ridge line --seed 5 --seeds 3 --device cpu --data d --out o --check --resume --list"
-    given += " --photo p"
+    given += " --photo p --mask m"
     assert flags(*given.split()) == Flags(
         preset="full", only=("line", "ridge"), list=True, seed=5, seeds=3, device="cpu",
-        data=Path("d"), out=Path("o"), check=True, resume=True, photo=Path("p"),
+        data=Path("d"), out=Path("o"), check=True, resume=True, photo=Path("p"), mask=Path("m"),
     )  # fmt: skip
     assert list(flags("--seed", "5", "--seeds", "3").all_seeds) == [5, 6, 7]
     assert flags("--stale") == Flags(stale=True)
@@ -87,6 +87,10 @@ def test_the_largest_seeds():
 )
 def test_stale_lessons_are_measured_as_the_committed_ones(other):
     assert "--stale measures as the committed results were" in refusal("--stale", *other)
+
+
+def test_a_mask_belongs_to_a_photo():
+    assert "it needs --photo" in refusal("--mask", "m.png")
 
 
 FOLDERS = ("look", "colour/fit", "colour/net", "style/net", "style/paint", "fit_all")
@@ -172,5 +176,6 @@ def test_help_names_every_flag(capsys):
         "resume",
         "stale",
         "photo",
+        "mask",
     ):
         assert f"--{flag}" in text

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from common.errors import Problem
-from common.photo import read_photo
+from common.photo import read_mask, read_photo
 
 RGB = np.zeros((4, 6, 3), np.uint8)
 RGB[:2] = 200, 40, 90
@@ -173,3 +173,37 @@ def test_a_picture_of_50_megapixels_is_read(tmp_path):
     path = tmp_path / "p.png"
     Image.new("1", (10000, 5000)).save(path)
     assert read_photo(path).shape == (5000, 10000, 3)
+
+
+# What is to be filled in
+
+
+def painted(path, mask):
+    Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(path)
+    return path
+
+
+def test_a_mask_is_true_where_the_picture_is_white_also_after_jpeg(tmp_path):
+    wanted = np.zeros((32, 48), bool)
+    wanted[8:24, 16:32] = True
+    for suffix in ("png", "jpg"):
+        np.testing.assert_array_equal(read_mask(painted(tmp_path / f"m.{suffix}", wanted), (32, 48)), wanted)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (np.zeros((4, 6), bool), "no pixel is white"),
+        (np.ones((4, 6), bool), "nothing is left"),
+        (np.eye(6, dtype=bool), "6×6 pixels, and --photo 6×4"),
+    ],
+)
+def test_a_mask_of_nothing_of_everything_or_of_another_size_is_refused(tmp_path, mask, words):
+    with pytest.raises(Problem, match=words):
+        read_mask(painted(tmp_path / "m.png", mask), (4, 6))
+
+
+def test_a_mask_that_is_no_picture_is_named_as_the_mask(tmp_path):
+    (tmp_path / "m.png").write_text("no picture")
+    with pytest.raises(Problem, match=r"--mask .*m\.png is no picture"):
+        read_mask(tmp_path / "m.png", (4, 6))

@@ -207,6 +207,24 @@ def test_what_was_run_with_a_photo_is_never_taken_for_the_committed_results(toy,
     assert value(toy) > 0, "the other lessons stay"
 
 
+def test_a_lesson_is_given_the_mask_of_the_photo_or_none(toy, photo):
+    mask = np.zeros((3, 5), np.uint8)
+    mask[1, 2:4] = 255
+    Image.fromarray(mask).save("holes.png")
+    toy.body("one", "run.fact('sum', -1 if run.mask is None else float(run.mask[1, 2:4].sum() + 10 * run.mask.sum()))")
+    toy.run("--only", "one", "--photo", photo, "--mask", "holes.png")
+    assert value(toy) == 2 + 10 * 2
+    toy.run("--only", "one", "--photo", photo, "--resume")
+    assert value(toy) == -1, "without the mask it is another run"
+
+
+def test_a_mask_of_another_size_is_one_line_before_any_work(toy, photo):
+    Image.fromarray(np.eye(4, dtype=bool)).save("holes.png")
+    assert toy.run("--photo", photo, "--mask", "holes.png") == 2
+    assert "they must be equal" in toy.error()
+    assert not toy.out.exists()
+
+
 def test_a_file_that_is_no_picture_is_one_line_before_any_work(toy):
     toy.body("one", "raise RuntimeError('ran')")
     assert toy.run("--photo", str(toy.home / "two.py")) == 2
