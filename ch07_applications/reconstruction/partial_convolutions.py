@@ -140,8 +140,8 @@ class PlainConv2d(nn.Module):
 class UNet(nn.Module):
     """Layers that halve the sides, and as many that double them, each with a skip connection. §3.2.
 
-    start: None, or "harmonic", where the answer is the harmonic fill and what
-    the last layer adds, at first nothing. normalised: with the paper's BatchNorm, in all layers but the first and last.
+    start: None, or "harmonic", where the last layer adds to the harmonic fill, at first nothing. normalised: with the
+    paper's BatchNorm, and no bias, in all layers but the first and last.
     """
 
     def __init__(
@@ -170,7 +170,8 @@ class UNet(nn.Module):
             for name, width in zip(names, (*widths[1:], *widths[-2::-1]), strict=True):
                 self.norms[name] = nn.BatchNorm2d(width)
         if start:
-            nn.init.zeros_(self.decoder[-1].convolution.weight)
+            for parameter in self.decoder[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, given: Given) -> Colours:
         crops, fills, known = given.split((3, 3, 1), dim=1)
