@@ -116,7 +116,7 @@ def reduce_to(image: Picture, size: tuple[int, int]) -> Picture:
 
 
 def hide(
-    crops: Sequence[Picture], groups: Sequence[int], credits_: Sequence[str], seed: int, where: str
+    crops: Sequence[Picture], groups: Int64[np.ndarray, "n"], credits_: Sequence[str], seed: int, where: str
 ) -> HiddenCrops:
     """Every crop with a hole of each band: all crops of the first band, then all of the second, …"""
     rng, count = np.random.default_rng([seed, len(crops)]), len(crops)
@@ -124,7 +124,7 @@ def hide(
     bands = np.repeat(np.arange(len(BANDS)), count)
     times = len(BANDS)
     return HiddenCrops(
-        np.tile(np.stack(crops), (times, 1, 1, 1)), np.stack(holes), bands, np.tile(np.int64(groups), times),
+        np.tile(np.stack(crops), (times, 1, 1, 1)), np.stack(holes), bands, np.tile(groups, times),
         tuple(credits_) * times, where,
     )  # fmt: skip
 
@@ -138,7 +138,7 @@ def judged_crops(run: Run) -> list[HiddenCrops]:
     cut = [(crop, author, credit) for image, author, credit in sources[:most] for crop in cut_crops(image, each)]
     crops, authors, credits_ = zip(*cut, strict=True)
     _, groups = np.unique(authors, return_inverse=True)
-    found, kept = [hide(crops, groups, credits_, 0, "")], bsds500_or_none(run.scale, run.note)
+    found, kept = [hide(crops, groups.astype(np.int64), credits_, 0, "")], bsds500_or_none(run.scale, run.note)
     if kept is not None and kept.test is not None:
         found.append(middles(kept.test.images[: run.pick(smoke=2, lecture=60)], 1, BSDS))
     return found
@@ -146,7 +146,7 @@ def judged_crops(run: Run) -> list[HiddenCrops]:
 
 def middles(images: Sequence[Picture], seed: int, where: str) -> HiddenCrops:
     """A crop of the middle of each image, each of another photographer."""
-    return hide([cut_crops(image, 3)[1] for image in images], range(len(images)), (), seed, where)
+    return hide([cut_crops(image, 3)[1] for image in images], np.arange(len(images)), (), seed, where)
 
 
 def ablation_crops(run: Run) -> list[HiddenCrops]:

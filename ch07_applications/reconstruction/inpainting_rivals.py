@@ -111,4 +111,4 @@ def fill_by_best_exemplars(run: Run, part: HiddenCrops, held_out: HiddenCrops) -
     """The answers of the exemplar-based method, its patch size chosen."""
     few = held_out.take(np.arange(0, len(held_out), FEWER))
     with run.method(EXEMPLAR, kind="classical") as method:
-        return answer(method, by_exemplars, run.pick(smoke=SIZES[:1], lecture=SIZES), [part], few)[0]
+        return answer(method, by_exemplars, run.pick(smoke=SIZES[-1:], lecture=SIZES), [part], few)[0]

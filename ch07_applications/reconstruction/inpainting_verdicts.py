@@ -53,7 +53,7 @@ def state_verdicts(run: Run, claims: PaperClaims, parts: Sequence[HiddenCrops], 
 
 
 def draw_all(
-    run: Run, third: HiddenCrops, exemplars: Crops, found: Mapping[str, Sequence[Crops]], network: nn.Module
+    run: Run, third: HiddenCrops, exemplars: Crops, found: Mapping[str, Sequence[np.ndarray]], network: nn.Module
 ) -> None:
     """One crop in all bands, PSNR by band, and the masks. found: by method, of the part of which `third` is a part."""
     place = len(found[HARMONIC][0])
