@@ -1,8 +1,8 @@
 """Crops of photographs with holes, to choose on and to judge on, and how they are judged.
 
 Chosen on are crops of every fourth carried training photograph, which nothing learns from. Judged on are crops of the
-carried test photographs and of scikit-image's, which nothing here is trained on; and of BSDS500's test images, where
-the reader has them. Every crop has a hole of each band.
+carried test photographs and of scikit-image's, which nothing here is trained on; and of BSDS500's validation images,
+where the reader has them. Every crop has a hole of each band.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from skimage.transform import resize_local_mean
 
-from ch07_applications.reconstruction.harmonic import Harmonic
 from ch07_applications.reconstruction.holes import BANDS, draw_hole, name_band
+from ch07_applications.reconstruction.smooth_fills import fill_smoothly
 from common.data.bsds import bsds500_or_none
 from common.data.photo_pack import photographs
 from common.data.photos import photo
@@ -30,7 +30,7 @@ BUNDLED = {  # scikit-image's colour photographs, and who made them
 }  # fmt: skip
 CEILING = 60.0  # dB: at most, as for a hole that is filled without an error
 PSNR, POOLED = "PSNR in holes", "pooled PSNR"
-BSDS, BSDS_HELD_OUT, HELD_OUT = "BSDS500", "BSDS500 validation", "held-out photographs"
+BSDS, BSDS_CHANGES, HELD_OUT = "BSDS500", "BSDS500 training images", "held-out photographs"
 THIRD = "every third crop"
 Crops = UInt8[np.ndarray, "crops side side 3"]
 Holes = Bool[np.ndarray, "crops side side"]
@@ -65,10 +65,10 @@ class HiddenCrops:
         return np.where(self.holes[..., None], 0, self.answers).astype(np.uint8)
 
     @cached_property
-    def harmonic(self) -> Float32[np.ndarray, "crops side side 3"]:
-        """The harmonic fill of each, in grey levels."""
-        both = zip(self.holes, self.inputs, strict=True)
-        return np.concatenate([Harmonic(hole).fill(crop[None]) for hole, crop in both]).astype(np.float32)
+    def fills(self) -> Float32[np.ndarray, "crops side side 6"]:
+        """The harmonic and the biharmonic fill of each, in grey levels."""
+        both = zip(self.inputs, self.holes, strict=True)
+        return np.stack([np.concatenate(fill_smoothly(*each), axis=2) for each in both]).astype(np.float32)
 
     def take(self, index: Int64[np.ndarray, "taken"]) -> HiddenCrops:
         """Some of them."""
@@ -130,7 +130,7 @@ def hide(
 
 
 def judged_crops(run: Run) -> list[HiddenCrops]:
-    """The test parts: of photographs that may be shown; and, where it is there, of BSDS500's test images."""
+    """The test parts: of photographs that may be shown; and, where it is there, of BSDS500's validation images."""
     carried = photographs().test
     sources = [(each.image, each.author, each.credit) for each in carried]
     sources += [(photo(name), author, f"{name} by {author}, of scikit-image") for name, author in BUNDLED.items()]
@@ -139,9 +139,9 @@ def judged_crops(run: Run) -> list[HiddenCrops]:
     crops, authors, credits_ = zip(*cut, strict=True)
     _, groups = np.unique(authors, return_inverse=True)
     found, kept = [hide(crops, groups.astype(np.int64), credits_, 0, "")], bsds500_or_none(run.scale, run.note)
-    if kept is not None and kept.test is not None:
-        found.append(middles(kept.test.images[: run.pick(smoke=2, lecture=60)], 1, BSDS))
-    return found
+    return (
+        found if kept is None else [*found, middles(kept.validation.images[: run.pick(smoke=2, lecture=100)], 1, BSDS)]
+    )
 
 
 def middles(images: Sequence[Picture], seed: int, where: str) -> HiddenCrops:
@@ -150,9 +150,9 @@ def middles(images: Sequence[Picture], seed: int, where: str) -> HiddenCrops:
 
 
 def ablation_crops(run: Run) -> list[HiddenCrops]:
-    """Where changes of a network are judged: held-out crops, and BSDS500's validation images, if they are there."""
+    """Where changes of a network are judged: held-out crops, and BSDS500's training images, if they are there."""
     kept = bsds500_or_none(run.scale, ignore)
-    more = [] if kept is None else [middles(kept.validation.images[: run.pick(smoke=2, lecture=40)], 3, BSDS_HELD_OUT)]
+    more = [] if kept is None else [middles(kept.train.images[: run.pick(smoke=2, lecture=60)], 3, BSDS_CHANGES)]
     return [held_out_crops(run), *more]
 
 

@@ -11,14 +11,14 @@ from functools import partial
 import numpy as np
 
 from ch07_applications.reconstruction.exemplar import fill_by_exemplars
-from ch07_applications.reconstruction.harmonic import fill_harmonic
 from ch07_applications.reconstruction.hidden_crops import Crops, HiddenCrops, Picture, psnr_in_holes, score
 from ch07_applications.reconstruction.holes import Hole, check_hole
+from ch07_applications.reconstruction.smooth_fills import SmoothFill, fill_smoothly
 from common.run import Method, Run
 from common.tuning import choose
 
 HARMONIC, BIHARMONIC, TELEA, NAVIER_STOKES = "harmonic fill", "biharmonic fill", "Telea", "Navier–Stokes"
-EXEMPLAR = "exemplar-based"
+MEAN, EXEMPLAR = "mean of both fills", "exemplar-based"
 RADII, SIZES = (1, 2, 3, 5, 8), (3, 5, 9)  # pixels
 FEWER = 7  # exemplars are chosen on every seventh held-out crop: they are slow
 Fill = Callable[[Picture, Hole], Picture]
@@ -30,8 +30,9 @@ def restored(filled: np.ndarray, picture: Picture, hole: Hole) -> Picture:
 
 
 def harmonic(picture: Picture, hole: Hole) -> Picture:
-    """Laplace's equation; harmonic.py."""
-    return restored(fill_harmonic(picture, hole), picture, hole)
+    """Δu = 0; smooth_fills.py."""
+    check_hole(picture, hole)
+    return restored(SmoothFill(hole, 1).fill(picture[None])[0], picture, hole)
 
 
 def biharmonic(picture: Picture, hole: Hole) -> Picture:
@@ -41,6 +42,11 @@ def biharmonic(picture: Picture, hole: Hole) -> Picture:
     check_hole(picture, hole)
     given = np.where(hole[..., None], 0, picture) / 255
     return restored(255 * inpaint_biharmonic(given, hole, channel_axis=2), picture, hole)
+
+
+def mean_fill(picture: Picture, hole: Hole) -> Picture:
+    """The mean of the harmonic and the biharmonic fill: one falls short at edges, the other overshoots."""
+    return restored(np.mean(fill_smoothly(picture, hole), axis=0), picture, hole)
 
 
 def by_opencv(picture: Picture, hole: Hole, method: str, radius: int) -> Picture:
@@ -82,6 +88,7 @@ def choose_setting(fill: Callable[..., Picture], options: Sequence[int], part: H
 def fill_by_rivals(run: Run, parts: Sequence[HiddenCrops], held_out: HiddenCrops) -> dict[str, list[Crops]]:
     """The answers of all but exemplars to every part, scored."""
     fills: dict[str, tuple[Fill, Sequence[int]]] = {HARMONIC: (harmonic, ()), BIHARMONIC: (biharmonic, ())}
+    fills[MEAN] = mean_fill, ()
     if has_opencv(run):
         for name in (TELEA, NAVIER_STOKES):
             fills[name] = (lambda picture, hole, setting, name=name: by_opencv(picture, hole, name, setting), RADII)

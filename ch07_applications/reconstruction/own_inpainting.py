@@ -13,7 +13,7 @@ from PIL import Image
 from ch07_applications.reconstruction.drawn_partial_convolutions import draw_own
 from ch07_applications.reconstruction.hidden_crops import Picture, reduce_to
 from ch07_applications.reconstruction.holes import BANDS, Hole, draw_hole
-from ch07_applications.reconstruction.inpainting_rivals import HARMONIC, harmonic
+from ch07_applications.reconstruction.inpainting_rivals import MEAN, mean_fill
 from common.errors import Problem
 from common.files import write_whole
 from common.run import Run
@@ -55,7 +55,7 @@ def within(picture: Picture, hole: Hole, megapixels: float) -> tuple[Picture, Bo
 
 
 def fill_own(run: Run, fill: Callable[[Picture, Hole], Picture], name: str, limit: float = MEGAPIXELS) -> None:
-    """Fill run.photo with a method of that name, keep it as a picture, and show it beside the harmonic fill.
+    """Fill run.photo with a method of that name, keep it as a picture, and show it beside the best rival's.
 
     Raises Problem for a photograph of less than SMALLEST pixels a side, and as given_hole does.
     """
@@ -70,6 +70,6 @@ def fill_own(run: Run, fill: Callable[[Picture, Hole], Picture], name: str, limi
     write_whole(run.folder / file, png.getvalue())
     size = f"{photo.shape[1]} × {photo.shape[0]} pixels"
     run.note(f"Your photograph, {size}, {100 * hole.mean():.1f} % of them hidden: {seconds:.1f} s, in {file}.")
-    shown = {"with the hole": np.where(hole[..., None], np.uint8(255), photo), HARMONIC: harmonic(photo, hole)}
+    shown = {"with the hole": np.where(hole[..., None], np.uint8(255), photo), MEAN: mean_fill(photo, hole)}
     caption = "Your photograph: pixels to be filled in white, and filled in two ways."
     run.figure("photo", draw_own, shown | {name: filled}, caption=caption)

@@ -14,24 +14,24 @@ Method     Liu et al. 2018, §3. In a window of a feature map X, with M = 1 at k
 
                L = L_valid + 6 L_hole + .05 L_perceptual + 120 (L_style_out + L_style_comp) + .1 L_tv    (3)–(7)
 
-           The layer needs no picture in the hole, but can use one. A network that is given the harmonic fill, as three
-           more maps that are known everywhere, adds to it what the fill lacks.
-Rival      The same U-Net with plain convolutions and the mask as a fourth channel, the paper's own; the harmonic fill
-           (harmonic.py), biharmonic, Telea's and Navier–Stokes' fills, and exemplars (exemplar.py; Criminisi 2004).
+           The layer needs no picture in the hole, but can use one. A network that is given the harmonic and the
+           biharmonic fill, as six more maps that are known everywhere, adds to their mean what this lacks.
+Rival      The same U-Net with plain convolutions and the mask as a fourth channel, the paper's own; the harmonic and
+           the biharmonic fill and their mean (smooth_fills.py), Telea's and Navier–Stokes' methods, and exemplars
+           (exemplar.py; Criminisi, Pérez and Toyama 2004).
 Differs    Crops of 64 × 64 pixels from 10 photographs, not 512 × 512 from a million. Four levels; no BatchNorm, whose
            statistics holes distort and which §3.3 freezes in a second phase. Padding counts neither as known nor as
-           hidden. Networks are trained by the terms on pixels alone, those over the harmonic fill by the logarithm of
+           hidden. Networks are trained by the terms on pixels alone, those over fills by the logarithm of
            the squared error in the hole, which is the PSNR that is judged. Muon in place of Adam.
 Costs      150 s on two cores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -39,8 +39,8 @@ from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, max_pool2d
 
 from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.reconstruction.conditional_gaussian import study_fashion
-from ch07_applications.reconstruction.hidden_crops import HiddenCrops, ablation_crops, judged_crops
-from ch07_applications.reconstruction.inpainting_rivals import HARMONIC, fill_by_best_exemplars, fill_by_rivals
+from ch07_applications.reconstruction.hidden_crops import ablation_crops, judged_crops
+from ch07_applications.reconstruction.inpainting_rivals import fill_by_best_exemplars, fill_by_rivals
 from ch07_applications.reconstruction.inpainting_verdicts import (
     OVER,
     PADDED,
@@ -48,11 +48,11 @@ from ch07_applications.reconstruction.inpainting_verdicts import (
     PLAIN,
     PLAIN_OVER,
     UNSCALED,
-    WIDEST,
     draw_all,
+    measure_terms,
     state_verdicts,
 )
-from ch07_applications.reconstruction.network_inpainting import fill_crops, fill_picture, score_network
+from ch07_applications.reconstruction.network_inpainting import fill_picture, score_network
 from ch07_applications.reconstruction.own_inpainting import fill_own
 from ch07_applications.reconstruction.training_crops import TrainingCrops, learned_images
 from common.data.vgg import Vgg, vgg_or_none
@@ -72,7 +72,7 @@ Maps = Float[Tensor, "batch _ _ _"]
 Masks = Float[Tensor, "batch groups _ _"]  # 1 where known, one for each group of maps
 Mask = Float[Tensor, "batch 1 _ _"]
 Colours = Float[Tensor, "batch 3 height width"]  # from 0 to 1
-Given = Float[Tensor, "batch 7 height width"]  # known pixels, else 0; their harmonic fill; the mask
+Given = Float[Tensor, "batch 10 height width"]  # known pixels, else 0; two fills; the mask
 
 
 # --- The layers ------------------------------------------------------------------------------------------------------
@@ -140,21 +140,21 @@ class PlainConv2d(nn.Module):
 class UNet(nn.Module):
     """Layers that halve the sides, and as many that double them, each with a skip connection. §3.2.
 
-    start: None, or "harmonic", where the last layer adds to the harmonic fill, at first nothing. normalised: with the
-    paper's BatchNorm, and no bias, in all layers but the first and last.
+    over_fills: the last layer adds to the mean of the harmonic and the biharmonic fill, at first nothing. normalised:
+    with the paper's BatchNorm, and no bias, in all layers but the first and last.
     """
 
     def __init__(
         self,
         layer: Callable[..., nn.Module] = PartialConv2d,
-        start: str | None = None,
+        over_fills: bool = False,
         widths: Sequence[int] = WIDTHS,
         kernels: Sequence[int] = KERNELS,
         normalised: bool = False,
     ) -> None:
         super().__init__()
-        self.partial, self.start = layer is not PlainConv2d, start
-        inputs = ((3, 3) if start else (3,)) if self.partial else ((3, 3, 1) if start else (3, 1))
+        self.partial, self.over_fills = layer is not PlainConv2d, over_fills
+        inputs = (3, *((6,) * over_fills), *((1,) * (not self.partial)))
         given = [inputs, *((width,) for width in widths[:-1])]
         biased = {"biased": False} if normalised else {}
         self.encoder, self.decoder, self.norms = nn.ModuleList(), nn.ModuleList(), nn.ModuleDict()
@@ -169,13 +169,13 @@ class UNet(nn.Module):
             names = [f"{way} {k}" for way in ("down", "up") for k in range(1, len(widths))]
             for name, width in zip(names, (*widths[1:], *widths[-2::-1]), strict=True):
                 self.norms[name] = nn.BatchNorm2d(width)
-        if start:
+        if over_fills:
             for parameter in self.decoder[-1].parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, given: Given) -> Colours:
-        crops, fills, known = given.split((3, 3, 1), dim=1)
-        groups = [(crops - 0.5 * known, known)] + [(fills - 0.5, torch.ones_like(known))] * bool(self.start)
+        crops, fills, known = given.split((3, 6, 1), dim=1)
+        groups = [(crops - 0.5 * known, known)] + [(fills - 0.5, torch.ones_like(known))] * self.over_fills
         groups += [] if self.partial else [(known, known)]
         maps, masks = (torch.cat(each, dim=1) for each in zip(*groups, strict=True))
         skips, last = [], len(self.decoder) - 1
@@ -189,7 +189,7 @@ class UNet(nn.Module):
             maps, masks = layer(torch.cat([maps, skipped], dim=1), torch.cat([masks, mask], dim=1))
             if k < last:
                 maps = self.activate(f"up {k + 1}", maps)
-        return (fills if self.start else 0.5) + maps
+        return ((fills[:, :3] + fills[:, 3:]) / 2 if self.over_fills else 0.5) + maps
 
     def activate(self, name: str, maps: Maps) -> Maps:
         """A leaky rectifier, after BatchNorm where the layer has it."""
@@ -265,21 +265,6 @@ def log_error(found: Colours, truth: Colours, known: Mask) -> Float[Tensor, ""]:
 # --- Training, and the lesson -----------------------------------------------------------------------------------------
 
 
-def measure_terms(run: Run, network: Vgg | None, part: HiddenCrops, networks: Mapping[str, UNet]) -> None:
-    """The loss's terms in VGG, which nothing here is trained by, on held-out crops with the widest holes."""
-    if network is None:
-        return
-    loss, part = InpaintingLoss(Features(network)), part.take(np.flatnonzero(part.bands == WIDEST))
-    pictures = {HARMONIC: part.harmonic} | {name: fill_crops(each, part) for name, each in networks.items()}
-    truth, known = (torch.from_numpy(each) for each in (part.answers, ~part.holes[:, None]))
-    for name, own in pictures.items():
-        colours = [(each.permute(0, 3, 1, 2).float() / 255) for each in (torch.from_numpy(own), truth)]
-        with torch.inference_mode():
-            terms = loss.terms(*colours, known.float())
-        for term in ("perceptual", "style comp"):
-            run.fact(f"held-out {term} term, {name}", float(terms[term]))
-
-
 def train(run: Run, build: Callable[[], UNet], loss: Callable[..., Tensor], epochs: int, bank: TrainingCrops) -> UNet:
     """A network whose first weights are the seed's, trained on the bank."""
     with torch.random.fork_rng():
@@ -310,14 +295,15 @@ def lesson(run: Run) -> None:
         PLAIN: (partial(UNet, PlainConv2d), pixels, 2, [*parts, *changes]),
         UNSCALED: (partial(UNet, partial(PartialConv2d, ratio=False)), pixels, 2, changes),
         PADDED: (partial(UNet, partial(PartialConv2d, padding_hidden=True)), pixels, 2, changes),
-        OVER: (partial(UNet, start="harmonic"), log_error, 4, [*parts, third, *changes]),
-        PLAIN_OVER: (partial(UNet, PlainConv2d, "harmonic"), log_error, 4, changes),
+        OVER: (partial(UNet, over_fills=True), log_error, 4, [*parts, third, *changes]),
+        PLAIN_OVER: (partial(UNet, PlainConv2d, True), log_error, 4, changes),
     }
     for name, (build, loss, epochs, judged) in recipes.items():
         with run.method(name, kind="deep") as method:
             networks[name] = method.time(train, run, build, loss, epochs, bank)
             found[name] = score_network(method, networks[name], judged)
-    measure_terms(run, vgg_or_none(run.scale, run.note), changes[0], {name: networks[name] for name in (PARTIAL, OVER)})
+    if (vgg := vgg_or_none(run.scale, run.note)) is not None:
+        measure_terms(run, InpaintingLoss(Features(vgg)).terms, changes[0], {k: networks[k] for k in (PARTIAL, OVER)})
     state_verdicts(run, claims, parts, changes)
     study_fashion(run)
     draw_all(run, third, exemplars, found, networks[PARTIAL])

@@ -14,6 +14,7 @@ from ch07_applications.reconstruction.holes import BANDS, draw_hole
 from ch07_applications.reconstruction.inpainting_rivals import (
     BIHARMONIC,
     HARMONIC,
+    MEAN,
     NAVIER_STOKES,
     RADII,
     TELEA,
@@ -23,12 +24,14 @@ from ch07_applications.reconstruction.inpainting_rivals import (
     choose_setting,
     fill_by_rivals,
     harmonic,
+    mean_fill,
 )
 from ch07_applications.tests.reconstruction.small_runs import a_run
 
 FILLS = {
     HARMONIC: harmonic,
     BIHARMONIC: biharmonic,
+    MEAN: mean_fill,
     TELEA: lambda picture, hole: by_opencv(picture, hole, TELEA, 3),
     NAVIER_STOKES: lambda picture, hole: by_opencv(picture, hole, NAVIER_STOKES, 3),
     "exemplars": lambda picture, hole: by_exemplars(picture, hole, 5),
@@ -90,7 +93,7 @@ def test_the_setting_with_the_highest_psnr_is_chosen():
 def test_without_opencv_a_note_says_what_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     part, run = hide([a_picture()[0][:32, :32].repeat(2, 0).repeat(2, 1)], np.arange(1), ("",), 0, ""), a_run(tmp_path)
-    assert list(fill_by_rivals(run, [part], part)) == [HARMONIC, BIHARMONIC]
+    assert list(fill_by_rivals(run, [part], part)) == [HARMONIC, BIHARMONIC, MEAN]
     assert run.record.notes == [
         "Left out: Telea's and Navier–Stokes' methods, without OpenCV (pip install opencv-python-headless)."
     ]
