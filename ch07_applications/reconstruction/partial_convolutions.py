@@ -67,6 +67,7 @@ PUBLISHED_WIDTHS, PUBLISHED_KERNELS = (64, 128, 256, 512, 512, 512, 512, 512), (
 WEIGHTS = {"valid": 1.0, "hole": 6.0, "perceptual": 0.05, "style out": 120.0, "style comp": 120.0, "tv": 0.1}
 POOLS = ("pool1", "pool2", "pool3")  # of VGG
 BATCH, RATE, SLOPE = 16, 2e-3, 0.1
+GAIN = 4.0  # of the difference of the two fills, which is small beside colours
 SMALLEST = 1e-4  # of the squared error whose logarithm is a loss: 40 dB
 Maps = Float[Tensor, "batch _ _ _"]
 Masks = Float[Tensor, "batch groups _ _"]  # 1 where known, one for each group of maps
@@ -175,7 +176,10 @@ class UNet(nn.Module):
 
     def forward(self, given: Given) -> Colours:
         crops, fills, known = given.split((3, 6, 1), dim=1)
-        groups = [(crops - 0.5 * known, known)] + [(fills - 0.5, torch.ones_like(known))] * self.over_fills
+        middle, gap = (fills[:, :3] + fills[:, 3:]) / 2, fills[:, 3:] - fills[:, :3]
+        groups = [(crops - 0.5 * known, known)]
+        if self.over_fills:
+            groups.append((torch.cat([middle - 0.5, GAIN * gap], dim=1), torch.ones_like(known)))
         groups += [] if self.partial else [(known, known)]
         maps, masks = (torch.cat(each, dim=1) for each in zip(*groups, strict=True))
         skips, last = [], len(self.decoder) - 1
@@ -189,7 +193,7 @@ class UNet(nn.Module):
             maps, masks = layer(torch.cat([maps, skipped], dim=1), torch.cat([masks, mask], dim=1))
             if k < last:
                 maps = self.activate(f"up {k + 1}", maps)
-        return ((fills[:, :3] + fills[:, 3:]) / 2 if self.over_fills else 0.5) + maps
+        return (middle if self.over_fills else 0.5) + maps
 
     def activate(self, name: str, maps: Maps) -> Maps:
         """A leaky rectifier, after BatchNorm where the layer has it."""
