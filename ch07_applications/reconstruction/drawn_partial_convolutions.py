@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from common import plots
 from common.record import LessonRecord
@@ -18,12 +18,21 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     "restored": "One crop with a hole of each band, rows from 1–10 % to 50–60 %: the one whose harmonic fill has the "
-    "median PSNR, over all bands, of the judged crops. All are at one scale. Picture: ",
+    "median PSNR, over all bands, of every third judged crop. Hidden pixels are magenta. All are at one scale. "
+    "Picture: ",
     "bands": "PSNR in holes by the share that is hidden, means over crops and seeds with 95 % intervals. Higher is "
     "better.",
     "masks": "What each layer of the network knows of the widest of these holes: white is known, black is hidden, and "
-    "every mask is drawn at the size of the crop. A place is known where its window had any known entry.",
+    "every mask is drawn at the size of the crop, up to the first one without a hole. A place is known where its "
+    "window had any known entry.",
 }
+MAGENTA = (255, 0, 200)
+Hole = Bool[np.ndarray, "*pictures height width"]
+
+
+def marked(pictures: UInt8[np.ndarray, "*pictures height width 3"], hole: Hole) -> UInt8[np.ndarray, "..."]:
+    """The pictures, hidden pixels in a colour that photographs do not have."""
+    return np.where(hole[..., None], np.uint8(MAGENTA), pictures)
 
 
 def show(axis: Axes, picture: UInt8[np.ndarray, "_ _ 3"] | Float[np.ndarray, "_ _"], title: str = "") -> None:
@@ -60,16 +69,14 @@ def draw_bands(record: LessonRecord, methods: Sequence[str], bands: Sequence[str
 
 
 def draw_masks(masks: Mapping[str, Float[np.ndarray, "_ _"]]) -> Figure:
-    """The masks in the order of the layers, five a row."""
-    columns = 5
-    lines = -(-len(masks) // columns)
-    figure, axes = plots.panels(columns, lines, width=1.6, height=1.75, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
+    """The masks in the order of the layers, up to the first that is all 1."""
+    shown = 1 + next((k for k, mask in enumerate(masks.values()) if mask.all()), len(masks) - 1)
+    figure, axes = plots.panels(shown, width=1.9, height=2.1, squeeze=False)
     for axis, (name, mask) in zip(axes.flat, masks.items(), strict=False):
         show(axis, mask, name)
         axis.axis("on")
         axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(True)
     return figure
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ch07_applications.reconstruction.drawn_partial_convolutions import CAPTIONS, draw_bands, draw_masks, draw_restored
+from ch07_applications.reconstruction.drawn_partial_convolutions import (
+    CAPTIONS,
+    draw_bands,
+    draw_masks,
+    draw_restored,
+    marked,
+)
 from ch07_applications.reconstruction.hidden_crops import PSNR, Crops, HiddenCrops, psnr_in_holes, shown_crop
 from ch07_applications.reconstruction.holes import BANDS, name_band
 from ch07_applications.reconstruction.inpainting_rivals import (
@@ -84,7 +90,13 @@ def draw_all(
     index = np.flatnonzero(np.arange(place) % (place // len(BANDS)) % 3 == 0)
     own = {name: found[name][0][index] for name in (HARMONIC, MEAN, PLAIN, PARTIAL, OVER)}
     items = shown_crop(third, psnr_in_holes(third.answers, own.pop(HARMONIC), third.holes))
-    pictures = {"truth": third.answers, "hole": third.inputs, MEAN: own.pop(MEAN), EXEMPLAR: exemplars, **own}
+    pictures = {
+        "truth": third.answers,
+        "hole": marked(third.answers, third.holes),
+        MEAN: own.pop(MEAN),
+        EXEMPLAR: exemplars,
+        **own,
+    }
     columns = {name: [pictures_[k] for k in items] for name, pictures_ in pictures.items()}
     bands = [name_band(band) for band in BANDS]
     run.figure("restored", draw_restored, bands, columns, caption=f"{CAPTIONS['restored']}{third.credits[items[0]]}.")

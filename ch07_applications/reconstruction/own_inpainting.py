@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 from PIL import Image
 
-from ch07_applications.reconstruction.drawn_partial_convolutions import draw_own
+from ch07_applications.reconstruction.drawn_partial_convolutions import draw_own, marked
 from ch07_applications.reconstruction.hidden_crops import Picture, reduce_to
 from ch07_applications.reconstruction.holes import BANDS, Hole, draw_hole
 from ch07_applications.reconstruction.inpainting_rivals import MEAN, mean_fill
@@ -70,6 +70,6 @@ def fill_own(run: Run, fill: Callable[[Picture, Hole], Picture], name: str, limi
     write_whole(run.folder / file, png.getvalue())
     size = f"{photo.shape[1]} × {photo.shape[0]} pixels"
     run.note(f"Your photograph, {size}, {100 * hole.mean():.1f} % of them hidden: {seconds:.1f} s, in {file}.")
-    shown = {"with the hole": np.where(hole[..., None], np.uint8(255), photo), MEAN: mean_fill(photo, hole)}
-    caption = "Your photograph: pixels to be filled in white, and filled in two ways."
+    shown = {"with the hole": marked(photo, hole), MEAN: mean_fill(photo, hole)}
+    caption = "Your photograph: pixels to be filled in magenta, and filled in two ways."
     run.figure("photo", draw_own, shown | {name: filled}, caption=caption)
