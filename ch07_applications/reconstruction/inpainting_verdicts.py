@@ -34,7 +34,7 @@ from common.run import Run
 PARTIAL, PLAIN, OVER = "partial convolutions", "plain, mask as channel", "partial over both fills"
 PLAIN_OVER, UNSCALED, PADDED = "plain over both fills", "without the ratio", "padding counts as hidden"
 WIDEST = 5  # its place in BANDS
-FLOOR = 15.0  # dB
+FLOOR = 22.2  # dB
 
 
 def state_verdicts(run: Run, claims: PaperClaims, parts: Sequence[HiddenCrops], changes: Sequence[HiddenCrops]) -> None:
