@@ -1,0 +1,89 @@
+"""Drawings of inpainting: one crop with a hole of each band, PSNR by band, and the mask layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from common import plots
+from common.record import LessonRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CAPTIONS = {
+    "restored": "One crop with a hole of each band, rows from 1–10 % to 50–60 %: the one whose harmonic fill has the "
+    "median PSNR, over all bands, of every third judged crop. Hidden pixels are magenta. All are at one scale. "
+    "Picture: ",
+    "bands": "PSNR in holes by the share that is hidden, means over crops and seeds with 95 % intervals. Higher is "
+    "better.",
+    "masks": "What each layer of the network knows of the widest of these holes: white is known, black is hidden, and "
+    "every mask is drawn at the size of the crop, up to the first one without a hole. A place is known where its "
+    "window had any known entry.",
+}
+MAGENTA = (255, 0, 200)
+Hole = Bool[np.ndarray, "*pictures height width"]
+
+
+def marked(pictures: UInt8[np.ndarray, "*pictures height width 3"], hole: Hole) -> UInt8[np.ndarray, "..."]:
+    """The pictures, hidden pixels in a colour that photographs do not have."""
+    return np.where(hole[..., None], np.uint8(MAGENTA), pictures)
+
+
+def show(axis: Axes, picture: UInt8[np.ndarray, "_ _ 3"] | Float[np.ndarray, "_ _"], title: str = "") -> None:
+    """A picture without a frame; grey ones from 0 to 1."""
+    axis.imshow(picture, vmin=0, vmax=1, interpolation="nearest")
+    axis.axis("off")
+    axis.set_title("\n".join(wrap(title, 15)), fontsize=8)
+
+
+def draw_restored(rows: Sequence[str], columns: Mapping[str, Sequence[UInt8[np.ndarray, "_ _ 3"]]]) -> Figure:
+    """A row per band, a column per method."""
+    width = min(1.3, 9.2 / len(columns))
+    figure, axes = plots.panels(len(columns), len(rows), width=width, height=width + 0.03, squeeze=False)
+    for k, line in enumerate(axes):
+        for axis, (name, pictures) in zip(line, columns.items(), strict=True):
+            show(axis, pictures[k], name if not k else "")
+        line[0].text(-0.08, 0.5, rows[k], rotation=90, ha="right", va="center", transform=line[0].transAxes, fontsize=8)
+    return figure
+
+
+def draw_bands(record: LessonRecord, methods: Sequence[str], bands: Sequence[str], metrics: Sequence[str]) -> Figure:
+    """A curve per method, with intervals; the points of a band stand side by side."""
+    scores = {(row.method, row.metric): row for row in record.scores()}
+    figure, axis = plots.panels(1, width=6.4, height=3.8)
+    for k, name in enumerate(methods):
+        rows = [scores[name, metric] for metric in metrics]
+        x, y = np.arange(len(rows)) + 0.08 * (k - (len(methods) - 1) / 2), np.array([row.value for row in rows])
+        ends = [[row.value - row.low for row in rows], [row.high - row.value for row in rows]]
+        axis.errorbar(x, y, yerr=ends, fmt="o-", markersize=4, linewidth=1.3, capsize=2, elinewidth=0.7, label=name)
+    axis.set_xticks(range(len(bands)), bands)
+    axis.set(xlabel="share of the crop that is hidden", ylabel="PSNR in holes, dB")
+    axis.legend()
+    return figure
+
+
+def draw_masks(masks: Mapping[str, Float[np.ndarray, "_ _"]]) -> Figure:
+    """The masks in the order of the layers, up to the first that is all 1."""
+    shown = 1 + next((k for k, mask in enumerate(masks.values()) if mask.all()), len(masks) - 1)
+    figure, axes = plots.panels(shown, width=1.9, height=2.1, squeeze=False)
+    for axis, (name, mask) in zip(axes.flat, masks.items(), strict=False):
+        show(axis, mask, name)
+        axis.axis("on")
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(True)
+    return figure
+
+
+def draw_own(found: Mapping[str, UInt8[np.ndarray, "_ _ 3"]]) -> Figure:
+    """The reader's photograph, with its hole and without."""
+    height, width = next(iter(found.values())).shape[:2]
+    figure, axes = plots.panels(len(found), width=3.2, height=3.2 * height / width + 0.4)
+    for axis, (name, picture) in zip(axes, found.items(), strict=True):
+        show(axis, picture, name)
+    return figure

@@ -1,0 +1,121 @@
+"""Inpainting without a network: harmonic, biharmonic, Telea's, Navier–Stokes', and by exemplars.
+
+A setting is chosen on held-out crops. Telea's and Navier–Stokes' are OpenCV's, which is optional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from ch07_applications.reconstruction.exemplar import fill_by_exemplars
+from ch07_applications.reconstruction.hidden_crops import Crops, HiddenCrops, Picture, psnr_in_holes, score
+from ch07_applications.reconstruction.holes import Hole, check_hole
+from ch07_applications.reconstruction.smooth_fills import SmoothFill, fill_smoothly
+from common.run import Method, Run
+from common.tuning import choose
+
+HARMONIC, BIHARMONIC, TELEA, NAVIER_STOKES = "harmonic fill", "biharmonic fill", "Telea", "Navier–Stokes"
+MEAN, EXEMPLAR = "mean of both fills", "exemplar-based"
+RADII, SIZES = (1, 2, 3, 5, 8), (3, 5, 9)  # pixels
+FEWER = 7  # exemplars are chosen on every seventh held-out crop: they are slow
+Fill = Callable[[Picture, Hole], Picture]
+
+
+def restored(filled: np.ndarray, picture: Picture, hole: Hole) -> Picture:
+    """Grey levels in the hole, clipped and rounded; known pixels as they were."""
+    return np.where(hole[..., None], np.clip(filled, 0, 255).round(), picture).astype(np.uint8)
+
+
+def harmonic(picture: Picture, hole: Hole) -> Picture:
+    """Δu = 0; smooth_fills.py."""
+    check_hole(picture, hole)
+    return restored(SmoothFill(hole, 1).fill(picture[None])[0], picture, hole)
+
+
+def biharmonic(picture: Picture, hole: Hole) -> Picture:
+    """Δ²u = 0, which continues slopes, too (Damelin and Hoang 2018); scikit-image's."""
+    from skimage.restoration import inpaint_biharmonic
+
+    check_hole(picture, hole)
+    given = np.where(hole[..., None], 0, picture) / 255
+    return restored(255 * inpaint_biharmonic(given, hole, channel_axis=2), picture, hole)
+
+
+def mean_fill(picture: Picture, hole: Hole) -> Picture:
+    """The mean of the harmonic and the biharmonic fill: one falls short at edges, the other overshoots."""
+    return restored(np.mean(fill_smoothly(picture, hole), axis=0), picture, hole)
+
+
+def by_opencv(picture: Picture, hole: Hole, method: str, radius: int) -> Picture:
+    """Telea 2004: weighted means from the rim inwards; or Bertalmio et al. 2001: isophotes as a fluid's streamlines."""
+    import cv2
+
+    check_hole(picture, hole)
+    flags = {TELEA: cv2.INPAINT_TELEA, NAVIER_STOKES: cv2.INPAINT_NS}
+    given = np.ascontiguousarray(np.where(hole[..., None], 0, picture).astype(np.uint8))
+    return restored(cv2.inpaint(given, hole.astype(np.uint8), radius, flags[method]), picture, hole)
+
+
+def by_exemplars(picture: Picture, hole: Hole, setting: int) -> Picture:
+    """Patches of the picture itself; exemplar.py. setting: pixels of a patch along a side."""
+    return fill_by_exemplars(picture, hole, setting)
+
+
+def has_opencv(run: Run) -> bool:
+    """Whether it is installed; where not, a note says so."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError:
+        run.note("Left out: Telea's and Navier–Stokes' methods, without OpenCV (pip install opencv-python-headless).")
+        return False
+    return True
+
+
+def fill_all(fill: Fill, part: HiddenCrops) -> Crops:
+    """Every crop, filled from what may be seen of it."""
+    return np.stack([fill(crop, hole) for crop, hole in zip(part.inputs, part.holes, strict=True)])
+
+
+def choose_setting(fill: Callable[..., Picture], options: Sequence[int], part: HiddenCrops) -> int:
+    """The setting with the highest mean PSNR on held-out crops."""
+    filled = [fill_all(partial(fill, setting=option), part) for option in options]
+    return choose(options, np.array([-psnr_in_holes(part.answers, each, part.holes).mean() for each in filled]))
+
+
+def fill_by_rivals(run: Run, parts: Sequence[HiddenCrops], held_out: HiddenCrops) -> dict[str, list[Crops]]:
+    """The answers of all but exemplars to every part, scored."""
+    fills: dict[str, tuple[Fill, Sequence[int]]] = {HARMONIC: (harmonic, ()), BIHARMONIC: (biharmonic, ())}
+    fills[MEAN] = mean_fill, ()
+    if has_opencv(run):
+        for name in (TELEA, NAVIER_STOKES):
+            fills[name] = (lambda picture, hole, setting, name=name: by_opencv(picture, hole, name, setting), RADII)
+    found = {}
+    for name, (fill, options) in fills.items():
+        with run.method(name, kind="classical") as method:
+            found[name] = answer(method, fill, options, parts, held_out)
+    return found
+
+
+def answer(
+    method: Method, fill: Callable[..., Picture], options: Sequence[int], parts: Sequence[HiddenCrops],
+    held_out: HiddenCrops,
+) -> list[Crops]:  # fmt: skip
+    """The answers of one method to every part, scored; its setting is chosen first."""
+    if options:
+        setting = method.time(choose_setting, fill, options, held_out)
+        method.run.fact(f"{method.name}: pixels chosen", setting)
+        fill = partial(fill, setting=setting)
+    found = [method.time(fill_all, fill, part) for part in parts]
+    for part, own in zip(parts, found, strict=True):
+        score(method, part, own)
+    return found
+
+
+def fill_by_best_exemplars(run: Run, part: HiddenCrops, held_out: HiddenCrops) -> Crops:
+    """The answers of the exemplar-based method, its patch size chosen."""
+    few = held_out.take(np.arange(0, len(held_out), FEWER))
+    with run.method(EXEMPLAR, kind="classical") as method:
+        return answer(method, by_exemplars, run.pick(smoke=SIZES[-1:], lecture=SIZES), [part], few)[0]
