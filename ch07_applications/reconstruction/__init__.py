@@ -1,0 +1,1 @@
+"""Reconstruction: pictures out of a part of what would determine them."""
