@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 SIDE, STRIDE = 64, 32  # of a patch, as in the paper, and from patch to patch
@@ -13,13 +13,16 @@ SIDE, STRIDE = 64, 32  # of a patch, as in the paper, and from patch to patch
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A patch of k-space: its corner, its place (−1 … 1, by rows + i by columns), and its weights v_b in Eq. (3)."""
+    """A patch of k-space: its first row and column, its place, and its weights in the sum of all.
+
+    place: from frequency 0 to the patch's middle, in patches: rows + i columns.
+    """
 
     corner: tuple[int, int]
     place: complex
     weights: Float[Tensor, "tall wide"]
 
-    def cut(self, k_space: Complex[Tensor, "*batch _ _"]) -> Complex[Tensor, "*batch _ _"]:
+    def cut(self, k_space: Num[Tensor, "*batch _ _"]) -> Num[Tensor, "*batch _ _"]:
         """The patch. Its middle counts as frequency 0 from here on, which is all that moves it there."""
         (top, left), (tall, wide) = self.corner, self.weights.shape
         return k_space[..., top : top + tall, left : left + wide]
@@ -47,9 +50,9 @@ def windows_of(height: int, width: int, side: int | None = SIDE) -> list[Window]
             line[start : start + side] = taper
         total = sum(weights.values())
         axes.append([(start, (line / total)[start : start + side]) for start, line in weights.items()])
-    middles = [2 * (side // 2 - length // 2) / length for length in (height, width)]
+    middle = complex(height // 2, width // 2)
     return [
-        Window((top, left), complex(2 * top / height + middles[0], 2 * left / width + middles[1]), a[:, None] * b)
+        Window((top, left), (complex(top + side // 2, left + side // 2) - middle) / side, a[:, None] * b)
         for top, a in axes[0]
         for left, b in axes[1]
     ]

@@ -4,7 +4,7 @@ Question   A scan is shorter if a quarter of k-space is measured. A network can 
            whole volumes takes a volume's memory. Can it work on small pieces, although each number of k-space depends
            on the whole image?
 Method     Cheng, Chen, Alley, Pauly and Vasanawala 2018 (and ISMRM 2018, abstract 3369). A patch of 64 × 64 numbers of
-           k-space, moved to frequency 0 and transformed back, is an image as well: the part of x in one band, demodulated,
+           k-space, moved to frequency 0 and transformed back, is an image as well: the part of x in one band,
            on a grid of 64 × 64 pixels. What was measured of it is known exactly, so that data consistency needs no
            other patch. Unrolled steps of ISTA turn between the two terms:
 
@@ -31,28 +31,27 @@ from functools import partial
 import torch
 from jaxtyping import Bool, Complex, Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
 from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.reconstruction import drawn_bandpass as drawn
 from ch07_applications.reconstruction.band_windows import SIDE, Window, middle_of, windows_of
+from ch07_applications.reconstruction.fista_rival import choose_fista
 from ch07_applications.reconstruction.head_slices import Augmented, Scans, head_scans, magnitudes, other_scans, places
-from ch07_applications.reconstruction.k_space import inverse, power, residual, transform
+from ch07_applications.reconstruction.k_space import check_measured, inverse, power, residual, transform
 from ch07_applications.reconstruction.kept_bytes import bytes_to_train
 from ch07_applications.reconstruction.shown_bands import measure_errors, show_bands, show_slices
-from ch07_applications.reconstruction.slice_scores import psnr_by_slice, score_parts
+from ch07_applications.reconstruction.slice_scores import score_parts
 from ch07_applications.reconstruction.wavelet_fista import reconstruct as reconstruct_by_fista
 from common import data
 from common.paper_claims import PaperClaims
 from common.run import Run
 from common.train import Training
-from common.tuning import choose
 
 STEPS, WIDTH = 6, 48  # of the unrolled network; channels of its convolutions, at half resolution
 PUBLISHED_STEPS = 8
 RATE, BATCH, FIXED = 1e-3, 16, 0.5  # peak rate; bands per step; share of training images with the test's mask
 START, ROUNDS = 0.004, 40  # FISTA's weight and iterations, where a network starts
-WEIGHTS, ITERATIONS = (0.001, 0.002, 0.004, 0.008, 0.016), (25, 50, 100)  # of FISTA as a rival, to choose from
 SIZE, LARGE = 128, 192
 MARGIN = 0.4  # dB: as good as
 ZERO_FILLED, FISTA, WHOLE, OURS = "zero-filled", "wavelet FISTA", "whole images", "band-passed"
@@ -60,7 +59,7 @@ BASE, NO_POWER, NO_GUIDES, FROM_ZERO = "base", "bands not normalised", "without 
 HELD_OUT = "held-out slices"
 CHANGES = {NO_POWER: {"normalised": False}, NO_GUIDES: {"guided": False}, FROM_ZERO: {"fista": False}}
 CLAIMS = (  # text, source, what the paper says, better, worse, which part; None: held-out slices
-    ("Learned reconstruction beats ℓ1-wavelet compressed sensing", "results", "no number", OURS, FISTA, 0),
+    ("Learned reconstruction beats ℓ1-wavelet compressed sensing", "paper", "no number", OURS, FISTA, 0),
     ("… and on another head", "not measured", "–", OURS, FISTA, 1),
     ("… and on larger images than it was trained on", "abstract", "any size", OURS, FISTA, 2),
     ("The low band and the patch's place help", "ISMRM abstract 3369", "no number", BASE, NO_GUIDES, None),
@@ -74,10 +73,7 @@ Maps = Complex[Tensor, "batch _ _"]
 
 
 def band_image(k_space: Complex[Tensor, "*batch _ _"], window: Window) -> Complex[Tensor, "*batch _ _"]:
-    """F^H w_b F x: the image exp(−2πi c·r) x, low-passed, where c is the frequency in the middle of the window.
-
-    A patch that is transformed by itself has its middle at frequency 0, wherever it was cut from.
-    """
+    """exp(−2πi c·r) x, low-passed: a patch by itself has its middle, frequency c of the image x, at frequency 0."""
     return inverse(window.cut(k_space))
 
 
@@ -113,9 +109,10 @@ class Proximal(nn.Module):
     def forward(
         self, maps: Float[Tensor, "batch _ tall wide"], carried: Tensor | float
     ) -> tuple[Complex[Tensor, "batch tall wide"], Float[Tensor, "batch _ _ _"]]:
-        features = self.first(pixel_unshuffle(maps, 2)).relu() + carried
+        tall, wide = maps.shape[2:]
+        features = self.first(pixel_unshuffle(pad(maps, (0, wide % 2, 0, tall % 2)), 2)).relu() + carried
         features = features + self.second(features).relu()
-        change = pixel_shuffle(self.last(features), 2).float()
+        change = pixel_shuffle(self.last(features), 2).float()[..., :tall, :wide]
         return torch.complex(change[:, 0], change[:, 1]), features
 
 
@@ -155,12 +152,13 @@ class Unrolled(nn.Module):
 
     @torch.inference_mode()
     def reconstruct(self, measured: Maps, mask: Bool[Tensor, "_"]) -> Maps:
-        """Images of any size, no smaller than a window, band by band; Eq. (3)."""
+        """Images of any size that has room for a window, band by band; Eq. (3). Raises ValueError as check_measured."""
+        check_measured(measured, mask)
         start, masks = self.begin(measured, mask), mask.expand(len(measured), -1)
         windows, found = windows_of(*measured.shape[1:], self.side), torch.zeros_like(measured)
         for window in windows:
-            bands = self.eval()(inputs_of(measured, masks, start, window, middle_of(windows)))
-            window.cut(found).add_(window.weights * transform(bands))
+            bands = inputs_of(measured, masks, start, window, middle_of(windows)).to(self.lengths.device)
+            window.cut(found).add_(window.weights * transform(self.eval()(bands).cpu()))
         return inverse(found)
 
 
@@ -221,7 +219,7 @@ class TrainingBands:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long a network is trained, on how many images, and how many of a batch's items there are."""
+    """How many steps, on how many different images; bands per step; peak rate."""
 
     steps: int
     images: int
@@ -235,28 +233,16 @@ def train(run: Run, build: Callable[[], Unrolled], fine: Float[Tensor, "slices _
         torch.manual_seed(run.seed)
         network = build()
     epochs, source = run.pick(smoke=1, lecture=4), Augmented(fine, run.pick(smoke=64, lecture=SIZE), FIXED)
-    count = recipe.batch * recipe.steps // epochs
-    bands = TrainingBands.of(network, source, recipe.images, count, run.seed)
-    optimiser = partial(torch.optim.AdamW, weight_decay=1e-3)
+    bands = TrainingBands.of(network, source, recipe.images, recipe.batch * recipe.steps // epochs, run.seed)
     training = Training(
-        epochs, recipe.rate, recipe.batch, optimiser, loss=band_loss, warm_up=0.1, device=run.device, say=run.say_step
-    )
+        epochs, recipe.rate, recipe.batch, torch.optim.AdamW, loss=band_loss, warm_up=0.1, device=run.device,
+        say=run.say_step,
+    )  # fmt: skip
     training(network, bands, run.seed)
     return network
 
 
 # --- The lesson -------------------------------------------------------------------------------------------------------
-
-
-def choose_fista(run: Run, held_out: Scans) -> tuple[float, int]:
-    """λ and the number of iterations with the highest PSNR on held-out training slices."""
-    options = [(weight, rounds) for weight in WEIGHTS for rounds in run.pick(smoke=(2,), lecture=ITERATIONS)]
-    images = [reconstruct_by_fista(held_out.inputs, held_out.mask, *option) for option in options]
-    scores = [psnr_by_slice(held_out.answers, each, held_out.peak).mean() for each in images]
-    weight, rounds = choose(options, scores, highest=True)
-    run.fact("FISTA's weight λ", weight)
-    run.fact("FISTA's iterations", rounds)
-    return weight, rounds
 
 
 def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict[str, list[Maps]], dict[str, Unrolled]]:
@@ -267,10 +253,11 @@ def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict
     with run.method(FISTA, kind="classical") as method:
         weight, rounds = method.time(choose_fista, run, held_out)
         found[FISTA] = score_parts(method, parts, partial(reconstruct_by_fista, weight=weight, iterations=rounds))
-    images = run.pick(smoke=6, lecture=240, full=4000)
+    images = run.pick(smoke=6, lecture=240, full=2000)
+    steps = run.pick(smoke=(2, 2), lecture=(400, 500), full=(20_000, 20_000))
     builds = {
-        WHOLE: (None, Recipe(run.pick(smoke=2, lecture=400, full=20_000), images, batch=4, rate=2e-3)),
-        OURS: (run.pick(smoke=32, lecture=SIDE), Recipe(run.pick(smoke=2, lecture=500, full=20_000), images)),
+        WHOLE: (None, Recipe(steps[0], images, batch=4, rate=2e-3)),
+        OURS: (run.pick(smoke=32, lecture=SIDE), Recipe(steps[1], images)),
     }
     fine = magnitudes(data.head().slices)[places("train")]
     for name, (side, recipe) in builds.items():
@@ -283,10 +270,7 @@ def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict
 def study_choices(run: Run, held_out: Scans) -> None:
     """Shorter trainings on a part of the training slices, each with one thing changed, judged on the others."""
     fine = magnitudes(data.head().slices)[places("learned")]
-    side, recipe = (
-        run.pick(smoke=32, lecture=SIDE),
-        Recipe(run.pick(smoke=1, lecture=130), run.pick(smoke=4, lecture=120)),
-    )
+    side, recipe = run.pick(smoke=32, lecture=SIDE), run.pick(smoke=Recipe(1, 4), lecture=Recipe(130, 120))
     for name, change in ({BASE: {}} | CHANGES).items():
         with run.method(name, kind="deep") as method:
             build = partial(Unrolled, side=side, **change)
@@ -299,8 +283,9 @@ def count_costs(run: Run, networks: Mapping[str, Unrolled], claims: PaperClaims)
     sides = run.pick(smoke=(64, 128), lecture=(128, 192, 256))
     whole = [bytes_to_train(networks[WHOLE], side, band_loss) / 2**20 for side in sides]
     band = bytes_to_train(networks[OURS], SIDE, band_loss) / 2**20
-    for name, value in (*((f"an image of {s} × {s}", v) for s, v in zip(sides, whole, strict=True)), ("a band", band)):
-        run.fact(f"memory of {name}", value, "MiB")
+    run.fact("memory of a band", band, "MiB")
+    for side, value in zip(sides, whole, strict=True):
+        run.fact(f"memory of an image of {side} × {side}", value, "MiB")
     run.fact("parameters with eight steps", parameters_of(Unrolled(PUBLISHED_STEPS)))
     claims.counted(
         "Bands are trained in a fraction of the memory", source="abstract", paper="scalable", ours=f"{band:.1f} MiB",

@@ -21,7 +21,7 @@ LOOKS = {  # captions
     "all lines, after they were shifted to frequency 0: moduli, each divided by its largest. Right, the root mean "
     "square of every patch that was measured, over that of the patch in the middle.",
     "slices": "Of the test slices of the same head, those that the band-passed network reconstructs best, at the "
-    "median and worst by PSNR: moduli, and below them errors of the modulus, five times as bright. All are at one scale. ",
+    "median and worst by PSNR: moduli, and below them errors of the modulus, five times as bright. All have one scale.",
     "frequencies": "The error of k-space over its size by the distance to frequency 0, root mean squares over the test "
     "slices of the same head. At 1 the error is as large as what there is.",
     "memory": "What is kept of one item for the backward pass of a training step, by the side of the item: the same "

@@ -96,6 +96,6 @@ def residual(image: Maps, measured: Maps, mask: Mask) -> Maps:
 
 def power(k_space: Maps, mask: Mask) -> Float[Tensor, "*batch"]:
     """The root mean square of what was measured. Not 0: at least the smallest number that divides safely."""
-    total = k_space.abs().square().sum(AXES)
+    total = apply(k_space, mask).abs().square().sum(AXES)
     count = mask.sum(-1) * k_space.shape[-2]
     return (total / count.clamp(min=1)).sqrt().clamp(min=1e-12)

@@ -21,7 +21,8 @@ def bytes_to_train(network: nn.Module, side: int, loss: Callable[..., Tensor]) -
         kept[storage.data_ptr()] = (storage.nbytes(), tensor)
         return tensor
 
-    item = torch.ones(1, 5, side, side, dtype=torch.complex64)
+    device = next(network.parameters()).device
+    item = torch.ones(1, 5, side, side, dtype=torch.complex64, device=device)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss(network(item), item[:, 0], torch.ones(1, side, side))
+        loss(network(item), item[:, 0], torch.ones(1, side, side, device=device))
     return sum(size for place, (size, _) in kept.items() if place not in own)
