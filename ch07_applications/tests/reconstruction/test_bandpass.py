@@ -251,7 +251,7 @@ def test_a_network_learns_to_reconstruct_what_it_is_shown(side):
     torch.manual_seed(0)
     network = Unrolled(2, 16, side, fista=False)
     fine = magnitudes(data.head().slices)[[30, 42]]
-    bands = TrainingBands.of(network, Augmented(fine, 64, 1.0), images=2, count=8 * 80, seed=0)
+    bands = TrainingBands.of(network, Augmented(fine, 64, 1.0), images=2, count=8 * 120, seed=0)
     truths = inverse(bands.truths)
 
     def error():
