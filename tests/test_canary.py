@@ -56,7 +56,6 @@ ABOUT_TEST = {
     "ch07_applications/colour/let_there_be_color": "v_global",
     "ch07_applications/colour/deep_colorization": "test pictures whose class",
     "ch07_applications/colour/comparison": "work of Levin",
-    "ch07_applications/reconstruction/bandpass": "error of (low|high) frequencies|own range",
     "ch07_applications/super_resolution/deep_image_prior": "remaining error|best step",
 }
 LESSONS = [
