@@ -14,10 +14,11 @@ Method     Cheng, Chen, Alley, Pauly and Vasanawala 2018 (and ISMRM 2018, abstra
 
            A band alone shows stripes; the image of the low frequencies shows where edges are, and the patch's place
            which band it is.
-Rival      Compressed sensing with wavelets (wavelet_fista.py), and the same network on whole images: one window.
+Rival      Compressed sensing with wavelets (wavelet_fista.py), and the same network on whole images: one window, which
+           has no need of a low band and a place.
 Differs    One coil and slices, where the paper has many coils and volumes; six steps in place of eight. Networks start
            from FISTA's image. Each patch is divided by the root mean square of what was measured of it, as high bands
-           are far weaker. Bands are drawn for training in proportion to the error that FISTA leaves in them. A step
+           are weaker. Bands are drawn for training in proportion to the error that FISTA leaves in them. A step
            hands its features on to the next.
 Costs      150 s on two cores.
 """
@@ -55,16 +56,15 @@ START, ROUNDS = 0.004, 40  # FISTA's weight and iterations, where a network star
 SIZE, LARGE = 128, 192
 MARGIN = 0.4  # dB: as good as
 ZERO_FILLED, FISTA, WHOLE, OURS = "zero-filled", "wavelet FISTA", "whole images", "band-passed"
-BASE, NO_POWER, NO_GUIDES, FROM_ZERO = "base", "bands not normalised", "without low band and place", "from zero-filled"
+BASE, NO_POWER, NO_GUIDES = "base", "bands not normalised", "without low band and place"
 HELD_OUT = "held-out slices"
-CHANGES = {NO_POWER: {"normalised": False}, NO_GUIDES: {"guided": False}, FROM_ZERO: {"fista": False}}
+CHANGES = {NO_POWER: {"normalised": False}, NO_GUIDES: {"guided": False}}
 CLAIMS = (  # text, source, what the paper says, better, worse, which part; None: held-out slices
     ("Learned reconstruction beats ℓ1-wavelet compressed sensing", "paper", "no number", OURS, FISTA, 0),
     ("… and on another head", "not measured", "–", OURS, FISTA, 1),
     ("… and on larger images than it was trained on", "abstract", "any size", OURS, FISTA, 2),
     ("The low band and the patch's place help", "ISMRM abstract 3369", "no number", BASE, NO_GUIDES, None),
     ("Dividing each band by its power helps", "ours", "–", BASE, NO_POWER, None),
-    ("FISTA's image is a better start than the zero-filled one", "ours", "–", BASE, FROM_ZERO, None),
 )
 Maps = Complex[Tensor, "batch _ _"]
 
@@ -254,15 +254,15 @@ def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict
         weight, rounds = method.time(choose_fista, run, held_out)
         found[FISTA] = score_parts(method, parts, partial(reconstruct_by_fista, weight=weight, iterations=rounds))
     images = run.pick(smoke=6, lecture=240, full=2000)
-    steps = run.pick(smoke=(2, 2), lecture=(400, 500), full=(20_000, 20_000))
+    steps = run.pick(smoke=(2, 2), lecture=(400, 650), full=(20_000, 20_000))
     builds = {
-        WHOLE: (None, Recipe(steps[0], images, batch=4, rate=2e-3)),
-        OURS: (run.pick(smoke=32, lecture=SIDE), Recipe(steps[1], images)),
+        WHOLE: (partial(Unrolled, side=None, guided=False), Recipe(steps[0], images, batch=4, rate=2e-3)),
+        OURS: (partial(Unrolled, side=run.pick(smoke=32, lecture=SIDE)), Recipe(steps[1], images)),
     }
     fine = magnitudes(data.head().slices)[places("train")]
-    for name, (side, recipe) in builds.items():
+    for name, (build, recipe) in builds.items():
         with run.method(name, kind="deep") as method:
-            networks[name] = method.model = method.time(train, run, partial(Unrolled, side=side), fine, recipe)
+            networks[name] = method.model = method.time(train, run, build, fine, recipe)
             found[name] = score_parts(method, parts, networks[name].reconstruct)
     return found, networks
 
@@ -270,7 +270,7 @@ def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict
 def study_choices(run: Run, held_out: Scans) -> None:
     """Shorter trainings on a part of the training slices, each with one thing changed, judged on the others."""
     fine = magnitudes(data.head().slices)[places("learned")]
-    side, recipe = run.pick(smoke=32, lecture=SIDE), run.pick(smoke=Recipe(1, 4), lecture=Recipe(130, 120))
+    side, recipe = run.pick(smoke=32, lecture=SIDE), run.pick(smoke=Recipe(1, 4), lecture=Recipe(170, 120))
     for name, change in ({BASE: {}} | CHANGES).items():
         with run.method(name, kind="deep") as method:
             build = partial(Unrolled, side=side, **change)
@@ -311,7 +311,7 @@ def lesson(run: Run) -> None:
             paper="accuracy is maintained", ours=OURS, against=WHOLE, metric=part.metric("PSNR"), expects="level",
             margin=MARGIN,
         )  # fmt: skip
-    run.floor(OURS, "PSNR", at_least=26.0)
+    run.floor(OURS, "PSNR", at_least=27.6)
     own = {name: images[0] for name, images in found.items()}
     count_costs(run, networks, claims)
     measure_errors(run, parts[0], own)

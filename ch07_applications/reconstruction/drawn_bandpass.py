@@ -80,7 +80,7 @@ def rectangle(corner: tuple[int, int], side: int, how: dict) -> object:
 def draw_slices(truths: Float[np.ndarray, "rows _ _"], shown: Mapping[str, Float[np.ndarray, "rows _ _"]]) -> Figure:
     """Two rows per slice: the truth and each method's modulus; below, the errors."""
     rows, columns = len(truths), len(shown) + 1
-    figure, axes = plots.panels(columns, 2 * rows, width=1.3, height=1.36, squeeze=False)
+    figure, axes = plots.panels(columns, 2 * rows, width=1.06, height=1.12, squeeze=False)
     for row, truth in enumerate(truths):
         above, below = axes[2 * row], axes[2 * row + 1]
         show(above[0], truth, "truth" if row == 0 else "")

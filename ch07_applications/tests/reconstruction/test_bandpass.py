@@ -301,7 +301,7 @@ def told():
 def test_networks_learn_from_training_slices_and_choices_are_judged_on_others(told):
     found, sources = told
     fine = magnitudes(data.head().slices)
-    assert [side for side, _ in sources] == [None, 32, 32, 32, 32, 32]
+    assert [side for side, _ in sources] == [None, 32, 32, 32, 32]
     for k, (_, slices) in enumerate(sources):
         assert torch.equal(slices, fine[places("train" if k < 2 else "learned")])
     judged = {(row.method, row.metric) for row in found.run.record.rows}
@@ -328,7 +328,8 @@ def test_what_is_changed_is_changed_in_the_network(told):
         assert {key: getattr(network, key) for key in change} == change
     base = found.run.methods["base"].model
     assert (base.guided, base.normalised, base.fista) == (True, True, True)
-    assert found.run.methods["whole images"].model.side is None
+    whole = found.run.methods["whole images"].model
+    assert (whole.side, whole.guided, whole.fista) == (None, False, True)
 
 
 def test_a_band_is_trained_in_less_memory_than_an_image(told):
