@@ -20,7 +20,7 @@ Differs    One coil and slices, where the paper has many coils and volumes; six 
            from FISTA's image. Each patch is divided by the root mean square of what was measured of it, as high bands
            are weaker. Bands are drawn for training in proportion to the error that FISTA leaves in them. A step
            hands its features on to the next.
-Costs      150 s on two cores.
+Costs      130 s on two cores, 50 of them for the network that is judged.
 """
 
 from __future__ import annotations
@@ -311,7 +311,7 @@ def lesson(run: Run) -> None:
             paper="accuracy is maintained", ours=OURS, against=WHOLE, metric=part.metric("PSNR"), expects="level",
             margin=MARGIN,
         )  # fmt: skip
-    run.floor(OURS, "PSNR", at_least=27.6)
+    run.floor(OURS, "PSNR", at_least=28.0)
     own = {name: images[0] for name, images in found.items()}
     count_costs(run, networks, claims)
     measure_errors(run, parts[0], own)

@@ -80,13 +80,13 @@ def rectangle(corner: tuple[int, int], side: int, how: dict) -> object:
 def draw_slices(truths: Float[np.ndarray, "rows _ _"], shown: Mapping[str, Float[np.ndarray, "rows _ _"]]) -> Figure:
     """Two rows per slice: the truth and each method's modulus; below, the errors."""
     rows, columns = len(truths), len(shown) + 1
-    figure, axes = plots.panels(columns, 2 * rows, width=1.06, height=1.12, squeeze=False)
+    figure, axes = plots.panels(columns, 2 * rows, width=0.96, height=1.02, squeeze=False)
     for row, truth in enumerate(truths):
         above, below = axes[2 * row], axes[2 * row + 1]
         show(above[0], truth, "truth" if row == 0 else "")
         show(below[0], np.zeros_like(truth))
         below[0].text(
-            0.5, 0.5, f"errors × {ERRORS}", transform=below[0].transAxes, ha="center", color="white", fontsize=8
+            0.5, 0.5, f"errors × {ERRORS}", transform=below[0].transAxes, ha="center", color="white", fontsize=7
         )
         for axis, error, (name, pictures) in zip(above[1:], below[1:], shown.items(), strict=True):
             show(axis, pictures[row], name if row == 0 else "")

@@ -29,8 +29,8 @@ def measure_errors(run: Run, part: Scans, found: Found) -> None:
         for where, place in (("low", middle), ("high", ~middle)):
             share = 100 * float(missed[place].sum() / of_all[place].sum())
             run.fact(f"error of {where} frequencies, {name}", share, "%")
-        own, shared = (psnr_by_slice(part.answers, images, peak).mean() for peak in (None, part.peak))
-        run.fact(f"PSNR with each slice's own range less PSNR, {name}", float(own - shared), "dB")
+    own, shared = (psnr_by_slice(part.answers, inverse(part.inputs), peak).mean() for peak in (None, part.peak))
+    run.fact("PSNR with each slice's own range less PSNR", float(own - shared), "dB")
     errors = errors_by_distance(part.answers, found)
     run.figure("frequencies", drawn.draw_frequencies, errors, size, caption=drawn.LOOKS["frequencies"])
 
