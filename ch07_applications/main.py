@@ -27,6 +27,7 @@ CHAPTER = Chapter(
         "colour/deep_colorization",  # a dense network on hand-crafted features, beside ridge and trees on the same
         "colour/comparison",  # all of them on the same pictures, by every measure
         "reconstruction/partial_convolutions",  # layers that leave hidden pixels out of every sum
+        "reconstruction/bandpass",  # bands of k-space, and a network that works on one at a time
         "super_resolution/lapsrn",  # sixteen pixels for one: a pyramid of residuals
         "super_resolution/srgan",  # right on average, or right in looks
         "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture

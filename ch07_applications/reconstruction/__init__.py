@@ -1,1 +1,1 @@
-"""Pictures of which a part is missing."""
+"""Reconstruction: pictures out of a part of what would determine them."""
