@@ -62,7 +62,7 @@ def fill_own(run: Run, fill: Callable[[Picture, Hole], Picture], name: str, limi
     height, width = run.photo.shape[:2]
     if min(height, width) < SMALLEST:
         raise Problem(f"--photo has {width}×{height} pixels, inpainting needs at least {SMALLEST}×{SMALLEST}")
-    photo, hole = within(run.photo, given_hole(run.photo, getattr(run, "mask", None), run.seed), limit)
+    photo, hole = within(run.photo, given_hole(run.photo, run.mask, run.seed), limit)
     start = time.perf_counter()
     filled = fill(photo, hole)
     seconds, file, png = time.perf_counter() - start, f"{run.file_name}_filled.png", BytesIO()
