@@ -1,0 +1,1 @@
+"""Reconstruction: what is hidden in a picture, given the rest of it."""
