@@ -10,16 +10,17 @@ Maps are kept with a border of zeros, as a convolution pads them. The probabilit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-Column = Float[Tensor, "batch channels"]  # all channels at one place
+Column = Float[Tensor, "batch _"]  # all channels at one place
 
 
+@runtime_checkable
 class MaskedLayer(Protocol):
     """What is used of a masked convolution. mask: 1 where a filter may look."""
 
@@ -28,6 +29,7 @@ class MaskedLayer(Protocol):
     mask: Tensor
 
 
+@runtime_checkable
 class Block(Protocol):
     """What is used of a residual block: 1×1, masked, 1×1."""
 
@@ -36,6 +38,7 @@ class Block(Protocol):
     expand: nn.Conv2d
 
 
+@runtime_checkable
 class Network(Protocol):
     """What is used of a pixel network whose layers are blocks."""
 

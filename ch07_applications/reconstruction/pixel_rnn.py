@@ -77,7 +77,7 @@ class MaskedConvolution(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
         self.register_buffer("mask", causal_mask(kind, kernel), persistent=False)
 
-    def forward(self, maps: Maps) -> Maps:
+    def forward(self, maps: Maps) -> Float[Tensor, "batch _ height width"]:
         seen = (self.weight * self.mask)[:, :, : self.padding[0] + 1]
         return functional.conv2d(maps, seen, self.bias, padding=self.padding)[:, :, : maps.shape[2]]
 
@@ -245,10 +245,10 @@ class Recipe:
 
 
 RECIPES = {
-    CNN: Recipe(Bottleneck, 48, 7, passes=8),
-    CNN + SMALL: Recipe(Bottleneck, 48, 7, passes=6),
-    ROW + SMALL: Recipe(RowLSTM, 48, 2, passes=4, batch=32),
-    DIAGONAL + SMALL: Recipe(DiagonalBiLSTM, 32, 2, passes=3, batch=32),
+    CNN: Recipe(Bottleneck, 48, 7, passes=8, rate=8e-3),
+    CNN + SMALL: Recipe(Bottleneck, 48, 7, passes=4, rate=8e-3),
+    ROW + SMALL: Recipe(RowLSTM, 48, 2, passes=6, batch=32),
+    DIAGONAL + SMALL: Recipe(DiagonalBiLSTM, 32, 2, passes=5, batch=32),
 }
 
 
