@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float64
-from torch import nn
+from torch import Tensor
 
 from ch07_applications.reconstruction.bernoulli_mixture import BernoulliMixture
 from ch07_applications.reconstruction.binarised_digits import (
@@ -28,6 +28,7 @@ from common.tuning import choose
 
 MIXTURE, REGRESSIONS, CODER, TREES = "mixture of Bernoullis", "logistic regressions", "context coding", "boosted trees"
 SMALL = ", 14 × 14"  # ends the names of methods for small digits
+Loss = Callable[[Tensor, Tensor], Tensor]  # of logits and images
 
 
 def draw_often(greys: Greys, times: int, seed: int) -> np.ndarray:
@@ -44,7 +45,7 @@ def fit_mixture(sets: DigitSets, components: Sequence[int], seed: int, rounds: i
 
 
 def fit_regressions(
-    sets: DigitSets, decays: Sequence[float], epochs: int, seed: int, loss: nn.Module
+    sets: DigitSets, decays: Sequence[float], epochs: int, seed: int, loss: Loss
 ) -> PixelRegressions:
     """The regressions whose weight decay is best on the validation digits. loss: nats per image."""
     greys, found = torch.from_numpy(sets.train), []
@@ -71,7 +72,7 @@ def code(sets: DigitSets, part: BinarisedDigits, size: int, seed: int) -> Float6
     return context_nats(stream, size)[-len(part) :]
 
 
-def score_rivals(run: Run, sets: DigitSets, small: bool, loss: nn.Module) -> dict[str, float]:
+def score_rivals(run: Run, sets: DigitSets, small: bool, loss: Loss) -> dict[str, float]:
     """All methods without a deep network; their nats per validation digit by name."""
     part, held_out, seed, ending = sets.test, sets.validation, run.seed, SMALL if small else ""
     found = {}

@@ -33,7 +33,8 @@ def show_digits(
     run: Run, part: BinarisedDigits, network: Network, mixture: BernoulliMixture, trees: BoostedPixels
 ) -> None:
     """Two figures: digits drawn by mixture and network, and the first digit of each class completed by all three."""
-    draw, rows = sampler(network, run.seed), part.inputs.shape[1] // 2
+    draw, height = sampler(network, run.seed), part.inputs.shape[1]
+    rows = run.pick(smoke=height - 2, lecture=height // 2)  # given; at smoke so many, for trees draw slowly
     nothing = np.zeros_like(part.inputs[:10])
     shown = {"test digits": part.inputs[:10], "mixture": mixture.sample(nothing, run.rng), "PixelCNN": draw(nothing)}
     run.figure("samples", draw_rows, shown, caption=CAPTIONS["samples"])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ch07_applications.reconstruction.pixel_rnn import DiagonalBiLSTM, lstm_step
 
-BATCH, SIDE = 4, 28
+BATCH, SIDE = 8, 28
 
 
 @torch.no_grad()

@@ -81,9 +81,7 @@ def test_samples_keep_what_is_given_and_follow_the_components():
     completed = model.sample(x, rng, 2)
     assert_array_equal(completed[:, :2], x[:, :2])
     ours, theirs = (np.corrcoef(images.reshape(len(images), -1).T) for images in (completed, x))
-    assert np.abs(ours - theirs).max() < 0.12, (
-        "the upper rows did not count"
-    )
+    assert np.abs(ours - theirs).max() < 0.12, "the upper rows did not count"
 
 
 def test_what_it_cannot_fit_is_refused():

@@ -312,3 +312,22 @@ def test_the_paper_s_networks_have_the_parameters_of_their_layers():
         block = (2 * h * h + h) + (9 * h * h + h) + (2 * h * h + 2 * h)
         first, head = 49 * 2 * h + 2 * h, (4 * h * h + 2 * h) + 2 * h + 1
         assert parameters_of(PixelNetwork(Bottleneck, 2 * h, 15)) == first + 15 * block + head
+
+
+# --- Starts ----------------------------------------------------------------------------------------------------------
+
+
+@EACH
+def test_a_new_network_s_residual_layers_change_nothing(layer):
+    torch.manual_seed(0)
+    block = PixelNetwork(layer, 8, 1, (4, 4)).layers[0]
+    maps = torch.randn(2, 8, 4, 4)
+    assert torch.allclose(block(maps), maps + block.expand.bias[:, None, None], atol=1e-6)
+
+
+@pytest.mark.parametrize(("layer", "directions"), [(RowLSTM, 1), (DiagonalBiLSTM, 2)])
+def test_forget_gates_begin_open_and_all_others_half_open(layer, directions):
+    bias = layer(8).input_to_state.bias
+    i, f, g, o = bias.view(directions, 4, 4).unbind(1)
+    assert (f == 1).all()
+    assert not torch.stack([i, g, o]).any()
