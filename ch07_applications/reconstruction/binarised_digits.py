@@ -87,19 +87,23 @@ def entropy(greys: Greys) -> float:
     return float((entr(wide) + entr(1 - wide)).sum(axis=(1, 2)).mean())
 
 
-def digit_sets(run: Run, small: bool = False) -> DigitSets:
-    """MNIST's digits at 28 × 28 pixels, or small, at 14 × 14; the last training digits are for choosing."""
+def digit_sets(run: Run, small: bool = False, test: int | None = None) -> DigitSets:
+    """MNIST's digits at 28 × 28 pixels, or small, at 14 × 14; the last training digits are for choosing.
+
+    test: how many of the test digits, the first ones; all by default.
+    """
     digits = data.mnist(run.scale)
+    judged = digits.test.take(slice(test))
     held_out = min(HELD_OUT, len(digits.train) // 4)
     parts = []
-    for part in (digits.train, digits.test):
+    for part in (digits.train, judged):
         greys = part.images.astype(np.float32) / 255
         parts.append(halve(greys) if small else greys)
     train, greys = parts
     rng = np.random.default_rng(SEED)
     validation, test = (
         BinarisedDigits(draw(greys, rng), part.labels, part.ids)
-        for greys, part in ((train[-held_out:], digits.train.take(slice(-held_out, None))), (greys, digits.test))
+        for greys, part in ((train[-held_out:], digits.train.take(slice(-held_out, None))), (greys, judged))
     )
     return DigitSets(train[:-held_out], validation, test, entropy(greys))
 

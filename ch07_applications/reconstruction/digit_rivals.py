@@ -44,9 +44,7 @@ def fit_mixture(sets: DigitSets, components: Sequence[int], seed: int, rounds: i
     return choose(models, [model.nats(sets.validation.inputs).mean() for model in models])
 
 
-def fit_regressions(
-    sets: DigitSets, decays: Sequence[float], epochs: int, seed: int, loss: Loss
-) -> PixelRegressions:
+def fit_regressions(sets: DigitSets, decays: Sequence[float], epochs: int, seed: int, loss: Loss) -> PixelRegressions:
     """The regressions whose weight decay is best on the validation digits. loss: nats per image."""
     greys, found = torch.from_numpy(sets.train), []
     images = torch.from_numpy(sets.validation.inputs).float()[:, None]

@@ -117,8 +117,7 @@ class RowLSTM(nn.Module):
         units = width // 2
         self.input_to_state = MaskedConvolution("B", width, 4 * units, (1, kernel))
         self.state_to_state = nn.Parameter(torch.empty(kernel * units, 4 * units))
-        self.expand = nn.Conv2d(units, width, 1)
-        self.reach = kernel // 2
+        self.expand, self.reach = nn.Conv2d(units, width, 1), kernel // 2
         start_lstm(self.state_to_state, self.input_to_state.bias)
 
     def forward(self, maps: Maps) -> Maps:
@@ -175,16 +174,17 @@ class DiagonalBiLSTM(nn.Module):
         return maps + self.expand((left + right).permute(0, 3, 1, 2))
 
     def cross(self, gates: Float[Tensor, "2 batch height width gates"]) -> Float[Tensor, "2 batch height width units"]:
-        """The hidden states of both directions, whose diagonals are done at the same time."""
-        inside = skew(torch.ones_like(gates[:1, :1, ..., :1]))  # 0 where a diagonal leaves the picture: no state there
+        """The hidden states of both directions, whose diagonals are done at the same time.
+
+        Left of the picture, gates are 0, and so are states: σ(0) · 0 + σ(0) tanh(0). Right of it, nothing reads them.
+        """
         both, n, height, units = *gates.shape[:3], gates.shape[-1] // 4
         hidden = cell = gates.new_zeros(both, n, height, units)
         found = []
-        for step, within in zip(skew(gates).unbind(-2), inside.unbind(-2), strict=True):
+        for step in skew(gates).unbind(-2):
             above = functional.pad(hidden, (0, 0, 1, 0))[:, :, :-1]
             past = torch.cat([hidden, above], dim=-1).flatten(1, 2) @ self.state_to_state
             hidden, cell = lstm_step(step + past.view_as(step), cell)
-            hidden, cell = hidden * within, cell * within
             found.append(hidden)
         return unskew(torch.stack(found, dim=-2))
 
@@ -264,8 +264,7 @@ def train(run: Run, name: str, sets: DigitSets) -> tuple[PixelNetwork, Validatio
     curve = ValidationCurve(lambda network: float(network_nats(network, watched).sum(axis=(1, 2)).mean()))
     Training(
         run.pick(smoke=1, lecture=2 * recipe.passes, full=40), recipe.rate, recipe.batch, Muon,
-        lambda network: hidden_filters(network, [network.last]), loss, warm_up=0.1, device=run.device, validate=curve,
-        say=run.say_step,
+        lambda net: hidden_filters(net, [net.last]), loss, 0.1, device=run.device, validate=curve, say=run.say_step,
     )(network, FreshDigits(greys, rounds=2), run.seed)  # fmt: skip
     return network.cpu(), curve
 
@@ -278,11 +277,11 @@ def study_networks(run: Run, sets: DigitSets, small: bool) -> dict[str, Validati
     curves = {}
     for name in (name for name in RECIPES if name.endswith(SMALL) == small):
         with run.method(name, kind="deep") as method:
-            method.model, curves[name.removesuffix(SMALL)] = method.time(train, run, name, sets)
+            method.model, curve = method.time(train, run, name, sets)
             score(method, sets.test, network_nats(method.model, sets.test), small)
-            seconds = curves[name.removesuffix(SMALL)].seconds
-            digits = len(seconds) * (len(sets.train) // 2)
-            run.fact(f"{name}, milliseconds of training per digit", 1000 * seconds[-1] / digits, "ms")
+            each = 1000 * curve.seconds[-1] / (len(curve.seconds) * (len(sets.train) // 2))
+            run.fact(f"{name}, milliseconds of training per digit", each, "ms")
+            curves[name.removesuffix(SMALL)] = curve
     return curves
 
 
@@ -303,11 +302,9 @@ def state_verdicts(run: Run, claims: PaperClaims) -> None:
 
 
 def lesson(run: Run) -> None:
-    claims, few = PaperClaims(run), slice(run.pick(smoke=30, lecture=1000, full=10_000))
-    panels = {}
+    claims, panels = PaperClaims(run), {}
     for small, size in ((False, "28 × 28"), (True, "14 × 14")):
-        sets = digit_sets(run, small)
-        sets = sets._replace(test=sets.test.take(few))
+        sets = digit_sets(run, small, run.pick(smoke=30, lecture=1000, full=10_000))
         run.fact(f"entropy of the binarisation, {size} test digits", sets.test_entropy, "nats")
         rivals = digit_rivals.score_rivals(run, sets, small, loss)
         panels[f"{size} pixels"] = study_networks(run, sets, small), rivals

@@ -80,6 +80,9 @@ def test_held_out_digits_are_the_same_for_every_seed_and_no_training_digits(tmp_
     assert not drawn[greys == 0].any()
     assert drawn[greys == 255].all()
     assert 0.3 < drawn[(greys > 100) & (greys < 150)].mean() < 0.7, "a threshold, or none"
+    few = digit_sets(run(tmp_path), test=5)
+    assert_array_equal(few.test.inputs, first.test.inputs[:5])
+    assert few.test_entropy == pytest.approx(entropy(whole.test.images[:5].astype(np.float32) / 255))
     assert digit_sets(run(tmp_path), small=True).test.inputs.shape[1:] == (14, 14)
 
 
