@@ -16,8 +16,8 @@ Rival      The same product with boosted trees as its factors, or 784 logistic r
 Differs    6591 binary digits, drawn anew for each step; held-out ones are drawn once (binarised_digits.py). It is not
            the paper's binarisation: its 79.20 nats, learned from 50,000 digits, cannot stand beside these. The LSTMs
            work on 14 × 14 pixels, for their steps wait for one another. Learned maps of the places are added to the
-           features and to the logits. Muon in place of RMSProp.
-Costs      COSTS
+           features and to the logits. Muon in place of RMSProp: AdamW has 2.6 nats more after 400 steps.
+Costs      180 s on two cores, of which PixelCNN at 28 × 28 takes 60.
 """
 
 from __future__ import annotations
@@ -245,9 +245,9 @@ class Recipe:
 
 
 RECIPES = {
-    CNN: Recipe(Bottleneck, 48, 7, passes=8, rate=8e-3),
-    CNN + SMALL: Recipe(Bottleneck, 48, 7, passes=4, rate=8e-3),
-    ROW + SMALL: Recipe(RowLSTM, 48, 2, passes=6, batch=32),
+    CNN: Recipe(Bottleneck, 48, 7, passes=6, rate=8e-3),
+    CNN + SMALL: Recipe(Bottleneck, 48, 7, passes=5, rate=8e-3),
+    ROW + SMALL: Recipe(RowLSTM, 48, 2, passes=5, batch=32),
     DIAGONAL + SMALL: Recipe(DiagonalBiLSTM, 32, 2, passes=5, batch=32),
 }
 
@@ -298,7 +298,7 @@ def state_verdicts(run: Run, claims: PaperClaims) -> None:
         (f"{ROW} is above {CNN}", 5, f"3.07 against 3.14 {channels}", ROW + SMALL, CNN + SMALL, SMALL_NATS),
     ):
         claims.compared(text, source=f"Table {table}", paper=paper, ours=ours, against=against, metric=metric)
-    run.floor(CNN, NATS, at_most=89)
+    run.floor(CNN, NATS, at_most=86.8)
 
 
 def lesson(run: Run) -> None:

@@ -133,11 +133,13 @@ def test_the_seconds_of_a_curve_are_without_those_of_measuring(monkeypatch):
 
 def test_training_keeps_the_best_weights_and_starts_from_the_mean_digit(tmp_path):
     lesson, given = run(tmp_path), sets(64)
+    lesson.pick = lambda **values: values["lecture"]  # ten epochs, of 32 digits each
     network, curve = pixel_rnn.train(lesson, CNN + SMALL, given)
-    measured = network_nats(network, given.validation.take(slice(20))).sum(axis=(1, 2)).mean()
+    measured = network_nats(network, given.validation).sum(axis=(1, 2)).mean()
     assert measured == pytest.approx(min(curve.scores), rel=1e-5)
+    assert max(curve.scores) > min(curve.scores) + 0.1
     mean = torch.from_numpy(given.train).mean(dim=0).clamp(2e-3, 1 - 2e-3)
-    assert torch.allclose(network.offsets[0].sigmoid(), mean, atol=0.1)
+    assert torch.allclose(network.offsets[0].sigmoid(), mean, atol=0.3)
 
 
 def test_the_recipes_are_of_the_paper_s_three_networks():
