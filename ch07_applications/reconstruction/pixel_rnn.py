@@ -246,7 +246,7 @@ class Recipe:
 
 RECIPES = {
     CNN: Recipe(Bottleneck, 48, 7, passes=6, rate=8e-3),
-    CNN + SMALL: Recipe(Bottleneck, 48, 7, passes=5, rate=8e-3),
+    CNN + SMALL: Recipe(Bottleneck, 48, 7, passes=5, batch=32),
     ROW + SMALL: Recipe(RowLSTM, 48, 2, passes=5, batch=32),
     DIAGONAL + SMALL: Recipe(DiagonalBiLSTM, 32, 2, passes=5, batch=32),
 }
