@@ -22,7 +22,7 @@ CAPTIONS = {
     "completions": "The first test digit of each class, its upper half, and that half completed: each model draws "
     "the lower pixels given the upper ones. PixelCNN draws twice.",
     "curves": "Nats per validation digit against seconds of training. Lines across are methods without a network, "
-    "fitted. Lower is better.",
+    "fitted: lower is better.",
     "skewing": "Numbers are the order in which pixels are read. Skewed, each row begins one column later than the one "
     "above: a column is a diagonal of the map, and its states need those of the column before alone. Right: the places "
     "(orange) whose features reach the framed place, in the stream from the left corner, and in that from the right "
