@@ -1,1 +1,1 @@
-"""Reconstruction: pictures out of a part of what would determine them."""
+"""Reconstruction: pictures out of a part of what determines them."""

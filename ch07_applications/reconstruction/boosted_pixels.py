@@ -1,0 +1,92 @@
+"""Boosted trees that predict a pixel from those before it: the rival without a network.
+
+Method     One classifier for all pixels (gradient boosting on histograms; Friedman 2001, Ke et al. 2017). Its features
+           are the causal neighbourhood, which is what a masked filter of 11 × 11 sees, and the pixel's row and column.
+           The product of its answers over an image is a probability of the image: each depends on earlier pixels alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt8
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from ch07_applications.reconstruction.binarised_digits import Greys, check_binary, draw
+
+REACH = 5  # pixels to the left, to the right and above
+OUTSIDE = 2  # the value of a pixel beyond the border: neither 0 nor 1
+
+Binary = UInt8[np.ndarray, "images height width"]
+
+
+def causal_offsets(reach: int = REACH) -> Int64[np.ndarray, "neighbours 2"]:
+    """(rows, columns) from a pixel to its causal neighbours: all above within reach, and those on its left."""
+    span = range(-reach, reach + 1)
+    return np.array([(y, x) for y in range(-reach, 1) for x in span if (y, x) < (0, 0)], np.int64).reshape(-1, 2)
+
+
+def features(
+    images: Binary, places: Int64[np.ndarray, "pixels 3"], offsets: Int64[np.ndarray, "neighbours 2"]
+) -> UInt8[np.ndarray, "pixels features"]:
+    """The causal neighbours of pixels (image, row, column), and their row and column."""
+    reach = max(1, int(np.abs(offsets).max(initial=0)))
+    wide = np.pad(images, ((0, 0), (reach, 0), (reach, reach)), constant_values=OUTSIDE)
+    image, row, column = places.T
+    seen = wide[image[:, None], row[:, None] + offsets[:, 0] + reach, column[:, None] + offsets[:, 1] + reach]
+    return np.column_stack([seen, row, column]).astype(np.uint8)
+
+
+def every_place(images: Binary) -> Int64[np.ndarray, "pixels 3"]:
+    """(image, row, column) of all pixels, image by image in reading order."""
+    return np.stack(np.unravel_index(np.arange(images.size), images.shape), axis=1).astype(np.int64)
+
+
+@dataclass
+class BoostedPixels(BaseEstimator):
+    """pixels: how many are drawn to learn from. trees: at most. leaves: of a tree at most. rate: the step per tree."""
+
+    pixels: int = 300_000
+    trees: int = 300
+    leaves: int = 31
+    rate: float = 0.1
+    reach: int = REACH
+    seed: int = 0
+
+    def fit(self, greys: Greys, answers: object = None) -> BoostedPixels:
+        """Learn from pixels of one binarisation of the digits."""
+        rng = np.random.default_rng(self.seed)
+        images, offsets = draw(greys, rng), causal_offsets(self.reach)
+        chosen = rng.choice(images.size, min(self.pixels, images.size), replace=False)
+        places = np.stack(np.unravel_index(chosen, images.shape), axis=1).astype(np.int64)
+        self.model_ = HistGradientBoostingClassifier(
+            max_iter=self.trees, max_leaf_nodes=self.leaves, learning_rate=self.rate, early_stopping=False,
+            min_samples_leaf=min(20, max(1, len(places) // 10)), random_state=self.seed,
+        )  # fmt: skip
+        self.model_.fit(features(images, places, offsets), images[tuple(places.T)])
+        return self
+
+    def probabilities(
+        self, images: Binary, places: Int64[np.ndarray, "pixels 3"] | None = None
+    ) -> Float[np.ndarray, "pixels"]:
+        """Of 1, of each pixel at these places (all of them by default), given those before it."""
+        places = every_place(images) if places is None else places
+        return self.model_.predict_proba(features(images, places, causal_offsets(self.reach)))[:, 1]
+
+    def pixel_nats(self, images: Binary) -> Float[np.ndarray, "images height width"]:
+        """−log p of every pixel given those before it. Raises ValueError for pixels other than 0 and 1."""
+        check_binary(images)
+        ones = self.probabilities(images).reshape(images.shape)
+        return -np.log(np.where(images == 1, ones, 1 - ones).clip(1e-12))
+
+    def sample(self, images: Binary, rng: np.random.Generator, given_rows: int = 0) -> Binary:
+        """Images whose first rows are as given and whose other pixels are drawn one after the other."""
+        images = images.copy()
+        images[:, given_rows:] = 0
+        for row in range(given_rows, images.shape[1]):
+            for column in range(images.shape[2]):
+                places = np.array([(n, row, column) for n in range(len(images))], np.int64)
+                images[:, row, column] = rng.random(len(images)) < self.probabilities(images, places)
+        return images
