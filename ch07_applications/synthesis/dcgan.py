@@ -32,6 +32,21 @@ from torch.nn.functional import adaptive_max_pool2d, softplus
 
 from ch07_applications.adversarial.alternating import AdversarialTraining
 from ch07_applications.blocks.counting import parameters_of
+from ch07_applications.synthesis.dcgan_recipes import (
+    BASE,
+    CHANGES,
+    FULL,
+    MOMENTUM,
+    PAPER,
+    PLAIN,
+    RECIPE,
+    RELU,
+    SMALL,
+    SMALL_KERNELS,
+    Plan,
+    Recipe,
+    recipe_with,
+)
 from ch07_applications.synthesis.density_samplers import KERNELS, MIXTURE, NARROW
 from ch07_applications.synthesis.drawn_dcgan import draw_changes, draw_rows
 from ch07_applications.synthesis.fashion_parts import (
@@ -52,11 +67,8 @@ from ch07_applications.synthesis.sampler_bench import FRECHET, Bench, learn_to_j
 from common.paper_claims import PaperClaims
 from common.run import Run
 
-LATENT = 100
-SHOWN, LABELLED, SHORT = 14, 1000, 500  # images in a row; labelled images; steps of the ablation
+SHOWN, LABELLED, SHORT = 14, 1000, 400  # images in a row; labelled images; steps of the ablation
 DCGAN, FEATURES, UNTRAINED = "DCGAN", "discriminator's features", "untrained discriminator's"
-BASE, PLAIN, MOMENTUM, RELU, SMALL_KERNELS = "recipe", "without BatchNorm", "β₁ = 0.9", "ReLU in D", "3 × 3 kernels"
-CHANGES = (BASE, PLAIN, MOMENTUM, RELU, SMALL_KERNELS)
 SHORT_RUNS = f"distance after {SHORT} steps"
 NEIGHBOURS = "The first samples of two samplers, each above the training image that is nearest in pixels."
 GUIDELINES = f"The Fréchet distance on validation images after {SHORT} steps, with one change of the recipe at a time."
@@ -65,28 +77,6 @@ Logits = Float[Tensor, "n"]
 
 
 # --- The networks ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the two networks are made of.
-
-    widths: channels of the generator's maps, from 4 × 4 pixels, each twice as large as the one before; the image is
-    twice as large as the last. The discriminator has them in reverse. kernel: 4, or 3. normalised: with BatchNorm.
-    slope: of the discriminator's rectifiers below zero.
-    """
-
-    widths: tuple[int, ...] = (128, 64, 32)
-    channels: int = 1
-    latent: int = LATENT
-    kernel: int = 4
-    normalised: bool = True
-    slope: float = 0.2
-
-
-SMALL = Plan()
-PAPER = Plan(widths=(1024, 512, 256, 128), channels=3)  # Fig. 1: 64 × 64 pixels
-FULL = Plan(widths=(512, 256, 128, 64), channels=3)  # as it is commonly rebuilt
 
 
 class Generator(nn.Module):
@@ -170,20 +160,6 @@ def fool(discriminator: nn.Module, fakes: Pixels, noise: Noise, real: Pixels) ->
 # --- Training and drawing ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a pair is trained. steps: of the lecture preset. Chosen on validation images, by the Fréchet distance."""
-
-    plan: Plan = SMALL
-    steps: int = 3000
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    momentum: float = 0.5  # β₁
-
-
-RECIPE = Recipe()
-
-
 @dataclass(frozen=True, eq=False)
 class Gan:
     """A trained pair. generator: the moving average, in evaluation mode."""
@@ -260,15 +236,6 @@ def features_of(discriminator: Discriminator, images: Grey) -> Float[np.ndarray,
 
 
 # --- The lesson -------------------------------------------------------------------------------------------------------
-
-
-def recipe_with(change: str, steps: int) -> Recipe:
-    """The recipe with one change, for so many steps."""
-    recipe = replace(RECIPE, steps=steps)
-    if change == MOMENTUM:
-        return replace(recipe, momentum=0.9)
-    changed = {PLAIN: {"normalised": False}, SMALL_KERNELS: {"kernel": 3}, RELU: {"slope": 0.0}}.get(change, {})
-    return replace(recipe, plan=replace(recipe.plan, **changed))
 
 
 def study_guidelines(run: Run, claims: PaperClaims, parts: FashionParts, judge: SampleJudge) -> None:

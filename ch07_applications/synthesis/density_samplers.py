@@ -43,7 +43,7 @@ class DensitySampler:
         self.components_ = PCA(self.dimensions, svd_solver="randomized", random_state=self.seed)
         self.points_ = self.components_.fit_transform(images.reshape(len(images), -1).astype(np.float32))
         if self.mixture is not None:
-            start = {"init_params": "k-means++", "max_iter": 30, "reg_covar": 4.0, "random_state": self.seed}
+            start = {"max_iter": 100, "tol": 1e-2, "reg_covar": 4.0, "random_state": self.seed}
             self.mixture_ = GaussianMixture(self.mixture, **start).fit(self.points_.astype(np.float64))
         return self
 
@@ -97,7 +97,7 @@ def samplers(seed: int, small: bool = False) -> dict[str, DensitySampler]:
             NARROW: DensitySampler(8, width=2.0),
         }
     return {
-        MIXTURE: DensitySampler(100, 30, seed=seed),
-        KERNELS: DensitySampler(50, width=75.0, seed=seed),
+        MIXTURE: DensitySampler(200, 60, seed=seed),
+        KERNELS: DensitySampler(50, width=100.0, seed=seed),
         NARROW: DensitySampler(400, width=2.0, seed=seed),
     }

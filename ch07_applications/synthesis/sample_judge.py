@@ -94,7 +94,8 @@ def frechet_distance(real: Features, samples: Float[np.ndarray, "_ features"]) -
     if not (np.isfinite(real).all() and np.isfinite(samples).all()):
         raise ValueError("features are not finite")
     (mean, covariance), (other, second) = (
-        (rows.mean(axis=0, dtype=np.float64), np.cov(rows.astype(np.float64), rowvar=False)) for rows in (real, samples)
+        (rows.mean(axis=0, dtype=np.float64), np.atleast_2d(np.cov(rows.astype(np.float64), rowvar=False)))
+        for rows in (real, samples)
     )
     root = square_root(covariance)
     cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ second @ root), 0, None)).sum()  # Tr (Σ Σ')^½

@@ -11,15 +11,11 @@ from torch.nn.functional import adaptive_max_pool2d, binary_cross_entropy_with_l
 from ch07_applications.adversarial.alternating import AdversarialTraining
 from ch07_applications.blocks.counting import layers_of, parameters_of
 from ch07_applications.synthesis import dcgan as module
+from ch07_applications.synthesis import dcgan_recipes as recipes_of
 from ch07_applications.synthesis.dcgan import (
-    FULL,
-    PAPER,
-    RECIPE,
-    SMALL,
     Discriminator,
     Gan,
     Generator,
-    Plan,
     features_of,
     fool,
     judge,
@@ -27,6 +23,7 @@ from ch07_applications.synthesis.dcgan import (
     settle,
     train,
 )
+from ch07_applications.synthesis.dcgan_recipes import FULL, PAPER, RECIPE, SMALL, Plan, Recipe, recipe_with
 from ch07_applications.synthesis.fashion_parts import images_of, pixels_of, uniform_noise
 from ch07_applications.tests.synthesis.small_runs import run_of
 
@@ -113,14 +110,14 @@ def test_a_kernel_of_4_covers_evenly_and_one_of_3_in_a_checkerboard():
 
 
 def test_variants_differ_in_what_their_name_says():
-    recipes = {name: module.recipe_with(name, 7) for name in module.CHANGES}
-    base = recipes[module.BASE]
+    recipes = {name: recipe_with(name, 7) for name in recipes_of.CHANGES}
+    base = recipes[recipes_of.BASE]
     assert base == replace(RECIPE, steps=7)
     assert base.momentum == 0.5
-    assert recipes[module.PLAIN].plan == replace(SMALL, normalised=False)
-    assert recipes[module.MOMENTUM] == replace(base, momentum=0.9)
-    assert recipes[module.RELU].plan == replace(SMALL, slope=0.0)
-    assert recipes[module.SMALL_KERNELS].plan == replace(SMALL, kernel=3)
+    assert recipes[recipes_of.PLAIN].plan == replace(SMALL, normalised=False)
+    assert recipes[recipes_of.MOMENTUM] == replace(base, momentum=0.9)
+    assert recipes[recipes_of.RELU].plan == replace(SMALL, slope=0.0)
+    assert recipes[recipes_of.SMALL_KERNELS].plan == replace(SMALL, kernel=3)
 
 
 # The losses
@@ -220,7 +217,7 @@ def test_features_are_the_maxima_of_4_by_4_cells_of_every_stage():
 
 def test_training_gives_the_same_twice_and_changes_both(tmp_path):
     run = run_of("synthesis/dcgan", tmp_path)
-    recipe = module.Recipe(plan=TINY, steps=4, batch_size=12)
+    recipe = Recipe(plan=TINY, steps=4, batch_size=12)
     first, second = (train(run, images(), recipe) for _ in range(2))
     noise = uniform_noise(4, 5, torch.Generator().manual_seed(0))
     np.testing.assert_array_equal(first.draw(noise), second.draw(noise))
@@ -234,7 +231,7 @@ def test_training_gives_the_same_twice_and_changes_both(tmp_path):
 
 def test_a_killed_training_goes_on_to_the_same_generator(tmp_path, monkeypatch):
     recipe, noise = (
-        module.Recipe(plan=TINY, steps=8, batch_size=12),
+        Recipe(plan=TINY, steps=8, batch_size=12),
         uniform_noise(4, 5, torch.Generator().manual_seed(0)),
     )
     whole = train(run_of("synthesis/dcgan", tmp_path / "a"), images(), recipe, "gan").draw(noise)

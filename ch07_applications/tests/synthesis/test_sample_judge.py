@@ -59,7 +59,8 @@ def test_what_has_no_distance_is_refused(real, samples, words):
 def test_points_belong_where_a_loop_finds_that_they_do(rng):
     members, points = rng.normal(size=(40, 3)), 1.5 * rng.normal(size=(60, 3))
     radii = [sorted(np.linalg.norm(members - own, axis=1))[3] for own in members]
-    wanted = [any(np.linalg.norm(x - own) <= radius for own, radius in zip(members, radii, strict=True)) for x in points]
+    pairs = list(zip(members, radii, strict=True))
+    wanted = [any(np.linalg.norm(x - own) <= radius for own, radius in pairs) for x in points]
     np.testing.assert_array_equal(belongs(points, members), wanted)
     assert 0 < np.mean(wanted) < 1
 
