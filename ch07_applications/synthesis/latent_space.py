@@ -25,7 +25,7 @@ from common.run import Run
 
 T_SHIRT, PULLOVER, DRESS = 0, 2, 3  # labels of Fashion-MNIST
 STEPS = 9  # of a walk
-SLEEVES = (slice(12, 24), (*range(3, 8), *range(20, 25)))  # rows and columns of a 28 × 28 image
+ROWS, COLUMNS = (12, 24), (3, 4, 5, 6, 7, 20, 21, 22, 23, 24)  # of a 28 × 28 image, where long sleeves are
 LEAST = 3  # samples of a class, for a mean: the paper's number
 WALKS, FADES = "precision of walks' middles", "precision of cross-fades"
 BEFORE, AFTER = "grey level of dresses' sleeves", "grey level of dresses' sleeves, pullovers − T-shirts added"
@@ -70,8 +70,7 @@ def walks(gan: Drawing, rows: int, seed: int) -> Grey:
 
 def sleeves(images: Grey) -> Float[np.ndarray, "n"]:
     """The mean grey level where long sleeves are, of each image."""
-    rows, columns = SLEEVES
-    return images[:, rows][:, :, list(columns)].mean(axis=(1, 2))
+    return images[:, slice(*ROWS)][:, :, list(COLUMNS)].mean(axis=(1, 2))
 
 
 @dataclass(frozen=True, eq=False)
