@@ -26,13 +26,14 @@ CHAPTER = Chapter(
         "colour/let_there_be_color",  # local features fused with those of the whole picture, and its class
         "colour/deep_colorization",  # a dense network on hand-crafted features, beside ridge and trees on the same
         "colour/comparison",  # all of them on the same pictures, by every measure
+        "reconstruction/pixel_rnn",  # a picture's probability, pixel by pixel
         "reconstruction/partial_convolutions",  # layers that leave hidden pixels out of every sum
         "reconstruction/bandpass",  # bands of k-space, and a network that works on one at a time
         "super_resolution/lapsrn",  # sixteen pixels for one: a pyramid of residuals
         "super_resolution/srgan",  # right on average, or right in looks
         "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
-        "reconstruction/pixel_rnn",  # a picture's probability, pixel by pixel
+        "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
     ),
     seeds=3,  # it trains for half an hour
 )

@@ -1,0 +1,1 @@
+"""Image synthesis: pictures of which no photograph exists, and how to judge them."""

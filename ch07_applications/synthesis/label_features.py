@@ -1,0 +1,69 @@
+"""What features are worth: a linear SVM on them, learned from few labelled images. Radford et al. 2015, §5.
+
+All features get the same: the same labelled images, each column scaled to variance 1, the SVM's penalty chosen by
+cross-validation within these images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
+
+from ch07_applications.synthesis.fashion_parts import FashionParts
+from ch07_applications.synthesis.patch_features import PatchFeatures
+from common.data import Images
+from common.features.pipelines import hog
+from common.run import Run
+
+PENALTIES = tuple(10.0 ** np.arange(-5, 1))
+PATCHES, COMPONENTS, HISTOGRAMS = "k-means features", "principal components", "HOG"
+Describe = Callable[[UInt8[np.ndarray, "n height width"]], Float[np.ndarray, "n features"]]
+
+
+def linear_svm(describe: Describe) -> Pipeline:
+    """A classifier of images: their features, and a linear SVM whose penalty is chosen in three folds."""
+    search = GridSearchCV(SVC(kernel="linear"), {"C": PENALTIES}, cv=3)
+    return make_pipeline(FunctionTransformer(describe), StandardScaler(), search)
+
+
+def few_labelled(run: Run, parts: FashionParts, most: int) -> Images:
+    """Some training images, drawn at random."""
+    return parts.train.take(np.sort(run.rng.permutation(len(parts.train))[:most]))
+
+
+def learn_patches(run: Run, parts: FashionParts) -> Describe:
+    """k-means features of the training images, without their labels."""
+    sizes = run.pick(smoke={"centres": 8, "patches": 200}, lecture={"centres": 200, "patches": 20_000})
+    return PatchFeatures(**sizes, seed=run.seed).fit(parts.train.images).transform
+
+
+def learn_components(run: Run, parts: FashionParts) -> Describe:
+    """The first principal components of the training images. 100: chosen on validation images."""
+    rows = parts.train.images.reshape(len(parts.train), -1).astype(np.float32)
+    learned = PCA(run.pick(smoke=5, lecture=100), svd_solver="randomized", random_state=run.seed).fit(rows)
+    return lambda images: learned.transform(images.reshape(len(images), -1).astype(np.float32))
+
+
+def score_features(run: Run, parts: FashionParts, labelled: Images, networks: dict[str, Describe]) -> None:
+    """A linear SVM on features of networks, and on those without one. networks: by name, the trained one first."""
+    first = next(iter(networks))
+    for name, describe in networks.items():
+        with run.method(name, kind="deep" if name == first else "reference") as method:
+            method.fit(linear_svm(describe), labelled)
+            method.score(parts.test)
+    for name, learn in ((PATCHES, learn_patches), (COMPONENTS, learn_components), (HISTOGRAMS, describe_gradients)):
+        with run.method(name, kind="classical") as method:
+            method.fit(linear_svm(method.time(learn, run, parts)), labelled)
+            method.score(parts.test)
+
+
+def describe_gradients(run: Run, parts: FashionParts) -> Describe:
+    """HOG, which learns nothing."""
+    return hog("fashion_mnist").fit(parts.train.images[:2]).transform
