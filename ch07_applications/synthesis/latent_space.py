@@ -112,7 +112,7 @@ def look_between(run: Run, claims: PaperClaims, judge: SampleJudge, gan: Drawing
     )  # fmt: skip
     found = dresses_with_sleeves(gan, judge, run.pick(smoke=400, lecture=2000), run.seed)
     if found is None:
-        run.note(f"Left out: arithmetic with classes, of one of which there are fewer than {LEAST} samples.")
+        run.note(f"Left out: arithmetic, as the samples do not show each of the classes {LEAST} times.")
         return
     run.fact(BEFORE, float(sleeves(found.before).mean()))
     run.fact(AFTER, float(sleeves(found.after).mean()))
