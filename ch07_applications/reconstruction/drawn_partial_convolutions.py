@@ -20,8 +20,8 @@ CAPTIONS = {
     "restored": "One crop with a hole of each band, rows from 1–10 % to 50–60 %: the one whose harmonic fill has the "
     "median PSNR, over all bands, of every third judged crop. Hidden pixels are magenta. All are at one scale. "
     "Picture: ",
-    "bands": "PSNR in holes by the share that is hidden, means over crops and seeds with 95 % intervals. Higher is "
-    "better.",
+    "bands": "PSNR in holes by the share that is hidden, means over crops and seeds with 95 % intervals; "
+    "higher is better.",
     "masks": "What each layer of the network knows of the widest of these holes: white is known, black is hidden, and "
     "every mask is drawn at the size of the crop, up to the first one without a hole. A place is known where its "
     "window had any known entry.",
