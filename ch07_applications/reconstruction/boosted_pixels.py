@@ -82,11 +82,18 @@ class BoostedPixels(BaseEstimator):
         return -np.log(np.where(images == 1, ones, 1 - ones).clip(1e-12))
 
     def sample(self, images: Binary, rng: np.random.Generator, given_rows: int = 0) -> Binary:
-        """Images whose first rows are as given and whose other pixels are drawn one after the other."""
-        images = images.copy()
+        """Images whose first rows are as given and whose other pixels are drawn, each after its neighbours.
+
+        A pixel's neighbours reach no further than `reach` to the right in the rows above it. So those with the same
+        (reach + 1) · row + column do not see each other, and are drawn at the same time.
+        """
+        images, uniform, slope = images.copy(), rng.random(images.shape), self.reach + 1
         images[:, given_rows:] = 0
-        for row in range(given_rows, images.shape[1]):
-            for column in range(images.shape[2]):
-                places = np.array([(n, row, column) for n in range(len(images))], np.int64)
-                images[:, row, column] = rng.random(len(images)) < self.probabilities(images, places)
+        rows, columns = (each.ravel() for each in np.indices(images.shape[1:])[:, given_rows:])
+        turns = slope * rows + columns
+        for turn in np.unique(turns):
+            row, column = rows[turns == turn], columns[turns == turn]
+            image = np.repeat(np.arange(len(images)), len(row))
+            places = np.column_stack([image, np.tile(row, len(images)), np.tile(column, len(images))]).astype(np.int64)
+            images[tuple(places.T)] = uniform[tuple(places.T)] < self.probabilities(images, places)
         return images

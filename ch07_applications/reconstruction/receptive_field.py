@@ -51,7 +51,7 @@ def study_fields(run: Run, networks: Mapping[str, nn.Module], claims: PaperClaim
     cnn, row, diagonal = shares.values()
     described = [f"{name}: {share:.1%}" for name, share in shares.items()]
     claims.counted(
-        "a Row LSTM sees a triangle of the past, a Diagonal BiLSTM all of it", source="§3.1–3.2, Fig. 4",
+        "A Row LSTM sees a triangle of the past, a Diagonal BiLSTM all of it", source="§3.1–3.2, Fig. 4",
         paper="a drawing", ours=described[2], against=f"{described[1]}, {described[0]}",
         holds=cnn < row < diagonal and diagonal > 0.99,
     )  # fmt: skip

@@ -83,3 +83,14 @@ def test_samples_keep_the_rows_that_are_given():
     assert_array_equal(drawn[:, :2], images[:, :2])
     assert not np.array_equal(drawn[:, 2:], images[:, 2:])
     assert set(np.unique(drawn)) <= {0, 1}
+
+
+@pytest.mark.parametrize("reach", [1, 2])
+def test_pixels_that_are_drawn_at_the_same_time_are_those_of_a_loop(reach):
+    size, given = (6, 7), 2
+    trees, images = model(size, reach=reach), draw(greys(5, size, seed=3), np.random.default_rng(2))
+    uniform, wanted = np.random.default_rng(4).random(images.shape), images.copy()
+    for row, column in product(range(given, 6), range(7)):
+        places = np.array([(n, row, column) for n in range(5)], np.int64)
+        wanted[:, row, column] = uniform[:, row, column] < trees.probabilities(wanted, places)
+    assert_array_equal(trees.sample(images, np.random.default_rng(4), given), wanted)
