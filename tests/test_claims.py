@@ -1,7 +1,8 @@
 """What lessons say holds for whatever they measured: findings go through run.claim, notes and captions state no others.
 
-Each lesson runs once at smoke with a Run that records captions, notes and claims; then the claims are tried on records
-with other verdicts, as an instructor who changes a constant may get them.
+Each lesson runs once at smoke with a Run that records captions, notes and claims, and draws; then the claims are tried on
+records with other verdicts, as an instructor who changes a constant may get them. Because the run is in this process, the
+hook of conftest.py holds each call of the lesson and its drawings against its annotations.
 """
 
 from __future__ import annotations
@@ -39,16 +40,14 @@ WORLDS = 400
 
 @dataclass
 class Recording(Run):
-    """A Run that draws nothing and keeps the captions, and the claims with their conditions."""
+    """A Run that keeps the captions, and the claims with their conditions."""
 
     captions: list[str] = field(default_factory=list)
     claims: list[tuple] = field(default_factory=list)
 
-    def figure(self, name, draw, *args, caption, **kwargs):
+    def _draw(self, name, draw, *args, caption, **kwargs):
         self.captions.append(caption)
-
-    def figure_over_seeds(self, name, draw, *args, caption, **kwargs):
-        self.captions.append(caption)
+        super()._draw(name, draw, *args, caption=caption, **kwargs)
 
     def claim(self, text, *conditions):
         self.claims.append((text, conditions))
@@ -61,7 +60,8 @@ def recorded(chapter: str, name: str) -> Recording:
         run = Recording(name, 0, Scale("smoke"), LessonRecord("", ""), Path(folder), Console(quiet=True))
         warnings.simplefilter("ignore")
         importlib.import_module(f"{chapter}.{name.replace('/', '.')}").lesson(run)
-    run.record.comparisons = corrected(pair.compare() for pair in run.pairs.values())
+        run.record.comparisons = corrected(pair.compare() for pair in run.pairs.values())
+        run.finish()
     run.methods.clear()
     return run
 
@@ -97,6 +97,11 @@ def held(claim: tuple, record: LessonRecord) -> bool:
         sentence = text if isinstance(text, str) else text(record)
         assert sentence.endswith(".")
     return holds
+
+
+@pytest.mark.parametrize(("chapter", "name"), LESSONS)
+def test_a_lesson_keeps_to_its_annotations(chapter, name):
+    assert recorded(chapter, name).lesson == name  # and the hook has raised nothing
 
 
 @pytest.mark.parametrize(("chapter", "name"), LESSONS)
