@@ -1,8 +1,8 @@
 """What lessons say holds for whatever they measured: findings go through run.claim, notes and captions state no others.
 
-Each lesson runs once at smoke with a Run that records captions, notes and claims, and draws; then the claims are tried on
-records with other verdicts, as an instructor who changes a constant may get them. Because the run is in this process, the
-hook of conftest.py holds each call of the lesson and its drawings against its annotations.
+Each lesson runs once at smoke with a Run that records captions, notes and claims, and draws; then the claims are tried
+on records with other verdicts, as an instructor who changes a constant may get them. The run is in this process: so
+the hook of conftest.py holds each call of the lesson and of its drawings against its annotations.
 """
 
 from __future__ import annotations

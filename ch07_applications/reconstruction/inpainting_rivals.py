@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ch07_applications.reconstruction.exemplar import fill_by_exemplars
 from ch07_applications.reconstruction.hidden_crops import Crops, HiddenCrops, Picture, psnr_in_holes, score
 from ch07_applications.reconstruction.holes import Hole, check_hole
 from ch07_applications.reconstruction.smooth_fills import SmoothFill, fill_smoothly
+from common.pools import map_chunks
 from common.run import Method, Run
 from common.tuning import choose
 
@@ -59,9 +61,10 @@ def by_opencv(picture: Picture, hole: Hole, method: str, radius: int) -> Picture
     return restored(cv2.inpaint(given, hole.astype(np.uint8), radius, flags[method]), picture, hole)
 
 
-def by_exemplars(picture: Picture, hole: Hole, setting: int) -> Picture:
-    """Patches of the picture itself; exemplar.py. setting: pixels of a patch along a side."""
-    return fill_by_exemplars(picture, hole, setting)
+def exemplars_of(pictures: Sequence[Picture], holes: Sequence[Hole], setting: int) -> list[Picture]:
+    """Patches of each picture itself; exemplar.py. setting: pixels of a patch along a side."""
+    with threadpool_limits(1):  # for the work is shared out to processes
+        return [fill_by_exemplars(picture, hole, setting) for picture, hole in zip(pictures, holes, strict=True)]
 
 
 def has_opencv(run: Run) -> bool:
@@ -79,36 +82,45 @@ def fill_all(fill: Fill, part: HiddenCrops) -> Crops:
     return np.stack([fill(crop, hole) for crop, hole in zip(part.inputs, part.holes, strict=True)])
 
 
-def choose_setting(fill: Callable[..., Picture], options: Sequence[int], part: HiddenCrops) -> int:
+def choose_setting(fill: Callable[[HiddenCrops, int], Crops], options: Sequence[int], part: HiddenCrops) -> int:
     """The setting with the highest mean PSNR on held-out crops."""
-    filled = [fill_all(partial(fill, setting=option), part) for option in options]
+    filled = [fill(part, option) for option in options]
     return choose(options, np.array([-psnr_in_holes(part.answers, each, part.holes).mean() for each in filled]))
 
 
 def fill_by_rivals(run: Run, parts: Sequence[HiddenCrops], held_out: HiddenCrops) -> dict[str, list[Crops]]:
     """The answers of all but exemplars to every part, scored."""
-    fills: dict[str, tuple[Fill, Sequence[int]]] = {HARMONIC: (harmonic, ()), BIHARMONIC: (biharmonic, ())}
-    fills[MEAN] = mean_fill, ()
-    if has_opencv(run):
-        for name in (TELEA, NAVIER_STOKES):
-            fills[name] = (lambda picture, hole, setting, name=name: by_opencv(picture, hole, name, setting), RADII)
     found = {}
-    for name, (fill, options) in fills.items():
+    for name, fill in ((HARMONIC, harmonic), (BIHARMONIC, biharmonic), (MEAN, mean_fill)):
         with run.method(name, kind="classical") as method:
-            found[name] = answer(method, fill, options, parts, held_out)
+            found[name] = answer(method, lambda part, setting, fill=fill: fill_all(fill, part), (), parts, held_out)
+    for name in (TELEA, NAVIER_STOKES) if has_opencv(run) else ():
+        with run.method(name, kind="classical") as method:
+            fill = partial(fill_all_by_opencv, name)
+            found[name] = answer(method, fill, RADII, parts, held_out)
     return found
 
 
+def fill_all_by_opencv(name: str, part: HiddenCrops, radius: int) -> Crops:
+    """Every crop by one of OpenCV's methods."""
+    return fill_all(partial(by_opencv, method=name, radius=radius), part)
+
+
+def fill_all_by_exemplars(part: HiddenCrops, setting: int) -> Crops:
+    """Every crop by patches of itself, in two processes where there are many."""
+    return np.stack(map_chunks(partial(exemplars_of, setting=setting), part.inputs, part.holes))
+
+
 def answer(
-    method: Method, fill: Callable[..., Picture], options: Sequence[int], parts: Sequence[HiddenCrops],
+    method: Method, fill: Callable[[HiddenCrops, int], Crops], options: Sequence[int], parts: Sequence[HiddenCrops],
     held_out: HiddenCrops,
 ) -> list[Crops]:  # fmt: skip
-    """The answers of one method to every part, scored; its setting is chosen first."""
+    """The answers of one method to every part, scored; its setting is chosen first, where there are options."""
+    setting = 0
     if options:
         setting = method.time(choose_setting, fill, options, held_out)
         method.run.fact(f"{method.name}: pixels chosen", setting)
-        fill = partial(fill, setting=setting)
-    found = [method.time(fill_all, fill, part) for part in parts]
+    found = [method.time(fill, part, setting) for part in parts]
     for part, own in zip(parts, found, strict=True):
         score(method, part, own)
     return found
@@ -118,4 +130,4 @@ def fill_by_best_exemplars(run: Run, part: HiddenCrops, held_out: HiddenCrops) -
     """The answers of the exemplar-based method, its patch size chosen."""
     few = held_out.take(np.arange(0, len(held_out), FEWER))
     with run.method(EXEMPLAR, kind="classical") as method:
-        return answer(method, by_exemplars, run.pick(smoke=SIZES[-1:], lecture=SIZES), [part], few)[0]
+        return answer(method, fill_all_by_exemplars, run.pick(smoke=SIZES[-1:], lecture=SIZES), [part], few)[0]

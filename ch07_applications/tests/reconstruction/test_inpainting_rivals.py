@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from ch07_applications.reconstruction import inpainting_rivals
+from ch07_applications.reconstruction.exemplar import fill_by_exemplars
 from ch07_applications.reconstruction.hidden_crops import hide
 from ch07_applications.reconstruction.holes import BANDS, draw_hole
 from ch07_applications.reconstruction.inpainting_rivals import (
@@ -19,9 +20,10 @@ from ch07_applications.reconstruction.inpainting_rivals import (
     RADII,
     TELEA,
     biharmonic,
-    by_exemplars,
     by_opencv,
     choose_setting,
+    exemplars_of,
+    fill_all_by_exemplars,
     fill_by_rivals,
     harmonic,
     mean_fill,
@@ -34,7 +36,7 @@ FILLS = {
     MEAN: mean_fill,
     TELEA: lambda picture, hole: by_opencv(picture, hole, TELEA, 3),
     NAVIER_STOKES: lambda picture, hole: by_opencv(picture, hole, NAVIER_STOKES, 3),
-    "exemplars": lambda picture, hole: by_exemplars(picture, hole, 5),
+    "exemplars": lambda picture, hole: exemplars_of([picture], [hole], 5)[0],
 }
 EACH = pytest.mark.parametrize("name", FILLS)
 
@@ -84,10 +86,18 @@ def test_what_cannot_be_filled_is_refused(name):
 def test_the_setting_with_the_highest_psnr_is_chosen():
     part = hide([np.full((64, 64, 3), 100, np.uint8)], np.arange(1), ("",), 0, "")
 
-    def fill(picture, hole, setting):
-        return np.where(hole[..., None], 100 + 3 * abs(setting - 2), picture).astype(np.uint8)
+    def fill(part, setting):
+        return np.where(part.holes[..., None], 100 + 3 * abs(setting - 2), part.inputs).astype(np.uint8)
 
     assert choose_setting(fill, (1, 2, 3, 5), part) == 2
+
+
+def test_exemplars_of_many_crops_are_those_of_each():
+    crops = [a_picture(k)[0][:32, :32].repeat(2, 0).repeat(2, 1) for k in range(3)]
+    part = hide(crops, np.arange(3), ("",) * 3, 0, "").take(np.arange(4))
+    found = fill_all_by_exemplars(part, 5)
+    for crop, hole, own in zip(part.inputs, part.holes, found, strict=True):
+        assert (fill_by_exemplars(crop, hole, 5) == own).all()
 
 
 def test_without_opencv_a_note_says_what_is_left_out(tmp_path, monkeypatch):
