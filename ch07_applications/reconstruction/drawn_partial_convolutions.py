@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from common import plots
-from common.record import LessonRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +19,8 @@ CAPTIONS = {
     "restored": "One crop with a hole of each band, rows from 1–10 % to 50–60 %: the one whose harmonic fill has the "
     "median PSNR, over all bands, of every third judged crop. Hidden pixels are magenta. All are at one scale. "
     "Picture: ",
-    "bands": "PSNR in holes by the share that is hidden, means over crops and seeds; higher is better. "
-    "Bars are 95 % intervals over the seeds, of methods that depend on them.",
+    "bands": "PSNR in holes by the share that is hidden, means over the same crops for all (first seed); "
+    "higher is better.",
     "masks": "What each layer of the network knows of the widest of these holes: white is known, black is hidden, and "
     "every mask is drawn at the size of the crop, up to the first one without a hole. A place is known where its "
     "window had any known entry.",
@@ -53,16 +52,11 @@ def draw_restored(rows: Sequence[str], columns: Mapping[str, Sequence[UInt8[np.n
     return figure
 
 
-def draw_bands(record: LessonRecord, methods: Sequence[str], bands: Sequence[str], metrics: Sequence[str]) -> Figure:
-    """A curve per method, the points of a band side by side; intervals over seeds, where seeds differ."""
-    scores = {(row.method, row.metric): row for row in record.scores()}
+def draw_bands(curves: Mapping[str, Sequence[float]], bands: Sequence[str]) -> Figure:
+    """PSNR by band, a curve per method."""
     figure, axis = plots.panels(1, width=6.4, height=3.8)
-    for k, name in enumerate(methods):
-        rows = [scores[name, metric] for metric in metrics]
-        x, y = np.arange(len(rows)) + 0.08 * (k - (len(methods) - 1) / 2), np.array([row.value for row in rows])
-        random = len({row.value for row in record.rows if (row.method, row.metric) == (name, metrics[0])}) > 1
-        ends = [[random * (row.value - row.low) for row in rows], [random * (row.high - row.value) for row in rows]]
-        axis.errorbar(x, y, yerr=ends, fmt="o-", markersize=4, linewidth=1.3, capsize=2, elinewidth=0.7, label=name)
+    for name, values in curves.items():
+        axis.plot(values, "o-", markersize=4, linewidth=1.3, label=name)
     axis.set_xticks(range(len(bands)), bands)
     axis.set(xlabel="share of the crop that is hidden", ylabel="PSNR in holes, dB")
     axis.legend()

@@ -28,6 +28,7 @@ BUNDLED = {  # scikit-image's colour photographs, and who made them
     "astronaut": "NASA", "chelsea": "Stéfan van der Walt", "coffee": "Rachel Michetti", "rocket": "SpaceX",
     "motorcycle": "Daniel Scharstein and others",
 }  # fmt: skip
+WIDEST = 5  # its place in BANDS
 CEILING = 60.0  # dB: at most, as for a hole that is filled without an error
 PSNR, POOLED = "PSNR in holes", "pooled PSNR"
 BSDS, BSDS_CHANGES, HELD_OUT = "BSDS500", "BSDS500 training images", "held-out photographs"
@@ -177,19 +178,25 @@ def psnr_in_holes(truths: Crops, found: Crops, holes: Holes) -> Float64[np.ndarr
 
 
 def score(method: Method, part: HiddenCrops, found: Crops) -> Float64[np.ndarray, "crops"]:
-    """PSNR in holes, the mean over all bands, and of the error pooled over all crops; the values crop by crop.
+    """PSNR in holes, the mean over all bands; the values crop by crop.
 
-    Of the part that may be shown for every band, too, and of others for the widest.
+    Of what is judged on, for the widest band and of the error pooled over all crops, too.
     """
     values = psnr_in_holes(part.answers, found, part.holes)
-    method.score_items(part.metric(PSNR), values, part, unit="dB", higher_is_better=True)
-    for band in range(len(BANDS) - 1 if part.where else 0, len(BANDS)):
-        index = np.flatnonzero(part.bands == band)
-        metric = part.metric(PSNR, band)
-        method.score_items(metric, values[index], part.take(index), unit="dB", higher_is_better=True)
-    pooled = 10 * np.log10(255**2 / np.mean(255**2 / 10 ** (values / 10)))
-    method.measure(part.metric(POOLED), float(pooled), n=len(part), unit="dB", higher_is_better=True)
+    better = {"unit": "dB", "higher_is_better": True}
+    method.score_items(part.metric(PSNR), values, part, **better)
+    if part.where in ("", BSDS):
+        index = np.flatnonzero(part.bands == WIDEST)
+        method.score_items(part.metric(PSNR, WIDEST), values[index], part.take(index), **better)
+        pooled = 10 * np.log10(255**2 / np.mean(255**2 / 10 ** (values / 10)))
+        method.measure(part.metric(POOLED), float(pooled), n=len(part), **better)
     return values
+
+
+def psnr_by_band(part: HiddenCrops, found: Crops) -> list[float]:
+    """The mean PSNR in holes of each band."""
+    values = psnr_in_holes(part.answers, found, part.holes)
+    return [float(values[part.bands == band].mean()) for band in range(len(BANDS))]
 
 
 def shown_crop(part: HiddenCrops, values: Float64[np.ndarray, "crops"]) -> Int64[np.ndarray, "bands"]:

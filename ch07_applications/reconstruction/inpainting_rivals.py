@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ch07_applications.reconstruction.exemplar import fill_by_exemplars
-from ch07_applications.reconstruction.hidden_crops import Crops, HiddenCrops, Picture, psnr_in_holes, score
+from ch07_applications.reconstruction.hidden_crops import Crops, HiddenCrops, Holes, Picture, psnr_in_holes, score
 from ch07_applications.reconstruction.holes import Hole, check_hole
 from ch07_applications.reconstruction.smooth_fills import SmoothFill, fill_smoothly
 from common.pools import map_chunks
@@ -61,7 +61,7 @@ def by_opencv(picture: Picture, hole: Hole, method: str, radius: int) -> Picture
     return restored(cv2.inpaint(given, hole.astype(np.uint8), radius, flags[method]), picture, hole)
 
 
-def exemplars_of(pictures: Sequence[Picture], holes: Sequence[Hole], setting: int) -> list[Picture]:
+def exemplars_of(pictures: Crops | Sequence[Picture], holes: Holes | Sequence[Hole], setting: int) -> list[Picture]:
     """Patches of each picture itself; exemplar.py. setting: pixels of a patch along a side."""
     with threadpool_limits(1):  # for the work is shared out to processes
         return [fill_by_exemplars(picture, hole, setting) for picture, hole in zip(pictures, holes, strict=True)]

@@ -15,7 +15,15 @@ from ch07_applications.reconstruction.drawn_partial_convolutions import (
     draw_restored,
     marked,
 )
-from ch07_applications.reconstruction.hidden_crops import PSNR, Crops, HiddenCrops, psnr_in_holes, shown_crop
+from ch07_applications.reconstruction.hidden_crops import (
+    PSNR,
+    WIDEST,
+    Crops,
+    HiddenCrops,
+    psnr_by_band,
+    psnr_in_holes,
+    shown_crop,
+)
 from ch07_applications.reconstruction.holes import BANDS, name_band
 from ch07_applications.reconstruction.inpainting_rivals import (
     BIHARMONIC,
@@ -33,7 +41,6 @@ from common.run import Run
 
 PARTIAL, PLAIN, OVER = "partial convolutions", "plain, mask as channel", "partial over both fills"
 PLAIN_OVER, UNSCALED, PADDED = "plain over both fills", "without the ratio", "padding counts as hidden"
-WIDEST = 5  # its place in BANDS
 FLOOR = 22.2  # dB
 
 
@@ -83,12 +90,11 @@ def measure_terms(
 
 
 def draw_all(
-    run: Run, third: HiddenCrops, exemplars: Crops, found: Mapping[str, Sequence[np.ndarray]], network: nn.Module
+    run: Run, part: HiddenCrops, exemplars: Crops, found: Mapping[str, Sequence[np.ndarray]], network: nn.Module
 ) -> None:
-    """One crop in all bands, PSNR by band, and the masks. found: by method, of the part of which `third` is a part."""
-    place = len(found[HARMONIC][0])
-    index = np.flatnonzero(np.arange(place) % (place // len(BANDS)) % 3 == 0)
-    own = {name: found[name][0][index] for name in (HARMONIC, MEAN, PLAIN, PARTIAL, OVER)}
+    """One crop in all bands, PSNR by band, and the masks. found: by method, of `part`; exemplars: of its thirds."""
+    third = part.every_third
+    own = {name: found[name][0][part.thirds] for name in (HARMONIC, MEAN, PLAIN, PARTIAL, OVER)}
     items = shown_crop(third, psnr_in_holes(third.answers, own.pop(HARMONIC), third.holes))
     pictures = {
         "truth": third.answers,
@@ -100,9 +106,9 @@ def draw_all(
     columns = {name: [pictures_[k] for k in items] for name, pictures_ in pictures.items()}
     bands = [name_band(band) for band in BANDS]
     run.figure("restored", draw_restored, bands, columns, caption=f"{CAPTIONS['restored']}{third.credits[items[0]]}.")
-    metrics = [f"{PSNR}, {band}" for band in bands]
-    methods = [name for name in (HARMONIC, MEAN, NAVIER_STOKES, PLAIN, PARTIAL, OVER) if name in run.methods]
-    run.figure_over_seeds("bands", draw_bands, methods, bands, metrics, caption=CAPTIONS["bands"])
+    methods = [name for name in (HARMONIC, MEAN, NAVIER_STOKES, PLAIN, PARTIAL, OVER) if name in found]
+    curves = {name: psnr_by_band(part, found[name][0]) for name in methods}
+    run.figure("bands", draw_bands, curves, bands, caption=CAPTIONS["bands"])
     last = items[-1:]
     given = inputs_of(third.inputs[last], third.fills[last], third.holes[last])
     run.figure("masks", draw_masks, masks_by_layer(network, given), caption=CAPTIONS["masks"])

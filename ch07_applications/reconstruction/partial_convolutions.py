@@ -310,6 +310,6 @@ def lesson(run: Run) -> None:
         measure_terms(run, InpaintingLoss(Features(vgg)).terms, changes[0], {k: networks[k] for k in (PARTIAL, OVER)})
     state_verdicts(run, claims, parts, changes)
     study_fashion(run)
-    draw_all(run, third, exemplars, found, networks[PARTIAL])
+    draw_all(run, parts[0], exemplars, found, networks[PARTIAL])
     if run.photo is not None:
         fill_own(run, partial(fill_picture, networks[OVER]), OVER)

@@ -15,6 +15,7 @@ from ch07_applications.reconstruction.hidden_crops import (
     held_out_crops,
     hide,
     judged_crops,
+    psnr_by_band,
     psnr_in_holes,
     score,
     shown_crop,
@@ -114,15 +115,19 @@ def test_the_pooled_error_counts_every_crop_by_its_squares(tmp_path):
     assert_allclose(values, np.where(np.arange(12) % 2, 20 * np.log10(25.5), 20 * np.log10(255)))
     assert rows["PSNR in holes"] == pytest.approx(values.mean())
     assert rows["pooled PSNR"] == pytest.approx(10 * np.log10(255**2 / 50.5))
-    assert sum("%" in metric for metric in rows) == 6
+    assert rows["PSNR in holes, 50–60 %"] == pytest.approx(values[-2:].mean())
+    assert psnr_by_band(part, found) == pytest.approx(values.reshape(-1, 2).mean(axis=1))
 
 
-def test_parts_that_may_not_be_shown_are_scored_overall_and_at_the_widest_holes(tmp_path):
-    part, run = hide([noise(64, 64)], np.arange(1), (), 0, "BSDS500"), a_run(tmp_path)
-    with run.method("a", kind="classical") as method:
-        score(method, part, part.answers)
+def test_what_is_judged_on_is_scored_overall_and_at_the_widest_holes_and_other_parts_overall(tmp_path):
+    run = a_run(tmp_path)
+    for where in ("BSDS500", "held-out photographs"):
+        part = hide([noise(64, 64)], np.arange(1), (), 0, where)
+        with run.method("a", kind="classical") as method:
+            score(method, part, part.answers)
     names = {row.metric for row in run.record.rows}
-    assert names == {f"{name} on BSDS500" for name in ("PSNR in holes", "PSNR in holes, 50–60 %", "pooled PSNR")}
+    judged = {f"{name} on BSDS500" for name in ("PSNR in holes", "PSNR in holes, 50–60 %", "pooled PSNR")}
+    assert names == {*judged, "PSNR in holes on held-out photographs"}
 
 
 def test_the_crop_that_is_shown_is_the_median_one():

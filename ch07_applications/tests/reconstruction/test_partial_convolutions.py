@@ -388,7 +388,7 @@ def test_the_lesson_scores_all_on_the_same_crops_and_learns_from_none_of_them(tm
     everywhere = {name for name, own in run.methods.items() if "PSNR in holes" in own.items}
     names = inpainting_verdicts
     assert {names.PARTIAL, names.PLAIN, names.OVER, "harmonic fill", "biharmonic fill"} <= everywhere
-    assert {each.name for each in run.record.pictures} == {"restored", "masks", "photo"}
+    assert {each.name for each in run.record.pictures} == {"restored", "bands", "masks", "photo"}
     assert {names.UNSCALED, names.PADDED, names.PLAIN_OVER}.isdisjoint(everywhere)
     learned = {image.tobytes() for image in banks[0]}
     assert learned == {own.image.tobytes() for own in photographs().train[:2]}
