@@ -283,6 +283,7 @@ def lesson(run: Run) -> None:
         method.share(f"{DCGAN} of {FASHION}", gan)
         shown[DCGAN] = gan.sample(len(parts.test), rng)
         bench.score(method, shown[DCGAN])
+    run.floor(DCGAN, FRECHET, at_most=3.0)
     for name in (MIXTURE, KERNELS):
         claims.measured(
             f"Samples are nearer to real images than those of {name}", source="§4", paper="not compared",
