@@ -72,28 +72,26 @@ STACKS, MASKED = "two stacks", "masked filters"
 KERNELS, WIDTH = (7, 3, 3, 3, 3, 3), 32
 PASSES, BATCH, RATE, DROPPED = 12, 32, 1e-2, 0.15
 SIZE, PLACE = (14, 14), (7, 7)  # whose past is looked at
-Maps = Float[Tensor, "batch channels height width"]
+Maps = Float[Tensor, "batch _ height width"]
 Labels = Float[Tensor, "batch classes"]
 
 
 # --- The layers ------------------------------------------------------------------------------------------------------
 
 
-def gate(
-    maps: Float[Tensor, "batch doubled height width"], condition: Float[Tensor, "batch doubled"]
-) -> Float[Tensor, "batch _ height width"]:
+def gate(maps: Float[Tensor, "batch doubled height width"], condition: Float[Tensor, "batch doubled"]) -> Maps:
     """y = tanh(W_f * x + V_f h) ⊙ σ(W_g * x + V_g h), Eq. (4). maps: both sums over x, one after the other."""
     features, gates = (maps + condition[:, :, None, None]).chunk(2, dim=1)
     return features.tanh() * gates.sigmoid()
 
 
-def see_above(layer: nn.Conv2d, maps: Maps) -> Float[Tensor, "batch _ height width"]:
+def see_above(layer: nn.Conv2d, maps: Maps) -> Maps:
     """A convolution whose filters end in their own row: nothing below, all columns within reach."""
     rows, columns = layer.kernel_size
     return layer(functional.pad(maps, (columns // 2, columns // 2, rows - 1, 0)))
 
 
-def see_left(layer: nn.Conv2d, maps: Maps, own: bool) -> Float[Tensor, "batch _ height width"]:
+def see_left(layer: nn.Conv2d, maps: Maps, own: bool) -> Maps:
     """A convolution whose filters end at their own pixel, or, unless own, at the one on its left."""
     columns = layer.kernel_size[1]
     found = layer(functional.pad(maps, (columns - own, 0, 0, 0)))
