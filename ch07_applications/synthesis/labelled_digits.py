@@ -67,7 +67,7 @@ def check_labels(labels: Int64[np.ndarray, "digits"], classes: int = CLASSES) ->
 def one_hot(labels: Int64[np.ndarray, "digits"], classes: int = CLASSES) -> Float[Tensor, "digits classes"]:
     """h: 1 at the class, 0 elsewhere. Raises ValueError for labels out of range."""
     check_labels(labels, classes)
-    return torch.eye(classes)[torch.from_numpy(np.asarray(labels))]
+    return torch.eye(classes)[torch.tensor(labels)]
 
 
 def moved_digits(images: UInt8[np.ndarray, "digits height width"]) -> Float32[np.ndarray, "places digits _ _"]:
