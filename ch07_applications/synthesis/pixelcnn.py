@@ -70,7 +70,7 @@ from common.train import Training
 NETWORK, UNTOLD = "gated PixelCNN", "gated PixelCNN, h = 0"
 STACKS, MASKED = "two stacks", "masked filters"
 KERNELS, WIDTH = (7, 3, 3, 3, 3, 3), 32
-PASSES, BATCH, RATE, DROPPED = 12, 32, 1e-2, 0.15
+PASSES, BATCH, RATE, DROPPED = 9, 32, 1e-2, 0.15
 SIZE, PLACE = (14, 14), (7, 7)  # whose past is looked at
 Maps = Float[Tensor, "batch _ height width"]
 Labels = Float[Tensor, "batch classes"]
@@ -214,7 +214,7 @@ def digit_nats(
     """−log p(x | h) of each digit, in single precision. Raises ValueError for pixels other than 0 and 1."""
     check_binary(images)
     network.eval()
-    pairs = zip(torch.from_numpy(images).float()[:, None].split(250), h.split(250), strict=True)
+    pairs = zip(torch.from_numpy(images).float()[:, None].split(50), h.split(50), strict=True)
     nats = [functional.binary_cross_entropy_with_logits(network(x, c), x, reduction="none") for x, c in pairs]
     return torch.cat(nats).sum(dim=(1, 2, 3), dtype=torch.float64).numpy()
 
@@ -281,7 +281,7 @@ def state_claims(run: Run, claims: PaperClaims, sets: LabelledSets) -> None:
 
 def lesson(run: Run) -> None:
     claims = PaperClaims(run)
-    sets = labelled_sets(run, *run.pick(smoke=(30, 2), lecture=(1000, 4), full=(10_000, 16)))
+    sets = labelled_sets(run, *run.pick(smoke=(30, 2), lecture=(1000, 3), full=(10_000, 16)))
     bench = digit_bench(run, sets)
     with run.method(NETWORK, kind="deep") as method:
         method.model = network = method.time(train, run, sets)
