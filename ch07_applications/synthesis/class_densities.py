@@ -37,8 +37,10 @@ class ClassMixtures:
 
     def fit(self, images: Binary, labels: Labels) -> ClassMixtures:
         """Raises ValueError where a class has fewer images than components."""
-        model = BernoulliMixture(self.components, rounds=self.rounds, seed=self.seed)
-        self.mixtures = [BernoulliMixture(**vars(model)).fit(images[labels == y]) for y in range(CLASSES)]
+        self.mixtures = [
+            BernoulliMixture(self.components, rounds=self.rounds, seed=self.seed).fit(images[labels == y])
+            for y in range(CLASSES)
+        ]
         self.weights_, self.means_ = (
             np.stack([getattr(each, name) for each in self.mixtures]) for name in ("weights_", "means_")
         )
