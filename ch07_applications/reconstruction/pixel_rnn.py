@@ -74,12 +74,12 @@ class MaskedConvolution(nn.Conv2d):
     """
 
     def __init__(self, kind: str, inputs: int, outputs: int, kernel: tuple[int, int]) -> None:
-        super().__init__(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
+        super().__init__(inputs, outputs, kernel, padding=(0, kernel[1] // 2))
         self.register_buffer("mask", causal_mask(kind, kernel), persistent=False)
 
     def forward(self, maps: Maps) -> Float[Tensor, "batch _ height width"]:
-        seen = (self.weight * self.mask)[:, :, : self.padding[0] + 1]
-        return functional.conv2d(maps, seen, self.bias, padding=self.padding)[:, :, : maps.shape[2]]
+        seen = (self.weight * self.mask)[:, :, : self.kernel_size[0] // 2 + 1]
+        return functional.conv2d(functional.pad(maps, (0, 0, seen.shape[2] - 1, 0)), seen, self.bias, 1, self.padding)
 
 
 class Bottleneck(nn.Module):
