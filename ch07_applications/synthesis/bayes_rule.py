@@ -2,7 +2,7 @@
 
            p(y | x) = p(x | y) p(y) / p(x),     p(x) = Σ_y p(x | y) p(y)
 
-Gain       −log p(x) + log p(x | y) = log p(y | x) − log p(y) nats are saved by whoever is told the class y. Since
+Gain       −log p(x) + log p(x | y) = log p(y | x) − log p(y) nats are saved where the class y is known. Since
            p(y | x) ≤ 1, that is at most −log p(y) for every single image; on average over images and classes that the
            densities and priors describe, it is the mutual information I(x; y), which the entropy of y bounds.
 """

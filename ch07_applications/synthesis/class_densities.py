@@ -1,8 +1,8 @@
-"""Densities of images given their class, without a network: a mixture per class, and trees that are given the class.
+"""Densities of images given their class, without a network: a mixture per class, and trees with the class as a feature.
 
 Mixtures   Of Bernoulli distributions, one for the digits of each class (bernoulli_mixture.py).
 Trees      Boosted ones that predict a pixel from those before it (boosted_pixels.py), with the class as one more
-           feature, of which they are told that its values have no order.
+           feature, declared as categorical: its values have no order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Binary digits with their classes, in batches for a network that is told the class of a digit, or nothing.
+"""Binary digits with their classes, in batches for a network that is conditioned on the class, or on nothing.
 
 A batch of a training has one input. So the class goes with the image, as further channels that hold the same number at
 every pixel; FromChannels takes them apart again.

@@ -1,7 +1,7 @@
-"""Gated PixelCNN: a picture's probability given its class, pixel by pixel, by two stacks that leave no blind spot.
+"""Gated PixelCNN: an image's probability given its class, pixel by pixel, by two stacks that leave no blind spot.
 
-Question   What does a network that factorises a picture's probability gain by being told what the picture shows? Does
-           it draw what it is asked for? And can the same network, by Bayes' rule, tell what a picture shows?
+Question   A network writes an image's probability as a product over its pixels. How many nats does it save if it knows
+           the image's class? Does it draw the class that is asked for? Can it classify images, by Bayes' rule?
 Method     Van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves & Kavukcuoglu 2016, with a vector h for the class:
 
                p(x | h) = Π_i p(x_i | x_1, …, x_{i−1}, h)                                         (3)
@@ -68,7 +68,7 @@ from common.run import Run
 from common.train import Training
 
 NETWORK = "gated PixelCNN"
-SUMMED, UNTOLD = f"{NETWORK}, summed over classes", f"{NETWORK}, h = 0"  # p(x), by two ways
+SUMMED, WITHOUT = f"{NETWORK}, summed over classes", f"{NETWORK}, h = 0"  # p(x), by two ways
 STACKS, MASKED = "two stacks", "masked filters"
 KERNELS, WIDTH = (7, 3, 3, 3, 3, 3), 32
 PASSES, BATCH, RATE, DROPPED = 9, 32, 1e-2, 0.15
@@ -100,15 +100,16 @@ def see_left(layer: nn.Conv2d, maps: Maps, own: bool) -> Maps:
 
 
 def shift_down(maps: Maps) -> Maps:
-    """Every row moved down by one, zeros above: what a pixel is given of the rows above its own."""
+    """Every row moved down by one, zeros above: what a pixel may know of the rows above its own."""
     return functional.pad(maps, (0, 0, 1, 0))[:, :, :-1]
 
 
 class GatedLayer(nn.Module):
     """A vertical stack that sees rows, and a horizontal one that sees its own row on the left. Fig. 2.
 
-    The vertical stack's maps at a row know that row and those above; the horizontal stack is given them a row later.
-    first: the layer that sees the image, where a pixel must not see itself. No weights are masked: filters end early.
+    The vertical stack's maps at a row depend on that row and those above; the horizontal stack receives them one row
+    later. first: the layer that sees the image, where a pixel must not see itself. No weights are masked: filters end
+    early.
     """
 
     def __init__(self, inputs: int, width: int, classes: int, kernel: int, first: bool = False) -> None:
@@ -178,7 +179,7 @@ class GatedPixelCNN(nn.Module):
 
 
 def train(run: Run, sets: LabelledSets) -> GatedPixelCNN:
-    """A network that has learned digits with their class and, some of the time, without it."""
+    """A network trained on digits with their class and, for a share of them, without it."""
     images = data.mnist(run.scale).train.images[: len(sets.labels)]
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -196,7 +197,7 @@ def train(run: Run, sets: LabelledSets) -> GatedPixelCNN:
 def start_at_means(
     network: GatedPixelCNN, greys: Float[Tensor, "digits height width"], h: Float[Tensor, "digits classes"]
 ) -> None:
-    """Before it has learned anything of neighbours, a network predicts the mean of the digits, or of those of a class.
+    """Begin with the mean of all digits as the prediction, or, given a class, with the mean of its digits.
 
     Residual layers begin as the identity.
     """
@@ -255,17 +256,17 @@ def look_for_blind_spots(run: Run, claims: PaperClaims) -> None:
 
 
 def state_claims(run: Run, claims: PaperClaims, sets: LabelledSets) -> None:
-    """What the class is worth, and who is ahead of whom."""
+    """What the class is worth, and the network beside its rivals."""
     entropy = float(entr(sets.priors).sum())
     run.fact("entropy of the class", entropy, "nats")
     claims.compared(
-        "Being told the class hardly changes the likelihood (by less than 0.5 nats)", source="§3.2",
+        "The class changes the likelihood by less than 0.5 nats", source="§3.2",
         paper="no great improvement (ImageNet)", ours=NETWORK, against=SUMMED, metric=SMALL_NATS, expects="level",
         margin=0.5,
     )  # fmt: skip
     for rival in (TREES, MIXTURES):
         claims.compared(
-            f"A class costs fewer nats than with {rival}", source="–", paper="not compared", ours=NETWORK,
+            f"Given the class, digits cost fewer nats than with {rival}", source="–", paper="not compared", ours=NETWORK,
             against=rival, metric=SMALL_NATS,
         )  # fmt: skip
     for rival in (MIXTURES, TREES, SVM, HOG_SVM):
@@ -292,7 +293,7 @@ def lesson(run: Run) -> None:
     nothing = torch.zeros(len(sets.test), CLASSES)
     for name, values in (
         (SUMMED, marginal_nats(nats, sets.priors)),
-        (UNTOLD, digit_nats(network, sets.test.inputs, nothing)),
+        (WITHOUT, digit_nats(network, sets.test.inputs, nothing)),
     ):
         with run.method(name, kind="deep") as method:
             method.model = network
@@ -306,7 +307,7 @@ def lesson(run: Run) -> None:
     posterior = np.exp(log_posterior(nats, sets.priors))
     run.figure("mistakes", draw_mistakes, sets.test.inputs, sets.test.answers, posterior, caption=CAPTIONS["mistakes"])
     pairs = {name: ((name, SMALL_NATS), (name, UNKNOWN)) for name in (NETWORK, TREES, MIXTURES)}
-    pairs[UNTOLD] = ((NETWORK, SMALL_NATS), (UNTOLD, SMALL_NATS))
+    pairs[WITHOUT] = ((NETWORK, SMALL_NATS), (WITHOUT, SMALL_NATS))
     run.figure_over_seeds("gain", draw_gain, pairs, caption=CAPTIONS["gain"])
     with torch.device("meta"):  # §3.1: 20 layers of 384 features, filters of 5 × 5; here with one channel
         published = parameters_of(GatedPixelCNN(384, (7, *[5] * 19), classes=1000))
