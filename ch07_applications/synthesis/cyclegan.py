@@ -1,7 +1,7 @@
 """CycleGAN: translating between two kinds of images of which no pair is known, there and back again.
 
-Question   Can a network learn to take the stripes off a garment from striped garments and plain ones, when no garment is
-           seen both ways? What does it take for the translation to show the same garment?
+Question   Can a network learn to take the stripes off a garment, from striped garments and plain ones, if no garment
+           is seen both ways? What does it take for the translation to show the same garment?
 Method     Zhu, Park, Isola & Efros 2017. Generators G: X → Y and F: Y → X, discriminators D_X and D_Y, each of which
            tells real images of its domain from translated ones, patch by patch. Losses of least squares (§4):
 
@@ -49,7 +49,6 @@ from ch07_applications.synthesis.fashion_parts import Grey, fashion_parts, image
 from ch07_applications.synthesis.hidden_message import NOISES, PARTNER, UNTOUCHED, error, under_noise, ways_back
 from ch07_applications.synthesis.striped_clothes import (
     HiddenPairs,
-    StripedClothes,
     UnpairedBatches,
     striped_clothes,
     unpaired,
@@ -60,12 +59,11 @@ from ch07_applications.synthesis.translation_scores import (
     RECOGNISED,
     TranslationScores,
     learn_both,
-    psnr_of_each,
+    score_rivals,
 )
-from ch07_applications.synthesis.unpaired_rivals import SMOOTHING, TRANSPORT, Rival, Transport, rivals
+from ch07_applications.synthesis.unpaired_rivals import SMOOTHING, TRANSPORT, rivals
 from common.paper_claims import PaperClaims
 from common.run import Run
-from common.tuning import choose
 
 SHOWN = 12  # images in a row
 UNCHANGED = "no translation"
@@ -258,29 +256,6 @@ def train(run: Run, batches: UnpairedBatches, recipe: Recipe, checkpoint: str | 
 
 
 # --- The lesson -------------------------------------------------------------------------------------------------------
-
-
-def score_rivals(run: Run, clothes: StripedClothes, scores: TranslationScores) -> dict[str, Grey]:
-    """Fit and score what needs no network; their translations of striped test images by name."""
-    source, target, found = clothes.striped.images, clothes.grey.images, {}
-    pairs, few = clothes.validation, run.pick(smoke=20, lecture=500)
-
-    def held_out(rival: Rival) -> float:
-        """The mean PSNR on validation pairs."""
-        translated = rival.fit(source[:few], target[:few]).transform(pairs.striped.images[:few])
-        return float(psnr_of_each(translated, pairs.grey.images[:few]).mean())
-
-    for name, options in rivals().items():
-        with run.method(name, kind="classical") as method:
-            marks = method.time(lambda each=options: [held_out(rival) for rival in each])
-            method.model = choose(options, marks, highest=True)
-            method.time(method.model.fit, source[: 4 * few], target[: 4 * few])
-            found[name] = method.model.transform(clothes.test.striped.images)
-            scores.score_grey(method, found[name])
-            if name == TRANSPORT:
-                reverse = Transport().fit(target, source)
-                scores.score_striped(method, reverse.transform(clothes.test.grey.images))
-    return found
 
 
 def measure_message(run: Run, claims: PaperClaims, gan: CycleGan, pairs: HiddenPairs) -> dict[str, Grey]:

@@ -1,9 +1,9 @@
 """What a translation hides for the way back (Chu, Zhmoginov & Sandler 2017), and what it takes to lose it.
 
-A grey image has many striped partners. Yet the cycle loss asks that G(F(y)) be y, stripe for stripe. A generator can
+A grey image has many striped partners. Yet the cycle loss asks that G(F(y)) be y, stripe for stripe. Generators can
 meet this in one way: F(y) looks grey, and holds in faint differences which stripes were there. How much is hidden shows
-where the differences are disturbed, or missing: after rounding to 256 grey levels, under noise, and in y's hidden partner x,
-which is a true grey image and holds nothing of the stripes.
+where the differences are disturbed, or missing: after rounding to 256 grey levels, under noise, and in y's hidden
+partner x, which is a true grey image and holds nothing of the stripes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Two domains with hidden pairs: grey clothes, and the same clothes striped.
 
-Stripes    A shade is laid over a garment: each pixel x becomes x · (1 − DEPTH · s), s = ½ + ½ sin(2π u / period + phase),
+Stripes    A shade is laid over a garment: pixel x becomes x · (1 − DEPTH · s), s = ½ + ½ sin(2π u / period + phase),
            where u runs across the stripes. Period, angle and phase belong to the image. On an even garment the shade
            has every tone between the cloth's own and 1 − DEPTH of it, so that no map of single tones takes it away:
            the same tone is bright cloth in a dark stripe and dark cloth in a bright one.
@@ -28,7 +28,7 @@ Domain = Float[Tensor, "_ channels height width"]
 
 
 def draw_stripes(ids: Int64[np.ndarray, "n"], seed: int) -> Float[np.ndarray, "n 3"]:
-    """Period in pixels, angle and phase in radians of each image's stripes, which depend on its id and the seed alone."""
+    """Period in pixels, angle and phase of each image's stripes, which depend on its id and the seed alone."""
     draws = (
         np.stack([np.random.default_rng((seed, int(each))).random(3) for each in ids]) if len(ids) else np.ones((0, 3))
     )

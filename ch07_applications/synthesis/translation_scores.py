@@ -10,9 +10,11 @@ from jaxtyping import Float, UInt8
 
 from ch07_applications.synthesis.sample_judge import SampleJudge, frechet_distance
 from ch07_applications.synthesis.striped_clothes import HiddenPairs, StripedClothes
+from ch07_applications.synthesis.unpaired_rivals import TRANSPORT, Rival, Transport, rivals
 from common.data import Images
 from common.method import Method
 from common.run import Run
+from common.tuning import choose
 
 PSNR, RECOGNISED, FRECHET = "PSNR to the hidden partner", "recognised", "Fréchet distance of stripes"
 BACK = "PSNR of the way back"
@@ -66,3 +68,26 @@ def learn_both(run: Run, clothes: StripedClothes) -> SampleJudge:
         method.fit_shared("judge of grey and striped clothes", build, Images(images, labels, ids))
         method.score(clothes.test.grey)
     return method.model
+
+
+def score_rivals(run: Run, clothes: StripedClothes, scores: TranslationScores) -> dict[str, Grey]:
+    """Fit and score what needs no network; their translations of striped test images by name."""
+    source, target, found = clothes.striped.images, clothes.grey.images, {}
+    pairs, few = clothes.validation, run.pick(smoke=20, lecture=500)
+
+    def held_out(rival: Rival) -> float:
+        """The mean PSNR on validation pairs."""
+        translated = rival.fit(source[:few], target[:few]).transform(pairs.striped.images[:few])
+        return float(psnr_of_each(translated, pairs.grey.images[:few]).mean())
+
+    for name, options in rivals().items():
+        with run.method(name, kind="classical") as method:
+            marks = method.time(lambda each=options: [held_out(rival) for rival in each])
+            method.model = choose(options, marks, highest=True)
+            method.time(method.model.fit, source[: 4 * few], target[: 4 * few])
+            found[name] = method.model.transform(clothes.test.striped.images)
+            scores.score_grey(method, found[name])
+            if name == TRANSPORT:
+                reverse = Transport().fit(target, source)
+                scores.score_striped(method, reverse.transform(clothes.test.grey.images))
+    return found

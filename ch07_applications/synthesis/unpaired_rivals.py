@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ RIDGE = 4.0  # variance that is added to every direction, in squared grey levels
 Grey = UInt8[np.ndarray, "_ _ _"]
 
 
+@runtime_checkable
 class Rival(Protocol):
     """Learns from images of both domains, in any order; takes images from the first to the second."""
 
