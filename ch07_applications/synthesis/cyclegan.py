@@ -47,6 +47,7 @@ from ch07_applications.synthesis.drawn_cyclegan import CAPTIONS, draw_bars
 from ch07_applications.synthesis.drawn_dcgan import draw_rows
 from ch07_applications.synthesis.fashion_parts import Grey, fashion_parts, images_of, pixels_of
 from ch07_applications.synthesis.hidden_message import NOISES, PARTNER, UNTOUCHED, error, under_noise, ways_back
+from ch07_applications.synthesis.image_pool import Pool
 from ch07_applications.synthesis.striped_clothes import (
     HiddenPairs,
     UnpairedBatches,
@@ -108,33 +109,6 @@ class Block(nn.Module):
 
     def forward(self, maps: Float[Tensor, "n width _ _"]) -> Float[Tensor, "n width _ _"]:
         return maps + self.layers(maps)
-
-
-class Pool(nn.Module):
-    """Old translations, in buffers that checkpoints keep (Shrivastava et al. 2017, §2.3; §4 here).
-
-    While it is filling, it keeps and gives back what comes. Afterwards each image is, half of the time, kept in place
-    of an old one, which is given back.
-    """
-
-    def __init__(self, size: int, channels: int, side: int) -> None:
-        super().__init__()
-        self.register_buffer("images", torch.zeros(size, channels, side, side))
-        self.register_buffer("filled", torch.tensor(0))
-
-    @torch.no_grad()
-    def forward(self, fakes: Pixels) -> Pixels:
-        fakes, given = fakes.to(self.images), fakes.to(self.images).clone()
-        room = min(len(self.images) - int(self.filled), len(fakes))
-        self.images[self.filled : self.filled + room] = fakes[:room]
-        full = int(self.filled)  # a batch gets none of its own images back
-        self.filled += room
-        swapped = torch.nonzero(torch.rand(len(fakes)) < 0.5).flatten()
-        swapped = swapped[swapped >= room][:full]
-        places = torch.randperm(full)[: len(swapped)]
-        given[swapped] = self.images[places]
-        self.images[places] = fakes[swapped]
-        return given
 
 
 class Discriminator(nn.Module):

@@ -17,7 +17,6 @@ from ch07_applications.synthesis.cyclegan import (
     CycleGan,
     Discriminator,
     Generator,
-    Pool,
     falling,
     fool,
     judge,
@@ -25,6 +24,7 @@ from ch07_applications.synthesis.cyclegan import (
     train,
 )
 from ch07_applications.synthesis.cyclegan_plans import ALONE, CYCLEGAN, NEITHER, PAPER, RECIPE, SMALL, VARIANTS, Plan
+from ch07_applications.synthesis.image_pool import Pool
 from ch07_applications.synthesis.striped_clothes import UnpairedBatches
 from ch07_applications.tests.synthesis.small_runs import run_of
 from common.errors import LossNotFinite
@@ -151,7 +151,7 @@ def test_the_pool_gives_back_what_comes_while_it_fills():
 
 def test_the_pool_gives_old_images_half_the_time_and_loses_none():
     pool, n, old = Pool(50, 1, 1), 0, 0
-    for batch in range(300):
+    for _ in range(300):
         fakes = torch.arange(n, n + 8.0).reshape(8, 1, 1, 1)
         before = set(pool.images.flatten().tolist()) if int(pool.filled) == 50 else None
         given = pool(fakes)
@@ -248,7 +248,9 @@ def test_the_identity_loss_is_of_the_target_domain():
     recipe = replace(RECIPE, cycle=0.0)
     made = make(generators, bright, dark, recipe=recipe)
     assert float(fool(constants(1.0, 1.0), made, bright, dark, recipe=recipe)) == 0.0
-    assert float(fool(constants(1.0, 1.0), make(generators, dark, bright, recipe=recipe), dark, bright, recipe=recipe)) > 1
+    assert (
+        float(fool(constants(1.0, 1.0), make(generators, dark, bright, recipe=recipe), dark, bright, recipe=recipe)) > 1
+    )
 
 
 def test_identities_have_no_cycle_loss():
