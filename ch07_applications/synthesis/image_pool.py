@@ -1,7 +1,7 @@
 """A pool of old translations, of which a discriminator is shown some beside the newest.
 
-Method     Shrivastava et al. 2017, §2.3. A discriminator that saw the newest fakes alone would forget what a generator did
-           before, and the generator could go back to it: the two would circle.
+Method     Shrivastava et al. 2017, §2.3. A discriminator that saw the newest fakes alone would forget what a generator
+           did before, and the generator could go back to it: the two would circle.
 """
 
 from __future__ import annotations
