@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -113,6 +112,10 @@ class Coral:
 
     side: int = 3
 
+    @property
+    def setting(self) -> str:
+        return f"patches of {self.side} × {self.side} pixels"
+
     def fit(self, source: Grey, target: Grey) -> Coral:
         (self.mean_, covariance), (self.target_mean_, other) = (self._moments(images) for images in (source, target))
         self.map_ = np.linalg.inv(square_root(covariance)) @ square_root(other)
@@ -144,40 +147,43 @@ class Coral:
 
 @dataclass
 class Smoothing:
-    """A filter, and then the transport of grey levels."""
+    """A filter, and then the transport of grey levels. width: of the filter, in pixels."""
 
-    smooth: Callable[[Grey], Grey]
+    smooth: Callable[[Grey, float], Grey]
+    width: float
+
+    @property
+    def setting(self) -> str:
+        return f"{self.smooth.__name__} of {self.width} pixels"
 
     def fit(self, source: Grey, target: Grey) -> Smoothing:
-        self.transport_ = Transport().fit(self.smooth(source), target)
+        self.transport_ = Transport().fit(self.smooth(source, self.width), target)
         return self
 
     def transform(self, images: Grey) -> Grey:
-        return self.transport_.transform(self.smooth(images))
+        return self.transport_.transform(self.smooth(images, self.width))
 
 
-def blur(images: Grey, sigma: float) -> Grey:
-    """By a Gaussian of so many pixels."""
-    return rounded(ndimage.gaussian_filter(images.astype(np.float64), (0, sigma, sigma)))
+def blur(images: Grey, width: float) -> Grey:
+    """By a Gaussian with a deviation of so many pixels."""
+    return rounded(ndimage.gaussian_filter(images.astype(np.float64), (0, width, width)))
 
 
-def take_median(images: Grey, side: int) -> Grey:
+def take_median(images: Grey, width: int) -> Grey:
     """Of windows of so many pixels a side."""
-    return ndimage.median_filter(images, (1, side, side))
+    return ndimage.median_filter(images, (1, width, width))
 
 
-def close_gaps(images: Grey, side: int) -> Grey:
+def close_gaps(images: Grey, width: int) -> Grey:
     """Dark gaps that are narrower than so many pixels."""
-    return ndimage.grey_closing(images, (1, side, side))
+    return ndimage.grey_closing(images, (1, width, width))
 
 
 def rivals() -> dict[str, list[Rival]]:
     """By name, each with all settings that are tried."""
-    smooth = [partial(blur, sigma=sigma) for sigma in (0.5, 0.75, 1.0, 1.5)]
-    smooth += [partial(take_median, side=side) for side in (3, 5)] + [
-        partial(close_gaps, side=side) for side in (2, 3, 5)
-    ]
+    widths = {blur: (0.5, 0.75, 1.0, 1.5), take_median: (3, 5), close_gaps: (2, 3, 5)}
+    smoothings = [Smoothing(smooth, width) for smooth, tried in widths.items() for width in tried]
     return {
         TRANSPORT: [Transport()], PER_IMAGE: [TransportPerImage()], OTSU: [OtsuLevels()],
-        CORAL: [Coral(side) for side in SIDES], SMOOTHING: [Smoothing(each) for each in smooth],
+        CORAL: [Coral(side) for side in SIDES], SMOOTHING: smoothings,
     }  # fmt: skip

@@ -112,7 +112,7 @@ def test_filters_do_not_mix_images_and_smooth_as_they_should():
 
 def test_smoothing_restores_the_distribution_of_grey_levels():
     striped, grey = images(30) // 2, cloths(30)
-    found = Smoothing(lambda x: blur(x, 1.0)).fit(striped, grey).transform(striped)
+    found = Smoothing(blur, 1.0).fit(striped, grey).transform(striped)
     assert abs(float(found.mean()) - float(grey.mean())) < 2
     assert abs(float(found.std()) - float(grey.std())) < 3
 
