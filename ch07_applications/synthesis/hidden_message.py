@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -48,4 +47,4 @@ def ways_back(
 def error(found: Pixels, wanted: Pixels) -> float:
     """Root mean square difference within the border, in grey levels."""
     inner = (found - wanted)[:, :, BORDER:-BORDER, BORDER:-BORDER].double()
-    return HALF_RANGE * float(np.sqrt(inner.square().mean()))
+    return HALF_RANGE * float(inner.square().mean().sqrt())

@@ -81,7 +81,7 @@ def test_even_the_best_map_of_grey_levels_leaves_most_of_the_stripes():
         best[level] = images[striped == level].mean()  # least squares, with the pairs known
     left = np.sqrt(((best[striped] - images) ** 2).mean())
     assert left > 30
-    assert left > 0.75 * images.std()
+    assert left > 0.7 * images.std()
 
 
 def test_a_batch_has_an_image_of_the_larger_domain_per_place_and_draws_the_others():
