@@ -6,15 +6,16 @@ Method     Zhu, Park, Isola & Efros 2017. Generators G: X → Y and F: Y → X, 
            tells real images of its domain from translated ones, patch by patch. Losses of least squares (§4):
 
                D_Y descends  ½ (D_Y(y) − 1)² + ½ D_Y(G(x))²      G descends  (D_Y(G(x)) − 1)²
-               cycle      λ (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁)               Eq. (2), λ = 10
+               cycle      λ (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁)               Eq. (2)
                identity   ½ λ (‖G(y) − y‖₁ + ‖F(x) − x‖₁)                   §5.2
 
            A discriminator is shown a pool of 50 old translations, too (§4), and the learning rate falls to 0 over the
            second half. X are grey clothes, Y striped ones; partners of test images are hidden, to score F.
 Rival      Transport of grey levels, Otsu's thresholds, whitening and colouring of patches (CORAL), smoothing filters:
            none of them needs pairs either.
-Differs    32 × 32 pixels; two sizes of maps, narrow, and discriminators of 16 × 16 pixels. No InstanceNorm after the
-           first layer: it would take an image's brightness away. A moving average of the generators translates.
+Differs    λ = 3, not 10: a larger λ makes F leave stripes in, for G to find them. 32 × 32 pixels; two sizes of maps,
+           narrow, and discriminators of 16 × 16 pixels. No InstanceNorm after the first layer: it would take an
+           image's brightness away. A moving average of the generators translates.
 Costs      150 s on two cores.
 """
 

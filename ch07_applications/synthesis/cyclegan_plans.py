@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-CYCLE, IDENTITY = 10.0, 0.5  # λ, and the identity loss's weight as a share of it. §4, §5.2
+CYCLE, IDENTITY = 3.0, 0.5  # λ (the paper's: 10), and the identity loss's weight as a share of it. §4, §5.2
 CYCLEGAN, ALONE, NEITHER = "CycleGAN", "identity loss alone", "neither loss"
 POOL = 50  # old translations that a discriminator is shown. §4
 
