@@ -36,9 +36,7 @@ def draw_bars(record: LessonRecord, names: Sequence[str], ours: Sequence[str], m
             each = [one.value for one in record.rows if (one.method, one.metric) == (name, metric)]
             plots.dots(axis, np.array(each), np.full(len(each), float(place)))
             axis.text(max(each), place, f"  {row.value:.1f}", va="center", fontsize=8.5)
-        axis.set(xlabel=f"{metric} [{row.unit}]")
-        lowest = min(rows[name, metric].value for name in names)
-        axis.set_xlim(max(0.0, 0.75 * lowest), None)
-        axis.margins(x=0.12)
+        most = max(rows[name, metric].value for name in names)
+        axis.set(xlabel=f"{metric} [{rows[names[0], metric].unit}]", xlim=(0, 1.2 * most))  # room for the numbers
     axes[0].set_yticks(places, names)
     return figure
