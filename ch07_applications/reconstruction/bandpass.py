@@ -20,7 +20,7 @@ Differs    One coil and slices, where the paper has many coils and volumes; six 
            from FISTA's image. Each patch is divided by the root mean square of what was measured of it, as high bands
            are weaker. Bands are drawn for training in proportion to the error that FISTA leaves in them. A step
            hands its features on to the next.
-Costs      130 s on two cores, 50 of them for the network that is judged.
+Costs      100 s on two cores, 40 of them for the network that is judged.
 """
 
 from __future__ import annotations

@@ -52,14 +52,14 @@ def draw_bands(
     for (corner, band), colour, axis in zip(bands.items(), plots.CYCLE, axes[1:], strict=False):
         side = len(band)
         box = {"fill": False, "edgecolor": colour, "linewidth": 1.6, "clip_on": False}
-        axes[0].add_patch(rectangle(corner, side, box))
+        mark_square(axes[0], corner, side, box)
         size = np.abs(band)
         show(
             axis,
             size / size.max(),
             f"band at {tuple(int(c + side // 2 - n // 2) for c, n in zip(corner, k_space.shape, strict=True))}",
         )
-        axis.add_patch(rectangle((0, 0), side - 1, box))
+        mark_square(axis, (0, 0), side - 1, box)
     table = axes[-1]
     table.imshow(np.log10(powers), cmap="Blues", vmin=-2.2, vmax=0.6)
     for (row, column), value in np.ndenumerate(powers):
@@ -70,11 +70,11 @@ def draw_bands(
     return figure
 
 
-def rectangle(corner: tuple[int, int], side: int, how: dict) -> object:
+def mark_square(axis: Axes, corner: tuple[int, int], side: int, how: dict) -> None:
     """A square around pixels, its corner given as row and column."""
     from matplotlib.patches import Rectangle
 
-    return Rectangle((corner[1] - 0.5, corner[0] - 0.5), side, side, **how)
+    axis.add_patch(Rectangle((corner[1] - 0.5, corner[0] - 0.5), side, side, **how))
 
 
 def draw_slices(truths: Float[np.ndarray, "rows _ _"], shown: Mapping[str, Float[np.ndarray, "rows _ _"]]) -> Figure:

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from common import plots
 
@@ -25,13 +25,6 @@ CAPTIONS = {
     "every mask is drawn at the size of the crop, up to the first one without a hole. A place is known where its "
     "window had any known entry.",
 }
-MAGENTA = (255, 0, 200)
-Hole = Bool[np.ndarray, "*pictures height width"]
-
-
-def marked(pictures: UInt8[np.ndarray, "*pictures height width 3"], hole: Hole) -> UInt8[np.ndarray, "..."]:
-    """The pictures, hidden pixels in a colour that photographs do not have."""
-    return np.where(hole[..., None], np.uint8(MAGENTA), pictures)
 
 
 def show(axis: Axes, picture: UInt8[np.ndarray, "_ _ 3"] | Float[np.ndarray, "_ _"], title: str = "") -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HIDDEN = 0.45  # grey of pixels that were not given
 Images = UInt8[np.ndarray, "images height width"]
 CAPTIONS = {
     "samples": "The first test digits, binarised, and as many digits drawn by each model.",
@@ -51,13 +50,6 @@ def draw_rows(rows: Mapping[str, Images | np.ndarray]) -> Figure:
             show(axis, picture)
         line[0].set_ylabel(name, fontsize=8.5, rotation=0, ha="right", va="center")
     return figure
-
-
-def hide_below(images: Images, rows: int) -> np.ndarray:
-    """The images with grey for all below their first rows."""
-    hidden = images.astype(float)
-    hidden[:, rows:] = HIDDEN
-    return hidden
 
 
 def draw_curves(panels: Mapping[str, tuple[Mapping[str, ValidationCurve], Mapping[str, float]]]) -> Figure:
@@ -97,7 +89,7 @@ def draw_skewing(side: int = 5) -> Figure:
     for axis, (title, seen) in zip(axes[2:], streams.items(), strict=True):
         show(axis, np.where(seen, 0.45, 0.0), title, cmap="Oranges")
         number(axis, order)
-        axis.add_patch(square(row, column))
+        frame(axis, row, column)
     return figure
 
 
@@ -108,11 +100,11 @@ def number(axis: Axes, values: np.ndarray) -> None:
             axis.text(column, row, str(value), ha="center", va="center", fontsize=7)
 
 
-def square(row: int, column: int) -> object:
+def frame(axis: Axes, row: int, column: int) -> None:
     """A frame around a pixel."""
     from matplotlib.patches import Rectangle
 
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2)
+    axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2))
 
 
 def draw_fields(

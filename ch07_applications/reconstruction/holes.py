@@ -9,10 +9,11 @@ not.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Shaped, UInt8
 from PIL import Image, ImageDraw
 
 BANDS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
+MAGENTA = (255, 0, 200)
 Band = tuple[float, float]
 Hole = Bool[np.ndarray, "height width"]  # True where pixels are hidden
 
@@ -85,3 +86,10 @@ def check_hole(picture: Shaped[np.ndarray, "..."], hole: Shaped[np.ndarray, "...
         raise ValueError(f"a hole of {picture.shape[:2]} pixels is bool, not {hole.dtype} of {hole.shape}")
     if hole.all() or not hole.any():
         raise ValueError(f"the hole hides {'every pixel: nothing is known' if hole.all() else 'no pixel'}")
+
+
+def marked(
+    pictures: UInt8[np.ndarray, "*pictures height width 3"], hole: Bool[np.ndarray, "*pictures height width"]
+) -> UInt8[np.ndarray, "*pictures height width 3"]:
+    """The pictures, hidden pixels in a colour that photographs do not have."""
+    return np.where(hole[..., None], np.uint8(MAGENTA), pictures)

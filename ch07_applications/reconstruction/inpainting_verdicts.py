@@ -13,7 +13,6 @@ from ch07_applications.reconstruction.drawn_partial_convolutions import (
     draw_bands,
     draw_masks,
     draw_restored,
-    marked,
 )
 from ch07_applications.reconstruction.hidden_crops import (
     PSNR,
@@ -24,7 +23,7 @@ from ch07_applications.reconstruction.hidden_crops import (
     psnr_in_holes,
     shown_crop,
 )
-from ch07_applications.reconstruction.holes import BANDS, name_band
+from ch07_applications.reconstruction.holes import BANDS, marked, name_band
 from ch07_applications.reconstruction.inpainting_rivals import (
     BIHARMONIC,
     EXEMPLAR,

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 from PIL import Image
 
-from ch07_applications.reconstruction.drawn_partial_convolutions import draw_own, marked
+from ch07_applications.reconstruction.drawn_partial_convolutions import draw_own
 from ch07_applications.reconstruction.hidden_crops import Picture, reduce_to
-from ch07_applications.reconstruction.holes import BANDS, Hole, draw_hole
+from ch07_applications.reconstruction.holes import BANDS, Hole, draw_hole, marked
 from ch07_applications.reconstruction.inpainting_rivals import MEAN, mean_fill
 from common.errors import Problem
 from common.files import write_whole

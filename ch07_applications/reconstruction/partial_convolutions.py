@@ -23,7 +23,7 @@ Differs    Crops of 64 × 64 pixels from 10 photographs, not 512 × 512 from a m
            statistics holes distort and which §3.3 freezes in a second phase. Padding counts neither as known nor as
            hidden. Networks are trained by the terms on pixels alone, those over fills by the logarithm of
            the squared error in the hole, which is the PSNR that is judged. Muon in place of Adam.
-Costs      150 s on two cores.
+Costs      180 s on two cores.
 """
 
 from __future__ import annotations

@@ -6,16 +6,24 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from ch07_applications.reconstruction.bernoulli_mixture import BernoulliMixture
 from ch07_applications.reconstruction.binarised_digits import BinarisedDigits
 from ch07_applications.reconstruction.boosted_pixels import BoostedPixels
 from ch07_applications.reconstruction.cached_sampling import Network, sample
-from ch07_applications.reconstruction.drawn_pixel_rnn import CAPTIONS, draw_rows, hide_below
+from ch07_applications.reconstruction.drawn_pixel_rnn import CAPTIONS, draw_rows
 from common.run import Run
 
+HIDDEN = 0.45  # grey of pixels that were not given
 Images = UInt8[np.ndarray, "images height width"]
+
+
+def hide_below(images: Images, rows: int) -> Float[np.ndarray, "images height width"]:
+    """The images with grey for all below their first rows."""
+    hidden = images.astype(float)
+    hidden[:, rows:] = HIDDEN
+    return hidden
 
 
 def sampler(network: Network, seed: int) -> Callable[..., Images]:

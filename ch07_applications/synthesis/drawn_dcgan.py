@@ -70,10 +70,10 @@ def draw_changes(record: LessonRecord, changes: Sequence[str], metric: str) -> F
     for place, name in zip(places, changes, strict=True):
         colour = plots.BLUE if name == changes[0] else plots.GREY
         axis.barh(place, rows[name].value, color=colour, height=0.6)
-        axis.text(rows[name].value, place, f" {rows[name].value:.1f}", va="center", fontsize=9)
         each = [row.value for row in record.rows if (row.method, row.metric) == (name, metric)]
         plots.dots(axis, np.array(each), np.full(len(each), float(place)))
+        axis.text(max(each), place, f"  {rows[name].value:.1f}", va="center", fontsize=9)
     axis.set_yticks(places, changes)
-    axis.set(xlabel=f"{metric} on validation images, lower is better")
+    axis.set(xlabel=f"{metric}, lower is better")
     axis.margins(x=0.12)
     return figure

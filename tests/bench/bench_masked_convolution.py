@@ -23,9 +23,9 @@ def measure() -> list[dict]:
     """Rows for run.py: the filters of the lesson's PixelCNN on a batch of digits."""
     torch.manual_seed(0)
     rows = []
-    for kind, channels, side in (("B", 24, 3), ("A", 1, 7)):
-        masked = MaskedConvolution(kind, channels, 24, (side, side))
-        plain = nn.Conv2d(channels, 24, side, padding=side // 2)
+    for kind, channels, outputs, side in (("B", 24, 24, 3), ("A", 1, 48, 7)):
+        masked = MaskedConvolution(kind, channels, outputs, (side, side))
+        plain = nn.Conv2d(channels, outputs, side, padding=side // 2)
         with torch.no_grad():
             plain.weight.copy_(masked.weight * masked.mask)
             plain.bias.copy_(masked.bias)

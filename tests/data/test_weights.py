@@ -153,7 +153,7 @@ def test_weights_of_another_architecture_are_one_line(served, other, said):
     assert said in served.failure()
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights", saved(tiny())])
+@pytest.mark.parametrize("content", [b"", b"no weights", saved(tiny())], ids=["nothing", "text", "pickled network"])
 def test_what_is_no_file_of_weights_is_one_line(served, content):
     """The last one is a pickled network: to read it would be to run its code."""
     served.serve(content)
