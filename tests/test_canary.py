@@ -60,6 +60,7 @@ ABOUT_TEST = {
     "ch07_applications/super_resolution/deep_image_prior": "remaining error|best step",
     "ch07_applications/synthesis/dcgan": "Fréchet distance|precision of",
     "ch07_applications/synthesis/pixelcnn": "Fréchet distance|the class saves",
+    "ch07_applications/synthesis/cyclegan": "Fréchet distance",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))
