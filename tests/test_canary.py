@@ -61,6 +61,7 @@ ABOUT_TEST = {
     "ch07_applications/synthesis/dcgan": "Fréchet distance|precision of",
     "ch07_applications/synthesis/pixelcnn": "Fréchet distance|the class saves",
     "ch07_applications/synthesis/cyclegan": "Fréchet distance",
+    "ch07_applications/synthesis/comparison": "Fréchet distance|nats|ms per sample|training digit",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))

@@ -51,6 +51,7 @@ from ch07_applications.synthesis.hidden_message import NOISES, PARTNER, UNTOUCHE
 from ch07_applications.synthesis.image_pool import Pool
 from ch07_applications.synthesis.striped_clothes import (
     HiddenPairs,
+    StripedClothes,
     UnpairedBatches,
     striped_clothes,
     unpaired,
@@ -230,6 +231,13 @@ def train(run: Run, batches: UnpairedBatches, recipe: Recipe, checkpoint: str | 
     return CycleGan(average)
 
 
+def learn(run: Run, clothes: StripedClothes, name: str) -> CycleGan:
+    """The variant of this name at this run's preset."""
+    learned, recipe = slice(run.pick(smoke=48, lecture=None)), VARIANTS[name]
+    recipe = replace(recipe, steps=run.pick(smoke=1, lecture=recipe.steps, full=50_000))
+    return train(run, unpaired(clothes.grey.images[learned], clothes.striped.images[learned]), recipe, name)
+
+
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
@@ -285,12 +293,11 @@ def lesson(run: Run) -> None:
     with run.method(UNCHANGED, kind="reference") as method:
         scores.score_grey(method, striped)
     off = {"striped": striped, "hidden partner": grey, **score_rivals(run, clothes, scores)}
-    learned = slice(run.pick(smoke=48, lecture=None))
-    gans, batches = {}, unpaired(clothes.grey.images[learned], clothes.striped.images[learned])
-    for name, recipe in VARIANTS.items():
+    gans = {}
+    for name in VARIANTS:
         with run.method(name, kind="deep") as method:
-            recipe = replace(recipe, steps=run.pick(smoke=1, lecture=recipe.steps, full=50_000))
-            method.model = gans[name] = method.time(train, run, batches, recipe, name)
+            gans[name] = method.make_shared(f"{name} of striped clothes", partial(learn, run, clothes, name))
+            method.model = gans[name]
             off[name], on = gans[name].to_grey(striped), gans[name].to_striped(grey)
             scores.score_grey(method, off[name])
             scores.score_striped(method, on)

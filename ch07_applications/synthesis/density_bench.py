@@ -10,15 +10,17 @@ Samples    One for the class of every test digit, so that both show the same cla
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int, Int64, UInt8
 
 from ch07_applications.reconstruction.binarised_digits import draw
+from ch07_applications.reconstruction.digit_rivals import shared
 from ch07_applications.reconstruction.scored_digits import SMALL_NATS
 from ch07_applications.synthesis.bayes_rule import marginal_nats, most_probable
 from ch07_applications.synthesis.bit_classifiers import decide_by_mean, fit_classifier
-from ch07_applications.synthesis.class_densities import ClassTrees, fit_mixtures
+from ch07_applications.synthesis.class_densities import ClassMixtures, ClassTrees, fit_mixtures
 from ch07_applications.synthesis.labelled_digits import LabelledSets
 from ch07_applications.synthesis.sample_judge import SampleJudge
 from ch07_applications.synthesis.sampler_bench import Bench, measure_floor
@@ -64,29 +66,37 @@ def score_samples(method: Method, sets: LabelledSets, bench: Bench, drawn: Binar
 
 
 def digit_bench(run: Run, sets: LabelledSets) -> Bench:
-    """A recogniser of binary digits, trained and scored, and the test digits that samples are compared with."""
+    """A recogniser of binary digits, trained and scored, and the test digits that samples are compared with.
+
+    Copies are looked for among the grey training digits: from another binarisation of the same digit, a copy is nearly
+    as far as a new digit.
+    """
     training = Images(255 * draw(sets.greys, np.random.default_rng(run.seed)), sets.labels)
     test = Images(255 * sets.test.inputs, sets.test.answers, sets.test.ids)
     with run.method("recogniser", kind="reference") as method:
-        judge = method.fit(SampleJudge(run.pick(smoke=1, lecture=6), run.seed, run.say_step, run.device), training)
+        build = partial(SampleJudge, run.pick(smoke=1, lecture=6), run.seed, run.say_step, run.device)
+        judge = method.fit_shared(shared("judge"), build, training)
         method.score(test)
-    bench = Bench(judge, test, training.images)
-    measure_floor(run, bench)
-    return bench
+    measure_floor(run, Bench(judge, test, training.images))
+    return Bench(judge, test, np.rint(255 * sets.greys).astype(np.uint8))
+
+
+def densities(run: Run, sets: LabelledSets) -> dict[str, Callable[[], ClassMixtures | ClassTrees]]:
+    """What fits each density without a network, by name."""
+    options, rounds = run.pick(smoke=((2,), 3), lecture=((10, 20, 40), 30))
+    pixels, trees = run.pick(smoke=(4000, 5), lecture=(300_000, 300))
+    return {
+        MIXTURES: partial(fit_mixtures, sets, options, rounds, run.seed),
+        TREES: partial(ClassTrees(pixels, trees, seed=run.seed).fit, sets.greys, sets.labels),
+    }
 
 
 def score_rivals(run: Run, sets: LabelledSets, bench: Bench) -> dict[str, Binary]:
     """The densities without a network. Gives their samples by name."""
-    rng, size = np.random.default_rng(run.seed), sets.greys.shape[1:]
-    options, rounds = run.pick(smoke=((2,), 3), lecture=((10, 20, 40), 30))
-    pixels, trees = run.pick(smoke=(4000, 5), lecture=(300_000, 300))
-    drawn = {}
-    for name, fit, inputs in (
-        (MIXTURES, fit_mixtures, (sets, options, rounds, run.seed)),
-        (TREES, ClassTrees(pixels, trees, seed=run.seed).fit, (sets.greys, sets.labels)),
-    ):
+    rng, size, drawn = np.random.default_rng(run.seed), sets.greys.shape[1:], {}
+    for name, fit in densities(run, sets).items():
         with run.method(name, kind="classical") as method:
-            method.model = model = method.time(fit, *inputs)
+            method.model = model = method.make_shared(shared(name), fit)
             score_density(method, sets, model.class_nats)
             drawn[name] = model.sample(sets.test.answers, size, rng)
             score_samples(method, sets, bench, drawn[name])
