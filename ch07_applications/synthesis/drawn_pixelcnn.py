@@ -32,19 +32,14 @@ def draw_classes(panels: Mapping[str, Binary], labels: Int[np.ndarray, "images"]
     """A panel per source, a row per class: the first images of that class."""
     figure, axes = plots.panels(len(panels), width=2.35, height=3.5, squeeze=False)
     for axis, (name, images) in zip(axes[0], panels.items(), strict=True):
-        show(axis, tiled(images, labels, columns), name)
+        height, width = images.shape[1:]
+        sheet = np.full((10 * (height + 1) + 1, columns * (width + 1) + 1), 0.15)  # a pale line between neighbours
+        for y in range(10):
+            for column, image in enumerate(images[labels == y][:columns]):
+                top, left = y * (height + 1) + 1, column * (width + 1) + 1
+                sheet[top : top + height, left : left + width] = image
+        show(axis, sheet, name)
     return figure
-
-
-def tiled(images: Binary, labels: Int[np.ndarray, "images"], columns: int) -> np.ndarray:
-    """The first images of every class in a row, with a pale line between neighbours."""
-    height, width = images.shape[1:]
-    sheet = np.full((10 * (height + 1) + 1, columns * (width + 1) + 1), 0.15)
-    for y in range(10):
-        for column, image in enumerate(images[labels == y][:columns]):
-            top, left = y * (height + 1) + 1, column * (width + 1) + 1
-            sheet[top : top + height, left : left + width] = image
-    return sheet
 
 
 def draw_fields(

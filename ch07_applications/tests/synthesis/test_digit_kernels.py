@@ -66,7 +66,7 @@ def test_epsilon_is_chosen_on_held_out_images():
 
 @pytest.mark.parametrize("epsilon", [-0.1, 0.5, float("nan")])
 def test_an_epsilon_that_leaves_no_mean_is_refused(epsilon):
-    with pytest.raises(ValueError, match="epsilon lies between 0 and 0.5"):
+    with pytest.raises(ValueError, match="epsilon lies between"):
         DigitKernels(epsilon)
 
 
