@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-CYCLE, IDENTITY = 3.0, 0.5  # λ (the paper's: 10), and the identity loss's weight as a share of it. §4, §5.2
+CYCLE, IDENTITY = 3.0, 0.5  # λ and μ. §4, §5.2: 10, and for some tasks 5
 CYCLEGAN, ALONE, NEITHER = "CycleGAN", "identity loss alone", "neither loss"
 POOL = 50  # old translations that a discriminator is shown. §4
 
@@ -35,11 +35,11 @@ class Recipe:
     """How the four are trained. steps: of the lecture preset. cycle, identity: weights of the losses; 0 for none."""
 
     plan: Plan = SMALL
-    steps: int = 750
-    batch_size: int = 16
+    steps: int = 1500
+    batch_size: int = 4
     learning_rate: float = 1e-3
     cycle: float = CYCLE
-    identity: float = IDENTITY * CYCLE
+    identity: float = IDENTITY
     decay: float = 0.99
 
 

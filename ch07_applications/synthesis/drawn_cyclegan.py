@@ -17,8 +17,9 @@ CAPTIONS = {
     "off": "The first striped test images and their translations to grey, by method, above the hidden partners.",
     "on": "The first grey test images, CycleGAN's translations to striped, the way back from these, and the striped "
     "partners, whose stripes a translator cannot know.",
-    "message": "The first striped validation images, CycleGAN's translations to grey, and what becomes striped again "
-    "of these translations, of the same with Gaussian noise of 8 grey levels, and of the hidden partners.",
+    "message": "The first striped validation images, CycleGAN's translations to grey, four times the difference of "
+    "these from the hidden partners, and what becomes striped again of the translations, of the same with Gaussian "
+    "noise of 8 grey levels, and of the hidden partners.",
     "bars": "PSNR to the hidden partner and the share of translations that are recognised, on test images: means over "
     "seeds as bars, every seed as a point. Higher is better.",
 }

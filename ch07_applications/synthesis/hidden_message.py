@@ -10,17 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ch07_applications.synthesis.fashion_parts import BORDER, pixels_of
+from ch07_applications.synthesis.fashion_parts import BORDER, images_of, pixels_of
 from ch07_applications.synthesis.striped_clothes import HiddenPairs
+from common.paper_claims import PaperClaims
+from common.run import Run
 
 HALF_RANGE = 127.5  # grey levels per unit of a network's pixels
+MAGNIFIED = 4  # times, of faint differences in the figure
 NOISES = (2, 4, 8)  # standard deviations, in grey levels
 UNTOUCHED, ROUNDED, PARTNER = "the translation", "the translation, rounded", "the hidden partner"
 Pixels = Float[Tensor, "n 1 height width"]
+Grey = UInt8[np.ndarray, "n height width"]
+Way = Callable[[Pixels], Pixels]  # a generator
 
 
 def under_noise(sigma: int) -> str:
@@ -35,9 +41,7 @@ def disturbed(pixels: Pixels, seed: int) -> dict[str, Pixels]:
     return found | {under_noise(sigma): pixels + sigma / HALF_RANGE * noise for sigma in NOISES}
 
 
-def ways_back(
-    to_grey: Callable[[Pixels], Pixels], to_striped: Callable[[Pixels], Pixels], pairs: HiddenPairs, seed: int
-) -> dict[str, Pixels]:
+def ways_back(to_grey: Way, to_striped: Way, pairs: HiddenPairs, seed: int) -> dict[str, Pixels]:
     """G of everything that F(y) is turned into, and of y's hidden partner; pixels from -1 to 1."""
     starts = disturbed(to_grey(pixels_of(pairs.striped.images)), seed)
     starts[PARTNER] = pixels_of(pairs.grey.images)
@@ -48,3 +52,29 @@ def error(found: Pixels, wanted: Pixels) -> float:
     """Root mean square difference within the border, in grey levels."""
     inner = (found - wanted)[:, :, BORDER:-BORDER, BORDER:-BORDER].double()
     return HALF_RANGE * float(inner.square().mean().sqrt())
+
+
+def magnified(images: Grey, others: Grey) -> Grey:
+    """MAGNIFIED times the difference of two images, about a medium grey."""
+    return np.clip(128 + MAGNIFIED * (images.astype(float) - others), 0, 255).astype(np.uint8)
+
+
+def study_message(run: Run, claims: PaperClaims, to_grey: Way, to_striped: Way, pairs: HiddenPairs) -> dict[str, Grey]:
+    """How far the ways back lead from the striped images; the rows of the figure."""
+    wanted, back = pixels_of(pairs.striped.images), ways_back(to_grey, to_striped, pairs, run.seed)
+    for name, pixels in back.items():
+        run.fact(f"error of the way back from {name}", error(pixels, wanted), "grey levels")
+    claims.measured(
+        "The translation hides which stripes there were", source="Chu et al. 2017, §3", paper="pictures",
+        ours=f"error of the way back from {UNTOUCHED}", against=f"error of the way back from {PARTNER}",
+        expects="lower", as_ratio=True,
+    )  # fmt: skip
+    claims.measured(
+        "… in differences that a little noise destroys", source="Chu et al. 2017, Fig. 4", paper="a curve",
+        ours=f"error of the way back from {under_noise(NOISES[-1])}", against=f"error of the way back from {UNTOUCHED}",
+        expects="higher", as_ratio=True,
+    )  # fmt: skip
+    translation = images_of(to_grey(wanted))
+    rows = {"striped": pairs.striped.images, "translation": translation}
+    rows[f"… − partner, × {MAGNIFIED}"] = magnified(translation, pairs.grey.images)
+    return rows | {f"back from {name}": images_of(back[name]) for name in (UNTOUCHED, under_noise(NOISES[-1]), PARTNER)}
