@@ -70,6 +70,7 @@ def draw_gain(record: LessonRecord, pairs: Mapping[str, tuple[tuple[str, str], t
         axis.annotate(f"{end:.1f}", (end, place), (9, 0), textcoords="offset points", ha="left", va="center")
     axis.set_yticks(places, list(pairs))
     axis.set(xlabel="nats per test digit")
+    axis.use_sticky_edges = False  # bars would pull the left limit to themselves, where the numbers stand
     axis.margins(x=0.14, y=0.2)
     return figure
 

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import BernoulliNB
 
+from ch07_applications.reconstruction.binarised_digits import draw
+from ch07_applications.synthesis.density_bench import digit_bench
 from ch07_applications.synthesis.digit_kernels import DigitKernels, fit_kernels
+from ch07_applications.synthesis.labelled_digits import labelled_sets
+from ch07_applications.synthesis.sample_judge import nearest
+from ch07_applications.tests.synthesis.small_runs import run_of
 
 
 def greys_of(n, seed=0, size=(2, 3)):
@@ -62,6 +67,17 @@ def test_epsilon_is_chosen_on_held_out_images():
     options = (0.01, 0.1, 0.3)
     nats = [DigitKernels(epsilon).fit(greys).nats(held_out).mean() for epsilon in options]
     assert fit_kernels(greys, held_out, options).epsilon == options[int(np.argmin(nats))]
+
+
+def test_grey_digits_unmask_copies_that_another_binarisation_hides(tmp_path):
+    run = run_of("synthesis/pixelcnn", tmp_path, shared={})
+    sets = labelled_sets(run, 30, 1)
+    bench, rng = digit_bench(run, sets), np.random.default_rng(0)
+    np.testing.assert_array_equal(bench.training, np.rint(255 * sets.greys))
+    copies, binarised = 255 * DigitKernels(0.0).fit(sets.greys).sample(200, rng), 255 * draw(sets.greys, rng)
+    unseen = nearest(bench.real.images, binarised)[1].mean()
+    hidden = 100 * nearest(copies, binarised)[1].mean() / unseen
+    assert bench.apart(copies) < hidden - 5
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 0.5, float("nan")])
