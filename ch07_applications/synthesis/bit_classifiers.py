@@ -15,8 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
-from ch07_applications.reconstruction.digit_rivals import draw_often
-from ch07_applications.synthesis.labelled_digits import LabelledSets
+from ch07_applications.synthesis.labelled_digits import LabelledSets, drawn_at_places
 from common.features.hog import HOG
 from common.tuning import choose
 
@@ -42,16 +41,16 @@ def on_gradients(penalty: float) -> Pipeline:
 def fit_classifier(kind: str, sets: LabelledSets, penalties: Sequence[float], drawings: int, seed: int) -> Pipeline:
     """The machine whose penalty is best on validation digits, fitted to so many drawings of each training digit.
 
-    The penalty is chosen with machines that learn from one drawing of half the digits. kind: "bits" or "HOG". Raises
-    KeyError for another.
+    Each drawing is at a place of its own. The penalty is chosen with machines that learn from one drawing of half the
+    digits. kind: "bits" or "HOG". Raises KeyError for another.
     """
     build = {"bits": on_bits, "HOG": on_gradients}[kind]
-    images, held_out = draw_often(sets.greys, drawings, seed), sets.validation
+    (images, labels), held_out = drawn_at_places(sets, drawings, seed), sets.validation
     some = slice(len(sets.labels) // 2)
     models = [build(penalty).fit(images[some], sets.labels[some]) for penalty in penalties]
     right = [np.mean(model.predict(held_out.inputs) == held_out.answers) for model in models]
     best = choose(penalties, right, highest=True)
-    return build(best).fit(images, np.tile(sets.labels, drawings))
+    return build(best).fit(images, labels)
 
 
 def decide_by_mean(

@@ -18,8 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from ch07_applications.reconstruction.bernoulli_mixture import BernoulliMixture
 from ch07_applications.reconstruction.binarised_digits import check_binary, draw
 from ch07_applications.reconstruction.boosted_pixels import REACH, causal_offsets, every_place, features
-from ch07_applications.reconstruction.digit_rivals import draw_often
-from ch07_applications.synthesis.labelled_digits import CLASSES, LabelledSets
+from ch07_applications.synthesis.labelled_digits import CLASSES, LabelledSets, drawn_at_places
 from common.tuning import choose
 
 Binary = UInt8[np.ndarray, "images height width"]
@@ -122,9 +121,9 @@ def with_class(
 def fit_mixtures(sets: LabelledSets, components: Sequence[int], rounds: int, seed: int) -> ClassMixtures:
     """The mixtures whose number of components is best on validation digits of known class.
 
-    They learn from two binarisations of the training digits.
+    They learn from five binarisations of the training digits, each at a place of its own.
     """
-    images, labels = draw_often(sets.greys, 2, seed), np.tile(sets.labels, 2)
+    images, labels = drawn_at_places(sets, 5, seed)
     models = [ClassMixtures(k, rounds, seed).fit(images, labels) for k in components]
     held_out, of_each = sets.validation, np.arange(len(sets.validation))
     return choose(models, [model.class_nats(held_out.inputs)[of_each, held_out.answers].mean() for model in models])

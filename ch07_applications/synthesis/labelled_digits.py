@@ -25,10 +25,12 @@ SEED = 20160616  # of further drawings of the test digits
 class LabelledSets(NamedTuple):
     """Grey training digits of 14 × 14 pixels with their classes; drawn ones to choose on, and to judge on.
 
-    drawings: the test digits binarised so many times, the first time as in test. priors: p(y), by the training digits.
+    moved: the training digits at several places, the first as in greys. drawings: the test digits binarised so many
+    times, the first time as in test. priors: p(y), by the training digits.
     """
 
     greys: Greys
+    moved: Float32[np.ndarray, "places digits height width"]
     labels: Int64[np.ndarray, "digits"]
     validation: BinarisedDigits
     test: BinarisedDigits
@@ -46,7 +48,15 @@ def labelled_sets(run: Run, test: int, drawings: int) -> LabelledSets:
     greys = halve(digits.test.images[: len(sets.test)].astype(np.float32) / 255)
     rng = np.random.default_rng(SEED)
     drawn = [sets.test.inputs, *(draw(greys, rng) for _ in range(drawings - 1))]
-    return LabelledSets(sets.train, labels, sets.validation, sets.test, np.stack(drawn), class_priors(labels))
+    moved = moved_digits(digits.train.images[: len(sets.train)])
+    return LabelledSets(sets.train, moved, labels, sets.validation, sets.test, np.stack(drawn), class_priors(labels))
+
+
+def drawn_at_places(sets: LabelledSets, times: int, seed: int) -> tuple[np.ndarray, Int64[np.ndarray, "_"]]:
+    """So many binarisations of every training digit, one after the other, each at a place of its own; the labels."""
+    rng, digits = np.random.default_rng(seed), np.arange(len(sets.labels))
+    places = rng.integers(0, len(sets.moved), (times, len(digits)))
+    return np.concatenate([draw(sets.moved[place, digits], rng) for place in places]), np.tile(sets.labels, times)
 
 
 def class_priors(labels: Int64[np.ndarray, "digits"], classes: int = CLASSES) -> Float[np.ndarray, "classes"]:

@@ -59,10 +59,8 @@ from ch07_applications.synthesis.labelled_digits import (
     LabelledDigits,
     LabelledSets,
     labelled_sets,
-    moved_digits,
     one_hot,
 )
-from common import data
 from common.muon import Muon, hidden_filters
 from common.paper_claims import PaperClaims
 from common.run import Run
@@ -181,12 +179,11 @@ class GatedPixelCNN(nn.Module):
 
 def train(run: Run, sets: LabelledSets) -> GatedPixelCNN:
     """A network trained on digits with their class and, for a share of them, without it."""
-    images = data.mnist(run.scale).train.images[: len(sets.labels)]
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = GatedPixelCNN(WIDTH, KERNELS, size=sets.greys.shape[1:])
     start_at_means(network, torch.from_numpy(sets.greys), one_hot(sets.labels))
-    digits = LabelledDigits(torch.from_numpy(moved_digits(images)), one_hot(sets.labels), DROPPED)
+    digits = LabelledDigits(torch.from_numpy(sets.moved), one_hot(sets.labels), DROPPED)
     Training(
         run.pick(smoke=1, lecture=PASSES, full=40), RATE, BATCH, Muon, lambda net: hidden_filters(net, [network.last]),
         loss, 0.1, device=run.device, checkpoint=run.checkpoint("network"), say=run.say_step,

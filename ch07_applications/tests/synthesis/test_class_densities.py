@@ -35,7 +35,7 @@ def bars():
     greys, labels = classes_of_bars()
     images = (np.random.default_rng(1).random(greys.shape) < greys).astype(np.uint8)
     part = BinarisedDigits(images, labels, np.arange(len(labels)))
-    return LabelledSets(greys, labels, part, part, np.stack([images, images]), class_priors(labels))
+    return LabelledSets(greys, greys[None], labels, part, part, np.stack([images, images]), class_priors(labels))
 
 
 def test_a_mixture_of_a_class_is_one_that_was_fitted_to_its_images_alone():
@@ -129,7 +129,7 @@ def test_classifiers_are_fitted_to_every_drawing_with_its_label(kind):
     greys = np.zeros((60, 14, 14), np.float32)
     greys[labels == 0, 3:5], greys[labels == 1, :, 6:8] = 0.9, 0.9
     part = BinarisedDigits((rng.random(greys.shape) < greys).astype(np.uint8), labels, np.arange(60))
-    sets = LabelledSets(greys, labels, part, part, part.inputs[None], np.array([0.5, 0.5]))
+    sets = LabelledSets(greys, greys[None], labels, part, part, part.inputs[None], np.array([0.5, 0.5]))
     model = fit_classifier(kind, sets, (1.0,), 3, 0)
     assert np.mean(model.predict(part.inputs) == labels) == 1
     assert model[-1].shape_fit_[0] == 180

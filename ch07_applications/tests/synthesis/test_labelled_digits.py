@@ -10,6 +10,7 @@ from ch07_applications.synthesis.labelled_digits import (
     FromChannels,
     LabelledDigits,
     class_priors,
+    drawn_at_places,
     labelled_sets,
     moved_digits,
     one_hot,
@@ -103,3 +104,23 @@ def test_the_sets_are_those_of_pixel_rnn_with_their_classes(tmp_path):
     for drawing in sets.drawings[1:]:
         assert 0 < np.mean(drawing != sets.drawings[0]) < 0.2
         assert not drawing[means == 0].any()
+
+
+def test_drawings_at_places_keep_labels_and_visit_every_place(tmp_path):
+    sets = labelled_sets(run_of("synthesis/pixelcnn", tmp_path), 30, 1)
+    n = len(sets.labels)
+    solid = np.zeros((5, n, 3, 4), np.float32)  # the pixel that is on says which place it is
+    for place in range(5):
+        solid[place, :, place // 4, place % 4] = 1
+    images, labels = drawn_at_places(sets._replace(moved=solid), 3, 0)
+    np.testing.assert_array_equal(labels, np.tile(sets.labels, 3))
+    found = images.reshape(len(images), -1).argmax(axis=1)
+    assert set(found) == set(range(5))
+    assert (found[:n] != found[n : 2 * n]).mean() > 0.5
+    np.testing.assert_array_equal(images, drawn_at_places(sets._replace(moved=solid), 3, 0)[0])
+
+
+def test_the_first_place_is_where_the_digits_are(tmp_path):
+    sets = labelled_sets(run_of("synthesis/pixelcnn", tmp_path), 30, 1)
+    np.testing.assert_array_equal(sets.moved[0], sets.greys)
+    assert sets.moved.shape == (5, *sets.greys.shape)
