@@ -76,5 +76,5 @@ def study_message(run: Run, claims: PaperClaims, to_grey: Way, to_striped: Way, 
     )  # fmt: skip
     translation = images_of(to_grey(wanted))
     rows = {"striped": pairs.striped.images, "translation": translation}
-    rows[f"… − partner, × {MAGNIFIED}"] = magnified(translation, pairs.grey.images)
+    rows[f"less the partner, × {MAGNIFIED}"] = magnified(translation, pairs.grey.images)
     return rows | {f"back from {name}": images_of(back[name]) for name in (UNTOUCHED, under_noise(NOISES[-1]), PARTNER)}
