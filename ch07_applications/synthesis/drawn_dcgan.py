@@ -24,6 +24,7 @@ def draw_rows(rows: Mapping[str, Grey]) -> Figure:
     figure, axes = plots.panels(1, len(rows), width=0.52 * most + max(1.9, 0.085 * longest), height=0.56, squeeze=False)
     for axis, (name, images) in zip(axes[:, 0], rows.items(), strict=True):
         show_strip(axis, images, most)
+        axis.set_anchor("E")  # names have the room on the left
         axis.text(-0.01, 0.5, name, transform=axis.transAxes, ha="right", va="center", fontsize=9)
     return figure
 
