@@ -35,6 +35,7 @@ CHAPTER = Chapter(
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
         "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
         "synthesis/cyclegan",  # translations learned without a pair, there and back
+        "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
     ),
     seeds=3,  # it trains for half an hour
 )

@@ -1,9 +1,10 @@
 """The rival of translations to grey digits: how far each pixel's colour is from the colours at the image's border.
 
-Nothing is learned, from pairs or otherwise. A digit does not reach the border, so that its pixels show the ground alone.
+Nothing is learned, from pairs or otherwise. A digit does not reach the border, whose pixels show the ground alone.
 
-Distance   To the mean colour of the border; or Mahalanobis's, √((y − μ)ᵀ (C + r I)⁻¹ (y − μ)), which counts a difference
-           the less, the more the ground varies that way; or to the nearest of the border's colours.
+Distance   To the border's mean colour, μ; or Mahalanobis's, √((y − μ)ᵀ (C + r I)⁻¹ (y − μ)), C being the covariance of
+           the border's colours: the more the ground varies in a direction, the less a difference in it counts; or to
+           the nearest of the border's colours.
 Levels     Otsu's threshold per image (1979) divides the distances. Its two sides become black and white; or the means
            of the two sides do, and what lies between them is grey, as the edges of grey digits are.
 Axis       Or the distances' threshold serves to find the digit's colour, c, and the grey level is
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 
 WIDTH = 4  # pixels of the border
 RIDGE = 25.0  # r, in squared grey levels: two colours closer than 5 cannot be told apart
@@ -38,7 +39,7 @@ class BorderColours:
     def setting(self) -> str:
         return f"{self.distance}, {self.levels}"
 
-    def transform(self, images: Colour) -> UInt8[np.ndarray, "n height width"]:
+    def transform(self, images: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "n height width"]:
         """Raises ValueError for images that are all border, or have not three channels of uint8."""
         if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
             raise ValueError(f"images are (n, height, width, 3) of uint8, not {images.shape} of {images.dtype}")
@@ -92,8 +93,8 @@ def moments(
 def nearest(colours: Float[np.ndarray, "n pixels 3"], border: Float[np.ndarray, "n border 3"]) -> Values:
     """Each pixel's distance to the nearest of its border's colours."""
     squares = (colours**2).sum(axis=2)[:, :, None] + (border**2).sum(axis=2)[:, None, :]
-    products = colours @ border.transpose(0, 2, 1)
-    return np.sqrt(np.clip(squares - 2 * products, 0, None).min(axis=2))
+    squares -= 2 * colours @ border.transpose(0, 2, 1)
+    return np.sqrt(np.clip(squares.min(axis=2), 0, None))
 
 
 def otsu(values: Values) -> Float[np.ndarray, "n"]:
@@ -112,7 +113,9 @@ def otsu(values: Values) -> Float[np.ndarray, "n"]:
     return (ordered[rows, best] + ordered[rows, best + 1]) / 2
 
 
-def mean_where(values: Float[np.ndarray, "n pixels k"], chosen: Bool[np.ndarray, "n pixels"]) -> Float[np.ndarray, "n k"]:
+def mean_where(
+    values: Float[np.ndarray, "n pixels k"], chosen: Bool[np.ndarray, "n pixels"]
+) -> Float[np.ndarray, "n k"]:
     """The mean of each row's chosen values; 0 where there is none."""
     return np.einsum("npk,np->nk", values, chosen) / np.maximum(chosen.sum(axis=1), 1)[:, None]
 

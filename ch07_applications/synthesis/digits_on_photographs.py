@@ -1,11 +1,12 @@
 """Two domains with hidden pairs: grey digits, white on black, and the same kind of digits coloured on photographs.
 
-Pairs      A digit's pixels, from 0 to 1, are how much of the photograph they cover: y = (1 − m) · patch + m · colour. So
-           the grey digit m is all that a coloured one has in common with its partner. Patch and colour, nearly all that
-           a coloured image shows, have no place in a grey one.
+Pairs      A digit's pixels, from 0 to 1, are how much of the photograph they cover: y = (1 − m) · patch + m · colour.
+           So the grey digit m is all that a coloured one has in common with its partner. Patch and colour, nearly all
+           that a coloured image shows, have no place in a grey one.
 Colours    Of an image's random colours the first that differs enough from its patch's mean colour: how much, in which
            channels, and whether to the bright or to the dark side, is left to chance.
 Unpaired   Every training digit goes to one domain alone. Training, validation and test lie on different photographs.
+           What lies on photographs of one photographer is one group of items, for tests and intervals.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from common.data import Images
 from common.data.dataset import Dataset
+from common.data.photo_pack import Photograph
 
 SIDE, BORDER = 32, 2  # pixels: a digit's 28 and a black border
 LEVELS = (1, 2, 4)  # a patch shows so many pixels of the photograph per pixel of its own
@@ -34,28 +36,36 @@ Pixels = Float[Tensor, "n 3 32 32"]  # from -1 to 1
 
 @dataclass(frozen=True, eq=False)
 class DigitPairs:
-    """Partners side by side, to score: grey, with labels, and the same digits coloured. groups: their photographs."""
+    """Partners side by side, to score: grey, with labels, and the same digits coloured. groups: by photographer.
+
+    credits: of the photograph under each.
+    """
 
     grey: Images
     coloured: Images
+    credits: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class ColouredDigits:
-    """grey, coloured: what is learned from, of different digits. validation, test: pairs, to choose and to score."""
+    """grey, coloured: what is learned from, of different digits. validation, test: pairs, to choose and to score.
+
+    readable: all training digits in grey, for a recogniser.
+    """
 
     grey: Images
     coloured: Images
+    readable: Images
     validation: DigitPairs
     test: DigitPairs
 
 
 def digits_on_photographs(
-    digits: Dataset, train: Sequence[Picture], test: Sequence[Picture], seed: int
+    digits: Dataset, train: Sequence[Photograph], test: Sequence[Photograph], seed: int
 ) -> ColouredDigits:
     """Four fifths of the training digits, halved between the domains; the last fifth, for validation; the test part.
 
-    train, test: photographs. Raises ValueError where there are too few to hold one out, or one is smaller than a patch.
+    Raises ValueError where there are too few to hold one out, or one is smaller than a patch.
     """
     if len(train) < HELD_OUT or not test:
         raise ValueError(f"{len(train)} training and {len(test)} test photographs: {HELD_OUT} and 1 are needed")
@@ -64,7 +74,7 @@ def digits_on_photographs(
     others = [picture for place, picture in enumerate(train, 1) if place % HELD_OUT]
     grey, plain = part.take(slice(0, kept, 2)), part.take(slice(1, kept, 2))
     return ColouredDigits(
-        framed(grey), in_colour(plain, others, seed).coloured,
+        framed(grey), in_colour(plain, others, seed).coloured, framed(part.take(slice(kept))),
         in_colour(part.take(slice(kept, None)), held, seed), in_colour(digits.test, test, seed),
     )  # fmt: skip
 
@@ -77,15 +87,17 @@ def framed(digits: Images, groups: Int64[np.ndarray, "n"] | None = None) -> Imag
     return Images(np.pad(digits.images, ((0, 0), around, around)), digits.labels, digits.ids, groups)
 
 
-def in_colour(digits: Images, photographs: Sequence[Picture], seed: int) -> DigitPairs:
+def in_colour(digits: Images, photographs: Sequence[Photograph], seed: int) -> DigitPairs:
     """Digits with their coloured partners. All that is random depends on the seed and a digit's id alone."""
     draws = [np.random.default_rng((seed, int(each))).random(4 + 3 * TRIES) for each in digits.ids]
     draws = np.stack(draws) if draws else np.ones((0, 4 + 3 * TRIES))
     which = (draws[:, 0] * len(photographs)).astype(np.int64)
-    patches = cut(photographs, which, draws[:, 1:4])
+    patches = cut([each.image for each in photographs], which, draws[:, 1:4])
     colours = colours_for(patches, draws[:, 4:].reshape(-1, TRIES, 3) * 255)
-    grey = framed(digits, which)
-    return DigitPairs(grey, Images(lay(grey.images, patches, colours), grey.labels, grey.ids, which))
+    authors = np.unique([each.author for each in photographs], return_inverse=True)[1].astype(np.int64)
+    grey = framed(digits, authors[which])
+    coloured = Images(lay(grey.images, patches, colours), grey.labels, grey.ids, grey.groups)
+    return DigitPairs(grey, coloured, tuple(photographs[place].credit for place in which))
 
 
 def cut(photographs: Sequence[Picture], which: Int64[np.ndarray, "n"], draws: Float[np.ndarray, "n 3"]) -> Colour:

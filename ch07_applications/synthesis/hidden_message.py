@@ -20,7 +20,7 @@ from ch07_applications.synthesis.striped_clothes import HiddenPairs
 HALF_RANGE = 127.5  # grey levels per unit of a network's pixels
 NOISES = (2, 4, 8)  # standard deviations, in grey levels
 UNTOUCHED, ROUNDED, PARTNER = "the translation", "the translation, rounded", "the hidden partner"
-Pixels = Float[Tensor, "n 1 height width"]
+Pixels = Float[Tensor, "n channels height width"]
 
 
 def under_noise(sigma: int) -> str:
