@@ -134,6 +134,17 @@ def ways_back(gan: CycleGan, pairs: DigitPairs, translation: Pixels, seed: int) 
     return {name: gan.translate(TO_COLOURED, starts[name]) for name in (UNTOUCHED, under_noise(NOISES[-1]), PARTNER)}
 
 
+def price_of_truth(pairs: DigitPairs) -> float:
+    """‖G(F(y)) − y‖₁ where F(y) is y's partner: then G knows where the digit is, and its best guess are medians.
+
+    Pixels from -1 to 1. λ times this is what right translations cost; a discriminator that finds a wrong one out, with
+    the score 0, costs 1.
+    """
+    coloured, digit = pairs.coloured.images / 127.5, pairs.grey.images > 127
+    off = [np.abs(each - np.median(each, axis=0)) for each in (coloured[digit], coloured[~digit])]
+    return float(np.concatenate(off).mean())
+
+
 def explain(run: Run, name: str, gan: CycleGan, reader: SampleJudge, pairs: DigitPairs) -> Int64[np.ndarray, "10 10"]:
     """Facts about the translations of validation images; their confusion matrix."""
     coloured, partners = pixels_of(pairs.coloured.images), pairs.grey.images
@@ -199,6 +210,7 @@ def lesson(run: Run) -> None:
             score(method, reader, digits.test, rows[name])
             confusions[name] = explain(run, name, gans[name], reader, digits.validation)
     claim_all(claims)
+    run.fact("cycle loss of right translations", price_of_truth(digits.validation))
     rows["hidden partner"] = digits.test.grey.images
     back = ways_back(gans[STRONG], digits.test, gans[STRONG].translate(TO_GREY, pixels_of(coloured)), run.seed)
     rows |= {f"back from {start}": colour_of(back[start]) for start in (UNTOUCHED, PARTNER)}

@@ -39,6 +39,7 @@ from ch07_applications.synthesis.coloured_digits import (
     count_readings,
     disturb,
     explain,
+    price_of_truth,
     relabelled,
     ways_back,
 )
@@ -48,6 +49,7 @@ from ch07_applications.synthesis.digits_on_photographs import (
     CONTRAST,
     LEVELS,
     SIDE,
+    DigitPairs,
     colour_of,
     colours_for,
     cut,
@@ -365,6 +367,18 @@ def test_facts_tell_a_clean_translation_from_one_that_keeps_the_photograph(tmp_p
     assert found[f"error of the way back from {UNTOUCHED}, {STRONG}"] == 0
     assert found[f"error of the way back from {PARTNER}, {STRONG}"] > 50
     assert found[f"recognised on validation images, {STRONG}"] == 100
+
+
+def test_the_price_of_truth_is_the_mean_distance_to_the_median():
+    """Grounds of 40 and 140, digits of one colour: 50 grey levels off on the ground, and nothing on digits."""
+    grey = framed(digits(20))
+    patches = np.where(np.arange(20) % 2, 40, 140)[:, None, None, None] * np.ones((1, 32, 32, 3))
+    images = lay(255 * (grey.images > 127).astype(np.uint8), patches.astype(np.uint8), np.full((20, 3), 250.0))
+    pairs = DigitPairs(grey, Images(images, grey.labels), ())
+    ground = (grey.images <= 127).mean()
+    assert price_of_truth(pairs) == pytest.approx(50 / 127.5 * ground, rel=0.02)
+    everything = in_colour(digits(60), [photograph("a"), even("b", 20)], 0)
+    assert 0.3 < price_of_truth(everything) < 1
 
 
 # Recipes and training
