@@ -28,6 +28,7 @@ from ch07_applications.synthesis.border_colours import (
     otsu,
 )
 from ch07_applications.synthesis.coloured_digits import (
+    BLACKENED,
     LOUDEST,
     NO_CYCLE,
     RECIPE,
@@ -346,6 +347,17 @@ def test_a_faint_message_is_lost_under_noise_and_an_open_one_is_not(tmp_path):
     assert errors["faint"][sigma] > 5
     assert errors["open"][sigma] < 0.1
     assert errors["open"][PARTNER] > 0.5
+
+
+def test_a_message_on_the_ground_is_lost_with_the_ground_and_one_in_the_strokes_is_not():
+    pairs = in_colour(digits(20), [even("a", 100)], 0)
+    y, digit = pixels_of(pairs.coloured.images), pixels_of(pairs.grey.images) > -1
+    for where, kept in ((digit, True), (~digit, False)):
+        translation = torch.where(where, y, -1.0)  # the photograph and the colour, or one of the two
+        back = ways_back(gan_of(lambda x: x, lambda x: x), pairs, translation, 0)
+        assert torch.equal(back[UNTOUCHED], translation)
+        assert torch.equal(back[BLACKENED], translation) is kept
+        assert torch.equal(back[BLACKENED], torch.full_like(y, -1)) is not kept
 
 
 def test_facts_tell_a_clean_translation_from_one_that_keeps_the_photograph(tmp_path):
