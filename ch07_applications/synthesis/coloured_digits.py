@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from jaxtyping import Int, Int64
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
