@@ -209,7 +209,7 @@ def lesson(run: Run) -> None:
     for name, recipe in VARIANTS.items():
         with run.method(name, kind="deep") as method:
             recipe = replace(recipe, steps=run.pick(smoke=1, lecture=recipe.steps, full=50_000))
-            method.model = gans[name] = method.time(train, run, batches, recipe, name)
+            method.model = gans[name] = method.time(train, run, batches, recipe, f"cycle {recipe.cycle:g}")
             rows[name] = grey_of(gans[name].translate(TO_GREY, pixels_of(coloured)))
             score(method, reader, digits.test, rows[name])
             confusions[name] = explain(run, name, gans[name], reader, digits.validation)

@@ -21,7 +21,7 @@ CAPTIONS = {
     "confusions": "What the recogniser takes translations of validation images for: rows are the true digits, columns "
     "what is read, dark is often (first seed).",
     "bars": "The share of translated test images that are recognised and their PSNR to the hidden partners: means over "
-    "seeds as bars, every seed as a point. Higher is better.",
+    "seeds as bars, every seed as a point; higher is better.",
 }
 
 
