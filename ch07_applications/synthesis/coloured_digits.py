@@ -215,6 +215,7 @@ def lesson(run: Run) -> None:
             confusions[name] = explain(run, name, gans[name], reader, digits.validation)
     claim_all(claims)
     run.floor(RIVAL, RECOGNISED, at_least=80.0)
+    run.floor(NO_CYCLE, RECOGNISED, at_least=60.0)
     run.fact("cycle loss of right translations", price_of_truth(digits.validation))
     rows["hidden partner"] = digits.test.grey.images
     back = ways_back(gans[STRONG], digits.test, gans[STRONG].translate(TO_GREY, pixels_of(coloured)), run.seed)
