@@ -36,6 +36,7 @@ CHAPTER = Chapter(
         "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
         "synthesis/pixelcnn",  # digits drawn by class, and recognised by Bayes' rule
         "synthesis/cyclegan",  # translations learned without a pair, there and back
+        "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
         "synthesis/comparison",  # nearness, variety, novelty, likelihood and time of all samplers
     ),
     seeds=3,  # it trains for half an hour

@@ -21,7 +21,7 @@ CAPTIONS = {
     "these from the hidden partners, and what becomes striped again of the translations, of the same with Gaussian "
     "noise of 8 grey levels, and of the hidden partners.",
     "bars": "PSNR to the hidden partner and the share of translations that are recognised, on test images: means over "
-    "seeds as bars, every seed as a point. Higher is better.",
+    "seeds as bars, every seed as a point; higher is better.",
 }
 
 

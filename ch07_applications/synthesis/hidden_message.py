@@ -24,7 +24,7 @@ HALF_RANGE = 127.5  # grey levels per unit of a network's pixels
 MAGNIFIED = 4  # times, of faint differences in the figure
 NOISES = (2, 4, 8)  # standard deviations, in grey levels
 UNTOUCHED, ROUNDED, PARTNER = "the translation", "the translation, rounded", "the hidden partner"
-Pixels = Float[Tensor, "n 1 height width"]
+Pixels = Float[Tensor, "n channels height width"]
 Grey = UInt8[np.ndarray, "n height width"]
 Way = Callable[[Pixels], Pixels]  # a generator
 
