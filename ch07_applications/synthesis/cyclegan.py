@@ -53,6 +53,7 @@ from ch07_applications.synthesis.striped_clothes import (
     StripedClothes,
     UnpairedBatches,
     striped_clothes,
+    stripes_left,
     unpaired,
 )
 from ch07_applications.synthesis.translation_scores import (
@@ -279,6 +280,7 @@ def lesson(run: Run) -> None:
             method.model = gans[name]
             off[name], on = gans[name].to_grey(striped), gans[name].to_striped(grey)
             scores.score_grey(method, off[name])
+            run.fact(f"stripes left, {name}", stripes_left(off[name], clothes.test, run.seed), "%")
             scores.score_striped(method, on)
             scores.score_back(method, gans[name].to_grey(on))
     claim_all(claims)

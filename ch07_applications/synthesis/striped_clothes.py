@@ -81,6 +81,18 @@ def with_stripes(part: Images, seed: int) -> Images:
     return Images(lay_stripes(part.images, part.ids, seed), part.labels, part.ids, part.groups)
 
 
+def stripes_left(translated: Grey, pairs: HiddenPairs, seed: int) -> float:
+    """The contrast that stripes keep in translations to grey, in % of what they have in the striped images.
+
+    The median over images of the coefficient with which x · (light − its mean) stands in F(y) − x.
+    """
+    grey = pairs.grey.images.astype(np.float64)
+    light = shade(draw_stripes(pairs.grey.ids, seed), *grey.shape[1:])
+    stripes = grey * (light - light.mean(axis=(1, 2), keepdims=True))
+    added = (stripes * (translated - grey)).sum(axis=(1, 2)) / np.maximum((stripes**2).sum(axis=(1, 2)), 1.0)
+    return 100 * float(np.median(added))
+
+
 @dataclass
 class UnpairedBatches:
     """Images of two domains, as common.train.Batches: a batch is (of the first, of the second), each shuffled alone.

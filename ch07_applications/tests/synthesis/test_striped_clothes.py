@@ -13,6 +13,7 @@ from ch07_applications.synthesis.striped_clothes import (
     lay_stripes,
     shade,
     striped_clothes,
+    stripes_left,
     unpaired,
 )
 from common.data import Images
@@ -108,3 +109,19 @@ def test_images_of_other_sizes_and_empty_domains_are_refused():
         unpaired(np.zeros((2, 28, 28), np.uint8), np.zeros((2, 30, 28), np.uint8))
     made = unpaired(np.zeros((2, 28, 28), np.uint8), np.zeros((3, 28, 28), np.uint8))
     assert (made.first.shape, made.second.shape) == ((2, 1, 32, 32), (3, 1, 32, 32))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_contrast_that_stripes_keep_is_found_whatever_the_brightness(share):
+    pairs = clothes(3).test
+    grey = pairs.grey.images.astype(float)
+    light = shade(draw_stripes(pairs.grey.ids, 3), 28, 28)
+    even = light.mean(axis=(1, 2), keepdims=True)
+    for dimmed in (0.6, 0.5):  # clothes, darker and darker, under stripes of so much of their contrast
+        kept = np.rint(grey * (dimmed + share * (light - even))).clip(0, 255).astype(np.uint8)
+        assert stripes_left(kept, pairs, 3) == pytest.approx(100 * share, abs=4)
+
+
+def test_stripes_of_another_seed_are_not_found():
+    pairs = clothes(3).test
+    assert abs(stripes_left(pairs.striped.images, pairs, 4)) < 50
