@@ -40,7 +40,17 @@ from ch07_applications.synthesis.digits_on_photographs import (
 )
 from ch07_applications.synthesis.drawn_coloured_digits import CAPTIONS, draw_confusions, draw_rows
 from ch07_applications.synthesis.drawn_cyclegan import draw_bars
-from ch07_applications.synthesis.hidden_message import NOISES, PARTNER, UNTOUCHED, disturbed, error, under_noise
+from ch07_applications.synthesis.hidden_message import (
+    LEFT,
+    LOST,
+    NOISES,
+    PARTNER,
+    UNTOUCHED,
+    disturbed,
+    error,
+    state_shares,
+    under_noise,
+)
 from ch07_applications.synthesis.sample_judge import SampleJudge
 from ch07_applications.synthesis.striped_clothes import UnpairedBatches
 from ch07_applications.synthesis.translation_scores import PSNR, RECOGNISED, psnr_of_each
@@ -59,8 +69,6 @@ RIVAL, UNCHANGED, READER = "border's colours", "no translation", "recogniser"
 LIGHT, LOUDEST = (0.5, 1.0), 40.0  # of disturbed digits: the share of light that is kept; grey levels of noise, at most
 COARSE = 2.0  # pixels, the deviation of the Gaussian that makes half of the noise smooth
 BLACKENED = "the translation, its ground black"
-LOST = "share of what the translation holds that noise destroys"
-LEFT = "share of what the translation holds that noise leaves"
 SHOWN = 10  # images in a row
 
 
@@ -162,10 +170,7 @@ def explain(run: Run, name: str, gan: CycleGan, reader: SampleJudge, pairs: Digi
     for start, value in errors.items():
         run.fact(f"error of the way back from {start}, {name}", value, "grey levels")
     if name == STRONG:
-        kept, lost, _, partner = errors.values()
-        share = 100.0 * (lost - kept) / (partner - kept)
-        run.fact(LOST, share, "%")
-        run.fact(LEFT, 100.0 - share, "%")
+        state_shares(run, errors)
     return confusion
 
 

@@ -7,17 +7,21 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from ch07_applications.synthesis.fashion_parts import pixels_of
 from ch07_applications.synthesis.hidden_message import (
+    LEFT,
+    LOST,
     NOISES,
     PARTNER,
     ROUNDED,
     UNTOUCHED,
     disturbed,
     error,
+    state_shares,
     under_noise,
     ways_back,
 )
 from ch07_applications.synthesis.striped_clothes import HiddenPairs, lay_stripes
 from ch07_applications.synthesis.translation_scores import psnr_of_each
+from ch07_applications.tests.synthesis.small_runs import run_of
 from common.data import Images
 
 
@@ -71,3 +75,11 @@ def test_psnr_is_scikit_image_s_and_finite_for_equal_images():
     wanted = [peak_signal_noise_ratio(b, a, data_range=255) for a, b in zip(first, second, strict=True)]
     np.testing.assert_allclose(psnr_of_each(first, second), wanted)
     np.testing.assert_allclose(psnr_of_each(first, first), 68.13, atol=0.01)
+
+
+@pytest.mark.parametrize(("noisy", "share"), [(14.0, 0.0), (24.0, 50.0), (34.0, 100.0)])
+def test_shares_are_of_the_way_from_the_translation_to_the_partner(tmp_path, noisy, share):
+    run = run_of("synthesis/cyclegan", tmp_path)
+    state_shares(run, {UNTOUCHED: 14.0, under_noise(2): 15.0, under_noise(8): noisy, PARTNER: 34.0})
+    facts = {fact.name: fact.value for fact in run.record.facts}
+    assert facts == {LOST: pytest.approx(share), LEFT: pytest.approx(100 - share)}
