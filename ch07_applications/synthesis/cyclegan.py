@@ -233,7 +233,7 @@ def train(run: Run, batches: UnpairedBatches, recipe: Recipe, checkpoint: str | 
 
 def learn(run: Run, clothes: StripedClothes, name: str) -> CycleGan:
     """The variant of this name at this run's preset."""
-    learned, recipe = slice(run.pick(smoke=48, lecture=None)), VARIANTS[name]
+    learned, recipe = slice(run.pick(smoke=48, lecture=3200, full=60_000)), VARIANTS[name]
     recipe = replace(recipe, steps=run.pick(smoke=1, lecture=recipe.steps, full=50_000))
     return train(run, unpaired(clothes.grey.images[learned], clothes.striped.images[learned]), recipe, name)
 

@@ -35,7 +35,7 @@ class Recipe:
     """How the four are trained. steps: of the lecture preset. cycle, identity: weights of the losses; 0 for none."""
 
     plan: Plan = SMALL
-    steps: int = 2000
+    steps: int = 1600
     batch_size: int = 4
     learning_rate: float = 1e-3
     cycle: float = CYCLE

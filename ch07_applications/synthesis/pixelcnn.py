@@ -15,7 +15,7 @@ Rival      A mixture of Bernoullis per class, and boosted trees that are given t
 Differs    Binary digits of 14 × 14 pixels, drawn anew for each step, not colour pictures of 32 × 32; 32 features and
            filters of 3 × 3, not 384 and 5 × 5. Maps of the places, by class, are learned, where the paper has
            s = m(h), Eq. (5). Masks are not needed: filters end where the past ends. Muon, one cycle.
-Costs      150 s on two cores, of which the network takes 70.
+Costs      150 s on two cores, of which the network takes 60.
 """
 
 from __future__ import annotations

@@ -69,8 +69,12 @@ class StripedClothes:
 
 
 def striped_clothes(parts: FashionParts, seed: int) -> StripedClothes:
-    """Every other training image is grey, the others are striped, and no garment is in both domains."""
-    grey, plain = parts.train.take(slice(0, None, 2)), parts.train.take(slice(1, None, 2))
+    """Half of the training images, drawn at random, are grey, the others striped: no garment is in both domains.
+
+    Every other image would not do: in the order of the files, classes alternate, and the domains would differ by them.
+    """
+    order = np.random.default_rng(seed).permutation(len(parts.train))
+    grey, plain = (parts.train.take(half) for half in np.array_split(order, 2))
     return StripedClothes(grey, with_stripes(plain, seed), *(
         HiddenPairs(part, with_stripes(part, seed)) for part in (parts.validation, parts.test)
     ))  # fmt: skip
