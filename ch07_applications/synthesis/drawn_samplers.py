@@ -37,7 +37,7 @@ def draw_measures(
     columns = (FRECHET, "precision, recall", APART, milliseconds)
     figure, axes = plots.panels(
         len(columns), len(groups), width=2.9, height=0.27 * sum(sizes) / len(groups) + 0.55, squeeze=False,
-        gridspec_kw={"height_ratios": sizes, "width_ratios": (1.2, 1, 1, 1)},
+        sharex="col", gridspec_kw={"height_ratios": sizes, "width_ratios": (1.2, 1, 1, 1)},
     )  # fmt: skip
     for line, (kind, names) in zip(axes, groups.items(), strict=True):
         names = [name for name in names if (name, FRECHET) in rows]
@@ -71,12 +71,16 @@ def draw_column(axis: Axes, rows: Mapping, names: Sequence[str], metrics: Sequen
 def draw_likelihood(record: LessonRecord, names: Sequence[str], nats: str, distance: str) -> Figure:
     """A point per density, with its name."""
     rows = {(row.method, row.metric): row for row in record.scores()}
-    figure, axis = plots.panels(width=6.6, height=4.0)
-    for name in (name for name in names if (name, nats) in rows):
-        x, y = rows[name, nats].value, rows[name, distance].value
-        colour = plots.BLUE if rows[name, nats].kind == "deep" else plots.GREY
-        axis.plot(x, y, "o", color=colour, markersize=7)
-        axis.annotate(name, (x, y), (7, 3), textcoords="offset points", fontsize=8.5)
+    figure, axis = plots.panels(width=7.2, height=4.0)
+    places = {name: (rows[name, nats].value, rows[name, distance].value) for name in names if (name, nats) in rows}
+    for name, (x, y) in places.items():
+        axis.plot(x, y, "o", color=plots.BLUE if rows[name, nats].kind == "deep" else plots.GREY, markersize=7)
+        level = sorted(other for other, height in places.values() if abs(np.log(height / y)) < 0.15)
+        crowded = len(level) > 1 and max(level) - min(level) < 1  # the first's name stands left, the last's right
+        offset, side = ((-7, -3), "right") if crowded and x == level[0] else ((7, -3), "left")
+        if crowded and level[0] < x < level[-1]:
+            offset, side = (0, 8), "center"
+        axis.annotate(name, (x, y), offset, textcoords="offset points", fontsize=8.5, ha=side)
     axis.set(xlabel="nats per test digit, without its class", ylabel=distance, yscale="log")
-    axis.margins(x=0.22, y=0.12)
+    axis.margins(x=0.4, y=0.12)
     return figure
