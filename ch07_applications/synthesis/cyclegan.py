@@ -16,7 +16,7 @@ Rival      Transport of grey levels, Otsu's thresholds, whitening and colouring 
 Differs    λ = 3, μ = 0.5, not 10 and 5: a larger λ makes F leave stripes in, for G to find them. 32 × 32 pixels; two
            sizes of maps, narrow, and discriminators of 16 × 16 pixels. No InstanceNorm after the first layer: it would
            remove an image's brightness. A moving average of the generators translates.
-Costs      200 s on two cores, of which CycleGAN takes 75 and what it is compared with 90.
+Costs      180 s on two cores, of which CycleGAN takes 60 and its variants 75.
 """
 
 from __future__ import annotations
@@ -284,7 +284,7 @@ def lesson(run: Run) -> None:
             scores.score_striped(method, on)
             scores.score_back(method, gans[name].to_grey(on))
     claim_all(claims)
-    run.floor(CYCLEGAN, PSNR, at_least=20.0)
+    run.floor(CYCLEGAN, PSNR, at_least=20.5)
     shown = ("striped", *VARIANTS, TRANSPORT, SMOOTHING, "hidden partner")
     run.figure("off", draw_rows, {name: off[name][:SHOWN] for name in shown}, caption=CAPTIONS["off"])
     on = gans[CYCLEGAN].to_striped(grey[:SHOWN])
