@@ -39,7 +39,7 @@ CHAPTER = Chapter(
         "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
         "synthesis/comparison",  # nearness, variety, novelty, likelihood and time of all samplers
     ),
-    seeds=3,  # it trains for half an hour
+    seeds=3,  # it trains for more than an hour
 )
 
 if __name__ == "__main__":
