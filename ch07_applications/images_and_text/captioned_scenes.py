@@ -26,7 +26,8 @@ from common.data.scenes import composers
 from common.errors import Problem
 
 MOST, CAPTIONS = 3, 5  # objects in a scene at most; captions of each
-LENGTHS = ((26, 34), (42, 48))  # pixels: of a small and of a large object's longer side, before it is turned
+LENGTHS = ((26, 34), (42, 48))  # pixels: the longer side of a small and of a large object, before it is turned
+LARGE = 39.0  # pixels: the longer side of a large object's box, at least
 MIDDLE = (58, 70)  # pixels: where the lines run that part a scene into quarters
 VALIDATION_PHOTOS = (1, 3, 5)  # places in TRAIN_PHOTOS: motorcycle, gravel, camera
 SEEDS = {"train": 1, "validation": 2, "test": 3, "held_out": 4}
@@ -143,6 +144,9 @@ class CaptionedComposer:
         sizes = np.where(labels >= 0, rng.integers(2, size=labels.shape), -1)
         layers = self._layers(labels, colours, sizes, layers.photos, rng)
         owner, _ = self.composer.lay(canvas, layers)
+        boxes = boxes_of(owner, MOST)
+        longer = (boxes[..., 2:] - boxes[..., :2]).max(axis=2)
+        sizes = np.where(labels >= 0, (longer >= LARGE).astype(int), -1)  # as it is seen: thin straps may vanish
         images = np.empty((CHUNK, SIZE, SIZE, 3), np.uint8)
         self.composer.develop(canvas, images, rng)
         step = SIZE // self.side
@@ -150,7 +154,7 @@ class CaptionedComposer:
             cells = images.reshape(CHUNK, self.side, step, self.side, step, 3)
             images = np.rint(cells.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
         found = {
-            "images": images, "boxes": boxes_of(owner, MOST) / step, "labels": labels, "colours": colours,
+            "images": images, "boxes": boxes / step, "labels": labels, "colours": colours,
             "sizes": sizes, "garments": layers.items, "groups": np.array(self.composer.originals)[layers.photos],
         }  # fmt: skip
         found = {key: array[:n] for key, array in found.items()}
@@ -178,7 +182,8 @@ class CaptionedComposer:
         poses = turns(shape, rng)
         halves = (np.abs(poses) @ things.reaches[chosen][..., None])[..., 0] * enlarged[..., None]
         low, high = quarters(*shape, rng)
-        centres = low + halves + rng.random((*shape, 2)) * (high - low - 2 * halves).clip(0)
+        margins = np.minimum(halves, (high - low) / 2)
+        centres = low + margins + rng.random((*shape, 2)) * (high - low - 2 * margins)
         numbers = (array.astype(np.float32) for array in (enlarged, centres, poses, tints_of(colours, rng)))
         return Layers(np.where(labels >= 0, chosen, -1), *numbers, photos)
 

@@ -44,7 +44,8 @@ def test_relations_belong_to_the_things_that_they_are_about(text, relations):
 
 
 def test_attributes_belong_to_the_noun_that_follows():
-    things = read("a little red boot right of a pair of trousers and a green bag".split()).things
+    text = "a little red boot right of a pair of trousers and a green bag"
+    things = read(text.split()).things
     assert [(t.size, t.colour, t.noun) for t in things] == [
         ("small", "red", "boot"),
         (None, None, "trousers"),

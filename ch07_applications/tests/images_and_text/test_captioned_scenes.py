@@ -55,8 +55,10 @@ def test_sizes_are_those_of_the_boxes():
     there = part.labels >= 0
     longer = (part.boxes[..., 2:] - part.boxes[..., :2]).max(axis=2)
     small, large = longer[there & (part.sizes == 0)], longer[there & (part.sizes == 1)]
-    assert small.max() < 40 < large.min()
+    assert small.max() < module.LARGE <= large.min()
     assert small.min() > 20
+    assert (small.max(), large.max()) < (39, 54)
+    assert np.median(large) / np.median(small) > 1.4
 
 
 def test_boxes_hold_all_of_an_object_and_nothing_lies_outside():
@@ -68,10 +70,7 @@ def test_boxes_hold_all_of_an_object_and_nothing_lies_outside():
             if len(rows):
                 wanted = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
                 assert tuple(box) == wanted
-                assert 0 < wanted[0]
-                assert 0 < wanted[1]
-                assert wanted[2] < 128
-                assert wanted[3] < 128
+                assert min(*wanted[:2], 128 - wanted[2], 128 - wanted[3]) > 0
 
 
 def measured_colour(pixels):
