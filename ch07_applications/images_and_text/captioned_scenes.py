@@ -178,9 +178,10 @@ class CaptionedComposer:
         place = (np.cumsum(counts) - counts)[labels] + (rng.random(shape) * counts[labels]).astype(int)
         chosen = order[np.where(labels >= 0, place, 0)]
         lengths = np.array(LENGTHS)[sizes]
-        enlarged = rng.uniform(lengths[..., 0], lengths[..., 1]) / things.extents[chosen].max(axis=2)
+        reaches = things.reaches[chosen]  # a pixel and a half more than there is of a garment
+        enlarged = rng.uniform(lengths[..., 0], lengths[..., 1]) / (2 * reaches.max(axis=2) - 3)
         poses = turns(shape, rng)
-        halves = (np.abs(poses) @ things.reaches[chosen][..., None])[..., 0] * enlarged[..., None]
+        halves = (np.abs(poses) @ reaches[..., None])[..., 0] * enlarged[..., None]
         low, high = quarters(*shape, rng)
         margins = np.minimum(halves, (high - low) / 2)
         centres = low + margins + rng.random((*shape, 2)) * (high - low - 2 * margins)

@@ -56,7 +56,7 @@ def test_sizes_are_those_of_the_boxes():
     longer = (part.boxes[..., 2:] - part.boxes[..., :2]).max(axis=2)
     small, large = longer[there & (part.sizes == 0)], longer[there & (part.sizes == 1)]
     assert small.max() < module.LARGE <= large.min()
-    assert small.min() > 20
+    assert small.min() > 15
     assert (small.max(), large.max()) < (39, 54)
     assert np.median(large) / np.median(small) > 1.4
 

@@ -1,0 +1,118 @@
+"""Rivals for alignments: canonical correlation analysis of pictures' regions and of the words of their captions.
+
+A picture is the mean and the largest value, over its regions, of every feature; a caption is which words, and which
+words side by side, it has. Features of regions are the alignment network's own, or HOG, colours and position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ch07_applications.images_and_text.caption_grammar import Caption
+from ch07_applications.images_and_text.correlation import RidgeCCA
+from ch07_applications.images_and_text.grounding import score_grounding
+from ch07_applications.images_and_text.picture_regions import RegionedScenes, Regions
+from ch07_applications.images_and_text.retrieval import both_ways, score_retrieval
+from common.features.hog import HOG
+from common.run import Run
+from common.tuning import choose
+
+DEEP_CCA, HAND_CCA = "CCA, deep features", "CCA, HOG and colours"
+BINS = 4  # of each of red, green and blue
+RIDGES, COMPONENTS, RUNS = (1e-4, 1e-3, 1e-2, 1e-1), (16, 64, 192), (1, 2, 3)  # RUNS: words side by side, at most
+Features = Callable[[Regions], Float[np.ndarray, "n regions features"]]
+
+
+def hand_features(regions: Regions) -> Float[np.ndarray, "n regions features"]:
+    """HOG of each crop in grey, the shares of its pixels in 64 bins of colour, and its place."""
+    crops = regions.crops.flatten(0, 1)
+    grey = crops.float().mean(dim=1).round().byte().numpy()
+    edges = HOG(pixels_per_cell=(8, 8), cells_per_block=(2, 2)).fit_transform(grey)
+    bins = (crops.long() * BINS // 256 * torch.tensor([BINS**2, BINS, 1])[:, None, None]).sum(dim=1).flatten(1)
+    shares = torch.zeros(len(crops), BINS**3).scatter_add_(1, bins, torch.ones(bins.shape)) / bins.shape[1]
+    found = np.concatenate([edges, shares.numpy() ** 0.5, regions.places.flatten(0, 1).numpy()], axis=1)
+    return found.reshape(len(regions), -1, found.shape[1])
+
+
+def pooled(features: Float[np.ndarray, "n regions features"]) -> Float[np.ndarray, "n both"]:
+    """Mean and largest over regions, side by side: whatever their order."""
+    return np.concatenate([features.mean(axis=1), features.max(axis=1)], axis=1)
+
+
+def runs_of(caption: Caption, longest: int) -> list[str]:
+    """Its words, and its words side by side, as many as `longest`."""
+    words = caption.words
+    return [" ".join(words[at : at + n]) for n in range(1, longest + 1) for at in range(len(words) - n + 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelatedPictures:
+    """A fitted rival. counter: of words. describe: the features of regions."""
+
+    cca: RidgeCCA
+    counter: Any
+    describe: Features
+    longest: int
+
+    def table(self, captions: Sequence[Caption]) -> Float[np.ndarray, "n words"]:
+        return self.counter.transform([runs_of(caption, self.longest) for caption in captions]).toarray().astype(float)
+
+    def scores(self, scenes: RegionedScenes) -> Float[np.ndarray, "n n"]:
+        return self.cca.scores(pooled(self.describe(scenes.regions)), self.table(scenes.captions))
+
+    def products(self, scenes: RegionedScenes) -> list[Float[Tensor, "_ regions"]]:
+        """How well each word alone goes with each region alone, as if it were all of the picture."""
+        features = self.describe(scenes.regions)
+        found = []
+        for own, caption in zip(features, scenes.captions, strict=True):
+            words = self.table([Caption((word,), (-1,)) for word in caption.words])
+            found.append(torch.from_numpy(self.cca.scores(np.concatenate([own, own], axis=1), words).T.copy()))
+        return found
+
+
+def fit_rival(describe: Features, train: RegionedScenes, validation: RegionedScenes) -> CorrelatedPictures:
+    """Ridge, directions and runs of words with the best R@1 on validation scenes. It learns from all captions."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    pictures = pooled(describe(train.regions))
+    held = describe(validation.regions)
+    every = [caption for captions in zip(*train.part.captions, strict=True) for caption in captions]
+    repeats = len(every) // len(pictures)
+    fitted, found = [], []
+    for longest in RUNS:
+        counter = CountVectorizer(analyzer=list, binary=True, min_df=2)
+        counts = counter.fit_transform([runs_of(caption, longest) for caption in every])
+        # Captions of one picture share its features: their mean has the same covariance with them.
+        mean = sum(counts[k * len(pictures) : (k + 1) * len(pictures)] for k in range(repeats)) / repeats
+        for ridge, directions in product(RIDGES, COMPONENTS):
+            cca = RidgeCCA(ridge, directions).fit(pictures, np.asarray(mean.todense()))
+            model = CorrelatedPictures(cca, counter, describe, longest)
+            fitted.append(model)
+            found.append(both_ways(cca.scores(pooled(held), model.table(validation.captions))).mean())
+    return choose(fitted, found, highest=True)
+
+
+def score_rival(
+    run: Run,
+    name: str,
+    describe: Features,
+    learned: tuple[RegionedScenes, RegionedScenes],
+    judged: Mapping[str, RegionedScenes],
+) -> None:
+    """Fit a rival, and score it as the networks are.
+
+    learned: training and validation scenes. judged: parts, by the suffix of their metrics.
+    """
+    with run.method(name, kind="classical") as method:
+        method.model = model = method.time(fit_rival, describe, *learned)
+        for suffix, scenes in judged.items():
+            score_retrieval(method, model.scores(scenes), scenes.part, suffix)
+            score_grounding(method, model.products(scenes), scenes, suffix, 0.0)
