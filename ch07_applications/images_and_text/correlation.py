@@ -28,7 +28,7 @@ class RidgeCCA(BaseEstimator):
         self.ridge = ridge
         self.n_components = n_components
 
-    def fit(self, X: Float[np.ndarray, "n left"], Y: Float[np.ndarray, "n right"]) -> RidgeCCA:
+    def fit(self, X: Float[np.ndarray, "n left"], Y: Float[np.ndarray, "m right"]) -> RidgeCCA:
         """Raises ValueError for tables of different lengths or of fewer than two rows."""
         if len(X) != len(Y) or len(X) < 2:
             raise ValueError(f"two tables of at least two rows each, not {len(X)} and {len(Y)}")

@@ -77,7 +77,9 @@ def draw_recalls(record: LessonRecord, methods: Sequence[str]) -> Figure:
         for depth, colour, height in zip(DEPTHS[::-1], (plots.PALE, plots.BLUE), (0.7, 0.4), strict=True):
             metric = recall_name(depth, direction)
             for place, name in zip(places, methods, strict=True):
-                axis.barh(place, rows[name, metric], color=colour, height=height, label=f"R@{depth}" if place == 0 else None)
+                axis.barh(
+                    place, rows[name, metric], color=colour, height=height, label=f"R@{depth}" if place == 0 else None
+                )
                 each = [row.value for row in record.rows if (row.method, row.metric) == (name, metric)]
                 plots.dots(axis, np.array(each), np.full(len(each), float(place)))
         axis.set_title(direction)

@@ -66,13 +66,13 @@ def judge_grounding(
 
 
 def score_grounding(
-    method: Method, products: Sequence[Float[Tensor, "_ regions"]], scenes: RegionedScenes, suffix: str, bond: float
+    method: Method, products: Sequence[Float[Tensor, "_ regions"]], scenes: RegionedScenes, bond: float = 0.0
 ) -> None:
     """Grounding of words for classes, colours and sizes, scene by scene."""
     for kind, shares in judge_grounding(products, scenes, bond).items():
-        method.score_items(grounding_name(kind, suffix), shares, scenes.part, unit="%", higher_is_better=True)
+        method.score_items(grounding_name(kind), shares, scenes.part, unit="%", higher_is_better=True)
 
 
-def grounding_name(kind: str, suffix: str = "") -> str:
+def grounding_name(kind: str) -> str:
     """The metric's name."""
-    return f"grounding of {kind} words{suffix}"
+    return f"grounding of {kind} words"

@@ -25,7 +25,7 @@ def both_ways(scores: Float[np.ndarray, "n n"], depth: int = 1) -> Float[np.ndar
     return 50.0 * (ranks_of(scores) < depth) + 50.0 * (ranks_of(scores.T) < depth)
 
 
-def score_retrieval(method: Method, scores: Float[np.ndarray, "n n"], part: CaptionedScenes, suffix: str = "") -> None:
+def score_retrieval(method: Method, scores: Float[np.ndarray, "n n"], part: CaptionedScenes) -> None:
     """R@1 and R@10 both ways, item by item. scores: of picture k with the first caption of scene l.
 
     Raises ValueError where there are not as many scores as scenes.
@@ -35,10 +35,10 @@ def score_retrieval(method: Method, scores: Float[np.ndarray, "n n"], part: Capt
     for direction, each in ((SENTENCE, scores), (PICTURE, scores.T)):
         ranks = ranks_of(each)
         for depth in DEPTHS:
-            name = recall_name(depth, direction, suffix)
+            name = recall_name(depth, direction)
             method.score_items(name, 100.0 * (ranks < depth), part, unit="%", higher_is_better=True)
 
 
-def recall_name(depth: int, direction: str, suffix: str = "") -> str:
+def recall_name(depth: int, direction: str) -> str:
     """The metric's name."""
-    return f"R@{depth}, {direction}{suffix}"
+    return f"R@{depth}, {direction}"
