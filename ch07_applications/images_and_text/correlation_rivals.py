@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from ch07_applications.images_and_text.caption_grammar import Caption
 from ch07_applications.images_and_text.correlation import RidgeCCA
-from ch07_applications.images_and_text.grounding import score_grounding
 from ch07_applications.images_and_text.picture_regions import RegionedScenes, Regions
 from ch07_applications.images_and_text.retrieval import both_ways, score_retrieval
 from common.features.hog import HOG
@@ -67,15 +65,6 @@ class CorrelatedPictures:
     def scores(self, scenes: RegionedScenes) -> Float[np.ndarray, "n n"]:
         return self.cca.scores(pooled(self.describe(scenes.regions)), self.table(scenes.captions))
 
-    def products(self, scenes: RegionedScenes) -> list[Float[Tensor, "_ regions"]]:
-        """How well each word alone goes with each region alone, as if it were all of the picture."""
-        features = self.describe(scenes.regions)
-        found = []
-        for own, caption in zip(features, scenes.captions, strict=True):
-            words = self.table([Caption((word,), (-1,)) for word in caption.words])
-            found.append(torch.from_numpy(self.cca.scores(np.concatenate([own, own], axis=1), words).T.copy()))
-        return found
-
 
 def fit_rival(describe: Features, train: RegionedScenes, validation: RegionedScenes) -> CorrelatedPictures:
     """The ridge and the runs of words with the best R@1 on validation scenes.
@@ -105,7 +94,7 @@ def score_rival(
     learned: tuple[RegionedScenes, RegionedScenes],
     judged: Mapping[str, RegionedScenes],
 ) -> None:
-    """Fit a rival, and score it as the networks are.
+    """Fit a rival, and score its retrieval as the networks' is.
 
     learned: training and validation scenes. judged: parts, by what is added to the method's name for them.
     """
@@ -114,4 +103,3 @@ def score_rival(
         with run.method(name + suffix, kind="classical") as method:
             method.model = model = model or method.time(fit_rival, describe, *learned)
             score_retrieval(method, model.scores(scenes), scenes.part)
-            score_grounding(method, model.products(scenes), scenes)

@@ -76,3 +76,10 @@ def score_grounding(
 def grounding_name(kind: str) -> str:
     """The metric's name."""
     return f"grounding of {kind} words"
+
+
+def score_guess(method: Method, scenes: RegionedScenes) -> None:
+    """What is expected of one of a scene's objects at random, by someone who knows which boxes hold objects."""
+    shares = 100.0 / (scenes.part.labels >= 0).sum(axis=1)
+    for kind in KINDS:
+        method.score_items(grounding_name(kind), shares, scenes.part, unit="%", higher_is_better=True)

@@ -82,11 +82,10 @@ def test_pictures_are_pooled_whatever_the_order_of_regions():
     assert pooled(features).shape == (3, 8)
 
 
-def test_a_fitted_rival_scores_captions_and_words():
+def test_a_fitted_rival_finds_captions_and_leaves_out_unknown_words():
     scenes = regioned(60)
     model = fit_rival(hand_features, scenes, scenes)
     scores = model.scores(scenes)
     assert (scores.argmax(axis=1) == np.arange(60)).mean() > 0.5, "on what it has learned"
-    assert [t.shape for t in model.products(scenes)] == [(len(c.words), 7) for c in scenes.captions]
     strange = model.table([Caption(("zebra",), (-1,))])
     assert strange.sum() == 0
