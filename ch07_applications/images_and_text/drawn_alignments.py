@@ -33,7 +33,7 @@ def draw_scenes(seen: CaptionedScenes, held_out: CaptionedScenes, shown: int = S
             show_above(axis, part.images[item])
             text = "\n".join(wrap(part.captions[item][0].text, ROOM - 6))
             side = part.images.shape[1]
-            axis.text(side / 2, 1.04 * side, text, ha="center", va="top", fontsize=7)
+            axis.text(side / 2, 1.04 * side, text, ha="center", va="top", fontsize=7, in_layout=False)
     return figure
 
 
@@ -71,7 +71,7 @@ def write_words(axis: Axes, words: Sequence[str], colours: Sequence[str], side: 
         if place + len(word) > ROOM:
             place, line = 0, line + 1
         x, y = place * LETTER * side, (1.05 + line * LINE) * side
-        axis.text(x, y, word, color=colour, fontsize=7.5, family="monospace", weight="bold", va="top")
+        axis.text(x, y, word, color=colour, fontsize=7.5, family="monospace", weight="bold", va="top", in_layout=False)
         place += len(word) + 1
 
 
