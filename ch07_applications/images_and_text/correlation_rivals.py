@@ -52,12 +52,16 @@ def runs_of(caption: Caption, longest: int) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class CorrelatedPictures:
-    """A fitted rival. counter: of words. describe: the features of regions."""
+    """A fitted rival. counter: of words. describe: the features of regions. longest: words side by side, at most."""
 
     cca: RidgeCCA
     counter: Any
     describe: Features
     longest: int
+
+    def parameters(self) -> list[np.ndarray]:
+        """What it keeps, for common.model_size; without what makes the features."""
+        return [*self.cca.means_, self.cca.correlations_, *self.cca.directions_]
 
     def table(self, captions: Sequence[Caption]) -> Float[np.ndarray, "n words"]:
         return self.counter.transform([runs_of(caption, self.longest) for caption in captions]).toarray().astype(float)

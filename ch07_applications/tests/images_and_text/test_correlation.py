@@ -8,6 +8,7 @@ from ch07_applications.images_and_text.caption_grammar import Caption
 from ch07_applications.images_and_text.correlation import RidgeCCA
 from ch07_applications.images_and_text.correlation_rivals import fit_rival, hand_features, pooled, runs_of
 from ch07_applications.tests.images_and_text.small_scenes import regioned
+from common.model_size import model_size
 
 
 def two_tables(n=400):
@@ -87,5 +88,7 @@ def test_a_fitted_rival_finds_captions_and_leaves_out_unknown_words():
     model = fit_rival(hand_features, scenes, scenes)
     scores = model.scores(scenes)
     assert (scores.argmax(axis=1) == np.arange(60)).mean() > 0.5, "on what it has learned"
+    kept = (*model.cca.means_, *model.cca.directions_, model.cca.correlations_)
+    assert model_size(model) == sum(array.size for array in kept)
     strange = model.table([Caption(("zebra",), (-1,))])
     assert strange.sum() == 0
