@@ -38,6 +38,7 @@ CHAPTER = Chapter(
         "synthesis/cyclegan",  # translations learned without a pair, there and back
         "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
         "synthesis/comparison",  # nearness, variety, novelty, likelihood and time of all samplers
+        "images_and_text/alignments",  # which region of a picture a word means, learned from sentences
     ),
     seeds=3,  # it trains for more than an hour
 )
