@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +53,12 @@ class Person:
         skin = LIGHT + tone * (DARK - LIGHT)
         hair = draws.between(15, 60) + draws.between(0, 1) ** 3 * np.array([150.0, 110.0, 60.0])
         long_sleeved, long_legged = draws.between(0, 1) < 0.5, draws.between(0, 1) < 0.7
-        return cls(
-            parts, np.append(draws.between(0.9, 1.35, 2), np.ones((len(numbers), 1)), axis=1), skin, hair, draws.between(20, 240, 3), draws.between(20, 200, 3),
-            draws.between(10, 120, 3), np.where(long_sleeved, 0.9, 0.0), np.where(long_legged, 0.95, 0.0),
-            np.concatenate([(draws.between(0, 1) < 0.5) * draws.between(0.15, 0.4), draws.between(2, 6)], axis=1),
-        )  # fmt: skip
+        sleeves, trousers = np.where(long_sleeved, 0.9, 0.0), np.where(long_legged, 0.95, 0.0)
+        girth = np.append(draws.between(0.9, 1.35, 2), np.ones((len(numbers), 1)), axis=1)
+        shirt, legs, shoes = draws.between(20, 240, 3), draws.between(20, 200, 3), draws.between(10, 120, 3)
+        striped = draws.between(0, 1) < 0.5
+        stripes = np.concatenate([striped * draws.between(0.15, 0.4), draws.between(2, 6)], axis=1)
+        return cls(parts, girth, skin, hair, shirt, legs, shoes, sleeves, trousers, stripes)
 
     def body(self, height: Length) -> Body:
         """Their lengths in pixels, for a height in pixels."""
@@ -103,7 +105,7 @@ def dress(
 def gathered(limbs: list[tuple], body: Body, films: int, frames: int) -> Capsules:
     """The capsules of all limbs, frame after frame."""
 
-    def stack(columns: list[np.ndarray], *shape: int) -> Float32[np.ndarray, "frames limbs ..."]:
+    def stack(columns: Sequence, *shape: int) -> Float32[np.ndarray, "frames limbs ..."]:
         wide = [np.broadcast_to(column, (films, frames, *shape)) for column in columns]
         return np.stack(wide, axis=2).reshape(films * frames, len(limbs), *shape).astype(np.float32)
 
