@@ -36,27 +36,27 @@ class Capsules:
 
 
 def paint(
-    canvas: Float32[np.ndarray, "frames side side 3"], limbs: Capsules
+    canvas: Float32[np.ndarray, "3 frames side side"], limbs: Capsules
 ) -> Float32[np.ndarray, "frames side side"]:
     """Lay the limbs on the canvas, which is changed. Returns how much of each pixel they cover, from 0 to 1."""
-    frames, side = canvas.shape[:2]
-    pixels, shares = canvas.reshape(-1, 3), np.zeros(frames * side * side, np.float32)
-    size = window_size(limbs, side)
-    rows = np.arange(frames)
+    _, frames, side, _ = canvas.shape
+    planes, shares = canvas.reshape(3, -1), np.zeros(frames * side * side, np.float32)
+    size, rows = window_size(limbs, side), np.arange(frames)
     for limb in np.argsort(limbs.depths, axis=1, kind="stable").T:
         start, end, radii = limbs.starts[rows, limb], limbs.ends[rows, limb], limbs.radii[rows, limb]
         left, top = windows(start, end, radii, size, side).T
         columns, lines = (first[:, None] + np.arange(size) for first in (left, top))
-        index = (rows[:, None, None] * side + lines[:, :, None]) * side + columns[:, None, :]
         x = (columns + np.float32(0.5)).astype(np.float32)[:, None, :] - start[:, 0, None, None]
         y = (lines + np.float32(0.5)).astype(np.float32)[:, :, None] - start[:, 1, None, None]
         along, distance, radius = from_axis(x, y, end - start, radii)
-        cover = np.clip(radius - distance + np.float32(0.5), 0, 1)
-        colour = coloured(along, np.minimum(distance / radius, 1), limbs, rows, limb)
-        below = pixels.take(index, axis=0)
-        pixels[index] = below + cover[..., None] * (colour - below)
-        under = shares.take(index)
-        shares[index] = under + cover * (1 - under)
+        frame, line, column = np.nonzero(distance < radius + np.float32(0.5))
+        along, distance, radius = (each[frame, line, column] for each in (along, distance, radius))
+        cover = np.minimum(radius - distance + np.float32(0.5), 1)
+        index = (frame * side + lines[frame, line]) * side + columns[frame, column]
+        colours = coloured(along, np.minimum(distance / radius, 1), frame, limb, limbs)
+        for plane, colour in zip(planes, colours, strict=True):
+            plane[index] += cover * (colour - plane[index])
+        shares[index] += cover * (1 - shares[index])
     return shares.reshape(frames, side, side)
 
 
@@ -94,16 +94,19 @@ def from_axis(
 
 
 def coloured(
-    along: Float32[np.ndarray, "frames size size"],
-    across: Float32[np.ndarray, "frames size size"],
-    limbs: Capsules,
-    rows: Int64[np.ndarray, "frames"],
+    along: Float32[np.ndarray, "pixels"],
+    across: Float32[np.ndarray, "pixels"],
+    frame: Int64[np.ndarray, "pixels"],
     limb: Int64[np.ndarray, "frames"],
-) -> Float32[np.ndarray, "frames size size 3"]:
-    """Sleeve or skin, stripes, and light that falls off towards a limb's edges as on a cylinder."""
-    strength, number, begin = (limbs.stripes[rows, limb, place, None, None] for place in range(3))
-    beyond = along > limbs.cuts[rows, limb, None, None]
-    first, second = (limbs.colours[rows, limb, part, None, None] for part in (0, 1))
+    limbs: Capsules,
+) -> Float32[np.ndarray, "3 pixels"]:
+    """Sleeve or skin, stripes, and light that falls off towards a limb's edges as on a cylinder.
+
+    along, across: where a pixel lies, as shares of the length and of the radius. limb: which one, in each frame.
+    """
+    rows = np.arange(len(limb))
+    beyond = along > limbs.cuts[rows, limb][frame]
+    strength, number, begin = (limbs.stripes[rows, limb, place][frame] for place in range(3))
     wave = np.abs(2 * ((along * number + begin) % 1) - 1) * 4 - 2  # a triangle's, cut to stripes with smooth edges
     light = (1 - np.float32(0.35) * across * across) * (1 + strength * np.clip(wave, -1, 1) * ~beyond)
-    return np.where(beyond[..., None], second, first) * light[..., None]
+    return limbs.colours[rows, limb].reshape(-1, 3).T.take(2 * frame + beyond, axis=1) * light

@@ -24,8 +24,8 @@ from ch07_applications.video.scenery import backgrounds, camera_path, scenery
 from ch07_applications.video.wardrobe import BALL, FAR, Person, dress
 
 PARTS = {"train": (0, 200), "validation": (1000, 40), "test": (2000, 60)}  # first number and count of its people
-CLOSE = (0.66, 0.82)  # a person's height as a share of the picture's side
-PAN, NOISE = 0.6, 6.0  # the largest share of a walker's way that the camera follows; grey levels
+CLOSE = (0.7, 0.85)  # a person's height as a share of the picture's side
+PAN, NOISE = 0.6, 5.0  # the largest share of a walker's way that the camera follows; grey levels
 CHUNK = 16  # films at work at a time: the arrays of a step stay in the processor's cache
 WRISTS = [SIDES[0][3], SIDES[1][3]]
 
@@ -80,10 +80,10 @@ class Studio:
         scene = rehearse(self, draws, forwards, habits, person)
         canvas = scenery(self.part, self.side, draws, scene.camera)
         limbs = dress(person, scene.body, scene.joints, scene.yaw, scene.ball)
-        shares = paint(canvas.reshape(-1, self.side, self.side, 3), limbs).reshape(canvas.shape[:-1])
-        for film, generator in zip(canvas, draws.generators, strict=True):
-            film += NOISE * generator.standard_normal(film.shape, np.float32)
-        films = np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
+        shares = paint(canvas.reshape(3, -1, self.side, self.side), limbs).reshape(canvas.shape[1:])
+        for film, generator in enumerate(draws.generators):
+            canvas[:, film] += NOISE * generator.standard_normal(canvas[:, film].shape, np.float32)
+        films = np.moveaxis(np.clip(canvas + 0.5, 0, 255).astype(np.uint8), 0, -1)
         arrays = [films, scene.joints[..., :2].astype(np.float32), shares >= 0.5]
         for film, name in enumerate(names):
             if name in BACKWARDS:
@@ -105,9 +105,9 @@ class Scene:
 
 def rehearse(studio: Studio, draws: Draws, names: np.ndarray, habits: Habits, person: Person) -> Scene:
     """Bodies moved by their actions, put on the ground, and seen by the camera."""
-    wide, narrow, sign = draws.between(0.5, 1.7), draws.between(0, 0.8), draws.sign()
+    wide, narrow, sign = draws.between(0.8, 1.7), draws.between(0, 0.7), draws.sign()
     facing = sign * np.where(np.isin(names, SIDEWAYS)[:, None], wide, narrow)  # to a side, or more to the camera
-    height, ground = studio.side * draws.between(*studio.close), studio.side * draws.between(0.92, 0.98)
+    height, ground = studio.side * draws.between(*studio.close), studio.side * draws.between(0.93, 0.99)
     middle, follow = studio.side * draws.between(0.44, 0.56), draws.between(0.2, PAN)
     body, time = person.body(height), np.linspace(0, 1, studio.frames)
     grasp = habits.start + habits.pace / 2  # when the hands of who picks something up are lowest: one more moment

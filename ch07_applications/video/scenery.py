@@ -29,7 +29,7 @@ def camera_path(
 
 def scenery(
     part: str, side: int, draws: Draws, camera: Float[np.ndarray, "films frames 2"]
-) -> Float32[np.ndarray, "films frames side side 3"]:
+) -> Float32[np.ndarray, "3 films frames side side"]:
     """A part of a photograph behind every film, shifted against the camera by bilinear interpolation."""
     margin, pictures = int(np.ceil(MARGIN * side)), backgrounds(part)
     chosen, places, gain = draws.among(len(pictures)), draws.between(0, 1, 4), draws.between(0.7, 1.1)
@@ -38,11 +38,12 @@ def scenery(
     views *= gain[:, :, None, None].astype(np.float32)
     shift = np.clip(camera, -margin, margin - 1) + margin
     whole = np.floor(shift).astype(np.int64)
-    right, down = np.moveaxis((shift - whole).astype(np.float32)[..., None, None, None], 2, 0)
-    windows = np.lib.stride_tricks.sliding_window_view(views, (side + 1, side + 1), axis=(1, 2))
-    seen = np.moveaxis(windows[np.arange(len(views))[:, None], whole[..., 1], whole[..., 0]], 2, -1)
-    rows = seen[:, :, :-1] + down * (seen[:, :, 1:] - seen[:, :, :-1])
-    return np.ascontiguousarray(rows[..., :-1, :] + right * (rows[..., 1:, :] - rows[..., :-1, :]))
+    right, down = np.moveaxis((shift - whole).astype(np.float32)[..., None, None], 2, 0)
+    planes = np.ascontiguousarray(np.moveaxis(views, -1, 0))
+    windows = np.lib.stride_tricks.sliding_window_view(planes, (side + 1, side + 1), axis=(2, 3))
+    seen = windows[:, np.arange(len(views))[:, None], whole[..., 1], whole[..., 0]]
+    rows = seen[..., :-1, :] + down * (seen[..., 1:, :] - seen[..., :-1, :])
+    return rows[..., :-1] + right * (rows[..., 1:] - rows[..., :-1])
 
 
 @cache

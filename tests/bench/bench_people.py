@@ -27,10 +27,12 @@ STUDIO = Studio(side=64)
 
 def paint_by_pillow(canvas: np.ndarray, limbs: Capsules) -> np.ndarray:
     """people.paint's part: frame by frame, the farthest limb first."""
-    frames, side = canvas.shape[:2]
+    _, frames, side, _ = canvas.shape
     shares = np.empty((frames, side, side), np.float32)
     for frame in range(frames):
-        picture = Image.fromarray(canvas[frame].clip(0, 255).astype(np.uint8)).resize((side * FINE, side * FINE))
+        picture = Image.fromarray(np.moveaxis(canvas[:, frame], 0, -1).clip(0, 255).astype(np.uint8)).resize(
+            (side * FINE, side * FINE)
+        )
         mask = Image.new("L", picture.size)
         pens = [(ImageDraw.Draw(picture), True), (ImageDraw.Draw(mask), False)]
         for limb in np.argsort(limbs.depths[frame]):
@@ -47,7 +49,7 @@ def paint_by_pillow(canvas: np.ndarray, limbs: Capsules) -> np.ndarray:
                 pen.line([tuple(cut), tuple(b)], fill=two, width=int(first + second))
                 pen.ellipse([a[0] - first, a[1] - first, a[0] + first, a[1] + first], fill=one)
                 pen.ellipse([b[0] - second, b[1] - second, b[0] + second, b[1] + second], fill=two)
-        canvas[frame] = np.asarray(picture.reduce(FINE), np.float32)
+        canvas[:, frame] = np.moveaxis(np.asarray(picture.reduce(FINE), np.float32), -1, 0)
         shares[frame] = np.asarray(mask.reduce(FINE), np.float32) / 255
     return shares
 

@@ -18,7 +18,7 @@ def limbs(starts, ends, radius, depths=None, colours=None, cuts=1.0, stripes=(0,
 
 
 def shares_of(*args, side=40, **how):
-    return paint(np.zeros((1, side, side, 3), np.float32), limbs(*args, **how))[0]
+    return paint(np.zeros((3, 1, side, side), np.float32), limbs(*args, **how))[0]
 
 
 def test_a_capsule_covers_its_area_and_has_its_centre_where_the_convention_says():
@@ -59,19 +59,19 @@ def test_nearer_limbs_hide_farther_ones():
     colours = np.zeros((2, 2, 3))
     colours[0, :, 0], colours[1, :, 1] = 200, 200
     for depths, channel in (([1, 2], 1), ([2, 1], 0)):
-        canvas = np.zeros((1, 20, 20, 3), np.float32)
+        canvas = np.zeros((3, 1, 20, 20), np.float32)
         paint(canvas, limbs([[5.0, 10.0], [10.0, 5.0]], [[15.0, 10.0], [10.0, 15.0]], 3.0, depths, colours))
-        assert canvas[0, 10, 10].argmax() == channel
-        assert canvas[0, 10, 10, 1 - channel] < 1
+        assert canvas[:, 0, 10, 10].argmax() == channel
+        assert canvas[1 - channel, 0, 10, 10] < 1
 
 
 def test_colours_change_at_the_cut_and_taper_is_linear():
     colours = np.zeros((1, 2, 3))
     colours[0, 0, 0], colours[0, 1, 2] = 200, 200
-    canvas = np.zeros((1, 40, 40, 3), np.float32)
+    canvas = np.zeros((3, 1, 40, 40), np.float32)
     shares = paint(canvas, limbs([[5.0, 20.0]], [[35.0, 20.0]], [[6.0, 2.0]], None, colours, 0.5))[0]
-    assert canvas[0, 20, 10].argmax() == 0
-    assert canvas[0, 20, 30].argmax() == 2
+    assert canvas[:, 0, 20, 10].argmax() == 0
+    assert canvas[:, 0, 20, 30].argmax() == 2
     widths = shares[:, [10, 20, 30]].sum(axis=0)
     np.testing.assert_allclose(widths, 2 * np.interp([10.5, 20.5, 30.5], [5, 35], [6, 2]), rtol=0.03)
 
@@ -82,10 +82,12 @@ def test_frames_do_not_mix():
     rest = [np.full((3, 4, 2), 2.0), rng.normal(size=(3, 4)), np.ones((3, 4)), rng.uniform(0, 255, (3, 4, 2, 3)),
             rng.uniform(0, 1, (3, 4, 3))]  # fmt: skip
     arrays = both + [each.astype(np.float32) for each in rest]
-    canvas = rng.uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    canvas = rng.uniform(0, 255, (3, 3, 32, 32)).astype(np.float32)
     together, alone = canvas.copy(), canvas.copy()
     shares = paint(together, Capsules(*arrays))
     for frame in range(3):
-        single = paint(alone[frame : frame + 1], Capsules(*(each[frame : frame + 1] for each in arrays)))
+        own = np.ascontiguousarray(alone[:, frame : frame + 1])
+        single = paint(own, Capsules(*(each[frame : frame + 1] for each in arrays)))
+        alone[:, frame : frame + 1] = own
         np.testing.assert_array_equal(single[0], shares[frame])
     np.testing.assert_array_equal(alone, together)
