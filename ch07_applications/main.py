@@ -34,6 +34,7 @@ CHAPTER = Chapter(
         "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
         "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
+        "video/conv3d",  # filters over frames, too: what the order of a film's frames shows
     ),
     seeds=3,  # it trains for half an hour
 )

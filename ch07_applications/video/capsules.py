@@ -38,7 +38,12 @@ class Capsules:
 def paint(
     canvas: Float32[np.ndarray, "3 frames side side"], limbs: Capsules
 ) -> Float32[np.ndarray, "frames side side"]:
-    """Lay the limbs on the canvas, which is changed. Returns how much of each pixel they cover, from 0 to 1."""
+    """Lay the limbs on the canvas, which is changed. Returns how much of each pixel they cover, from 0 to 1.
+
+    Raises ValueError for a canvas that is not one block of memory: a copy of it would be painted.
+    """
+    if not canvas.flags.c_contiguous:
+        raise ValueError("the canvas is a view: paint on a contiguous one")
     _, frames, side, _ = canvas.shape
     planes, shares = canvas.reshape(3, -1), np.zeros(frames * side * side, np.float32)
     size, rows = window_size(limbs, side), np.arange(frames)

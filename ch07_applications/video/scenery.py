@@ -43,7 +43,7 @@ def scenery(
     windows = np.lib.stride_tricks.sliding_window_view(planes, (side + 1, side + 1), axis=(2, 3))
     seen = windows[:, np.arange(len(views))[:, None], whole[..., 1], whole[..., 0]]
     rows = seen[..., :-1, :] + down * (seen[..., 1:, :] - seen[..., :-1, :])
-    return rows[..., :-1] + right * (rows[..., 1:] - rows[..., :-1])
+    return np.ascontiguousarray(rows[..., :-1] + right * (rows[..., 1:] - rows[..., :-1]))  # to be painted on
 
 
 @cache

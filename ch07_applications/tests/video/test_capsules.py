@@ -91,3 +91,9 @@ def test_frames_do_not_mix():
         alone[:, frame : frame + 1] = own
         np.testing.assert_array_equal(single[0], shares[frame])
     np.testing.assert_array_equal(alone, together)
+
+
+def test_a_canvas_that_would_be_copied_is_refused():
+    canvas = np.zeros((1, 20, 20, 3), np.float32).transpose(3, 0, 1, 2)
+    with pytest.raises(ValueError, match="contiguous"):
+        paint(canvas, limbs([[5.0, 10.0]], [[15.0, 10.0]], 3.0))
