@@ -95,7 +95,7 @@ def dress(
         foot = ankle + 0.012 * height * down
         lay(hip, knee, (0.058, 0.044), legs)
         lay(knee, ankle, (0.042, 0.03), legs, cut=person.trousers)
-        lay(foot, foot + 0.075 * height * ahead, (0.026, 0.02), (person.shoes,) * 2, nearer=0.01)
+        lay(foot, foot + 0.1 * height * ahead, (0.026, 0.02), (person.shoes,) * 2, nearer=0.01)
         lay(shoulder, elbow, (0.04, 0.032), shirt, cut=0.92, stripes=person.stripes / [1, 2], nearer=0.05)
         lay(elbow, wrist, (0.03, 0.026), shirt, cut=person.sleeves, nearer=0.06)
     lay(ball, ball, (BALL, BALL), (np.broadcast_to(BRIGHT, (films, 3)),) * 2, girth=SKULL, nearer=0.07)

@@ -245,13 +245,14 @@ def test_shuffling_keeps_every_film_s_frames_and_gives_each_an_order_of_its_own(
     np.testing.assert_array_equal(found, shuffled(films.films, 0))
 
 
-def test_training_learns_order_and_gives_the_same_twice(tmp_path):
-    part = Studio(classes=("raise arms", "lower arms"), side=24, frames=6).shoot(24)
+def test_training_learns_order_and_gives_the_same_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 8)
+    part = Studio(classes=("sit down", "stand up"), side=24, frames=6).shoot(24)
     run, maps = run_of("video/conv3d", tmp_path), hardwired(part.films)
     small = {"widths": (8, 8, 8, 8)}
     twice = [train(run, maps, part.labels, 2, **small).network.state_dict() for _ in range(2)]
     assert all(torch.equal(one, other) for one, other in zip(*(each.values() for each in twice), strict=True))
-    first = train(run, maps, part.labels, 30, **small)
+    first = train(run, maps, part.labels, 16, **small)
     assert (first.predict(part.films) == part.labels).mean() > 0.9
     back = first.predict(np.ascontiguousarray(part.films[:, ::-1]))
     assert (back == part.labels).mean() < 0.2  # their films backwards are the other action
