@@ -299,7 +299,9 @@ def lesson(run: Run) -> None:
     study_first_layer(run, claims, maps, parts)
     rival = run.methods[HISTOGRAMS].predictions
     shown, credit = test.take(slice(len(ACTIONS))), f"Photographs: {'; '.join(test.credits)}."
-    run.figure("films", draw_strips, shown, caption=f"The first test film of every class. {credit}")
+    run.figure(
+        "films", draw_strips, shown, caption=f"Every second frame of the first test film of every class. {credit}"
+    )
     walker = (test.films[WALK], maps["test"][WALK].float().numpy(), KINDS)
     run.figure("kinds", draw_kinds, *walker, caption=f"A test film, and its hardwired maps. {credit}")
     moving = shown.take(slice(0, 8, 2))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from common import plots
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ch07_applications.video.films import Films
@@ -23,12 +24,22 @@ def draw_strips(films: Films) -> Figure:
     """Every second frame of each film, in two columns of strips, with the class at the left."""
     rows = -(-len(films) // 2)
     figure, axes = plots.panels(2, rows, width=4.4, height=0.66, squeeze=False)
+    figure.get_layout_engine().set(rect=(0.02, 0, 0.98, 1))  # names are longer than the layout finds
     for axis, film, label in zip(axes.T.flat, films.films, films.labels, strict=False):
         axis.imshow(np.concatenate(list(film[::EVERY]), axis=1), interpolation="nearest")
-        axis.text(-0.01, 0.5, films.classes[label], transform=axis.transAxes, ha="right", va="center", fontsize=9)
-    for axis in axes.flat:
+        name_row(axis, films.classes[label])
+    for axis in axes.T.flat[len(films) :]:
         axis.set_axis_off()
     return figure
+
+
+def name_row(axis: Axes, name: str) -> None:
+    """The name beside a strip, which has no axes else."""
+    axis.set_xticks([])
+    axis.set_yticks([axis.get_ylim()[0] / 2], [name], fontsize=9)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.grid(False)
 
 
 def draw_kinds(
@@ -43,8 +54,7 @@ def draw_kinds(
         most = np.percentile(np.abs(kind), 99.5)
         axis.imshow(np.concatenate(list(kind), axis=1), cmap="gray", vmin=-most, vmax=most, interpolation="nearest")
     for axis, name in zip(axes, ("film", *names), strict=True):
-        axis.set_axis_off()
-        axis.text(-0.005, 0.5, name, transform=axis.transAxes, ha="right", va="center", fontsize=9)
+        name_row(axis, name)
     return figure
 
 

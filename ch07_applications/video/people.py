@@ -24,7 +24,7 @@ from ch07_applications.video.scenery import backgrounds, camera_path, scenery
 from ch07_applications.video.wardrobe import BALL, FAR, Person, dress
 
 PARTS = {"train": (0, 200), "validation": (1000, 40), "test": (2000, 60)}  # first number and count of its people
-CLOSE = (0.7, 0.85)  # a person's height as a share of the picture's side
+CLOSE = (0.64, 0.84)  # a person's height as a share of the picture's side
 PAN, NOISE = 0.6, 5.0  # the largest share of a walker's way that the camera follows; grey levels
 CHUNK = 16  # films at work at a time: the arrays of a step stay in the processor's cache
 WRISTS = [SIDES[0][3], SIDES[1][3]]
@@ -108,7 +108,7 @@ def rehearse(studio: Studio, draws: Draws, names: np.ndarray, habits: Habits, pe
     wide, narrow, sign = draws.between(0.8, 1.7), draws.between(0, 0.7), draws.sign()
     facing = sign * np.where(np.isin(names, SIDEWAYS)[:, None], wide, narrow)  # to a side, or more to the camera
     height, ground = studio.side * draws.between(*studio.close), studio.side * draws.between(0.93, 0.99)
-    middle, follow = studio.side * draws.between(0.44, 0.56), draws.between(0.2, PAN)
+    middle, follow = studio.side * draws.between(0.38, 0.62), draws.between(0.2, PAN)
     body, time = person.body(height), np.linspace(0, 1, studio.frames)
     grasp = habits.start + habits.pace / 2  # when the hands of who picks something up are lowest: one more moment
     clock = np.concatenate([np.broadcast_to(time, (len(names), studio.frames)), grasp], axis=1)
