@@ -98,6 +98,7 @@ def own_side(hand: OneEach) -> Float[np.ndarray, "films 1 2"]:
 
 
 def sit_down(pose: Pose, time: Time, habits: Habits) -> None:
+    """Hips back and down over feet that stay, with the trunk bent forwards on the way."""
     done = eased(progress(time, habits))
     pose.legs[..., UPPER, FLEX] = (1.45 * habits.strength.clip(0.8, 1.05) * done)[..., None]
     pose.legs[..., LOWER, FLEX] = (-0.15 * done)[..., None]
@@ -165,6 +166,7 @@ def clap(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def box(pose: Pose, time: Time, habits: Habits) -> None:
+    """One fist after the other is put forwards, from a stand with one foot ahead."""
     angle = cycle(time, habits)
     for side, sign in enumerate((1.0, -1.0)):
         out = np.clip(0.5 + 0.8 * sign * np.cos(angle), 0, 1)
@@ -176,6 +178,7 @@ def box(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def jumping_jack(pose: Pose, time: Time, habits: Habits) -> None:
+    """Arms and legs spread together and close together, with a jump between."""
     apart = 0.5 + 0.5 * np.cos(cycle(time, habits, 0.8))
     spread_arms(pose, habits.strength * apart)
     pose.legs[..., SPREAD] = (0.05 + 0.4 * apart)[..., None, None]

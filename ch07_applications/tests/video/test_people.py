@@ -58,6 +58,17 @@ def test_a_film_depends_on_seed_and_place_alone():
     np.testing.assert_array_equal(some.films, many.films[:18])
 
 
+def test_films_do_not_depend_on_who_is_drawn_at_once(monkeypatch):
+    from ch07_applications.video import people
+
+    together = Studio(side=24, frames=4).shoot(12, seed=1)
+    monkeypatch.setattr(people, "CHUNK", 5)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(
+            getattr(Studio(side=24, frames=4).shoot(12, seed=1), name), getattr(together, name)
+        )
+
+
 def test_the_action_changes_nothing_but_what_is_done():
     made = one_of_each(ACTIONS)
     assert len({int(films.groups[0]) for films in made.values()}) == 1
