@@ -42,7 +42,7 @@ from common.train import Training
 
 WIDTHS = (20, 40, 64, 64)  # maps of the small network's layers
 EVERY, OF_ONE_FRAME = (0, 1, 2, 3, 4), (0, 1, 2)  # kinds of maps: flow takes two frames
-RATE, BATCH, EPOCHS = 0.02, 32, 10
+RATE, BATCH, EPOCHS = 0.02, 32, 8
 OURS, FLAT, SHUFFLED, BACKWARDS = "3-D network", "2-D network", "… on shuffled films", "… on reversed pairs"
 HISTOGRAMS, HISTORY = "HOG + HOF + SVM", "motion history + SVM"
 BASE, LEARNED, NO_ORDER = "hardwired", "learned first layer", "trained on shuffled films"
@@ -276,6 +276,7 @@ def lesson(run: Run) -> None:
     with run.method(OURS, kind="deep") as method:
         method.model = model = method.time(train, run, maps["train"], parts["train"].labels, epochs, "action network")
         found = method.score(test, lambda films: model.predict_maps(maps["test"]))
+    run.floor(OURS, "accuracy", at_least=93.0)
     with run.method(SHUFFLED, kind="reference") as method:
         method.model = model
         method.score(test, lambda films: model.predict(shuffled(films, run.seed)))
@@ -283,6 +284,7 @@ def lesson(run: Run) -> None:
     with run.method(BACKWARDS, kind="reference") as method:
         method.model = model
         method.score(timed, lambda films: model.predict(np.ascontiguousarray(films[:, ::-1])))
+    run.floor(BACKWARDS, "accuracy", at_most=5.0)
     with run.method(FLAT, kind="deep") as method:
         how = {"kinds": OF_ONE_FRAME, "depth": 1}
         method.model = flat = method.time(train, run, maps["train"], parts["train"].labels, epochs, **how)
