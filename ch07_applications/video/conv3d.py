@@ -47,7 +47,6 @@ OURS, FLAT, SHUFFLED, BACKWARDS = "3-D network", "2-D network", "… on shuffled
 HISTOGRAMS, HISTORY = "HOG + HOF + SVM", "motion history + SVM"
 BASE, LEARNED, NO_ORDER = "hardwired", "learned first layer", "trained on shuffled films"
 TIMED = tuple(name for pair in PAIRS for name in pair)
-WALK = ACTIONS.index("walk")  # the first test film of this class has this number, too
 
 
 # --- The published network, Fig. 3 ------------------------------------------------------------------------------------
@@ -304,7 +303,8 @@ def lesson(run: Run) -> None:
     run.figure(
         "films", draw_strips, shown, caption=f"Every second frame of the first test film of every class. {credit}"
     )
-    walker = (test.films[WALK], maps["test"][WALK].float().numpy(), KINDS)
+    walk = ACTIONS.index("walk")  # which is the number of the first film of this class, too
+    walker = (test.films[walk], maps["test"][walk].float().numpy(), KINDS)
     run.figure("kinds", draw_kinds, *walker, caption=f"A test film, and its hardwired maps. {credit}")
     moving = shown.take(slice(0, 8, 2))
     run.figure("moving", draw_moving, moving, caption=f"The first test film of four classes. {credit}")

@@ -18,7 +18,7 @@ from torch import Tensor
 from ch07_applications.video.flow import find_flow, gradients
 
 KINDS = ("grey", "gradient x", "gradient y", "flow x", "flow y")
-GREY, GRADIENTS, FLOW = slice(0, 1), slice(1, 3), slice(3, 5)
+GREY, GRADIENTS, FLOW = [0], [1, 2], [3, 4]  # their places
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 SIGNS = (1, -1, 1, -1, 1)  # what a mirror does to each kind
 SHIFT = 3  # pixels, up to which batches are moved
