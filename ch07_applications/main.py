@@ -34,6 +34,7 @@ CHAPTER = Chapter(
         "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
         "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
+        "video/activity",  # what a watch on the wrist sees: LSTMs beside designed features
     ),
     seeds=3,  # it trains for half an hour
 )

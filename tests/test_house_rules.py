@@ -189,6 +189,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/super_resolution/lapsrn.py",
     "ch07_applications/super_resolution/srgan.py",
     "ch07_applications/synthesis/dcgan.py",
+    "ch07_applications/video/activity.py",
 }
 
 

@@ -7,6 +7,8 @@ samples; those of the spectrum and of the changes from sample to sample do.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -69,7 +71,7 @@ def spectrum(signals: Signals, rate: float) -> Values:
     taper = np.hanning(signals.shape[1] + 2)[1:-1, None]
     power = np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2 / signals.shape[1]
     frequencies = np.fft.rfftfreq(signals.shape[1], 1 / rate)
-    edges = zip(BANDS, BANDS[1:], strict=False)
+    edges = pairwise(BANDS)
     bands = [power[:, (frequencies >= low) & (frequencies < high)].sum(axis=1) for low, high in edges]
     shares = power / (power.sum(axis=1, keepdims=True) + SMALLEST)
     entropy = -(shares * np.log(shares + SMALLEST)).sum(axis=1)

@@ -17,14 +17,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from ch07_applications.video.random_kernels import series
 
-BLOCK = 32  # series at once, so that a cell of all their pairs stays in the cache
+BLOCK = 16_384  # pairs at once, so that a row of the table stays in the cache
 Windows = Float[np.ndarray, "items time channels"]
 
 
 def warped_distances(
     a: Float[np.ndarray, "n time channels"], b: Float[np.ndarray, "m time channels"], band: int
 ) -> Float[np.ndarray, "n m"]:
-    """√D of each pair. band: steps; wider than the series are long is no limit. Raises ValueError for a negative one."""
+    """√D of each pair. band: steps; one that is wider than the series is no limit. Raises ValueError below 0."""
     if band < 0:
         raise ValueError(f"a band of {band} steps")
     # ‖a − b‖² = ‖a‖² − 2 a·b + ‖b‖² is a single product of longer vectors
@@ -33,7 +33,8 @@ def warped_distances(
     ones = np.ones((*b.shape[:2], 1), b.dtype)
     right = np.concatenate([b, ones, (b**2).sum(axis=2, keepdims=True)], axis=2).transpose(1, 2, 0)
     right = np.ascontiguousarray(right)
-    blocks = [last_cell(left[:, start : start + BLOCK], right, band) for start in range(0, len(a), BLOCK)]
+    block = max(1, BLOCK // len(b))
+    blocks = [last_cell(left[:, start : start + block], right, band) for start in range(0, len(a), block)]
     return np.sqrt(np.maximum(np.concatenate(blocks), 0))
 
 
