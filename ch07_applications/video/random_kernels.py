@@ -23,8 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-LENGTH, DOUBLED = 9, 3  # weights of a kernel, and how many of them are 2
-KERNELS = np.array(list(combinations(range(LENGTH), DOUBLED)))  # the places of these
+LENGTH, DOUBLED, COUNT = 9, 3, 84  # weights of a kernel, how many of them are 2, and how many kernels there are
 GOLDEN = (5**0.5 + 1) / 2  # multiples of it, without their whole part, cover 0 to 1 evenly however many there are
 BLOCK = 256  # windows at once
 PENALTIES = np.logspace(-3, 5, 9)
@@ -49,16 +48,16 @@ class RandomKernels(TransformerMixin, BaseEstimator):
         self.n_steps_, self.n_channels_ = X.shape[1:]
         if self.n_steps_ < LENGTH:
             raise ValueError(f"windows of {self.n_steps_} samples: a kernel has {LENGTH}")
-        self.dilations_, counts = spread(self.n_steps_, max(1, self.features // len(KERNELS)), self.dilations)
+        self.dilations_, counts = spread(self.n_steps_, max(1, self.features // COUNT), self.dilations)
         self.chosen_, self.biases_ = [], []
         ends, place = np.log2(min(self.n_channels_, LENGTH) + 1), 0
         for dilation, count in zip(self.dilations_, counts, strict=True):
-            chosen = np.zeros((len(KERNELS), self.n_channels_), np.float32)
+            chosen = np.zeros((COUNT, self.n_channels_), np.float32)
             for row in chosen:
                 row[rng.choice(self.n_channels_, int(2 ** rng.uniform(0, ends)), replace=False)] = 1
-            quantiles = np.arange(place + 1, place + 1 + len(KERNELS) * count) * GOLDEN % 1
-            place += len(KERNELS) * count
-            examples = X[rng.randint(len(X), size=len(KERNELS))]
+            quantiles = np.arange(place + 1, place + 1 + COUNT * count) * GOLDEN % 1
+            place += COUNT * count
+            examples = X[rng.randint(len(X), size=COUNT)]
             biases = []
             for kernel, example in enumerate(examples):
                 response = responses(example[None], dilation, chosen[kernel : kernel + 1], np.array([kernel]))[0, 0]
@@ -78,13 +77,18 @@ class RandomKernels(TransformerMixin, BaseEstimator):
         found = []
         for dilation, chosen, biases in zip(self.dilations_, self.chosen_, self.biases_, strict=True):
             padding = dilation * (LENGTH // 2)
-            response = responses(X, dilation, chosen, np.arange(len(KERNELS)))
+            response = responses(X, dilation, chosen, np.arange(COUNT))
             # every other kernel is judged where it lies within the window, as padding is no part of the movement
             for first, inside in ((0, slice(None)), (1, slice(padding, X.shape[1] - padding))):
                 part = response[first::2, :, inside]
                 shares = [(part > bias[:, None, None]).mean(axis=2, dtype=np.float32) for bias in biases[first::2].T]
                 found.append(np.concatenate(shares).T)
         return np.concatenate(found, axis=1)
+
+
+def doubled() -> Int[np.ndarray, "kernels 3"]:
+    """Of every kernel, the places of the weights that are 2."""
+    return np.array(list(combinations(range(LENGTH), DOUBLED)))
 
 
 def spread(steps: int, per_kernel: int, most: int) -> tuple[list[int], list[int]]:
@@ -113,7 +117,7 @@ def responses(
     shifts = [padded[..., place * dilation : place * dilation + steps] for place in range(LENGTH)]
     flat = np.stack(shifts).reshape(LENGTH, channels, -1)
     weights = np.full((len(kernels), LENGTH), -1.0, np.float32)
-    np.put_along_axis(weights, KERNELS[kernels], 2.0, axis=1)
+    np.put_along_axis(weights, doubled()[kernels], 2.0, axis=1)
     filters = weights[:, :, None] * chosen[:, None, :]
     return (filters.reshape(len(kernels), -1) @ flat.reshape(LENGTH * channels, -1)).reshape(-1, items, steps)
 
