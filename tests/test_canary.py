@@ -59,7 +59,6 @@ ABOUT_TEST = {
     "ch07_applications/reconstruction/pixel_rnn": "entropy of the binarisation|as PNG",
     "ch07_applications/super_resolution/deep_image_prior": "remaining error|best step",
     "ch07_applications/synthesis/dcgan": "Fréchet distance|precision of",
-    "ch07_applications/video/activity": "accuracy",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))

@@ -14,7 +14,7 @@ Rival      Designed features with an SVM or a forest, random kernels with ridge 
 Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step, for
            steps wait for each other. Training windows lie at random places and are turned, mirrored to the other arm,
            stretched in time and rescaled: ten wrists are few.
-Costs      120 s on two cores; with skeletons 25 s more.
+Costs      120 s on two cores; with skeletons 20 s more.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Recipe:
     width: int = 64
     frame: int = 4
     dropout: float = 0.3
-    epochs: int = 50
+    epochs: int = 40
     learning_rate: float = 0.005
     batch_size: int = 64
     change: Change = CHANGE
@@ -246,7 +246,7 @@ def study_choices(run: Run, fold: Fold) -> None:
         SHUFFLED: replace(base, shuffled=True),
     }.items():
         with run.method(name, kind="deep") as method:
-            method.model = method.time(train, run, fold.train, recipe, 0.5)
+            method.model = method.time(train, run, fold.train, recipe, 0.4)
             judge(method, [fold], [scores_of(method.model, fold.windows()[1].inputs)])
 
 

@@ -30,8 +30,11 @@ class Fold:
     test: Recordings
 
     def windows(self, length: int = WINDOW, mirrored: bool = False) -> tuple[Windows, Windows]:
-        """(train, test): windows that overlap by half, mirrored ones among them if wanted; and side by side."""
-        train = windows_of(self.train, length, length // 2)
+        """(train, test): windows that overlap by half, mirrored ones among them if wanted; and side by side.
+
+        Shorter windows to learn from are as many as those of WINDOW samples: an SVM takes the square of their number.
+        """
+        train = windows_of(self.train, length, max(length, WINDOW) // 2)
         return train.mirrored() if mirrored else train, windows_of(self.test, length, length)
 
     def of(self, people: int) -> Fold:

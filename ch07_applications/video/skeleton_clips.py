@@ -20,7 +20,7 @@ from common.errors import Problem
 
 HIP, NECK, LEFT_HIP, RIGHT_HIP = 0, 2, 12, 16
 OTHER_SIDE = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15)  # left and right exchanged
-LONGEST, FOLDS = 64, 4
+LONGEST, FOLDS = 32, 4
 Joints = Float32[np.ndarray, "time 20 3"]
 
 
