@@ -48,7 +48,7 @@ from ch07_applications.video.person_folds import (
 from ch07_applications.video.skeleton_clips import Clips, DrawnClips, clips_of, padded
 from ch07_applications.video.skeleton_rivals import fit_svm, flat, score_clips, without_order
 from ch07_applications.video.watch_rivals import FOREST, KERNELS, SVM, WARPING, score_rivals
-from ch07_applications.video.watch_studies import LSTM, accuracy_of, study_lengths, study_people
+from ch07_applications.video.watch_studies import LSTM, accuracy_of, best_median_worst, study_lengths, study_people
 from ch07_applications.video.watch_windows import RATE, Change, DrawnWindows, Samples, checked, resampled
 from common import data
 from common.ablation import BASE
@@ -218,8 +218,8 @@ def learn(
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def score_networks(run: Run, folds: Sequence[Fold]) -> list[Recogniser]:
-    """A network per fold, on windows and on whole recordings."""
+def score_networks(run: Run, folds: Sequence[Fold]) -> tuple[list[Recogniser], list[Float[np.ndarray, "_ classes"]]]:
+    """A network per fold, on windows and on whole recordings; and the scores of these."""
     with run.method(LSTM, kind="deep") as method:
         models = [
             method.time(train, run, fold.train, Recipe(), 1.0, f"fold{number}") for number, fold in enumerate(folds)
@@ -231,7 +231,7 @@ def score_networks(run: Run, folds: Sequence[Fold]) -> list[Recogniser]:
         judge(method, folds, found, whole)
     run.fact(f"accuracy, {LSTM}", accuracy_of(models, folds), "%")
     run.fact(f"accuracy, {LSTM}, test steps shuffled", accuracy_of([model.shuffled() for model in models], folds), "%")
-    return models
+    return models, whole
 
 
 def study_choices(run: Run, fold: Fold) -> None:
@@ -297,7 +297,7 @@ def claims_of_paper(run: Run, claims: PaperClaims) -> None:
 
 def lesson(run: Run) -> None:
     claims, folds = PaperClaims(run), person_folds(run)
-    models = score_networks(run, folds)
+    models, whole = score_networks(run, folds)
     run.floor(LSTM, "accuracy", at_least=80)
     score_rivals(run, folds)
     flat = FunctionTransformer(lambda windows: windows.reshape(len(windows), -1))
@@ -308,9 +308,10 @@ def lesson(run: Run) -> None:
     study_choices(run, held_out_people(folds[0], run.seed))
     claims_of_paper(run, claims)
     study_skeletons(run, claims)
-    shown = [fold.test.take([0]) for fold in folds]
-    over_time = [model.over_time(part.series[0]) for model, part in zip(models, shown, strict=True)]
+    shown = best_median_worst(folds, whole)
+    over_time = [models[fold].over_time(part.series[0]) for fold, part in shown]
     run.figure(
-        "recordings", draw_recordings, shown, over_time, data.watch().classes, caption="The first test recording of "
-        "each fold: acceleration along three axes, in g, and the probabilities of the exercises at every step.",
+        "recordings", draw_recordings, [part for _, part in shown], over_time, data.watch().classes,
+        caption="The test recordings whose own exercise has the highest, the median and the lowest probability: "
+        "acceleration along three axes, in g, and the probabilities of the exercises at every step.",
     )  # fmt: skip

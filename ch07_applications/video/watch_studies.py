@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from scipy.special import softmax
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -59,7 +61,7 @@ def study_people(run: Run, folds: Sequence[Fold], train: Callable[[Recordings, f
     """
     for people in PEOPLE:
         few = [fold.of(people) for fold in folds]
-        everybody = len(np.unique(folds[0].train.subjects))
+        everybody = min(len(np.unique(fold.train.subjects)) for fold in folds)
         with run.method(f"{LSTM}, people: {people}", kind="deep") as method:
             share = 0.4 * everybody / people  # 0.4 times as many steps as with everybody
             models = [method.time(train, fold.train, share) for fold in few]
@@ -69,5 +71,18 @@ def study_people(run: Run, folds: Sequence[Fold], train: Callable[[Recordings, f
     names = (LSTM, SVM)
     run.figure_over_seeds(
         "people", draw_people, names, PEOPLE, everybody, caption="Accuracy over test windows after learning from one, "
-        "three and all people of the training part.",
+        "three and all people of the training part, six or seven.",
     )  # fmt: skip
+
+
+def best_median_worst(
+    folds: Sequence[Fold], whole: Sequence[Float[np.ndarray, "_ classes"]]
+) -> list[tuple[int, Recordings]]:
+    """Three test recordings, each with the number of its fold, by the probability of their own class."""
+    found = []
+    for number, (fold, scores) in enumerate(zip(folds, whole, strict=True)):
+        own = softmax(scores, axis=1)[np.arange(len(scores)), fold.test.labels]
+        found += [(float(value), number, place) for place, value in enumerate(own)]
+    found.sort(reverse=True)
+    chosen = (found[0], found[len(found) // 2], found[-1])
+    return [(number, folds[number].test.take([place])) for _, number, place in chosen]

@@ -11,6 +11,7 @@ from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.video import activity as module
 from ch07_applications.video.activity import DeepLSTM, Recipe, Recogniser, in_random_order, train
 from ch07_applications.video.person_folds import Fold, held_out_people, pooled, pooled_recordings, summed
+from ch07_applications.video.watch_studies import best_median_worst
 from ch07_applications.video.watch_windows import Windows
 from common import data
 from common.console import Console
@@ -218,3 +219,14 @@ def test_a_recording_s_scores_are_its_windows_sum():
     windows = Windows(empty, *(np.array([0, 0, 0]) for _ in range(3)), np.array([2, 5, 2]))
     found = summed(np.array([[1.0, 0], [0, 3], [2, 1]]), windows, part)
     assert found.tolist() == [[0, 3], [3, 1]]
+
+
+def test_the_shown_recordings_are_best_median_and_worst_by_their_own_exercise():
+    folds = [Fold(*parts) for parts in data.watch().folds(3, 0)]
+    whole = [np.zeros((len(fold.test), 7)) for fold in folds]
+    whole[1][4, folds[1].test.labels[4]] = 5
+    whole[2][3, folds[2].test.labels[3]] = -5
+    shown = best_median_worst(folds, whole)
+    assert [fold for fold, _ in shown][::2] == [1, 2]
+    assert shown[0][1].ids[0] == folds[1].test.ids[4]
+    assert shown[2][1].ids[0] == folds[2].test.ids[3]
