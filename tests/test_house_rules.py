@@ -192,6 +192,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/synthesis/cyclegan.py",
     "ch07_applications/synthesis/dcgan.py",
     "ch07_applications/synthesis/pixelcnn.py",
+    "ch07_applications/video/activity.py",
     "ch07_applications/video/conv3d.py",
 }
 
