@@ -1,8 +1,8 @@
 """Lessons run twice: on their data, and with other test parts. What they choose and fit must not notice.
 
-A test part is replaced where data sets are made (Dataset, SceneSet, CamVid, CaptionedSets, films of test people, folds of
-the watch), so that a lesson finds other inputs and other answers in it; and once more where a method is scored, for test
-parts that lessons make themselves.
+A test part is replaced where data sets are made (Dataset, SceneSet, CamVid, CaptionedSets, films of the test people,
+the watch's folds), so that a lesson finds other inputs and other answers in it; and once more where a method is scored,
+for test parts that lessons make themselves.
 """
 
 from __future__ import annotations
