@@ -87,7 +87,7 @@ def history_features(maps: Maps, threshold: float) -> Rows:
     return np.concatenate([HOG(9, (8, 8), (2, 2)).fit(images).transform(images), own], axis=1).astype(np.float32)
 
 
-def with_mirrored(describe: Callable[[Maps], Rows], maps: Maps) -> Rows:
+def with_mirrored(describe: Callable[[Maps], Rows], maps: Maps) -> Float32[np.ndarray, "both features"]:
     """Features of films, and then of the same films mirrored."""
     return np.concatenate([describe(each) for each in (maps, mirrored(maps))])
 
