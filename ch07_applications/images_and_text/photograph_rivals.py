@@ -110,6 +110,8 @@ def study_photographs(run: Run, claims: PaperClaims, train: Callable[[Run, Photo
     found = photographs_or_none(run)
     if found is None:
         return
+    run.fact("photographs to learn from", len(found.train))
+    run.fact("test photographs", len(found.test))
     with run.method(LEARNED, kind="deep") as method:
         method.model = model = method.time(train, run, found.train, run.pick(smoke=1, lecture=40, full=40))
         score_photographs(method, model.scores(found.test.regions, found.test.sentences), found.test)
