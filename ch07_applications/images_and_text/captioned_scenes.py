@@ -19,17 +19,17 @@ from jaxtyping import Float, Float32, Int, Int8, Int64, UInt8
 from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS, SIZES, Caption, Thing, describe
 from ch07_applications.images_and_text.classes_and_colours import draw_classes, draw_pairs, tints_of
 from common.data.parts import grouped, read_only
+from common.data.photo_pack import photographs
 from common.data.scale import LECTURE, Scale
 from common.data.scene_composer import CHUNK, Composer
 from common.data.scene_places import SIZE, Layers, turns
-from common.data.scenes import composers
+from common.data.scenes import composers, in_colour
 from common.errors import Problem
 
 MOST, CAPTIONS = 3, 5  # objects in a scene at most; captions of each
 LENGTHS = ((26, 34), (42, 48))  # pixels: the longer side of a small and of a large object, before it is turned
 LARGE = 39.0  # pixels: the longer side of a large object's box, at least
 MIDDLE = (58, 70)  # pixels: where the lines run that part a scene into quarters
-VALIDATION_PHOTOS = (1, 3, 5)  # places in TRAIN_PHOTOS: motorcycle, gravel, camera
 SEEDS = {"train": 1, "validation": 2, "test": 3, "held_out": 4}
 
 
@@ -218,27 +218,22 @@ def captioned_scenes(
 ) -> CaptionedSets:  # fmt: skip
     """Captioned scenes to learn from, choose on and be judged on. sizes: of the four parts; None: of the preset.
 
-    Of the training garments every fifth, and three photographs, are validation's alone.
+    Of the training garments every fifth is validation's alone; its photographs are the pack's thirteen, which are many
+    enough for tests that count photographs.
     """
     preset = {"smoke": (64, 32, 32, 32), "lecture": (6000, 500, 500, 500), "full": (50_000, 1000, 1000, 1000)}
     sizes = sizes or preset[scale.preset]
     training, testing = composers(scale)
+    pictures = tuple(in_colour(picture.image) for picture in photographs().train)
+    choosing = replace(training, photos=pictures, originals=tuple(range(len(pictures))))
     garments = np.flatnonzero(training.items.labels > 0)
     fifth = np.arange(len(garments)) % 5 == 4
     made = {"objects": objects, "side": side, "coloured": coloured}
     makers = {
-        "train": CaptionedComposer(with_photos(training, VALIDATION_PHOTOS, False), garments[~fifth], **made),
-        "validation": CaptionedComposer(with_photos(training, VALIDATION_PHOTOS, True), garments[fifth], **made),
+        "train": CaptionedComposer(training, garments[~fifth], **made),
+        "validation": CaptionedComposer(choosing, garments[fifth], **made),
         "test": CaptionedComposer(testing, np.flatnonzero(testing.items.labels > 0), **made),
     }
     makers["held_out"] = makers["test"]
     counted = zip(makers.items(), sizes, strict=True)
     return CaptionedSets(**{name: maker.compose(n, SEEDS[name], name == "held_out") for (name, maker), n in counted})
-
-
-def with_photos(composer: Composer, originals: tuple[int, ...], inside: bool) -> Composer:
-    """The composer with the photographs of these numbers alone, or with all others."""
-    kept = [k for k, original in enumerate(composer.originals) if (original in originals) == inside]
-    return replace(
-        composer, photos=tuple(composer.photos[k] for k in kept), originals=tuple(composer.originals[k] for k in kept)
-    )

@@ -1,6 +1,7 @@
 """Captioned scenes: captions are true by geometry and by colour, parts share nothing, held-out pairs are held out."""
 
 import colorsys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,7 +12,8 @@ from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS, is
 from ch07_applications.images_and_text.captioned_scenes import CaptionedComposer, captioned_scenes
 from ch07_applications.images_and_text.classes_and_colours import HELD_OUT, trained_pairs
 from common.data import Scale
-from common.data.scenes import composers
+from common.data.photo_pack import photographs
+from common.data.scenes import composers, in_colour
 from common.errors import Problem
 
 SMOKE = Scale("smoke")
@@ -96,15 +98,25 @@ def test_colours_are_those_of_the_pixels():
 
 def test_parts_share_no_garment_and_no_photograph():
     parts = sets()
-    photographs = [set(getattr(parts, name).groups.tolist()) for name in ("train", "validation")]
-    assert not photographs[0] & photographs[1]
-    assert photographs[1] <= set(module.VALIDATION_PHOTOS)
     garments = [set(getattr(parts, name).garments.ravel().tolist()) - {-1} for name in ("train", "validation")]
     assert not garments[0] & garments[1]
     training, testing = composers(SMOKE)
     assert parts.test.images.base is not parts.train.images.base
-    assert not {p.tobytes() for p in training.photos} & {p.tobytes() for p in testing.photos}
+    choosing = [in_colour(picture.image) for picture in photographs().train]
+    three = [{photo.tobytes() for photo in photos} for photos in (training.photos, testing.photos, choosing)]
+    assert len(set.union(*three)) == sum(map(len, three))
+    assert len(np.unique(parts.validation.groups)) == 13
     assert not {v.tobytes() for v in training.items.values[:1000]} & {v.tobytes() for v in testing.items.values[:300]}
+
+
+def test_validation_scenes_lie_on_the_pack_s_photographs(monkeypatch):
+    pack = photographs()
+    plain = replace(pack, train=tuple(replace(picture, image=255 - picture.image) for picture in pack.train))
+    monkeypatch.setattr(module, "photographs", lambda: plain)
+    changed = captioned_scenes(SMOKE, sizes=(16, 16, 16, 16))
+    for name in PARTS:
+        before, after = getattr(sets(), name).images[:16], getattr(changed, name).images
+        assert np.array_equal(before, after) == (name != "validation")
 
 
 def pairs_of(part):
