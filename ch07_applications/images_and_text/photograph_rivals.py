@@ -25,7 +25,7 @@ from common.tuning import choose
 if TYPE_CHECKING:
     from ch07_applications.images_and_text.alignments import Alignment
 
-RIDGES = (0.1, 0.3, 1.0, 3.0)
+RIDGES = (0.3, 1.0, 3.0)
 SENTENCES, PHOTOGRAPHS = "R@10, one of five sentences for a photograph", "R@10, photograph for a sentence"
 LEARNED, CORRELATED = "alignments, photographs", "CCA, photographs"
 
