@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-CHUNK = 4096  # lines at work at a time: the arrays of a step stay in the processor's cache
+CHUNK = 1024  # lines at work at a time: the arrays of a step stay in the processor's cache
 Lines = Float[np.ndarray, "places lines"]
 
 
@@ -31,18 +31,20 @@ def lower_envelope(heights: Lines, widths: Float[np.ndarray, "lines"]) -> tuple[
     of the stack start at infinity.
     """
     places, lines = heights.shape
-    lifted = heights + widths * np.arange(places)[:, None] ** 2
+    lifted, every = heights + widths * np.arange(places)[:, None] ** 2, np.arange(lines)
     roots, starts = np.zeros((places, lines), np.intp), np.full((places, lines), np.inf)
     starts[0], top = -np.inf, np.zeros(lines, np.intp)
+    flat, flat_roots, flat_starts = lifted.ravel(), roots.ravel(), starts.ravel()  # views: (place, line) is one number
     for q in range(1, places):
-        line, at = np.arange(lines), top
+        line, at, height, width = every, top * lines + every, lifted[q], 2 * widths
         while len(line):
-            v = roots[at, line]
-            crossing = (lifted[q, line] - lifted[v, line]) / (2 * widths[line] * (q - v))
-            stays = crossing > starts[at, line]  # the parabola on top is the lowest somewhere, and the new one after it
-            there, above = line[stays], at[stays] + 1
-            roots[above, there], starts[above, there], top[there] = q, crossing[stays], above
-            line, at = line[~stays], at[~stays] - 1
+            v = flat_roots.take(at)
+            crossing = (height - flat.take(v * lines + line)) / (width * (q - v))
+            stays = crossing > flat_starts.take(at)  # the parabola on top is the lowest somewhere: the new one is next
+            above = at[stays] + lines
+            flat_roots[above], flat_starts[above], top[line[stays]] = q, crossing[stays], above // lines
+            covered = np.flatnonzero(~stays)
+            line, at, height, width = line[covered], at[covered] - lines, height[covered], width[covered]
     starts[np.arange(places)[:, None] > top] = np.inf
     return roots, starts
 
@@ -57,15 +59,15 @@ def transformed_lines(
         part = slice(start, start + CHUNK)
         own, width, shift = heights[:, part], widths[part], shifts[part]
         roots, starts = lower_envelope(own, width)
-        line, found = np.arange(own.shape[1]), arguments[:, part]
-        at = np.zeros(own.shape[1], np.intp)
+        found, count = arguments[:, part], own.shape[1]
+        at = np.arange(count)  # the numbers of (place on the stack, line)
+        following = np.concatenate([starts[1:], np.full((1, count), np.inf)]).ravel()
         for p in range(places):
-            behind = line
+            behind = np.flatnonzero(following.take(at) < p + shift)
             while len(behind):  # the next parabola, as long as it has begun
-                following = np.minimum(at[behind] + 1, places - 1)
-                behind = behind[(starts[following, behind] < p + shift[behind]) & (following > at[behind])]
-                at[behind] += 1
-            found[p] = roots[at, line]
+                at[behind] += count
+                behind = behind[following.take(at[behind]) < p + shift[behind]]
+            found[p] = roots.ravel().take(at)
         away = found - np.arange(places)[:, None] - shift
         values[:, part] = np.take_along_axis(own, found, axis=0) + width * away**2
     return values, arguments
