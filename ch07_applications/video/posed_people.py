@@ -14,17 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
-from ch07_applications.video.bodies import JOINTS, SIDES
+from ch07_applications.video.bodies import JOINTS
 from ch07_applications.video.films import Films
 from common.data.parts import numbered, read_only
 
 SHARE = 0.2  # of the torso
-PCK = f"PCK@{SHARE}"
-SHOULDER, HIP = JOINTS.index("left shoulder"), JOINTS.index("right hip")
-KINDS = {  # of joints, left and right together
-    "head": [JOINTS.index("head top"), JOINTS.index("neck")],
-    **{name: [side[place] for side in SIDES] for place, name in ((5, "shoulders"), (4, "elbows"), (3, "wrists"))},
-    **{name: [side[place] for side in SIDES] for place, name in ((2, "hips"), (1, "knees"), (0, "ankles"))},
+PCK = "PCK@0.2"
+MIRRORED = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13)  # what each joint is in a mirror: left is right
+SHOULDER, HIP = 9, 2  # left and right, the ends of the torso
+KINDS = {  # of joints
+    "head and neck": (13, 12), "shoulders": (8, 9), "elbows": (7, 10), "wrists": (6, 11), "hips": (2, 3),
+    "knees": (1, 4), "ankles": (0, 5),
 }  # fmt: skip
 Joints = Float32[np.ndarray, "items 14 2"]
 

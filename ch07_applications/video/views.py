@@ -1,21 +1,26 @@
 """Views of a picture: a square of it, around a person or at random, and where its points lie in the picture.
 
 A view is an affine map from points of the view to points of the picture: p = A q + t, as a matrix (A | t) of 2 × 3.
-Points are those of films.py: the centre of pixel (row i, column j) is (j + ½, i + ½), in views as in pictures. So a view
-of twice the size has points at twice the coordinates, and a mirrored view has x at size − x, not at size − 1 − x.
+Points are those of films.py: the centre of pixel (row i, column j) is (j + ½, i + ½), in views as in pictures. So a
+view of twice the size has points at twice the coordinates, and a mirrored view has x at size − x, not at size − 1 − x.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import grid_sample
+
+from ch07_applications.video.posed_people import MIRRORED
 
 SIZE = 64  # pixels of a view's side
 REACH = 1.25  # a view's side, as a multiple of the longer side of the person's box
 TURN, ZOOM, MOVE = 0.3, 0.2, 0.06  # of random views: radians, a share (as a logarithm), and a share of the side
+WHOLE, TINT = 0.3, 0.3  # the share of whole pictures in a batch; up to which share colours are changed
 Views = Float[Tensor, "items 2 3"]
 
 
@@ -81,3 +86,30 @@ def cut(images: UInt8[Tensor, "items side side 3"], views: Views, size: int = SI
 def bytes_of(views: Float[Tensor, "items 3 size size"]) -> UInt8[np.ndarray, "items size size 3"]:
     """Pictures from 0 to 1 as grey levels from 0 to 255."""
     return (255 * views).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+@dataclass
+class RandomViews:
+    """Views of people at random, as common.train.Batches, with their joints in pixels of the view, and which are in it.
+
+    seen: the joints within the picture. boxes: views around the boxes, in whose place there is now and then all of the
+    picture. In a mirror, a person's left is their right.
+    """
+
+    images: UInt8[Tensor, "items side side 3"]
+    joints: Float[Tensor, "items 14 2"]
+    seen: Bool[Tensor, "items 14"]
+    boxes: Views
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        whole = torch.rand(len(index), generator=generator) < WHOLE
+        pictures = whole_pictures(len(index), self.images.shape[1])
+        views, left = disturbed(torch.where(whole[:, None, None], pictures, self.boxes[index]), generator)
+        tint = 1 + TINT * (2 * torch.rand(len(index), 3, 1, 1, generator=generator) - 1)
+        points, seen = into_views(self.joints[index], views), self.seen[index]
+        points = torch.where(left[:, None, None], points[:, MIRRORED], points)
+        seen = torch.where(left[:, None], seen[:, MIRRORED], seen) & ((points >= 0) & (points < SIZE)).all(dim=2)
+        return cut(self.images[index], views) * tint - 0.5, points, seen

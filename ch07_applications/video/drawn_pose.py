@@ -1,0 +1,90 @@
+"""Drawings of the lesson on pose: people with their joints, heat maps, and what is found joint by joint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from ch07_applications.video.bodies import JOINTS
+from common import plots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from common.record import LessonRecord
+
+RIGHT = ((0, 1), (1, 2), (6, 7), (7, 8))  # a person's limbs, and below the others' lines
+LEFT = ((5, 4), (4, 3), (11, 10), (10, 9))
+MIDDLE = ((13, 12), (8, 9), (2, 3), (8, 2), (9, 3))
+
+
+def draw_skeleton(axis: Axes, joints: Float32[np.ndarray, "14 2"]) -> None:
+    """Lines between joints, given in pixels: the person's right orange, their left blue."""
+    for limbs, colour in ((MIDDLE, "white"), (LEFT, plots.SKY), (RIGHT, plots.ORANGE)):
+        for pair in limbs:
+            x, y = joints[list(pair)].T - 0.5  # matplotlib has a pixel's centre at a whole number
+            axis.plot(x, y, color=plots.INK, linewidth=2.6, solid_capstyle="round")
+            axis.plot(x, y, color=colour, linewidth=1.5, solid_capstyle="round")
+
+
+def bare(axis: Axes, side: int) -> None:
+    """A picture's axes, which show all of it and nothing else."""
+    axis.set(xticks=[], yticks=[], xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5))
+    axis.spines[:].set_visible(False)
+    axis.grid(False)
+
+
+def draw_poses(
+    images: UInt8[np.ndarray, "items side side 3"], poses: Mapping[str, Float32[np.ndarray, "items 14 2"]]
+) -> Figure:
+    """A row for each way to find joints, a column for each person."""
+    figure, axes = plots.panels(len(images), len(poses), width=1.35, height=1.35, squeeze=False)
+    for row, (name, joints) in zip(axes, poses.items(), strict=True):
+        for axis, image, own in zip(row, images, joints, strict=True):
+            axis.imshow(image, interpolation="nearest")
+            draw_skeleton(axis, own)
+            bare(axis, len(image))
+        row[0].set_ylabel(name, fontsize=9)
+    return figure
+
+
+def draw_maps(
+    crop: UInt8[np.ndarray, "side side 3"],
+    maps: Float[np.ndarray, "stacks joints rows columns"],
+    joints: Sequence[int],
+) -> Figure:
+    """A person, and the heat maps of some joints, a row for each stack: from dark, 0, to bright, 1."""
+    stacks = len(maps)
+    figure, axes = plots.panels(1 + len(joints), stacks, width=1.35, height=1.5, squeeze=False)
+    for stack, row in enumerate(axes):
+        row[0].imshow(crop, interpolation="nearest")
+        row[0].set_ylabel(f"stack {stack + 1}", fontsize=9)
+        for axis, joint in zip(row[1:], joints, strict=True):
+            axis.imshow(maps[stack, joint], cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+            if stack == 0:
+                axis.set_title(JOINTS[joint], fontsize=8)
+        for axis in row:
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+    return figure
+
+
+def draw_kinds(record: LessonRecord, methods: Sequence[str], kinds: Sequence[str], metric: str) -> Figure:
+    """What each method finds of each kind of joint: means over seeds, with 95 % intervals."""
+    rows = {(row.method, row.metric): row for row in record.scores()}
+    figure, axis = plots.panels(width=7.2, height=3.2)
+    width = 0.8 / len(methods)
+    for place, name in enumerate(methods):
+        found = [rows[name, f"{metric}, {kind}"] for kind in kinds]
+        x = np.arange(len(kinds)) + (place - (len(methods) - 1) / 2) * width
+        axis.bar(x, [row.value for row in found], width * 0.92, color=plots.CYCLE[place], label=name)
+        for left, row in zip(x, found, strict=True):
+            axis.plot([left, left], [row.low, row.high], color=plots.INK, linewidth=1)
+    axis.set_xticks(range(len(kinds)), kinds)
+    axis.set(ylabel=f"{metric}, %", ylim=(0, 100))
+    figure.legend(loc="outside upper center", ncols=len(methods))
+    return figure
