@@ -12,7 +12,7 @@ Method     Felzenszwalb & Huttenlocher 2005 ("Pictorial Structures for Object Re
            so one pass from left to right keeps a stack of the parabolas that are lowest somewhere: a new one removes
            those that it covers, and is then put on top. In two dimensions, rows first, then columns.
 Differs    All lines of all maps advance together, for a loop over them in Python would take all the time. The envelope
-           is read at any point, not only on the grid: a part that rests beside its parent is a shift by no whole number.
+           is read at any point, not only on the grid: where a part rests beside its parent is no whole number.
 """
 
 from __future__ import annotations

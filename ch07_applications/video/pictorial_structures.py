@@ -1,7 +1,7 @@
 """Pictorial structures: HOG templates of the joints on a tree, and the best pose of all by dynamic programming.
 
-Method     Felzenszwalb & Huttenlocher 2005. A pose costs what its joints cost where they are, and what the springs of the
-           tree cost, each of which would have the child at μ beside its parent:
+Method     Felzenszwalb & Huttenlocher 2005. A pose costs what its joints cost where they are, and what the springs of
+           the tree cost, each of which would have the child at μ beside its parent:
 
                E(l) = Σ_i m_i(l_i) + Σ_(i,j) w_x (l_j − l_i − μ)_x² + w_y (l_j − l_i − μ)_y²                      (§3)
 
@@ -61,8 +61,8 @@ def described(cells: Float[Tensor, "items 9 rows columns"], places: Places) -> F
 
 @dataclass(frozen=True)
 class Springs:
-    """Between a joint and its parent: for each type of the joint, μ and w (x, y), in places; and a cost for each type of
-    the parent and type of the joint."""
+    """Between a joint and its parent: for each type of the joint, μ and w (x, y), in places; and a cost for each
+    pair of types of the parent and the joint."""
 
     means: Float[np.ndarray, "types 2"]
     widths: Float[np.ndarray, "types 2"]
@@ -123,7 +123,7 @@ class PictorialStructure:
         return ((np.concatenate(found) + 0.5) * STEP).astype(np.float32)
 
     def scores(self, cells: Float[Tensor, "items 9 rows columns"]) -> list[Float[Tensor, "items types rows columns"]]:
-        """Of every joint and type at every place: the logarithm of how much likelier the window is there than nowhere."""
+        """Of every joint, type and place, how much likelier the window is there than anywhere, as a logarithm."""
         dilation = CELL // STEP
         pairs = zip(self.templates, self.offsets, strict=True)
         return [

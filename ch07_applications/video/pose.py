@@ -1,12 +1,13 @@
 """Human pose by heat maps: a stacked hourglass says of every place how likely each joint is there.
 
-Question   Where are a person's wrists and ankles? They are small, move far, and look like much else: does a network that
-           sees the whole person at every scale find them better than parts that are tied together by springs?
-Method     Newell, Yang & Deng 2016 ("Stacked Hourglass Networks for Human Pose Estimation"). An hourglass (§3.1, Fig. 3)
-           halves the maps down to 4 × 4, doubles them again, and adds at each size what it had there on the way down.
+Question   Where are a person's wrists and ankles? They are small, move far, and look like much else: does a network
+           that sees the whole person at every scale find them better than parts that springs tie together?
+Method     Newell, Yang & Deng 2016 ("Stacked Hourglass Networks for Human Pose Estimation"). An hourglass (§3.1, Fig.
+           3) halves the maps down to 4 × 4, doubles them again, and adds at each size what was there on the way down.
            Hourglasses are stacked; each predicts heat maps, and a loss compares all of these with a Gaussian at the
-           joint (§3.3, §3.4: intermediate supervision). The joint is at the largest value, moved by a quarter of a cell
-           towards the larger neighbour (§3.4). The published network is counted, a small one is trained on drawn people.
+           joint (§3.3, §3.4: intermediate supervision). The joint is at the largest value, moved by a quarter of a
+           cell towards the larger neighbour (§3.4). The published network is counted; a small one learns from drawn
+           people.
 Rival      Pictorial structures (pictorial_structures.py): HOG parts on a tree, solved exactly. HOG and kernel ridge.
 Differs    64 × 64 pixels, two stacks, Muon, and the mean over a picture and its mirror image. One network learns from
            squares around boxes and from whole pictures, so that it can also do without a box.
@@ -143,7 +144,7 @@ class StackedHourglass(nn.Module):
 
 
 def encode(points: Points, cells: int, stride: int) -> Maps:
-    """A Gaussian around each point, 1 at its middle. Cell (row i, column j) has its centre at stride · (j + ½, i + ½)."""
+    """A Gaussian around each point, 1 at its middle. Cell (row i, column j) is around stride · (j + ½, i + ½)."""
     middles = (torch.arange(cells, device=points.device) + 0.5) * stride
     x, y = (torch.exp(-0.5 * ((middles - points[..., None, axis]) / (SIGMA * stride)) ** 2) for axis in (0, 1))
     return y[..., :, None] * x[..., None, :]
@@ -153,7 +154,7 @@ def decode(maps: Maps, stride: int, shift: str = QUARTER) -> Points:
     """Where each map is largest: its cell's centre, moved towards the larger of the neighbours, in x and in y. §3.4.
 
     shift: by nothing, by a quarter of a cell, or to the top of the parabola through the logarithms of three cells
-    (Zhang et al. 2020), which is where a Gaussian has its middle. At the border, where a neighbour is missing, by nothing.
+    (Zhang et al. 2020), which is where a Gaussian has its middle. Where a neighbour is beyond the border, by nothing.
     """
     rows, columns = maps.shape[2:]
     best = maps.flatten(2).argmax(dim=2)

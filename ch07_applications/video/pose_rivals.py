@@ -130,7 +130,7 @@ def fit_kernel_ridge(train: BoxCrops, held_out: PosedPeople) -> tuple[KernelRidg
 def fit_structure(
     train: BoxCrops, held_out: PosedPeople, seed: int, types: Sequence[int] = TYPES, weights: Sequence[float] = WEIGHTS
 ) -> tuple[PictorialStructure, dict[str, Any]]:
-    """Pictorial structures, with the number of types and the weight of the templates chosen. Weights need no new fit."""
+    """Pictorial structures, with the number of types and the weight of the templates chosen."""
     tried, options, scores = BoxCrops.of(held_out), [], []
     for count in types:
         model = PictorialStructure(count, seed=seed).fit(train.crops, train.points, train.seen)
