@@ -35,7 +35,7 @@ NARROW = 0.5  # places: the least standard deviation of a spring
 CHUNK = 60  # pictures at work at a time
 Crops = UInt8[np.ndarray, "items side side 3"]
 Places = Int[np.ndarray, "items joints 2"]
-Costs = Float[np.ndarray, "items types rows columns"]
+Costs = Float[np.ndarray, "items _ rows columns"]
 
 
 def cell_maps(crops: Crops) -> Float[Tensor, "items 9 rows columns"]:
@@ -102,8 +102,8 @@ class PictorialStructure:
     weight: float = 1.0
     seed: int = 0
     springs: list[Springs | None] = field(default_factory=list)
-    templates: list[Float[Tensor, "types 9 5 5"]] = field(default_factory=list)
-    offsets: list[Float[Tensor, "types"]] = field(default_factory=list)
+    templates: list[Tensor] = field(default_factory=list)
+    offsets: list[Tensor] = field(default_factory=list)
 
     def fit(
         self, crops: Crops, points: Float32[np.ndarray, "items 14 2"], seen: Bool[np.ndarray, "items 14"]
@@ -122,7 +122,7 @@ class PictorialStructure:
             found.append(best_places(costs, self.springs))
         return ((np.concatenate(found) + 0.5) * STEP).astype(np.float32)
 
-    def scores(self, cells: Float[Tensor, "items 9 rows columns"]) -> list[Float[Tensor, "items types rows columns"]]:
+    def scores(self, cells: Float[Tensor, "items 9 rows columns"]) -> list[Float[Tensor, "items _ rows columns"]]:
         """Of every joint, type and place, how much likelier the window is there than anywhere, as a logarithm."""
         dilation = CELL // STEP
         pairs = zip(self.templates, self.offsets, strict=True)

@@ -16,7 +16,7 @@ Costs      120 s on two cores.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +30,8 @@ from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.video.bodies import JOINTS
 from ch07_applications.video.drawn_pose import draw_kinds, draw_maps, draw_poses
 from ch07_applications.video.people import Studio
-from ch07_applications.video.pose_rivals import TYPES, WEIGHTS, BoxCrops, MeanPose, fit_kernel_ridge, fit_structure
-from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, frames_of, pck
+from ch07_applications.video.pose_rivals import MEAN, PARTS, RIDGE, score, score_rivals
+from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, frames_of
 from ch07_applications.video.views import (
     SIZE,
     RandomViews,
@@ -42,7 +42,6 @@ from ch07_applications.video.views import (
     into_pictures,
     whole_pictures,
 )
-from common.method import Method
 from common.muon import Muon, hidden_filters
 from common.paper_claims import PaperClaims
 from common.run import Run
@@ -54,7 +53,6 @@ RATE, BATCH, EPOCHS, SHORT = 0.02, 32, 5, 1
 SHOWN = (13, 8, 9, 6, 11, 0, 5)  # joints whose maps are drawn
 NONE, QUARTER, PARABOLA = "no shift", "quarter of a cell", "parabola"
 OURS, BOXLESS = "stacked hourglass", "stacked hourglass, no box"
-PARTS, RIDGE, MEAN = "pictorial structures", "HOG + kernel ridge", "mean pose"
 BASE, LAST_ONLY, ONE = "two stacks", "no intermediate supervision", "one stack, as many parameters"
 Maps = Float[Tensor, "items joints rows columns"]
 StackMaps = Float[Tensor, "items stacks joints rows columns"]
@@ -240,13 +238,6 @@ def train(
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def score(method: Method, found: Joints, people: PosedPeople, kinds: Iterable[str] = KINDS) -> None:
-    """PCK of all joints, and of these kinds."""
-    for metric, joints in {PCK: None, **{f"{PCK}, {kind}": KINDS[kind] for kind in kinds}}.items():
-        values, part = pck(found, people, joints)
-        method.score_items(metric, values, part, unit="%", higher_is_better=True)
-
-
 def count_published(run: Run, claims: PaperClaims) -> None:
     """The published network, counted without computing."""
     with torch.device("meta"):
@@ -256,25 +247,6 @@ def count_published(run: Run, claims: PaperClaims) -> None:
         "Eight stacks of 256 maps", source="§3.3", paper="no number", ours=f"{count:,} parameters",
         against=f"{small:,} in the small network", holds=count == 23_717_888,
     )  # fmt: skip
-
-
-def score_rivals(run: Run, train_part: BoxCrops, held_out: PosedPeople, test: PosedPeople) -> dict[str, Joints]:
-    """What needs no network, the boxes given: its settings are chosen on validation people."""
-    crops, found = BoxCrops.of(test), {}
-    for name, kind in ((MEAN, "reference"), (RIDGE, "classical"), (PARTS, "classical")):
-        with run.method(name, kind=kind) as method:
-            if name == MEAN:
-                method.model, best = method.time(MeanPose().fit, train_part), {}
-            elif name == RIDGE:
-                method.model, best = method.time(fit_kernel_ridge, train_part, held_out)
-            else:
-                types, weights = run.pick(smoke=((2,), (0.5,)), lecture=(TYPES, WEIGHTS))
-                method.model, best = method.time(fit_structure, train_part, held_out, run.seed, types, weights)
-            found[name] = crops.in_pictures(method.model.predict(crops.crops))
-            score(method, found[name], test)
-            for setting, value in best.items():
-                run.fact(f"{name}: {setting}", float(value))
-    return found
 
 
 def study_stacks(run: Run, claims: PaperClaims, people: PosedPeople, held_out: PosedPeople) -> None:
@@ -321,7 +293,7 @@ def lesson(run: Run) -> None:
         method.model = model
         found[BOXLESS] = model.predict(test, whole_pictures(len(test), test.side))
         score(method, found[BOXLESS], test)
-    found |= score_rivals(run, BoxCrops.of(people).with_mirrors(), held_out, test)
+    found |= score_rivals(run, people, held_out, test)
     wrists = f"{PCK}, wrists"
     for text, source, paper, against, metric in (
         (

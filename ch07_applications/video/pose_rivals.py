@@ -6,7 +6,7 @@ validation pictures. Kernel ridge regression predicts all coordinates at once fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,18 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 
 from ch07_applications.video.pictorial_structures import PictorialStructure
-from ch07_applications.video.posed_people import MIRRORED, Joints, PosedPeople, pck
+from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, pck
 from ch07_applications.video.views import SIZE, Views, around_boxes, bytes_of, cut, into_pictures, into_views
 from common.features.hog import HOG
+from common.method import Method
+from common.run import Run
 from common.tuning import choose
 
 CELLS = (8, 16)  # pixels
 PENALTIES, GAMMAS = (0.01, 0.1), (0.5, 1.0, 2.0)  # of ridge regression; of the kernel, by the mean squared distance
 TYPES, WEIGHTS = (4, 8), (0.25, 0.5, 1.0)  # of pictorial structures
 TUNED_ON = 1500  # crops that settings of kernel ridge regression are compared with
+PARTS, RIDGE, MEAN = "pictorial structures", "HOG + kernel ridge", "mean pose"
 Pixels = UInt8[np.ndarray, "items side side 3"]
 
 
@@ -141,3 +144,29 @@ def fit_structure(
     model, best = choose(options, scores, highest=True)
     model.weight = best["weight"]
     return model, best
+
+
+def score(method: Method, found: Joints, people: PosedPeople, kinds: Iterable[str] = KINDS) -> None:
+    """PCK of all joints, and of these kinds."""
+    for metric, joints in {PCK: None, **{f"{PCK}, {kind}": KINDS[kind] for kind in kinds}}.items():
+        values, part = pck(found, people, joints)
+        method.score_items(metric, values, part, unit="%", higher_is_better=True)
+
+
+def score_rivals(run: Run, people: PosedPeople, held_out: PosedPeople, test: PosedPeople) -> dict[str, Joints]:
+    """What needs no network, the boxes given: its settings are chosen on validation people."""
+    crops, train_part, found = BoxCrops.of(test), BoxCrops.of(people).with_mirrors(), {}
+    for name, kind in ((MEAN, "reference"), (RIDGE, "classical"), (PARTS, "classical")):
+        with run.method(name, kind=kind) as method:
+            if name == MEAN:
+                method.model, best = method.time(MeanPose().fit, train_part), {}
+            elif name == RIDGE:
+                method.model, best = method.time(fit_kernel_ridge, train_part, held_out)
+            else:
+                types, weights = run.pick(smoke=((2,), (0.5,)), lecture=(TYPES, WEIGHTS))
+                method.model, best = method.time(fit_structure, train_part, held_out, run.seed, types, weights)
+            found[name] = crops.in_pictures(method.model.predict(crops.crops))
+            score(method, found[name], test)
+            for setting, value in best.items():
+                run.fact(f"{name}: {setting}", float(value))
+    return found

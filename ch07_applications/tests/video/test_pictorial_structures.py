@@ -70,9 +70,10 @@ def test_pictures_are_solved_on_their_own():
     rng = np.random.default_rng(0)
     costs = [rng.normal(size=(5, 1 if parent is None else 2, 8, 8)) for parent in PARENTS]
     springs = [
-        None if parent is None else Springs(rng.uniform(-2, 2, (2, 2)), np.full((2, 2), 0.2), np.zeros((1, 2)))
+        None if parent is None
+        else Springs(rng.uniform(-2, 2, (2, 2)), np.full((2, 2), 0.2), rng.normal(size=(1 if parent == 12 else 2, 2)))
         for parent in PARENTS
-    ]
+    ]  # fmt: skip
     together = best_places(costs, springs)
     for k in range(5):
         np.testing.assert_array_equal(best_places([own[k : k + 1] for own in costs], springs)[0], together[k])

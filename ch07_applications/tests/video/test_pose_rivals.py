@@ -1,4 +1,4 @@
-"""Pose without a network: crops and their mirrors, the mean pose, kernel ridge regression, and how settings are chosen."""
+"""Pose without a network: crops and mirrors, the mean pose, kernel ridge regression, how settings are chosen."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,9 @@ def test_kernel_ridge_is_its_equation(crops):
     kernel = rbf_kernel(rows.astype(float), gamma=1.5 / (2 * rows.var(axis=0).sum()))
     mean = model.mean.pose
     weights = np.linalg.solve(kernel + 0.3 * np.eye(len(rows)), (crops.points - mean).reshape(len(rows), -1))
-    np.testing.assert_allclose(model.predict(crops.crops).reshape(len(rows), -1), kernel @ weights + mean.ravel(), atol=0.02)
+    np.testing.assert_allclose(
+        model.predict(crops.crops).reshape(len(rows), -1), kernel @ weights + mean.ravel(), atol=0.02
+    )
 
 
 def test_a_training_person_s_hidden_joints_change_nothing(crops):

@@ -117,7 +117,7 @@ def test_a_mirror_makes_right_joints_left():
 
 
 def test_batches_have_joints_where_they_are_seen(monkeypatch):
-    """Each person is a disc at one joint: in every view it is where the batch says that this joint, or its mirror, is."""
+    """Each person is a disc at one joint: it is seen where the batch says that this joint, or its mirror, is."""
     monkeypatch.setattr(module, "TINT", 0.0)
     joints = torch.full((8, 14, 2), 32.0) + torch.arange(8)[:, None, None]
     images = torch.cat([disc(64, joints[k, 4].numpy(), 4.0) for k in range(8)])
