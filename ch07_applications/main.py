@@ -35,6 +35,7 @@ CHAPTER = Chapter(
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
         "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
         "video/conv3d",  # filters over frames, too: what the order of a film's frames shows
+        "video/pose",  # where joints are: heat maps, and parts on springs
     ),
     seeds=3,  # it trains for half an hour
 )

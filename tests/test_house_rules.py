@@ -190,6 +190,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/super_resolution/srgan.py",
     "ch07_applications/synthesis/dcgan.py",
     "ch07_applications/video/conv3d.py",
+    "ch07_applications/video/pose.py",
 }
 
 
