@@ -24,7 +24,7 @@ from common.tuning import choose
 
 CELLS = (8, 16)  # pixels
 PENALTIES, GAMMAS = (0.01, 0.1), (0.5, 1.0, 2.0)  # of ridge regression; of the kernel, by the mean squared distance
-TYPES, WEIGHTS = (4, 8), (0.25, 0.5, 1.0)  # of pictorial structures
+TYPES, WEIGHTS = (4, 8), (0.3, 1.0)  # of pictorial structures
 TUNED_ON = 1500  # crops that settings of kernel ridge regression are compared with
 PARTS, RIDGE, MEAN = "pictorial structures", "HOG + kernel ridge", "mean pose"
 Pixels = UInt8[np.ndarray, "items side side 3"]

@@ -35,7 +35,10 @@ TINY = Plan(2, 16, 2, 8)
 
 def network(plan=TINY):
     torch.manual_seed(0)
-    return StackedHourglass(plan).eval()
+    built = StackedHourglass(plan).eval()
+    for head in built.heads:  # which begin with almost nothing
+        nn.init.normal_(head.weight, std=0.1)
+    return built
 
 
 # --- The network ------------------------------------------------------------------------------------------------------
