@@ -122,6 +122,11 @@ class PictorialStructure:
             found.append(best_places(costs, self.springs))
         return ((np.concatenate(found) + 0.5) * STEP).astype(np.float32)
 
+    def parameters(self) -> list[np.ndarray | Tensor]:
+        """Templates and springs, for common.model_size."""
+        springs = [array for spring in self.springs if spring for array in vars(spring).values()]
+        return [*self.templates, *self.offsets, *springs]
+
     def scores(self, cells: Float[Tensor, "items 9 rows columns"]) -> list[Float[Tensor, "items _ rows columns"]]:
         """Of every joint, type and place, how much likelier the window is there than anywhere, as a logarithm."""
         dilation = CELL // STEP

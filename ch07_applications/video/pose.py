@@ -9,7 +9,7 @@ Method     Newell, Yang & Deng 2016 ("Stacked Hourglass Networks for Human Pose 
            cell towards the larger neighbour (§3.4). The published network is counted; a small one learns from drawn
            people.
 Rival      Pictorial structures (pictorial_structures.py): HOG parts on a tree, solved exactly. HOG and kernel ridge.
-Differs    64 × 64 pixels, two stacks, Muon, and the mean over a picture and its mirror image. One network learns from
+Differs    64 × 64 pixels, two stacks, Muon; the top of a parabola in place of the quarter. One network learns from
            squares around boxes and from whole pictures, so that it can also do without a box.
 Costs      120 s on two cores.
 """
@@ -211,7 +211,7 @@ class PoseEstimator:
                 found.append(((self.network(part) + other) / 2).float().cpu())
         return torch.cat(found)
 
-    def predict(self, people: PosedPeople, views: Views, shift: str = QUARTER) -> Joints:
+    def predict(self, people: PosedPeople, views: Views, shift: str = PARABOLA) -> Joints:
         """Joints in pixels of the pictures, found in these views of them."""
         maps = self.every_map(cut(torch.tensor(people.images), views))
         return into_pictures(decode(maps[:, -1], self.stride, shift), views).numpy()
