@@ -176,6 +176,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/colour/colorful.py",
     "ch07_applications/colour/deep_colorization.py",
     "ch07_applications/colour/let_there_be_color.py",
+    "ch07_applications/images_and_text/alignments.py",
     "ch07_applications/reconstruction/bandpass.py",
     "ch07_applications/reconstruction/partial_convolutions.py",
     "ch07_applications/reconstruction/pixel_rnn.py",
@@ -188,7 +189,10 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/super_resolution/deep_image_prior.py",
     "ch07_applications/super_resolution/lapsrn.py",
     "ch07_applications/super_resolution/srgan.py",
+    "ch07_applications/synthesis/cyclegan.py",
     "ch07_applications/synthesis/dcgan.py",
+    "ch07_applications/synthesis/pixelcnn.py",
+    "ch07_applications/video/activity.py",
     "ch07_applications/video/conv3d.py",
     "ch07_applications/video/pose.py",
 }

@@ -36,11 +36,12 @@ Rows = Float32[np.ndarray, "films features"]
 
 
 def direction_histograms(
-    maps: Float[Tensor, "films 2 frames side columns"], still: float | None
+    maps: Float[Tensor, "films 2 frames side columns"], still: float | None, times: int = TIMES
 ) -> Float[Tensor, "films times rows cells bins"]:
     """Lengths of the vectors in each cell of space and time, by direction: a vector's length is shared by two bins.
 
-    still: the last bin counts, one each, vectors that are shorter than this; None: there is no such bin.
+    still: the last bin counts, one each, vectors that are shorter than this; None: there is no such bin. times: parts
+    of the film.
     """
     x, y = maps[:, 0], maps[:, 1]
     length, angle = torch.hypot(x, y), torch.atan2(y, x) * BINS / (2 * torch.pi) % BINS
@@ -55,7 +56,7 @@ def direction_histograms(
     films, frames, height, width, bins = votes.shape
     cells = votes[:, :, : height // CELL * CELL, : width // CELL * CELL]
     cells = cells.reshape(films, frames, height // CELL, CELL, width // CELL, CELL, bins).sum(dim=(3, 5))
-    return torch.stack([part.sum(dim=1) for part in cells.tensor_split(TIMES, dim=1)], dim=1)
+    return torch.stack([part.sum(dim=1) for part in cells.tensor_split(times, dim=1)], dim=1)
 
 
 def hog_hof(maps: Maps) -> Rows:

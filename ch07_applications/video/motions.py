@@ -189,12 +189,16 @@ def jumping_jack(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def one_after_the_other(first: str, second: str) -> Callable[[Pose, Time, Habits], None]:
-    """Two gestures, each somewhere within its half of the film."""
+    """Two quick gestures, with 0.24 films or more before the first, between them, and after the second.
+
+    A gesture is the same when it is reversed. So a window of less than 0.24 films, which sees no more than one of them
+    begin or end, and neither end of the film beside it, does not show their order.
+    """
 
     def move(pose: Pose, time: Time, habits: Habits) -> None:
-        for half, gesture in enumerate((first, second)):
-            wait = habits.start if half == 0 else habits.phase / 5  # from 0 to a fifth
-            share = (2 * time - half - wait) / 0.8
+        starts = (0.24 + habits.start / 20, 0.62 + habits.phase / 100)  # each within a hundredth
+        for start, gesture in zip(starts, (first, second), strict=True):
+            share = (time - start) / 0.13
             raised = bump(share)
             if gesture == "turn":
                 pose.turn[:] += 1.7 * habits.strength * habits.hand * raised

@@ -1,0 +1,109 @@
+"""Rivals for alignments: canonical correlation analysis of pictures' regions and of the words of their captions.
+
+A picture is the mean and the largest value, over its regions, of every feature; a caption is which words, and which
+words side by side, it has. Features of regions are the alignment network's vectors, or HOG, colours and position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ch07_applications.images_and_text.caption_grammar import Caption
+from ch07_applications.images_and_text.correlation import RidgeCCA
+from ch07_applications.images_and_text.picture_regions import RegionedScenes, Regions
+from ch07_applications.images_and_text.retrieval import both_ways, score_retrieval
+from common.features.hog import HOG
+from common.run import Run
+from common.tuning import choose
+
+DEEP_CCA, HAND_CCA = "CCA, deep features", "CCA, HOG and colours"
+BINS = 4  # of each of red, green and blue
+RIDGES, RUNS, SAID = (1e-3, 1e-2, 1e-1), (1, 2), 2  # RUNS: words side by side, at most; SAID: captions of a picture
+Features = Callable[[Regions], Float[np.ndarray, "n regions features"]]
+
+
+def hand_features(regions: Regions) -> Float[np.ndarray, "n regions features"]:
+    """HOG of each crop in grey, the shares of its pixels in 64 bins of colour, and its place."""
+    crops = regions.crops.flatten(0, 1)
+    grey = crops.float().mean(dim=1).round().byte().numpy()
+    edges = HOG(pixels_per_cell=(8, 8), cells_per_block=(2, 2)).fit_transform(grey)
+    bins = (crops.long() * BINS // 256 * torch.tensor([BINS**2, BINS, 1])[:, None, None]).sum(dim=1).flatten(1)
+    shares = torch.zeros(len(crops), BINS**3).scatter_add_(1, bins, torch.ones(bins.shape)) / bins.shape[1]
+    found = np.concatenate([edges, shares.numpy() ** 0.5, regions.places.flatten(0, 1).numpy()], axis=1)
+    return found.reshape(len(regions), -1, found.shape[1])
+
+
+def pooled(features: Float[np.ndarray, "n regions features"]) -> Float[np.ndarray, "n both"]:
+    """Mean and largest over regions, side by side: whatever their order."""
+    return np.concatenate([features.mean(axis=1), features.max(axis=1)], axis=1)
+
+
+def runs_of(caption: Caption, longest: int) -> list[str]:
+    """Its words, and its words side by side, as many as `longest`."""
+    words = caption.words
+    return [" ".join(words[at : at + n]) for n in range(1, longest + 1) for at in range(len(words) - n + 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelatedPictures:
+    """A fitted rival. counter: of words. describe: the features of regions. longest: words side by side, at most."""
+
+    cca: RidgeCCA
+    counter: Any
+    describe: Features
+    longest: int
+
+    def parameters(self) -> list[np.ndarray]:
+        """What it keeps, for common.model_size; without what makes the features."""
+        return [*self.cca.means_, self.cca.correlations_, *self.cca.directions_]
+
+    def table(self, captions: Sequence[Caption]) -> Float[np.ndarray, "n words"]:
+        return self.counter.transform([runs_of(caption, self.longest) for caption in captions]).toarray().astype(float)
+
+    def scores(self, scenes: RegionedScenes) -> Float[np.ndarray, "n n"]:
+        return self.cca.scores(pooled(self.describe(scenes.regions)), self.table(scenes.captions))
+
+
+def fit_rival(describe: Features, train: RegionedScenes, validation: RegionedScenes) -> CorrelatedPictures:
+    """The ridge and the runs of words with the best R@1 on validation scenes.
+
+    It learns from as many captions as SAID of each picture: their words differ, and so does what is common to them.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    pictures = np.concatenate([pooled(describe(train.regions))] * SAID)
+    held = pooled(describe(validation.regions))
+    captions = [caption for each in zip(*train.part.captions, strict=True) for caption in each][: len(pictures)]
+    fitted, found = [], []
+    for longest in RUNS:
+        counter = CountVectorizer(analyzer=list, binary=True, min_df=2)
+        counts = counter.fit_transform([runs_of(caption, longest) for caption in captions]).toarray().astype(float)
+        for ridge in RIDGES:
+            cca = RidgeCCA(ridge).fit(pictures, counts)
+            fitted.append(CorrelatedPictures(cca, counter, describe, longest))
+            found.append(both_ways(cca.scores(held, fitted[-1].table(validation.captions))).mean())
+    return choose(fitted, found, highest=True)
+
+
+def score_rival(
+    run: Run,
+    name: str,
+    describe: Features,
+    learned: tuple[RegionedScenes, RegionedScenes],
+    judged: Mapping[str, RegionedScenes],
+) -> None:
+    """Fit a rival, and score its retrieval as the networks' is.
+
+    learned: training and validation scenes. judged: parts, by what is added to the method's name for them.
+    """
+    model = None
+    for suffix, scenes in judged.items():
+        with run.method(name + suffix, kind="classical") as method:
+            method.model = model = model or method.time(fit_rival, describe, *learned)
+            score_retrieval(method, model.scores(scenes), scenes.part)
