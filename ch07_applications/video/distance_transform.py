@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-CHUNK = 1024  # lines at work at a time: the arrays of a step stay in the processor's cache
+CHUNK = 4096  # lines at work at a time: fewer, and Python's share of the time grows; more, and they leave the cache
 Lines = Float[np.ndarray, "places lines"]
 
 
@@ -31,21 +31,23 @@ def lower_envelope(heights: Lines, widths: Float[np.ndarray, "lines"]) -> tuple[
     of the stack start at infinity.
     """
     places, lines = heights.shape
-    lifted, every = heights + widths * np.arange(places)[:, None] ** 2, np.arange(lines)
+    lifted, double = heights + widths * np.arange(places)[:, None] ** 2, 2 * widths
     roots, starts = np.zeros((places, lines), np.intp), np.full((places, lines), np.inf)
-    starts[0], top = -np.inf, np.zeros(lines, np.intp)
-    flat, flat_roots, flat_starts = lifted.ravel(), roots.ravel(), starts.ravel()  # views: (place, line) is one number
+    starts[0], top = -np.inf, np.arange(lines)  # top: of every line's stack, as a number of (place, line)
+    flat, flat_roots, flat_starts = lifted.ravel(), roots.ravel(), starts.ravel()  # views
     for q in range(1, places):
-        line, at, height, width = every, top * lines + every, lifted[q], 2 * widths
-        while len(line):
-            v = flat_roots.take(at)
-            crossing = (height - flat.take(v * lines + line)) / (width * (q - v))
-            stays = crossing > flat_starts.take(at)  # the parabola on top is the lowest somewhere: the new one is next
-            above = at[stays] + lines
-            flat_roots[above], flat_starts[above], top[line[stays]] = q, crossing[stays], above // lines
-            covered = np.flatnonzero(~stays)
-            line, at, height, width = line[covered], at[covered] - lines, height[covered], width[covered]
-    starts[np.arange(places)[:, None] > top] = np.inf
+        crossing = (lifted[q] - lifted[q - 1]) / double  # for the parabola at q − 1 is on top of every stack
+        covered = np.flatnonzero(crossing <= flat_starts.take(top))
+        while len(covered):  # on these lines, the new parabola covers the one on top, and meets the next one below it
+            top[covered] -= lines
+            below = top.take(covered)
+            v = flat_roots.take(below)
+            met = (lifted[q].take(covered) - flat.take(v * lines + covered)) / (double.take(covered) * (q - v))
+            crossing[covered] = met
+            covered = covered[met <= flat_starts.take(below)]
+        top += lines
+        flat_roots[top], flat_starts[top] = q, crossing
+    starts[np.arange(places)[:, None] > top // lines] = np.inf
     return roots, starts
 
 
@@ -57,19 +59,15 @@ def transformed_lines(
     values, arguments = np.empty((places, lines)), np.empty((places, lines), np.intp)
     for start in range(0, lines, CHUNK):
         part = slice(start, start + CHUNK)
-        own, width, shift = heights[:, part], widths[part], shifts[part]
+        own, width, shift = np.ascontiguousarray(heights[:, part]), widths[part], shifts[part]
         roots, starts = lower_envelope(own, width)
-        found, count = arguments[:, part], own.shape[1]
-        at = np.arange(count)  # the numbers of (place on the stack, line)
-        following = np.concatenate([starts[1:], np.full((1, count), np.inf)]).ravel()
-        for p in range(places):
-            behind = np.flatnonzero(following.take(at) < p + shift)
-            while len(behind):  # the next parabola, as long as it has begun
-                at[behind] += count
-                behind = behind[following.take(at[behind]) < p + shift[behind]]
-            found[p] = roots.ravel().take(at)
-        away = found - np.arange(places)[:, None] - shift
-        values[:, part] = np.take_along_axis(own, found, axis=0) + width * away**2
+        count, every = own.shape[1], np.arange(own.shape[1])
+        first = np.clip(np.floor(starts[1:] - shift) + 1, 0, places).astype(np.intp)  # the first p that each is for
+        found = np.zeros((places + 1, count), np.intp)
+        found.ravel()[first * count + every] = roots[1:]  # of several with one first p, the last is written last
+        found = np.maximum.accumulate(found[:places], axis=0, out=arguments[:, part])  # roots grow along the envelope
+        values[:, part] = own.ravel().take(found * count + every)
+        values[:, part] += width * (found - np.arange(places)[:, None] - shift) ** 2
     return values, arguments
 
 

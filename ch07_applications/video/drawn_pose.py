@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32
 
 from ch07_applications.video.bodies import JOINTS
+from ch07_applications.video.posed_people import SHARE, PosedPeople, pck_curve, ranked
 from common import plots
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 RIGHT = ((0, 1), (1, 2), (6, 7), (7, 8))  # a person's limbs, and below the others' lines
 LEFT = ((5, 4), (4, 3), (11, 10), (10, 9))
+RANKS = {"best": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "worst": 1.0}  # people that are drawn
+SHARES = tuple(np.linspace(0, 0.5, 26).tolist())  # of the torso, up to which joints are counted
 MIDDLE = ((13, 12), (8, 9), (2, 3), (8, 2), (9, 3))
 
 
@@ -38,22 +41,25 @@ def bare(axis: Axes, side: int) -> None:
     axis.grid(False)
 
 
-def draw_poses(
-    images: UInt8[np.ndarray, "items side side 3"], poses: Mapping[str, Float32[np.ndarray, "items 14 2"]]
-) -> Figure:
-    """A row for each way to find joints, a column for each person."""
-    figure, axes = plots.panels(len(images), len(poses), width=1.35, height=1.35, squeeze=False)
-    for row, (name, joints) in zip(axes, poses.items(), strict=True):
-        for axis, image, own in zip(row, images, joints, strict=True):
-            axis.imshow(image, interpolation="nearest")
-            draw_skeleton(axis, own)
-            bare(axis, len(image))
-        row[0].set_ylabel(name, fontsize=9)
+def draw_poses(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "items 14 2"]]) -> Figure:
+    """The truth, then a row for each way to find joints; a column for each of RANKS of the first way's errors."""
+    order = ranked(next(iter(found.values())), people)
+    shown = order[[round(share * (len(order) - 1)) for share in RANKS.values()]]
+    rows = {"truth": people.joints} | dict(found)
+    figure, axes = plots.panels(len(shown), len(rows), width=1.35, height=1.35, squeeze=False)
+    for axis, title in zip(axes[0], RANKS, strict=True):
+        axis.set_title(title, fontsize=9)
+    for row, (name, joints) in zip(axes, rows.items(), strict=True):
+        for axis, item in zip(row, shown, strict=True):
+            axis.imshow(people.images[item], interpolation="nearest")
+            draw_skeleton(axis, joints[item])
+            bare(axis, people.side)
+        row[0].set_ylabel(name.replace(", ", ",\n"), fontsize=8)
     return figure
 
 
 def draw_maps(
-    crop: UInt8[np.ndarray, "side side 3"],
+    crop: Float32[np.ndarray, "side side 3"],
     maps: Float[np.ndarray, "stacks joints rows columns"],
     joints: Sequence[int],
 ) -> Figure:
@@ -70,6 +76,18 @@ def draw_maps(
         for axis in row:
             axis.set(xticks=[], yticks=[])
             axis.grid(False)
+    return figure
+
+
+def draw_curves(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "items 14 2"]]) -> Figure:
+    """The percentage of joints found within each share of the torso; a line at the one that is the metric's."""
+    figure, axis = plots.panels(width=7.2, height=3.4)
+    for colour, (name, joints) in zip(plots.CYCLE, found.items(), strict=False):
+        axis.plot(SHARES, pck_curve(joints, people, SHARES), color=colour, label=name)
+    axis.axvline(SHARE, color=plots.GREY, linewidth=1)
+    axis.set(xlabel="distance allowed, as a share of the torso", ylabel="joints found, %", ylim=(0, 100))
+    axis.set_xlim(0, SHARES[-1])
+    figure.legend(loc="outside right center")
     return figure
 
 

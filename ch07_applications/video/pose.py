@@ -1,7 +1,7 @@
-"""Human pose by heat maps: a stacked hourglass says of every place how likely each joint is there.
+"""Human pose by heat maps: a stacked hourglass network predicts, for each joint, a map of where it is.
 
-Question   Where are a person's wrists and ankles? They are small, move far, and look like much else: does a network
-           that sees the whole person at every scale find them better than parts that springs tie together?
+Question   Wrists and ankles are small, move far, and look like much else. Does a network that sees the whole person at
+           every scale find them better than templates of the joints that springs tie together?
 Method     Newell, Yang & Deng 2016 ("Stacked Hourglass Networks for Human Pose Estimation"). An hourglass (§3.1, Fig.
            3) halves the maps down to 4 × 4, doubles them again, and adds at each size what was there on the way down.
            Hourglasses are stacked; each predicts heat maps, and a loss compares all of these with a Gaussian at the
@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -28,30 +27,22 @@ from torch.nn.functional import interpolate, max_pool2d
 
 from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.video.bodies import JOINTS
-from ch07_applications.video.drawn_pose import draw_kinds, draw_maps, draw_poses
+from ch07_applications.video.drawn_pose import draw_curves, draw_kinds, draw_maps, draw_poses
 from ch07_applications.video.people import Studio
 from ch07_applications.video.pose_rivals import MEAN, PARTS, RIDGE, score, score_rivals
 from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, frames_of
-from ch07_applications.video.views import (
-    SIZE,
-    RandomViews,
-    Views,
-    around_boxes,
-    bytes_of,
-    cut,
-    into_pictures,
-    whole_pictures,
-)
+from ch07_applications.video.views import SIZE, RandomViews, Views, around_boxes, cut, into_pictures, whole_pictures
 from common.muon import Muon, hidden_filters
 from common.paper_claims import PaperClaims
 from common.run import Run
 from common.train import Training
 
+STRIDE = 4  # pixels per cell of the heat maps
 SIGMA = 1.0  # cells: the width of the Gaussians
 FILMS, FRAMES = 1000, 4  # to train on; frames of each
 RATE, BATCH, EPOCHS, SHORT = 0.02, 32, 5, 2
 SHOWN = (13, 8, 9, 6, 11, 0, 5)  # joints whose maps are drawn
-NONE, QUARTER, PARABOLA = "no shift", "quarter of a cell", "parabola"
+NONE, QUARTER, PARABOLA, FIRST = "no shift", "quarter of a cell", "parabola", "first of two stacks"
 OURS, BOXLESS = "stacked hourglass", "stacked hourglass, no box"
 BASE, LAST_ONLY, ONE = "two stacks", "no intermediate supervision", "one stack, as many parameters"
 Maps = Float[Tensor, "items joints rows columns"]
@@ -64,18 +55,16 @@ Points = Float[Tensor, "items joints 2"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a network is made of. depth: how often an hourglass halves its maps. stem: maps of the first layer; stride:
-    pixels per cell of the heat maps, 2 or 4."""
+    """What a network is made of. depth: how often an hourglass halves its maps. stem: maps of the first layer."""
 
     stacks: int = 2
     channels: int = 96
     depth: int = 2
     stem: int = 32
-    stride: int = 4
     joints: int = len(JOINTS)
 
 
-PUBLISHED = Plan(8, 256, 4, 64, 4, 16)  # §4.1's 16 joints of MPII
+PUBLISHED = Plan(8, 256, 4, 64, 16)  # §4.1's 16 joints of MPII
 SINGLE = Plan(1, 132)
 
 
@@ -114,10 +103,9 @@ class StackedHourglass(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         stem, channels, joints = plan.stem, plan.channels, plan.joints
-        reduce = [Residual(stem, 2 * stem), nn.MaxPool2d(2), Residual(2 * stem, 2 * stem)] if plan.stride == 4 else []
         self.stem = nn.Sequential(
-            nn.Conv2d(3, stem, 7, 2, padding=3), nn.BatchNorm2d(stem), nn.ReLU(), *reduce,
-            Residual(2 * stem if reduce else stem, channels),
+            nn.Conv2d(3, stem, 7, 2, padding=3), nn.BatchNorm2d(stem), nn.ReLU(), Residual(stem, 2 * stem),
+            nn.MaxPool2d(2), Residual(2 * stem, 2 * stem), Residual(2 * stem, channels),
         )  # fmt: skip
         stacks, between = range(plan.stacks), range(plan.stacks - 1)
         self.hourglasses = nn.ModuleList(Hourglass(channels, plan.depth) for _ in stacks)
@@ -199,7 +187,6 @@ class PoseEstimator:
     """A trained network. Its maps are the mean over a picture and its mirror image, in which left is right."""
 
     network: nn.Module
-    stride: int
 
     def every_map(self, pictures: Float[Tensor, "items 3 _ _"]) -> StackMaps:
         """The heat maps of all stacks for pictures from 0 to 1."""
@@ -214,7 +201,7 @@ class PoseEstimator:
     def predict(self, people: PosedPeople, views: Views, shift: str = PARABOLA) -> Joints:
         """Joints in pixels of the pictures, found in these views of them."""
         maps = self.every_map(cut(torch.tensor(people.images), views))
-        return into_pictures(decode(maps[:, -1], self.stride, shift), views).numpy()
+        return into_pictures(decode(maps[:, -1], STRIDE, shift), views).numpy()
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The network's, for common.model_size."""
@@ -235,7 +222,7 @@ def train(
         say=run.say_step, checkpoint=checkpoint and run.checkpoint(checkpoint), **({"loss": all_stacks} | how),
     )  # fmt: skip
     training(network, RandomViews(*arrays), run.seed)
-    return PoseEstimator(network, plan.stride)
+    return PoseEstimator(network)
 
 
 # --- The lesson -------------------------------------------------------------------------------------------------------
@@ -267,26 +254,31 @@ def study_stacks(run: Run, claims: PaperClaims, people: PosedPeople, held_out: P
         claims.compared(text, source="§4.3", paper="better; no number for two", **sides)
 
 
-def study_shifts(run: Run, claims: PaperClaims, model: PoseEstimator, held_out: PosedPeople) -> None:
-    """The same heat maps of validation people, read in three ways."""
+def study_readings(run: Run, claims: PaperClaims, model: PoseEstimator, held_out: PosedPeople) -> None:
+    """The trained network's maps of validation people, read with every shift, and those of its first stack."""
     views = around_boxes(held_out.boxes, held_out.side)
-    for shift in (NONE, QUARTER, PARABOLA):
-        with run.method(f"{shift}, validation", kind="deep") as method:
+    maps = model.every_map(cut(torch.tensor(held_out.images), views))
+    for name, stack, shift in (*((each, -1, each) for each in (NONE, QUARTER, PARABOLA)), (FIRST, 0, PARABOLA)):
+        with run.method(f"{name}, validation", kind="deep") as method:
             method.model = model
-            score(method, model.predict(held_out, views, shift), held_out, kinds=())
-    sides = {"ours": f"{QUARTER}, validation", "against": f"{NONE}, validation"}
-    claims.compared("A shift by a quarter of a cell is better than none", source="§3.4", paper="no number", **sides)
+            found = into_pictures(decode(maps[:, stack], STRIDE, shift), views).numpy()
+            score(method, found, held_out, kinds=())
+    for text, source, ours, against in (
+        ("A shift by a quarter of a cell is better than none", "§3.4", QUARTER, NONE),
+        ("The second stack's maps are better than the first's", "§3.3", PARABOLA, FIRST),
+    ):
+        sides = {"ours": f"{ours}, validation", "against": f"{against}, validation"}
+        claims.compared(text, source=source, paper="no number", **sides)
 
 
 def lesson(run: Run) -> None:
     claims = PaperClaims(run)
     count_published(run, claims)
-    counts = run.pick(smoke=(24, 12, 12), lecture=(FILMS, 48, 120), full=(20_000, 120, 240))
-    seeds = {"train": run.seed, "validation": 0, "test": 0}
-    made = {part: Studio(part=part, side=SIZE, frames=FRAMES).shoot(n, seeds[part])
-            for part, n in zip(seeds, counts, strict=True)}  # fmt: skip
-    people, held_out, test = (frames_of(films) for films in made.values())
-    epochs = run.pick(smoke=1, lecture=EPOCHS, full=40)
+    *counts, epochs = run.pick(smoke=(24, 12, 12, 1), lecture=(FILMS, 48, 120, EPOCHS), full=(20_000, 120, 240, 40))
+    people, held_out, test = (
+        frames_of(Studio(part=part, side=SIZE, frames=FRAMES).shoot(count, seed))
+        for part, count, seed in zip(("train", "validation", "test"), counts, (run.seed, 0, 0), strict=True)
+    )
     boxed = around_boxes(test.boxes, test.side)
     with run.method(OURS, kind="deep") as method:
         method.model = model = method.time(train, run, people, epochs, Plan(), "hourglass")
@@ -305,16 +297,20 @@ def lesson(run: Run) -> None:
         ("A box helps to find joints", "§4.1: given", "–", BOXLESS, PCK),
     ):
         claims.compared(text, source=source, paper=paper, ours=OURS, against=against, metric=metric)
-    study_shifts(run, claims, model, held_out)
+    study_readings(run, claims, model, held_out)
     study_stacks(run, claims, people, held_out)
-    shown = np.arange(0, 2 * FRAMES * 6, 2 * FRAMES) + FRAMES // 2
     credit = f"Photographs: {'; '.join(test.credits)}."
-    poses = {"truth": test.joints, **{name: found[name] for name in (RIDGE, PARTS, OURS)}}
-    caption = f"The third frame of every second of the first twelve test films; right limbs orange, left blue. {credit}"
-    run.figure("poses", draw_poses, test.images[shown], {k: v[shown] for k, v in poses.items()}, caption=caption)
-    crops = cut(torch.tensor(test.images[shown[:1]]), boxed[shown[:1]])
-    caption = f"A test person, and the heat maps of both stacks for some joints, from 0 (dark) to 1 (bright). {credit}"
-    maps = model.every_map(crops)[0].numpy()
-    run.figure("maps", draw_maps, bytes_of(crops)[0], maps, SHOWN, caption=caption)
+    caption = (
+        "Test pictures in the order of the stacked hourglass's mean error in torsos, at the shares above the columns. "
+        f"A person's right limbs are orange, their left ones blue. {credit}"
+    )
+    order = {name: found[name] for name in (OURS, BOXLESS, PARTS, RIDGE, MEAN)}
+    run.figure("poses", draw_poses, test, order, caption=caption)
+    crops = cut(torch.tensor(test.images[:1]), boxed[:1])
+    caption = f"The first test picture, and heat maps of both stacks for some joints, 0 dark, 1 bright. {credit}"
+    picture, maps = crops[0].permute(1, 2, 0).numpy(), model.every_map(crops)[0].numpy()
+    run.figure("maps", draw_maps, picture, maps, SHOWN, caption=caption)
+    caption = f"Joints of test people found within a share of the torso; {PCK} is at the line; higher is better."
+    run.figure("thresholds", draw_curves, test, order, caption=caption)
     caption = f"{PCK} of test people by kind of joint; higher is better."
-    run.figure_over_seeds("kinds", draw_kinds, (OURS, PARTS, RIDGE, MEAN), tuple(KINDS), PCK, caption=caption)
+    run.figure_over_seeds("kinds", draw_kinds, tuple(order), tuple(KINDS), PCK, caption=caption)

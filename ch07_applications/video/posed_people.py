@@ -107,3 +107,19 @@ def pck(
     some = np.flatnonzero(seen.any(axis=1))
     shares = (right & seen)[some].sum(axis=1) / seen[some].sum(axis=1)
     return 100 * shares, people.take(some)
+
+
+def pck_curve(found: Joints, people: PosedPeople, shares: Sequence[float]) -> Float[np.ndarray, "shares"]:
+    """PCK of all joints, for each share of the torso."""
+    return np.array([pck(found, people, share=share)[0].mean() for share in shares])
+
+
+def ranked(found: Joints, people: PosedPeople) -> Int64[np.ndarray, "scored"]:
+    """People from the smallest mean error to the largest, in torsos, over the joints within the picture.
+
+    People of whom no joint is in the picture are left out.
+    """
+    seen, away = people.visible, np.linalg.norm(found - people.joints, axis=-1) / people.torsos[:, None]
+    some = np.flatnonzero(seen.any(axis=1))
+    errors = (away * seen)[some].sum(axis=1) / seen[some].sum(axis=1)
+    return some[np.argsort(errors, kind="stable")]

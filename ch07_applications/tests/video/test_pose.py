@@ -16,6 +16,7 @@ from ch07_applications.video.pose import (
     PUBLISHED,
     QUARTER,
     SINGLE,
+    STRIDE,
     Hourglass,
     Plan,
     PoseEstimator,
@@ -75,10 +76,9 @@ def test_one_stack_has_about_as_many_parameters_as_two():
     assert abs(counts[1] / counts[0] - 1) < 0.05
 
 
-@pytest.mark.parametrize("stride", [2, 4])
-def test_a_cell_is_a_stride_wide_and_every_stack_has_maps(stride):
-    found = network(Plan(3, 16, 2, 8, stride))(torch.rand(2, 3, 64, 64))
-    assert found.shape == (2, 3, 14, 64 // stride, 64 // stride)
+def test_a_cell_is_a_stride_wide_and_every_stack_has_maps():
+    found = network(Plan(3, 16, 2, 8))(torch.rand(2, 3, 64, 64))
+    assert found.shape == (2, 3, 14, 64 // STRIDE, 64 // STRIDE)
 
 
 def test_a_residual_is_the_input_where_its_branch_is_nothing():
@@ -211,7 +211,7 @@ def people():
 
 
 def test_a_mirror_image_has_mirrored_maps_with_left_for_right():
-    model, pictures = PoseEstimator(network(), 4), torch.rand(3, 3, 64, 64)
+    model, pictures = PoseEstimator(network()), torch.rand(3, 3, 64, 64)
     found, other = model.every_map(pictures), model.every_map(pictures.flip(3))
     torch.testing.assert_close(other, found.flip(4)[:, :, MIRRORED], rtol=1e-3, atol=1e-4)
 
@@ -229,7 +229,7 @@ def test_predictions_are_in_pixels_of_the_picture(people):
             points[..., 0] = 32
             return encode(points, 16, 4)[:, None].repeat(1, 2, 1, 1, 1)
 
-    model = PoseEstimator(Known(), 4)
+    model = PoseEstimator(Known())
     found = model.predict(people, whole_pictures(len(people), 64), PARABOLA)
     np.testing.assert_allclose(found, np.broadcast_to([32, 22], found.shape), atol=1e-3)
     found = model.predict(people, around_boxes(people.boxes, 64), PARABOLA)
