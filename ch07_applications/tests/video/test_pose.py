@@ -11,7 +11,11 @@ from ch07_applications.tests.synthesis.small_runs import run_of
 from ch07_applications.video import pose as module
 from ch07_applications.video.people import Studio
 from ch07_applications.video.pose import (
+    BASE,
+    FIRST,
+    LAST_ONLY,
     NONE,
+    ONE,
     PARABOLA,
     PUBLISHED,
     QUARTER,
@@ -26,10 +30,13 @@ from ch07_applications.video.pose import (
     decode,
     encode,
     last_stack,
+    study_readings,
+    study_stacks,
     train,
 )
-from ch07_applications.video.posed_people import MIRRORED, frames_of
+from ch07_applications.video.posed_people import MIRRORED, PCK, frames_of
 from ch07_applications.video.views import around_boxes, cut, into_views, whole_pictures
+from common.paper_claims import PaperClaims
 
 TINY = Plan(2, 16, 2, 8)
 
@@ -252,3 +259,51 @@ def test_training_learns_and_gives_the_same_twice(people, tmp_path, monkeypatch)
         found = built(pictures)
     learned, nothing = (all_stacks(maps, points, seen)[0] for maps in (found, torch.zeros_like(found)))
     assert learned < 0.97 * nothing  # empty maps are what a network learns first, in a few steps
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+class TwoRows(nn.Module):
+    """A network whose first stack puts every joint at (32, 8) of the view, and whose second stack at (32, 22.9)."""
+
+    def __init__(self):
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(1))
+
+    def forward(self, pictures):
+        points = torch.tensor([[32.0, 8.0], [32.0, 22.9]])[:, None].expand(2, 14, 2)
+        return encode(points, 16, 4).expand(len(pictures), 2, 14, 16, 16)
+
+
+def test_studies_train_what_their_names_say_on_the_same_people(people, tmp_path, monkeypatch):
+    calls = []
+
+    def recorded(run, part, epochs, plan, checkpoint=None, **how):
+        calls.append((part, epochs, plan, how["loss"], checkpoint))
+        return PoseEstimator(TwoRows())
+
+    monkeypatch.setattr(module, "train", recorded)
+    run, held_out = run_of("video/pose", tmp_path), people.take(slice(0, 8))
+    study_stacks(run, PaperClaims(run), people, held_out)
+    plans = [(plan, loss) for _, _, plan, loss, _ in calls]
+    assert plans == [(Plan(), all_stacks), (Plan(), last_stack), (SINGLE, all_stacks)]
+    assert all(part is people and checkpoint is None for part, _, _, _, checkpoint in calls)
+    assert len({epochs for _, epochs, _, _, _ in calls}) == 1
+    for name in (BASE, LAST_ONLY, ONE):
+        assert run.methods[f"{name}, validation"].items[PCK].ids.tolist() == list(range(8))
+
+
+def test_readings_are_of_the_stack_and_the_shift_in_their_names(people, tmp_path, monkeypatch):
+    run, kept = run_of("video/pose", tmp_path), {}
+    monkeypatch.setattr(module, "score", lambda method, found, *_, **__: kept.update({method.name: found}))
+    monkeypatch.setattr(PaperClaims, "compared", lambda *_, **__: None)
+    study_readings(run, PaperClaims(run), PoseEstimator(TwoRows()), people)
+    views = around_boxes(people.boxes, people.side)
+    wanted = {NONE: (30, 22), QUARTER: (31, 23), PARABOLA: (32, 22.9), FIRST: (32, 8)}
+    assert list(kept) == [f"{name}, validation" for name in wanted]
+    for name, point in wanted.items():
+        found = into_views(torch.tensor(kept[f"{name}, validation"]), views)
+        torch.testing.assert_close(
+            found, torch.tensor(point, dtype=torch.float32).expand(found.shape), rtol=0, atol=0.01
+        )

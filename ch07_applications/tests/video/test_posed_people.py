@@ -5,7 +5,18 @@ import pytest
 
 from ch07_applications.video.bodies import JOINTS
 from ch07_applications.video.people import Studio
-from ch07_applications.video.posed_people import HIP, KINDS, SHOULDER, PosedPeople, found_joints, frames_of, pck
+from ch07_applications.video.posed_people import (
+    HIP,
+    KINDS,
+    SHARE,
+    SHOULDER,
+    PosedPeople,
+    found_joints,
+    frames_of,
+    pck,
+    pck_curve,
+    ranked,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +90,27 @@ def test_a_person_of_whom_nothing_is_visible_is_not_scored(people):
     assert 4 not in part.ids
     values, part = pck(joints, moved(people, np.full_like(joints, -9)))
     assert len(values) == len(part) == 0
+
+
+def test_the_curve_rises_from_nothing_to_all_and_is_pck_at_its_share(people):
+    rng = np.random.default_rng(1)
+    found = people.joints + rng.normal(0, 3, people.joints.shape).astype(np.float32)
+    curve = pck_curve(found, people, (0.0, 0.1, SHARE, 1.0, 100.0))
+    assert (np.diff(curve) > 0).all() or curve[3] == curve[4] == 100
+    assert curve[0] == 0
+    assert curve[-1] == 100
+    assert curve[2] == pck(found, people)[0].mean()
+
+
+def test_people_are_ranked_by_their_mean_error_in_torsos_over_joints_within_the_picture(people):
+    joints, found = people.joints.copy(), people.joints.copy()
+    joints[7, 6] = found[7, 6] = (-5, 5)
+    found[7, 6] += 900  # outside the picture: of no account
+    joints[4] += 500  # nobody
+    share = np.random.default_rng(2).permutation(len(people)) / 10
+    part = moved(people, joints)
+    found[..., 0] += (share * part.torsos)[:, None]
+    assert ranked(found, part).tolist() == [item for item in np.argsort(share) if item != 4]
 
 
 def test_parts_are_read_only_taken_by_place_and_of_one_length(people):
