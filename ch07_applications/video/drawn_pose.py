@@ -94,7 +94,7 @@ def draw_curves(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "it
 def draw_kinds(record: LessonRecord, methods: Sequence[str], kinds: Sequence[str], metric: str) -> Figure:
     """What each method finds of each kind of joint: means over seeds, with 95 % intervals."""
     rows = {(row.method, row.metric): row for row in record.scores()}
-    figure, axis = plots.panels(width=7.2, height=3.2)
+    figure, axis = plots.panels(width=7.2, height=3.6)
     width = 0.8 / len(methods)
     for place, name in enumerate(methods):
         found = [rows[name, f"{metric}, {kind}"] for kind in kinds]
@@ -102,7 +102,7 @@ def draw_kinds(record: LessonRecord, methods: Sequence[str], kinds: Sequence[str
         axis.bar(x, [row.value for row in found], width * 0.92, color=plots.CYCLE[place], label=name)
         for left, row in zip(x, found, strict=True):
             axis.plot([left, left], [row.low, row.high], color=plots.INK, linewidth=1)
-    axis.set_xticks(range(len(kinds)), kinds)
+    axis.set_xticks(range(len(kinds)), [kind.replace(" and ", "\nand ") for kind in kinds])
     axis.set(ylabel=f"{metric}, %", ylim=(0, 100))
-    figure.legend(loc="outside upper center", ncols=len(methods))
+    figure.legend(loc="outside upper center", ncols=3)
     return figure

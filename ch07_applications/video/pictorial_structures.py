@@ -78,9 +78,10 @@ def best_places(costs: Sequence[Costs], springs: Sequence[Springs | None]) -> Pl
         each = (np.tile(array, (items, 1)) for array in (spring.widths, spring.means))
         values, from_where = distance_transform(own.reshape(-1, rows, columns), *each)
         total = values.reshape(items, 1, types, rows, columns) + spring.ties[:, :, None, None]
-        where[joint] = total.argmin(axis=2), from_where.reshape(items, types, rows, columns, 2)
-        parent = PARENTS[joint]
-        costs[parent] = costs[parent] + total.min(axis=2)
+        least, parent = total.min(axis=2), PARENTS[joint]
+        kind = (total == least[:, :, None]).argmax(axis=2)  # in half the time of total.argmin(axis=2)
+        where[joint] = kind, from_where.reshape(items, types, rows, columns, 2)
+        costs[parent] = costs[parent] + least
     root, (items, _, rows, columns) = UPWARDS[-1], costs[UPWARDS[-1]].shape
     item, best = np.arange(items), costs[root].reshape(items, -1).argmin(axis=1)
     kind, y, x = np.unravel_index(best, costs[root].shape[1:])

@@ -23,9 +23,10 @@ from common.run import Run
 from common.tuning import choose
 
 CELLS = (8, 16)  # pixels
-PENALTIES, GAMMAS = (0.01, 0.1), (0.5, 1.0, 2.0)  # of ridge regression; of the kernel, by the mean squared distance
-TYPES, WEIGHTS = (4, 8), (0.3, 1.0)  # of pictorial structures
-TUNED_ON = 1500  # crops that settings of kernel ridge regression are compared with
+PENALTIES, GAMMAS = (0.001, 0.01, 0.1), (0.5, 1.0, 2.0)  # of ridge; of the kernel, by the mean squared distance
+TYPES, WEIGHTS = (8, 16), (0.25, 0.5, 1.0)  # of pictorial structures
+TUNED_ON = 1500  # crops that kernel ridge regression learns from, to compare its settings
+EVERY = 4  # of validation pictures, one is searched for structures, to compare theirs: a frame of each film
 PARTS, RIDGE, MEAN = "pictorial structures", "HOG + kernel ridge", "mean pose"
 Pixels = UInt8[np.ndarray, "items side side 3"]
 
@@ -142,14 +143,14 @@ def fit_structure(
     train: BoxCrops, held_out: PosedPeople, seed: int, types: Sequence[int] = TYPES, weights: Sequence[float] = WEIGHTS
 ) -> tuple[PictorialStructure, dict[str, Any]]:
     """Pictorial structures, with the number of types and the weight of the templates chosen."""
-    half = held_out.take(slice(None, None, 2))  # which is enough to tell options apart, and takes half the time
-    tried, options, scores = BoxCrops.of(half), [], []
+    few = held_out.take(slice(None, None, EVERY))
+    tried, options, scores = BoxCrops.of(few), [], []
     for count in types:
         model = PictorialStructure(count, seed=seed).fit(train.crops, train.points, train.seen)
         for weight in weights:
             model.weight = weight
             options.append((model, {"types": count, "weight": weight}))
-            scores.append(held_out_score(model, tried, half))
+            scores.append(held_out_score(model, tried, few))
     model, best = choose(options, scores, highest=True)
     model.weight = best["weight"]
     return model, best

@@ -123,3 +123,12 @@ def ranked(found: Joints, people: PosedPeople) -> Int64[np.ndarray, "scored"]:
     some = np.flatnonzero(seen.any(axis=1))
     errors = (away * seen)[some].sum(axis=1) / seen[some].sum(axis=1)
     return some[np.argsort(errors, kind="stable")]
+
+
+def merged_ankles(found: Joints, people: PosedPeople) -> float:
+    """Of people whose ankles are in the picture and more than 0.4 of the torso apart: the percentage whose ankles are
+    predicted within 0.2 of it from each other. NaN where there are no such people."""
+    right, left = KINDS["ankles"]
+    true, predicted = (np.linalg.norm(each[:, right] - each[:, left], axis=-1) for each in (people.joints, found))
+    apart = (true > 2 * SHARE * people.torsos) & people.visible[:, [right, left]].all(axis=1)
+    return float(100 * (predicted <= SHARE * people.torsos)[apart].mean()) if apart.any() else np.nan

@@ -13,6 +13,7 @@ from ch07_applications.video.posed_people import (
     PosedPeople,
     found_joints,
     frames_of,
+    merged_ankles,
     pck,
     pck_curve,
     ranked,
@@ -111,6 +112,21 @@ def test_people_are_ranked_by_their_mean_error_in_torsos_over_joints_within_the_
     part = moved(people, joints)
     found[..., 0] += (share * part.torsos)[:, None]
     assert ranked(found, part).tolist() == [item for item in np.argsort(share) if item != 4]
+
+
+def test_ankles_are_merged_where_they_are_predicted_at_one_place_and_are_apart(people):
+    right, left = KINDS["ankles"]
+    joints = people.joints.copy()
+    joints[:, right] = (32, 50)
+    joints[:, left] = joints[:, right]
+    joints[:6, left, 0] += 0.5 * people.torsos[:6]  # the only six that are apart
+    joints[5, left] = (-20, 50)  # and one of them is outside the picture
+    part, found = moved(people, joints), joints.copy()
+    assert merged_ankles(found, part) == 0
+    found[1, left] = found[1, right] + (0.19 * part.torsos[1], 0)
+    found[2, left] = found[2, right] + (0.21 * part.torsos[2], 0)
+    assert merged_ankles(found, part) == 20
+    assert np.isnan(merged_ankles(found[10:], part.take(slice(10, None))))
 
 
 def test_parts_are_read_only_taken_by_place_and_of_one_length(people):
