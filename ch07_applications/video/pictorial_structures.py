@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
+from ch07_applications.video.bodies import JOINTS
 from ch07_applications.video.distance_transform import distance_transform
 from common.features.hog import gradients, votes
 
@@ -148,6 +149,8 @@ class PictorialStructure:
         for joint in UPWARDS[-2::-1]:  # parents first
             parent = PARENTS[joint]
             both, away = seen[:, joint] & seen[:, parent], points[:, joint] - points[:, parent]
+            if both.sum() < self.types:
+                raise ValueError(f"{JOINTS[joint]}: seen in {both.sum()} crops, too few for {self.types} types")
             kinds[:, joint] = KMeans(self.types, n_init=2, random_state=self.seed).fit(away[both]).predict(away)
             groups = [away[both & (kinds[:, joint] == kind)] for kind in range(self.types)]
             means = np.stack([group.mean(axis=0) for group in groups]).astype(float)

@@ -34,7 +34,8 @@ class PosedPeople:
     """Pictures and their people's joints, (x, y) in pixels, read-only.
 
     boxes: xyxy around the pixels that the person, and what they hold, cover; zeros where nobody is to be seen. groups:
-    the person. Raises ValueError where lengths differ.
+    the person. Raises ValueError where lengths differ, and for joints that are no numbers: put what is not known
+    outside the picture, where it does not count.
     """
 
     images: UInt8[np.ndarray, "items side side 3"]
@@ -49,6 +50,8 @@ class PosedPeople:
         for name in ("joints", "boxes", "groups"):
             if len(getattr(self, name)) != count:
                 raise ValueError(f"{count} pictures but {len(getattr(self, name))} {name}")
+        if not np.isfinite(self.joints).all():
+            raise ValueError("joints have to be finite: put a joint that is not known outside the picture")
         object.__setattr__(self, "ids", numbered(self.ids, count))
         for name in ("images", "joints", "boxes", "groups", "ids"):
             object.__setattr__(self, name, read_only(getattr(self, name)))

@@ -46,7 +46,7 @@ def energy(costs, springs, places, kinds):
 PARENTS_OF_THREE = (1, 2, None)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_pose_is_the_best_of_all(seed, monkeypatch):
     """A chain of three joints, two types each, on 3 × 4 places: all 8 · 12³ poses are tried."""
     monkeypatch.setattr(module, "PARENTS", PARENTS_OF_THREE)
@@ -55,7 +55,7 @@ def test_the_pose_is_the_best_of_all(seed, monkeypatch):
     kinds = (2, 2, 1)
     costs = [rng.normal(size=(1, count, 3, 4)) for count in kinds]
     springs = [
-        Springs(rng.uniform(-2, 2, (2, 2)), rng.uniform(0.1, 1, (2, 2)), rng.normal(size=(parents, 2)))
+        Springs(rng.uniform(-2, 2, (2, 2)), rng.uniform(0.1, 1, (2, 2)), 2 * rng.normal(size=(parents, 2)))
         for parents in (2, 1)
     ] + [None]
     everywhere = [(x, y) for y in range(3) for x in range(4)]
@@ -129,6 +129,14 @@ def test_it_finds_what_it_was_taught_and_learns_nothing_of_hidden_joints():
     np.testing.assert_allclose(first.springs[6].means, second.springs[6].means)
     for one, two in zip(first.templates, second.templates, strict=True):
         torch.testing.assert_close(one, two)
+
+
+def test_a_joint_that_hardly_anybody_shows_has_no_types():
+    crops, points = planted(9, np.random.default_rng(0))
+    seen = np.ones((9, 14), bool)
+    seen[1:, JOINTS.index("left wrist")] = False
+    with pytest.raises(ValueError, match="left wrist: seen in 1 crops, too few for 2 types"):
+        PictorialStructure(2).fit(crops, points, seen)
 
 
 def test_springs_are_gaussians_of_their_clusters():

@@ -81,7 +81,7 @@ def test_settings_are_those_with_the_best_held_out_score(people, crops):
 
 
 def test_the_structure_s_weight_is_chosen_too(people, crops):
-    model, best = fit_structure(crops, people.take(slice(0, 8)), 0, types=(1, 2), weights=(1e-6, 0.5))
+    model, best = fit_structure(crops, people.take(slice(0, 8)), 0, types=(1, 2), weights=(0.5, 1e-6))
     assert (model.types, model.weight) == (best["types"], best["weight"])
     assert best["weight"] == 0.5  # without the pixels it is no better than the mean
 

@@ -135,5 +135,9 @@ def test_parts_are_read_only_taken_by_place_and_of_one_length(people):
     taken = people.take([3, 1])
     assert taken.ids.tolist() == [3, 1]
     np.testing.assert_array_equal(taken.answers, people.joints[[3, 1]])
+    unknown = people.joints.copy()
+    unknown[2, 5] = np.nan
+    with pytest.raises(ValueError, match="outside the picture"):
+        moved(people, unknown)
     with pytest.raises(ValueError, match="36 pictures but 35 joints"):
         PosedPeople(people.images, people.joints[1:], people.boxes, people.groups)
