@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from ch07_applications.blocks.counting import parameters_of
-from ch07_applications.video.bodies import JOINTS
 from ch07_applications.video.drawn_pose import draw_curves, draw_kinds, draw_maps, draw_poses
 from ch07_applications.video.people import Studio
 from ch07_applications.video.pose_rivals import MEAN, PARTS, RIDGE, score, score_rivals
@@ -61,7 +60,7 @@ class Plan:
     channels: int = 96
     depth: int = 2
     stem: int = 32
-    joints: int = len(JOINTS)
+    joints: int = 14  # bodies.JOINTS
 
 
 PUBLISHED = Plan(8, 256, 4, 64, 16)  # §4.1's 16 joints of MPII

@@ -24,7 +24,7 @@ from common.tuning import choose
 
 CELLS = (8, 16)  # pixels
 PENALTIES, GAMMAS = (0.001, 0.01, 0.1), (0.5, 1.0, 2.0)  # of ridge; of the kernel, by the mean squared distance
-TYPES, WEIGHTS = (8, 16), (0.25, 0.5, 1.0)  # of pictorial structures
+TYPES, WEIGHTS = (8, 16), (0.125, 0.25, 0.5)  # of pictorial structures
 TUNED_ON = 1500  # crops that kernel ridge regression learns from, to compare its settings
 EVERY = 4  # of validation pictures, one is searched for structures, to compare theirs: a frame of each film
 PARTS, RIDGE, MEAN = "pictorial structures", "HOG + kernel ridge", "mean pose"

@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate, max_pool2d
 from ch07_applications.blocks.counting import layers_of, parameters_of
 from ch07_applications.tests.synthesis.small_runs import run_of
 from ch07_applications.video import pose as module
+from ch07_applications.video.bodies import JOINTS
 from ch07_applications.video.people import Studio
 from ch07_applications.video.pose import (
     BASE,
@@ -81,6 +82,10 @@ def test_the_published_network_goes_down_to_4_by_4_and_up_again():
 def test_one_stack_has_about_as_many_parameters_as_two():
     counts = [parameters_of(StackedHourglass(plan)) for plan in (Plan(), SINGLE)]
     assert abs(counts[1] / counts[0] - 1) < 0.05
+
+
+def test_the_small_networks_have_a_map_for_each_joint():
+    assert Plan().joints == SINGLE.joints == len(JOINTS)
 
 
 def test_a_cell_is_a_stride_wide_and_every_stack_has_maps():
