@@ -25,9 +25,9 @@ from common.tuning import choose
 CELLS = (8, 16)  # pixels
 PENALTIES, GAMMAS = (0.001, 0.01, 0.1), (0.5, 1.0, 2.0)  # of ridge; of the kernel, by the mean squared distance
 TYPES, WEIGHTS = (8, 16), (0.125, 0.25, 0.5)  # of pictorial structures
-MOST = 4000  # pictures to learn from, the lecture preset's: the kernel matrix of 160,000 crops is no longer stored
+MOST = 4000  # pictures to learn from, as at the lecture preset: more crops, and kernel matrices leave the memory
 TUNED_ON = 1500  # crops that kernel ridge regression learns from, to compare its settings
-EVERY = 4  # of validation pictures, one is searched for structures, to compare theirs: a frame of each film
+EVERY = 4  # of so many validation pictures, one is used to compare settings of structures: a frame of each film
 PARTS, RIDGE, MEAN = "pictorial structures", "HOG + kernel ridge", "mean pose"
 Pixels = UInt8[np.ndarray, "items side side 3"]
 
