@@ -1,7 +1,8 @@
 """Lessons run twice: on their data, and with other test parts. What they choose and fit must not notice.
 
-A test part is replaced where data sets are made (Dataset, SceneSet, CamVid), so that a lesson finds other inputs and
-other answers in it; and once more where a method is scored, for test parts that lessons make themselves.
+A test part is replaced where data sets are made (Dataset, SceneSet, CamVid, CaptionedSets, films of the test people,
+the watch's folds), so that a lesson finds other inputs and other answers in it; and once more where a method is scored,
+for test parts that lessons make themselves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,18 @@ import torch
 from sklearn.model_selection._search import BaseSearchCV
 from threadpoolctl import threadpool_limits
 
+from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes, CaptionedSets
+from ch07_applications.video import activity
+from ch07_applications.video.films import Films
+from ch07_applications.video.people import Studio
+from ch07_applications.video.person_folds import Fold
 from common import method, tuning
 from common.console import Console
 from common.data import Images, Scale, Table, scenes
 from common.data.boxed import BoxedImages
 from common.data.camvid import CamVid
 from common.data.dataset import Dataset
+from common.data.recordings import Recordings
 from common.data.scenes import SceneSet
 from common.data.segmented import IGNORE, SegmentedImages
 from common.method import Method
@@ -124,6 +131,14 @@ def other(part: Any) -> Any:
         images = np.ascontiguousarray(part.images[:, :, ::-1] // 2)
         labels = np.roll(part.labels, (1, part.labels.shape[1] // 4), axis=(0, 1))
         return SegmentedImages(images, classes_moved(labels), part.classes, part.names, part.groups, part.ids)
+    if isinstance(part, CaptionedScenes):
+        return replace(part.take(np.roll(np.arange(len(part)), 1)), images=part.images[:, :, ::-1] // 2, ids=part.ids)
+    if isinstance(part, Films):
+        films, labels = part.films[..., ::-1, :] // 2, other_labels(part.labels, rng)
+        return replace(part, films=films, labels=labels, joints=part.joints[order], masks=part.masks[order])
+    if isinstance(part, Recordings):
+        series = tuple(1.3 * part.series[place] + np.float32(0.5) for place in order)
+        return replace(part, series=series, labels=other_labels(part.labels, rng))
     return part
 
 
@@ -176,6 +191,21 @@ def judged_on_val(init: Callable) -> Callable:
     return made_with(init, "validation", "test")
 
 
+def shot_of(shoot: Callable) -> Callable:
+    """Studio.shoot, whose films of the test people are others."""
+
+    def shot(self: Studio, *args: Any, **kwargs: Any) -> Films:
+        films = shoot(self, *args, **kwargs)
+        return other(films) if self.part == "test" else films
+
+    return shot
+
+
+def folded(folds: Callable) -> Callable:
+    """person_folds, whose test recordings are others."""
+    return lambda run: [Fold(fold.train, other(fold.test)) for fold in folds(run)]
+
+
 def scored_on(score: Callable) -> Callable:
     """Method.score, on another part."""
     return lambda self, part, predict=None: score(self, other(part), predict)
@@ -188,6 +218,9 @@ def other_test_parts() -> Iterator[None]:
         patched(Dataset, "__init__", made_with),
         patched(SceneSet, "__init__", made_with),
         patched(CamVid, "__init__", judged_on_val),
+        patched(CaptionedSets, "__init__", lambda init: made_with(init, "test", "held_out")),
+        patched(Studio, "shoot", shot_of),
+        patched(activity, "person_folds", folded),
         patched(Method, "score", scored_on),
     ):
         yield

@@ -19,10 +19,16 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from ch07_applications.images_and_text.captioned_scenes import CaptionedSets, captioned_scenes
+from ch07_applications.video import activity
+from ch07_applications.video.people import Studio
 from common import data
+from common.console import Console
 from common.data import Table
 from common.data.camvid import CamVid
 from common.data.segmented import IGNORE, SegmentedImages
+from common.record import LessonRecord
+from common.run import Run
 from common.tuning import choose, tuned
 from tests.checkout import CHAPTERS, lessons
 from tests.replaced_parts import Trace, chapter_traces, other, other_test_parts, state, traced
@@ -62,6 +68,7 @@ ABOUT_TEST = {
     "ch07_applications/synthesis/pixelcnn": "Fréchet distance|the class saves",
     "ch07_applications/synthesis/cyclegan": "Fréchet distance|stripes left",
     "ch07_applications/synthesis/comparison": "Fréchet distance|nats|ms per sample|training digit",
+    "ch07_applications/video/activity": "accuracy, LSTM|accuracy at",
     "ch07_applications/video/pose": "ankles that are apart",
 }
 LESSONS = [
@@ -182,7 +189,7 @@ def test_a_planted_leak_into_a_fact_is_found(lesson, tmp_path):
     assert first.facts != second.facts
 
 
-@pytest.mark.parametrize("part", ["table", "quantities", "images", "scenes", "frames"])
+@pytest.mark.parametrize("part", ["table", "quantities", "images", "scenes", "frames", "films"])
 def test_the_other_part_has_other_inputs_and_answers_but_the_same_items_and_classes(part):
     made = {
         "table": lambda: data.breast_cancer().test,
@@ -190,6 +197,7 @@ def test_the_other_part_has_other_inputs_and_answers_but_the_same_items_and_clas
         "images": lambda: data.mnist(data.Scale("smoke")).test,
         "scenes": lambda: data.scenes.scenes(data.Scale("smoke")).test,
         "frames": frames,
+        "films": lambda: Studio(part="test").shoot(24),
     }[part]()
     changed = other(made)
     assert type(changed) is type(made)
@@ -212,6 +220,30 @@ def frames(ignored=0.0):
     labels = rng.choice(np.array([0, 1, 2, IGNORE], np.uint8), size=(5, 12, 16), p=shares)
     images = rng.integers(0, 256, (5, 12, 16, 3), np.uint8)
     return SegmentedImages(images, labels, ("sky", "road", "tree"), tuple("abcde"), np.arange(5) // 2)
+
+
+def test_of_captioned_scenes_both_parts_that_are_judged_on_are_replaced():
+    made = captioned_scenes(data.Scale("smoke"), sizes=(8, 8, 8, 8))
+    with other_test_parts():
+        changed = CaptionedSets(*vars(made).values())
+    assert changed.train is made.train
+    assert changed.validation is made.validation
+    for name in ("test", "held_out"):
+        before, after = getattr(made, name), getattr(changed, name)
+        assert np.array_equal(before.ids, after.ids)
+        assert not np.array_equal(before.images, after.images)
+        assert before.captions[1] == after.captions[2]
+
+
+def test_of_the_watch_only_those_who_are_judged_are_others():
+    run = Run("", 0, data.Scale("smoke"), LessonRecord("", ""), Path(), Console(quiet=True))
+    with other_test_parts():
+        changed = activity.person_folds(run)
+    for before, after in zip(activity.person_folds(run), changed, strict=True):
+        assert all(map(np.array_equal, before.train.series, after.train.series))
+        assert np.array_equal(before.test.ids, after.test.ids)
+        assert not np.array_equal(before.test.labels, after.test.labels)
+        assert not any(np.array_equal(*pair) for pair in zip(before.test.series, after.test.series, strict=True))
 
 
 def test_of_camvid_both_parts_that_are_judged_on_are_replaced():

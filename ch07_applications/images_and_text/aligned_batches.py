@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, Int64, UInt8
+from jaxtyping import Float, Int, Int64, Shaped, UInt8
 from torch import Tensor
 
 SHIFT = 2  # pixels that crops are moved in training, at most
@@ -13,9 +13,9 @@ SHIFT = 2  # pixels that crops are moved in training, at most
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pictures' regions and one sentence of each, sliceable as a batch."""
+    """Pictures' regions and one sentence of each, sliceable as a batch. crops: or features of the regions."""
 
-    crops: UInt8[Tensor, "n regions 3 side side"]
+    crops: Shaped[Tensor, "n regions *looks"]
     places: Float[Tensor, "n regions 4"]
     numbers: Int64[Tensor, "n words"]
     lengths: Int64[Tensor, "n"]

@@ -43,9 +43,11 @@ from ch07_applications.images_and_text.grounding import (
     score_grounding,
     score_guess,
 )
+from ch07_applications.images_and_text.photograph_regions import DescribedPhotographs, FeatureNetwork, Photographs
+from ch07_applications.images_and_text.photograph_rivals import study_photographs
 from ch07_applications.images_and_text.picture_regions import RegionedScenes, Regions
 from ch07_applications.images_and_text.retrieval import PICTURE, SENTENCE, both_ways, recall_name, score_retrieval
-from ch07_applications.images_and_text.vocabulary import Vocabulary
+from ch07_applications.images_and_text.vocabulary import Vocabulary, words_there
 from common.errors import Problem
 from common.method import Method
 from common.muon import Muon, hidden_filters
@@ -132,11 +134,6 @@ def recur(
     return torch.stack(states, dim=1)
 
 
-def words_there(numbers: Int64[Tensor, "m words"], lengths: Int64[Tensor, "m"]) -> Bool[Tensor, "m words"]:
-    """Which places of padded sentences hold a word."""
-    return torch.arange(numbers.shape[1], device=lengths.device) < lengths[:, None]
-
-
 # --- The score and the loss -------------------------------------------------------------------------------------------
 
 
@@ -145,8 +142,7 @@ def score_pairs(
 ) -> Float[Tensor, "n m"]:
     """S_kl of each picture and each sentence: the sum over words of their best region (Eq. 8).
 
-    over: or of the mean of all regions. Raises Problem for pictures without
-    regions.
+    over: or of the mean of all regions. Raises Problem for pictures without regions.
     """
     if regions.shape[1] == 0:
         raise Problem("a picture without regions fits no sentence: give it the whole picture at least")
@@ -165,9 +161,9 @@ def ranking_loss(scores: Float[Tensor, "n n"], margin: float = MARGIN) -> Float[
 class Aligner(nn.Module):
     """Both networks: scores of every picture of a batch with every sentence of it."""
 
-    def __init__(self, vocabulary: int, over: str = BEST, context: bool = True) -> None:
+    def __init__(self, regions: nn.Module, vocabulary: int, over: str = BEST, context: bool = True) -> None:
         super().__init__()
-        self.regions, self.words, self.over = RegionNetwork(), WordNetwork(vocabulary, context=context), over
+        self.regions, self.words, self.over = regions, WordNetwork(vocabulary, context=context), over
 
     def forward(self, pairs: Pairs) -> Float[Tensor, "n n"]:
         crops, places, numbers, lengths = (part.to(self.words.embed.weight.device) for part in vars(pairs).values())
@@ -221,10 +217,22 @@ def train(run: Run, scenes: RegionedScenes, epochs: int, over: str = BEST, conte
     numbers, lengths = (part.unflatten(0, (len(scenes), -1)) for part in vocabulary.batch(every, marked=False))
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
-        network = Aligner(len(vocabulary), over, context)
+        network = Aligner(RegionNetwork(), len(vocabulary), over, context)
     batches = AlignedBatches(scenes.regions.crops, scenes.regions.places, numbers, lengths)
     how = {"warm_up": 0.2, "device": run.device, "say": run.say_step}
     Training(epochs, RATE, BATCH, Muon, hidden_filters, ranking_loss, **how)(network, batches, run.seed)
+    return Alignment(network.cpu(), vocabulary)
+
+
+def train_on_photographs(run: Run, photographs: Photographs, epochs: int) -> Alignment:
+    """The same where regions have features already: few photographs, so words stand for themselves."""
+    vocabulary = photographs.vocabulary()
+    with torch.random.fork_rng():
+        torch.manual_seed(run.seed)
+        regions = FeatureNetwork(photographs.regions.crops, SHARED)
+        network = Aligner(regions, len(vocabulary), context=False)
+    batches = DescribedPhotographs.of(photographs, vocabulary)
+    Training(epochs, 0.002, BATCH, loss=ranking_loss, device=run.device, say=run.say_step)(network, batches, run.seed)
     return Alignment(network.cpu(), vocabulary)
 
 
@@ -308,4 +316,5 @@ def lesson(run: Run) -> None:
     run.figure("scenes", draw_scenes, sets.test, sets.held_out, caption=SCENES)
     run.figure("grounding", draw_grounding, test, model.products(test.regions, test.captions), caption=GROUNDED)
     study_choices(run, claims, sets)
+    study_photographs(run, claims, train_on_photographs)
     run.figure_over_seeds("recalls", draw_recalls, METHODS, caption=RECALLS)

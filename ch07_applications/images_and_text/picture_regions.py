@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Float, Float32, Int64, Shaped, UInt8
 from torch import Tensor
 from torchvision.ops import box_iou, roi_align
 
@@ -25,12 +25,12 @@ class Regions:
     """Regions of n pictures.
 
     boxes: xyxy in pixels. objects: the number of the object that a region is, −1 for stray ones and the whole. crops:
-    each region, reduced or enlarged. places: centre, width and height as shares of the picture.
+    each region, reduced or enlarged; or features of it. places: centre, width and height as shares of the picture.
     """
 
     boxes: Float32[np.ndarray, "n regions 4"]
     objects: Int64[np.ndarray, "n regions"]
-    crops: UInt8[Tensor, "n regions 3 side side"]
+    crops: Shaped[Tensor, "n regions *looks"]
     places: Float[Tensor, "n regions 4"]
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from common.errors import Problem
@@ -74,3 +74,8 @@ class Vocabulary:
             raise Problem("no captions were given")
         lengths = torch.tensor([len(numbers) for numbers in encoded])
         return torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True, padding_value=PADDING), lengths
+
+
+def words_there(numbers: Int64[Tensor, "m words"], lengths: Int64[Tensor, "m"]) -> Bool[Tensor, "m words"]:
+    """Which places of padded sentences hold a word."""
+    return torch.arange(numbers.shape[1], device=lengths.device) < lengths[:, None]

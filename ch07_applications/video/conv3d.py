@@ -32,7 +32,7 @@ from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.video.drawn_conv3d import draw_bars, draw_confusions, draw_kinds, draw_moving, draw_strips
 from ch07_applications.video.films import Films
 from ch07_applications.video.hardwired import KINDS, FilmArray, FilmMaps, Maps, hardwired, mirrored, spread
-from ch07_applications.video.motion_rivals import THRESHOLDS, fit_best, history_features, hog_hof
+from ch07_applications.video.motion_rivals import THRESHOLDS, fit_best, history_features, hog_hof, with_mirrored
 from ch07_applications.video.motions import ACTIONS, PAIRS
 from ch07_applications.video.people import Studio
 from common.muon import Muon
@@ -231,16 +231,16 @@ def count_published(run: Run, claims: PaperClaims) -> None:
 
 
 def score_rivals(run: Run, maps: dict[str, Maps], parts: dict[str, Films]) -> None:
-    """Both rivals, their settings chosen on validation films."""
+    """Both rivals, which learn from mirrored films, too, as the networks do. Settings: chosen on validation films."""
     ways = {
         HISTOGRAMS: [hog_hof],
         HISTORY: [lambda maps, threshold=each: history_features(maps, threshold) for each in THRESHOLDS],
     }
     for name, describe in ways.items():
         with run.method(name, kind="classical") as method:
-            rows = [[method.time(way, maps[part]) for part in ("train", "validation")] for way in describe]
-            labels = (parts["train"].labels, parts["validation"].labels)
-            best, method.model = method.time(fit_best, [tuple(pair) for pair in rows], *labels)
+            rows = [(method.time(with_mirrored, way, maps["train"]), way(maps["validation"])) for way in describe]
+            labels = (np.tile(parts["train"].labels, 2), parts["validation"].labels)
+            best, method.model = method.time(fit_best, rows, *labels)
             test = describe[best](maps["test"])
             method.score(parts["test"], lambda films, model=method.model, rows=test: model.predict(rows))
 

@@ -20,6 +20,7 @@ from common.run import Run
 FOLDS, WINDOW = 3, 128  # windows of 2.56 s, as in UCI HAR
 WHOLE = "accuracy of whole recordings"
 Scores = Float[np.ndarray, "items classes"]
+EachScores = Float[np.ndarray, "_ classes"]  # of folds, which have unlike numbers of items
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ def summed(scores: Scores, windows: Windows, recordings: Recordings) -> Float[np
 
 
 def judge(
-    method: Method, folds: Sequence[Fold], found: Sequence[Scores], whole: Sequence[Scores] | None = None
+    method: Method, folds: Sequence[Fold], found: Sequence[EachScores], whole: Sequence[EachScores] | None = None
 ) -> None:
     """Accuracy over the windows and over the recordings, with people as groups.
 

@@ -180,7 +180,7 @@ def test_training_gives_the_same_twice_and_fits(tmp_path, monkeypatch):
 
 def model():
     vocabulary = Vocabulary.of([caption.words for captions in regioned().part.captions for caption in captions])
-    return Alignment(Aligner(len(vocabulary)).eval(), vocabulary)
+    return Alignment(Aligner(RegionNetwork(), len(vocabulary)).eval(), vocabulary)
 
 
 def test_scores_are_sums_of_the_best_products():

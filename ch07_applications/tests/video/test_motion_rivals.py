@@ -8,11 +8,13 @@ from ch07_applications.video.motion_rivals import (
     BINS,
     CELL,
     STILL,
+    TIMES,
     direction_histograms,
     fit_best,
     history_features,
     hog_hof,
     motion_history,
+    with_mirrored,
 )
 
 
@@ -23,7 +25,7 @@ def maps():
 
 def test_histograms_are_those_of_a_loop(maps):
     vectors = maps[:, 3:].float()
-    found = direction_histograms(vectors, STILL).numpy()
+    found = direction_histograms(vectors, STILL, 3).numpy()
     wanted = np.zeros((3, 3, 2, 3, BINS + 1))
     for film, frame, row, column in np.ndindex(3, 6, 16, 24):
         x, y = vectors[film, :, frame, row, column].tolist()
@@ -40,7 +42,7 @@ def test_histograms_are_those_of_a_loop(maps):
 
 def test_features_have_length_one_per_kind_and_see_direction(maps):
     rows = hog_hof(maps)
-    cells = 3 * 2 * 3
+    cells = TIMES * 2 * 3
     assert rows.shape == (3, cells * BINS + cells * (BINS + 1))
     np.testing.assert_allclose((rows[:, : cells * BINS] ** 2).sum(axis=1), 1, rtol=1e-4)
     turned = maps.clone()
@@ -49,6 +51,16 @@ def test_features_have_length_one_per_kind_and_see_direction(maps):
     others = hog_hof(turned)
     np.testing.assert_array_equal(others[:, : cells * BINS], hog)
     assert np.abs(others[:, cells * BINS :] - hof).max() > 0.02
+
+
+def test_mirrored_films_have_mirrored_histograms():
+    maps = torch.randn(2, 5, 6, 16, 16, generator=torch.Generator().manual_seed(1)).half()
+    rows = with_mirrored(hog_hof, maps)
+    assert rows.shape[0] == 4
+    shape = (TIMES, 2, 2, BINS)  # times, rows, columns, directions
+    film, mirror = (rows[place, : np.prod(shape)].reshape(shape) for place in (0, 2))
+    turned = (BINS // 2 - np.arange(BINS)) % BINS  # what pointed right points left; up stays up
+    np.testing.assert_allclose(mirror[:, :, ::-1][..., turned], film, atol=2e-3)
 
 
 def test_a_motion_history_is_brighter_the_later_something_moved():
