@@ -69,6 +69,7 @@ ABOUT_TEST = {
     "ch07_applications/synthesis/cyclegan": "Fréchet distance|stripes left",
     "ch07_applications/synthesis/comparison": "Fréchet distance|nats|ms per sample|training digit",
     "ch07_applications/video/activity": "accuracy, LSTM|accuracy at",
+    "ch07_applications/video/pose": "ankles that are apart",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))
