@@ -247,7 +247,7 @@ def score_rivals(run: Run, maps: dict[str, Maps], parts: dict[str, Films]) -> No
 
 def study_first_layer(run: Run, claims: PaperClaims, maps: dict[str, Maps], parts: dict[str, Films]) -> None:
     """Fewer films: with hardwired maps, with a first layer that learns, and without order. On validation films."""
-    few, epochs = run.pick(smoke=(24, 1), lecture=(1200, 8))
+    few, epochs = run.pick(smoke=(24, 1), lecture=(900, 8))
     train_part, held_out = parts["train"].take(slice(few)), parts["validation"]
     for name in (BASE, LEARNED, NO_ORDER):
         with run.method(f"{name}, validation", kind="deep") as method:
