@@ -35,6 +35,7 @@ CHAPTER = Chapter(
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
         "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
         "images_and_text/alignments",  # which region of a picture a word means, learned from sentences
+        "images_and_text/attngan",  # a picture from a sentence: regions that attend to words
     ),
     seeds=3,  # it trains for half an hour
 )

@@ -1,0 +1,304 @@
+"""AttnGAN: a picture from a sentence, painted coarsely first and then finely, each region attending to its words.
+
+Question   "A red boot left of a blue bag." Can a network draw what a sentence says, each colour on the thing that it
+           belongs to, and also a thing in a colour in which training has never shown it?
+Method     Xu et al. 2017. A text encoder gives word vectors e and a sentence vector ē. Stages of a generator (Eq. 1):
+
+               h₀ = F₀(z, Fᶜᵃ(ē)),   h_k = F_k(h_{k−1}, attention(e, h_{k−1})),   x̂_k = G_k(h_k)
+
+           Each region j of the maps h asks all words which of them it shows (Eq. 2):
+
+               β_j = softmax over words i of h_j · U e_i,   c_j = Σ_i β_ji U e_i
+
+           Each stage has a discriminator, which judges pictures alone and with their sentence (Eqs. 4, 5). DAMSM, a
+           model of how well words fit regions (word_region_matching.py), is trained first, then stands still, and its
+           loss asks the last picture for what the sentence says:  L = L_G + λ L_DAMSM  (Eq. 3).
+Rival      The same network whose only word is the sentence vector. Three renderers without a network: the picture of
+           the nearest training caption; garments of training pictures, recoloured; mean garments, coloured.
+Differs    Composed scenes of 32 × 32 pixels, two stages (16, 32), not three (64 to 256). A term |x̂ − x| to the
+           described picture, at both stages, and epochs with this and DAMSM's loss alone before there are discriminators.
+           Pictures are judged by what they show, not by how real they look.
+Costs      170 s on two cores.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from ch07_applications.adversarial.alternating import AdversarialTraining, Fakes
+from ch07_applications.blocks.counting import parameters_of
+from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Sentences, Weights
+from ch07_applications.images_and_text.caption_grammar import Caption
+from ch07_applications.images_and_text.caption_renderers import RENDERERS, Renderer, renderer
+from ch07_applications.images_and_text.drawn_attngan import draw_shares, show_pictures
+from ch07_applications.images_and_text.gated_blocks import Condition, Residual, enlarging
+from ch07_applications.images_and_text.picture_judges import BINDING, PRECISION, judge, learn_to_judge, ranked_first
+from ch07_applications.images_and_text.placed_scenes import PlacedScenes, PlacedSets, placed_scenes
+from ch07_applications.images_and_text.sentence_discriminator import Discriminator
+from ch07_applications.images_and_text.vocabulary import Vocabulary
+from ch07_applications.images_and_text.word_region_matching import SimilarityModel, matching_loss, train_similarity
+from common.paper_claims import PaperClaims
+from common.run import Run
+
+ATTN, SENTENCE, DAMSM = "AttnGAN", "sentence vector alone", "DAMSM"
+NEW, SWAPPED = ", new pairs", ", colours swapped"
+RECIPE, EPOCHS = Recipe(), 4  # EPOCHS: of DAMSM
+DRAWN = (ATTN, SENTENCE, *RENDERERS)
+PARTS = {"pairs of training": "", "new pairs": NEW, "colours swapped": SWAPPED}
+SHARES = "Scenes of which a reader finds every thing as stated: mean over seeds, and every seed as a point."
+Maps = Float[Tensor, "n channels height width"]
+Words = Float[Tensor, "n words width"]
+There = Bool[Tensor, "n words"]
+Whole = Float[Tensor, "n width"]
+Noise = Float[Tensor, "n noise"]
+
+
+# --- The generator ----------------------------------------------------------------------------------------------------
+
+
+class WordAttention(nn.Module):
+    """What each region learns from the words: their mean, weighted by how well each fits the region. Eq. 2."""
+
+    def __init__(self, words: int, channels: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(words, channels, bias=False)  # U
+
+    def forward(
+        self, maps: Maps, words: Words, there: There
+    ) -> tuple[Float[Tensor, "n channels height width"], Float[Tensor, "n words height width"]]:
+        """The mean for each region, and the weights. there: which words are no padding, sample by sample."""
+        entered = self.enter(words)
+        fits = torch.einsum("nchw,ntc->nthw", maps, entered).float()
+        weights = fits.masked_fill(~there[:, :, None, None], -torch.inf).softmax(dim=1)
+        return torch.einsum("nthw,ntc->nchw", weights.to(entered.dtype), entered), weights
+
+
+class Stage(nn.Module):
+    """F_k: attend to the words, mix what was found with the maps, double the side."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.attention = WordAttention(plan.words, plan.width)
+        blocks = [Residual(2 * plan.width) for _ in range(plan.residual)]
+        self.layers = nn.Sequential(*blocks, enlarging(2 * plan.width, plan.width))
+
+    def forward(
+        self, maps: Maps, words: Words, there: There
+    ) -> tuple[Float[Tensor, "n channels twice_height twice_width"], Float[Tensor, "n words height width"]]:
+        found, weights = self.attention(maps, words, there)
+        return self.layers(torch.cat([maps, found], dim=1)), weights
+
+
+class Generator(nn.Module):
+    """All stages. attentive: or the only word that regions can attend to is the sentence vector."""
+
+    def __init__(self, plan: Plan, attentive: bool = True) -> None:
+        super().__init__()
+        self.plan, self.attentive = plan, attentive
+        self.condition = Condition(plan.words, plan.condition)
+        doublings = (plan.sides[0] // 4).bit_length() - 1
+        widths = [plan.width * 2**k for k in range(doublings, -1, -1)]
+        flat = nn.Linear(plan.noise + plan.condition, 2 * 16 * widths[0], bias=False)
+        self.begin = nn.Sequential(flat, nn.BatchNorm1d(2 * 16 * widths[0]), nn.GLU(dim=1))
+        self.first = nn.Sequential(*(enlarging(*pair) for pair in pairwise(widths)))
+        self.stages = nn.ModuleList(Stage(plan) for _ in plan.sides[1:])
+        self.images = nn.ModuleList(nn.Conv2d(plan.width, 3, 3, padding=1, bias=False) for _ in plan.sides)
+
+    def forward(self, noise: Noise, words: Words, there: There, whole: Whole) -> Painted:
+        """noise: z, and what is drawn for the condition."""
+        if not self.attentive:
+            words, there = whole[:, None], there[:, :1]
+        z, drawn = noise.split([self.plan.noise, self.plan.condition], dim=1)
+        mean, log_variance = self.condition(whole)
+        start = self.begin(torch.cat([mean + (log_variance / 2).exp() * drawn, z], dim=1))
+        maps = self.first(start.unflatten(1, (-1, 4, 4)))
+        images, attention = [self.images[0](maps).tanh()], []
+        for stage, image in zip(self.stages, self.images[1:], strict=True):
+            maps, weights = stage(maps, words, there)
+            images.append(image(maps).tanh())
+            attention.append(weights)
+        return Painted(tuple(images), tuple(attention), mean, log_variance)
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """Pictures of every stage, from −1 to 1; the weights of words in regions; the conditioning distribution."""
+
+    images: tuple[Float[Tensor, "n 3 _ _"], ...]
+    attention: tuple[Float[Tensor, "n words _ _"], ...]
+    mean: Float[Tensor, "n condition"]
+    log_variance: Float[Tensor, "n condition"]
+
+
+# --- The losses -------------------------------------------------------------------------------------------------------
+
+
+def make(generator: Generator, noise: Noise, words: Words, there: There, whole: Whole, *_: Tensor) -> Fakes:
+    """Pictures of all stages, then the conditioning distribution's μ and log σ²."""
+    painted = generator(noise, words, there, whole)
+    return (*painted.images, painted.mean, painted.log_variance)
+
+
+def judge_stages(discriminators: nn.ModuleList, fakes: Fakes, *batch: Tensor) -> Float[Tensor, ""]:
+    """Eq. 5, summed over stages; as in the authors' code, a real picture with another one's sentence is wrong, too."""
+    _, _, _, whole, _, *reals = batch
+    losses = []
+    for discriminator, real, fake in zip(discriminators, reals, fakes[: len(reals)], strict=True):
+        maps = discriminator.maps(real)
+        on_real, own = discriminator.real(maps).flatten().float(), discriminator.match(maps, whole)
+        wrong = discriminator.match(maps, whole.roll(1, dims=0))
+        on_fake, with_fake = discriminator(fake, whole)
+        alone = softplus(-on_real).mean() + softplus(on_fake).mean()
+        matched = softplus(-own).mean() + (softplus(with_fake).mean() + softplus(wrong).mean()) / 2
+        losses.append((alone + matched) / 2)
+    return torch.stack(losses).sum()
+
+
+def fool_stages(
+    discriminators: nn.ModuleList, fakes: Fakes, *batch: Tensor, similarity: SimilarityModel, weights: Weights
+) -> Float[Tensor, ""]:
+    """Eqs. 3 and 4: −log D(x̂) and −log D(x̂, ē), each by half, and what the generator learns without discriminators."""
+    logits = [d(fake, batch[3]) for d, fake in zip(discriminators, fakes[: len(discriminators)], strict=True)]
+    adversarial = sum(softplus(-each).mean() / 2 for pair in logits for each in pair)
+    return adversarial + describe_loss(fakes, *batch, similarity=similarity, weights=weights)
+
+
+def describe_loss(fakes: Fakes, *batch: Tensor, similarity: SimilarityModel, weights: Weights) -> Float[Tensor, ""]:
+    """λ L_DAMSM of the last picture, the differences from the true pictures, and KL(N(μ, σ²) ‖ N(0, 1))."""
+    _, words, there, whole, meanings, *reals = batch
+    *images, mean, log_variance = (each.float() for each in fakes)
+    apart = sum((image - real).abs().mean() for image, real in zip(images, reals, strict=True))
+    divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
+    loss = weights.picture * apart + weights.condition * divergence
+    if weights.matching:
+        scores = similarity.score(words, there, whole, images[-1])
+        loss = loss + weights.matching * matching_loss(scores, meanings)
+    return loss
+
+
+# --- Training and painting --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Painter:
+    """A trained generator, in evaluation mode, with the text encoder that it has learned with."""
+
+    generator: Generator
+    similarity: SimilarityModel
+    vocabulary: Vocabulary
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The generator's, for common.model_size."""
+        return list(self.generator.parameters())
+
+    @torch.inference_mode()
+    def paint(self, captions: Sequence[Caption], seed: int = 0) -> Painted:
+        """All stages' pictures of each caption, and where they attended. seed: of the noise."""
+        sentences = Sentences.of(self.similarity, self.vocabulary, captions)
+        numbers = self.generator.plan.noise + self.generator.plan.condition
+        noise = torch.randn(len(captions), numbers, generator=torch.Generator().manual_seed(seed))
+        return self.generator(noise.to(sentences.whole.device), *vars(sentences).values())
+
+    def draw(self, captions: Sequence[Caption], seed: int = 0) -> UInt8[np.ndarray, "n side side 3"]:
+        """The last stage's pictures."""
+        pixels = self.paint(captions, seed).images[-1].float().cpu()
+        return ((pixels + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def train(
+    run: Run, scenes: PlacedScenes, similarity: SimilarityModel, vocabulary: Vocabulary, recipe: Recipe
+) -> Painter:
+    """A moving average of a generator that learns from pictures and captions beside a discriminator per stage."""
+    plan = recipe.plan
+    with torch.random.fork_rng():
+        torch.manual_seed(run.seed)
+        generator = Generator(plan, recipe.attentive)
+        discriminators = nn.ModuleList(Discriminator(plan, side) for side in plan.sides)
+    average, described = copy.deepcopy(generator), {"similarity": similarity, "weights": recipe.weights}
+    training = AdversarialTraining(
+        recipe.epochs, make, partial(fool_stages, **described), judge_stages, recipe.pretraining,
+        partial(describe_loss, **described), recipe.learning_rate, recipe.discriminator_rate, recipe.batch_size,
+        schedule=cycle, decay=0.98, device=run.device, say=run.say_step,
+    )  # fmt: skip
+    training(generator, discriminators, PaintedBatches.of(scenes, similarity, vocabulary, plan), run.seed, average)
+    return Painter(average, similarity, vocabulary)
+
+
+def cycle(share: float) -> float:
+    """The learning rate as a share of its peak: up in the first tenth of the steps, then down to 0."""
+    return min(share / 0.1 + 0.02, (1 - share) / 0.9)
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+def learn_language(run: Run, sets: PlacedSets) -> tuple[SimilarityModel, Vocabulary]:
+    """DAMSM of the training scenes, with its vocabulary; scored by real test pictures that find their own sentence."""
+    vocabulary = Vocabulary.of(caption.words for captions in sets.train.captions for caption in captions)
+    with run.method(DAMSM, kind="deep") as method:
+        epochs = run.pick(smoke=1, lecture=EPOCHS, full=20)
+        method.model = model = method.time(train_similarity, run, sets.train, vocabulary, epochs, run.seed)
+        found = ranked_first(model, vocabulary, sets.test.images, sets.test)
+        method.score_items(f"{PRECISION} of real pictures", 100.0 * found, sets.test, unit="%", higher_is_better=True)
+    return model, vocabulary
+
+
+def learn_to_paint(
+    run: Run, name: str, scenes: PlacedScenes, model: SimilarityModel, vocabulary: Vocabulary
+) -> Painter | Renderer:
+    """One of those that draw."""
+    if name in RENDERERS:
+        return renderer(name).fit(scenes)
+    recipe = replace(RECIPE, attentive=name == ATTN)
+    few = {"pretraining": 1, "epochs": 1} if run.scale.preset == "smoke" else {}
+    return train(run, scenes, model, vocabulary, replace(recipe, **few))
+
+
+def claim_binding(claims: PaperClaims) -> None:
+    """Words against the sentence vector, and against the renderers."""
+    for title, suffix in PARTS.items():
+        claims.compared(
+            f"Attention to words draws things as stated: {title}", source="§1, Fig. 4", paper="pictures",
+            ours=ATTN + suffix, against=SENTENCE + suffix, metric=BINDING,
+        )  # fmt: skip
+    claims.compared(
+        "… and its pictures find their sentences", source="Table 3", paper="67.8 %, rival not measured",
+        ours=ATTN + NEW, against=SENTENCE + NEW, metric=PRECISION,
+    )  # fmt: skip
+    for name in RENDERERS:
+        claims.compared(
+            f"New pairs: better than the {name}", source="–", paper="not compared", ours=ATTN + NEW,
+            against=name + NEW, metric=BINDING,
+        )  # fmt: skip
+
+
+def lesson(run: Run) -> None:
+    claims, sets = PaperClaims(run), placed_scenes(run.scale)
+    with torch.device("meta"):
+        run.fact("parameters of the paper's generator, three stages", parameters_of(Generator(PAPER)))
+    model, vocabulary = learn_language(run, sets)
+    parts = {"": sets.test, NEW: sets.held_out}
+    judges = learn_to_judge(run, sets.judging, vocabulary, parts)
+    parts[SWAPPED] = sets.test.colours_swapped()
+    painters = {}
+    for name in DRAWN:
+        for suffix, part in parts.items():
+            with run.method(name + suffix, kind="classical" if name in RENDERERS else "deep") as method:
+                if name not in painters:
+                    painters[name] = method.time(learn_to_paint, run, name, sets.train, model, vocabulary)
+                method.model = painters[name]
+                judge(method, judges, painters[name].draw(part.inputs, run.seed), part)
+    claim_binding(claims)
+    run.floor(ATTN + NEW, BINDING, at_least=80.0)
+    show_pictures(run, sets, painters, (ATTN, SENTENCE))
+    run.figure_over_seeds("shares", draw_shares, DRAWN, PARTS, BINDING, caption=SHARES)
