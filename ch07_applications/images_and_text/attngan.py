@@ -16,7 +16,7 @@ Method     Xu et al. 2017. A text encoder gives word vectors e and a sentence ve
 Rival      The same network whose only word is the sentence vector. Three renderers without a network: the picture of
            the nearest training caption; garments of training pictures, recoloured; mean garments, coloured.
 Differs    Composed scenes of 32 × 32 pixels, two stages (16, 32), not three (64 to 256). A term |x̂ − x| to the
-           described picture, at both stages, and epochs with this and DAMSM's loss alone before there are discriminators.
+           described picture, at both stages, and epochs with this and DAMSM's loss alone before the discriminators'.
            Pictures are judged by what they show, not by how real they look.
 Costs      170 s on two cores.
 """
@@ -57,9 +57,9 @@ DRAWN = (ATTN, SENTENCE, *RENDERERS)
 PARTS = {"pairs of training": "", "new pairs": NEW, "colours swapped": SWAPPED}
 SHARES = "Scenes of which a reader finds every thing as stated: mean over seeds, and every seed as a point."
 Maps = Float[Tensor, "n channels height width"]
-Words = Float[Tensor, "n words width"]
+Words = Float[Tensor, "n words vector"]
 There = Bool[Tensor, "n words"]
-Whole = Float[Tensor, "n width"]
+Whole = Float[Tensor, "n vector"]
 Noise = Float[Tensor, "n noise"]
 
 
