@@ -122,7 +122,7 @@ def test_stages_double_the_side_and_share_their_noise():
 
 
 def test_the_paper_s_sizes():
-    """Counted by hand from the authors' layers: 3 × 3 convolutions twice as wide as their outputs, scales and shifts."""
+    """Counted by hand from the authors' layers: convolutions twice as wide as their outputs, scales and shifts."""
 
     def conv(inputs, outputs):
         return 9 * inputs * 2 * outputs + 2 * 2 * outputs
@@ -232,7 +232,7 @@ def test_the_generator_s_loss_is_made_of_equations_3_and_4_and_what_is_ours():
     judges.eval()
     fakes = make(generator, *batch)
     weights = Weights(matching=0.7, picture=3.0, condition=0.2)
-    noise, words, there, whole, meanings, small, large = batch
+    _, words, there, whole, meanings, small, large = batch
     wanted = 0.7 * matching_loss(similarity.score(words, there, whole, fakes[1]), meanings)
     wanted = wanted + 3.0 * ((fakes[0] - small).abs().mean() + (fakes[1] - large).abs().mean())
     normal = torch.distributions.Normal
