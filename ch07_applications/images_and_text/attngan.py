@@ -206,8 +206,8 @@ class Painter:
         """All stages' pictures of each caption, and where they attended. seed: of the noise."""
         sentences = Sentences.of(self.similarity, self.vocabulary, captions)
         numbers = self.generator.plan.noise + self.generator.plan.condition
-        noise = torch.randn(len(captions), numbers, generator=torch.Generator().manual_seed(seed))
-        return self.generator(noise.to(sentences.whole.device), *vars(sentences).values())
+        noise = np.random.default_rng(seed).standard_normal((len(captions), numbers), np.float32)  # row after row
+        return self.generator(torch.from_numpy(noise).to(sentences.whole.device), *vars(sentences).values())
 
     def draw(self, captions: Sequence[Caption], seed: int = 0) -> UInt8[np.ndarray, "n side side 3"]:
         """The last stage's pictures."""

@@ -186,7 +186,7 @@ def test_training_finds_pairs_and_leaves_a_model_that_stands_still():
     with torch.no_grad():
         learned = matching_loss(model(described), meanings)
         untrained = matching_loss(small_language()[0](described), meanings)
-    assert float(learned) < 0.7 * float(untrained)
+    assert float(learned) < 0.8 * float(untrained)
 
 
 def test_encoded_captions_are_those_of_the_text_encoder():
