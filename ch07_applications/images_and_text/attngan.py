@@ -272,7 +272,7 @@ def claim_binding(claims: PaperClaims) -> None:
             ours=ATTN + suffix, against=SENTENCE + suffix, metric=BINDING,
         )  # fmt: skip
     claims.compared(
-        "… and its pictures find their sentences", source="Table 3", paper="67.8 %, rival not measured",
+        "… and its pictures find their sentences", source="Table 2", paper="67.8 %, rival not measured",
         ours=ATTN + NEW, against=SENTENCE + NEW, metric=PRECISION,
     )  # fmt: skip
     for name in RENDERERS:

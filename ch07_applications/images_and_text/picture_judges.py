@@ -143,17 +143,16 @@ def learn_to_judge(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, parts
     return judges
 
 
-def judge(method: Method, judges: Judges, images: Pictures, scenes: PlacedScenes, matched: bool = True) -> None:
+def judge(method: Method, judges: Judges, images: Pictures, scenes: PlacedScenes) -> None:
     """Score pictures of the scenes' first captions, scene by scene.
 
-    A scene counts as stated where a reader finds the class, the colour, or both of every thing at its place. matched:
-    measure R-precision, too. Raises ValueError where there is not one picture per scene.
+    A scene counts as stated where the reader finds the class, the colour, or both of every thing at its place. Raises
+    ValueError where there is not one picture per scene.
     """
     if len(images) != len(scenes):
         raise ValueError(f"{len(images)} pictures of {len(scenes)} scenes")
     right = judges.read(images, scenes.places) == np.stack([scenes.labels, scenes.colours], axis=2)
     shares = {BINDING: right.all(axis=(1, 2)), CLASS: right[..., 0].all(axis=1), COLOUR: right[..., 1].all(axis=1)}
-    if matched:
-        shares[PRECISION] = ranked_first(judges.matcher, judges.vocabulary, images, scenes)
+    shares[PRECISION] = ranked_first(judges.matcher, judges.vocabulary, images, scenes)
     for metric, each in shares.items():
         method.score_items(metric, 100.0 * each, scenes, unit="%", higher_is_better=True)
