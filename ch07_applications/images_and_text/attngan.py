@@ -16,7 +16,7 @@ Method     Xu et al. 2017. A text encoder gives word vectors e and a sentence ve
 Rival      The same network whose only word is the sentence vector. Three renderers without a network: the picture of
            the nearest training caption; garments of training pictures, recoloured; mean garments, coloured.
 Differs    Composed scenes of 32 × 32 pixels, two stages (16, 32), not three (64 to 256). A term |x̂ − x| to the
-           described picture, at both stages, and epochs with this and DAMSM's loss alone before the discriminators'.
+           described picture, at both stages; the first epochs have this and DAMSM's loss and no discriminators.
            Pictures are judged by what they show, not by how real they look.
 Costs      170 s on two cores.
 """

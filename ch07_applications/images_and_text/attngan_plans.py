@@ -40,8 +40,8 @@ class Weights:
     """Of the generator's losses beside the adversarial one: DAMSM's (λ), the difference from the true pictures, and
     the divergence of the conditioning distribution from N(0, I)."""
 
-    matching: float = 1.0
-    picture: float = 10.0
+    matching: float = 0.2
+    picture: float = 20.0
     condition: float = 0.02
 
 
@@ -50,7 +50,7 @@ class Recipe:
     """How a generator is trained. pretraining, epochs: without discriminators and with them."""
 
     pretraining: int = 4
-    epochs: int = 4
+    epochs: int = 3
     attentive: bool = True
     plan: Plan = Plan()
     weights: Weights = Weights()
