@@ -299,6 +299,5 @@ def lesson(run: Run) -> None:
                 method.model = painters[name]
                 judge(method, judges, painters[name].draw(part.inputs, run.seed), part)
     claim_binding(claims)
-    run.floor(ATTN + NEW, BINDING, at_least=80.0)
     show_pictures(run, sets, painters, (ATTN, SENTENCE))
     run.figure_over_seeds("shares", draw_shares, DRAWN, PARTS, BINDING, caption=SHARES)
