@@ -34,10 +34,16 @@ CHAPTER = Chapter(
         "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
         "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
+        "synthesis/pixelcnn",  # digits drawn by class, and recognised by Bayes' rule
+        "synthesis/cyclegan",  # translations learned without a pair, there and back
+        "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
+        "synthesis/comparison",  # nearness, variety, novelty, likelihood and time of all samplers
         "images_and_text/alignments",  # which region of a picture a word means, learned from sentences
         "images_and_text/attngan",  # a picture from a sentence: regions that attend to words
+        "video/activity",  # what a watch on the wrist sees: LSTMs beside designed features
+        "video/conv3d",  # filters over frames, too: what the order of a film's frames shows
     ),
-    seeds=3,  # it trains for half an hour
+    seeds=3,  # it trains for more than an hour
 )
 
 if __name__ == "__main__":

@@ -68,6 +68,17 @@ class Method:
             self.share(name, self.fit(build(), part))
         return self.model
 
+    def make_shared(self, name: str, make: Callable[[], Answer]) -> Answer:
+        """make(), timed, once a run and seed: a later lesson that asks for the same name gets what it gave.
+
+        Its seconds come with it. For what fit_shared cannot fit; the caller keeps it as the model, if it is one.
+        """
+        key = (name, self.run.seed)
+        if key not in self.run.shared:
+            self.share(name, self.time(make))
+        found, self.fit_seconds = self.run.shared[key]
+        return found
+
     def share(self, name: str, model: Any) -> None:
         """Let later lessons that ask fit_shared for the name have this fitted model, and its seconds."""
         self.run.shared[name, self.run.seed] = model, self.fit_seconds

@@ -59,6 +59,9 @@ ABOUT_TEST = {
     "ch07_applications/reconstruction/pixel_rnn": "entropy of the binarisation|as PNG",
     "ch07_applications/super_resolution/deep_image_prior": "remaining error|best step",
     "ch07_applications/synthesis/dcgan": "Fréchet distance|precision of",
+    "ch07_applications/synthesis/pixelcnn": "Fréchet distance|the class saves",
+    "ch07_applications/synthesis/cyclegan": "Fréchet distance|stripes left",
+    "ch07_applications/synthesis/comparison": "Fréchet distance|nats|ms per sample|training digit",
 }
 LESSONS = [
     pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))

@@ -190,7 +190,11 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/super_resolution/deep_image_prior.py",
     "ch07_applications/super_resolution/lapsrn.py",
     "ch07_applications/super_resolution/srgan.py",
+    "ch07_applications/synthesis/cyclegan.py",
     "ch07_applications/synthesis/dcgan.py",
+    "ch07_applications/synthesis/pixelcnn.py",
+    "ch07_applications/video/activity.py",
+    "ch07_applications/video/conv3d.py",
 }
 
 

@@ -140,12 +140,12 @@ def test_marks_know_lessons_in_folders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.package)
 def test_a_chapter_page_is_complete(chapter: Chapter) -> None:
-    """Equations and five exercises: on each task's page where a chapter has tasks, with the claims table."""
+    """Equations and at least five exercises: on each task's page where a chapter has tasks, with the claims table."""
     results = load(chapter.folder / "results.json")
     tasks = list(dict.fromkeys(name.rpartition("/")[0] for name in chapter.lessons))
     for task in tasks:
         text = (chapter.folder / task / "README.md").read_text(encoding="utf-8")
-        assert len(SOLUTION.findall(text)) == 5
+        assert len(SOLUTION.findall(text)) >= 5
         assert "$$" in text
         assert not task or f"<!-- claims: {chapter.package}/{task}" in text
         assert not task or f"]({task}/README.md)" in (chapter.folder / "README.md").read_text(encoding="utf-8")

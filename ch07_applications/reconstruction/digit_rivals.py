@@ -31,6 +31,11 @@ SMALL = ", 14 × 14"  # ends the names of methods for small digits
 Loss = Callable[[Tensor, Tensor], Tensor]  # of logits and images
 
 
+def shared(name: str) -> str:
+    """Under which a later lesson asks for the model of a method's name."""
+    return f"{name} of binary digits"
+
+
 def draw_often(greys: Greys, times: int, seed: int) -> np.ndarray:
     """So many binarisations of every digit, one after the other."""
     rng = np.random.default_rng(seed)
@@ -70,21 +75,30 @@ def code(sets: DigitSets, part: BinarisedDigits, size: int, seed: int) -> Float6
     return context_nats(stream, size)[-len(part) :]
 
 
+def learn_mixture(run: Run, sets: DigitSets) -> BernoulliMixture:
+    """At this run's preset."""
+    options, rounds = run.pick(smoke=((5,), 3), lecture=((100, 200), 30))
+    return fit_mixture(sets, options, run.seed, rounds)
+
+
+def learn_trees(run: Run, sets: DigitSets) -> BoostedPixels:
+    """At this run's preset."""
+    pixels, trees = run.pick(smoke=(4000, 5), lecture=(300_000, 300))
+    return BoostedPixels(pixels, trees, seed=run.seed).fit(sets.train)
+
+
 def score_rivals(run: Run, sets: DigitSets, small: bool, loss: Loss) -> dict[str, float]:
     """All methods without a deep network; their nats per validation digit by name."""
     part, held_out, seed, ending = sets.test, sets.validation, run.seed, SMALL if small else ""
     found = {}
     with run.method(MIXTURE + ending, kind="classical") as method:
-        options, rounds = run.pick(smoke=((5,), 3), lecture=((100, 200), 30))
-        method.model = model = method.time(fit_mixture, sets, options, seed, rounds)
+        method.model = model = method.make_shared(shared(method.name), partial(learn_mixture, run, sets))
         method.score_items(SMALL_NATS if small else NATS, model.nats(part.inputs), part)
         if not small:
             method.score_items(LOWER, model.nats(part.inputs, part.inputs.shape[1] // 2), part)
         found[MIXTURE] = float(model.nats(held_out.inputs).mean())
     with run.method(TREES + ending, kind="classical") as method:
-        pixels, trees = run.pick(smoke=(4000, 5), lecture=(300_000, 300))
-        model = method.time(BoostedPixels(pixels, trees, seed=seed).fit, sets.train)
-        method.model = model
+        method.model = model = method.make_shared(shared(method.name), partial(learn_trees, run, sets))
         score(method, part, model.pixel_nats(part.inputs), small)
         found[TREES] = float(model.pixel_nats(held_out.take(slice(300)).inputs).sum(axis=(1, 2)).mean())
     if small:

@@ -31,9 +31,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ch07_applications.blocks.counting import parameters_of
-from ch07_applications.reconstruction import digit_rivals
 from ch07_applications.reconstruction.binarised_digits import DigitSets, FreshDigits, digit_sets
-from ch07_applications.reconstruction.digit_rivals import MIXTURE, SMALL, TREES
+from ch07_applications.reconstruction.digit_rivals import MIXTURE, SMALL, TREES, score_rivals, shared
 from ch07_applications.reconstruction.drawn_pixel_rnn import CAPTIONS, draw_curves, draw_skewing
 from ch07_applications.reconstruction.receptive_field import study_fields
 from ch07_applications.reconstruction.scored_digits import LOWER, NATS, SMALL_NATS, network_nats, score
@@ -221,9 +220,10 @@ class PixelNetwork(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 height width"]:
         maps = self.first(2 * images - 1)  # so that 0, beyond the border, is neither black nor white
-        maps = self.layers(maps if self.places is None else maps + self.places)
+        rows = slice(images.shape[2])  # of a picture that is being drawn, those so far
+        maps = self.layers(maps if self.places is None else maps + self.places[:, rows])
         logits = self.last(self.hidden(maps.relu()).relu())
-        return logits if self.offsets is None else logits + self.offsets
+        return logits if self.offsets is None else logits + self.offsets[:, rows]
 
 
 def loss(logits: Float[Tensor, "batch 1 height width"], images: Float[Tensor, "batch 1 height width"]) -> Tensor:
@@ -277,7 +277,7 @@ def study_networks(run: Run, sets: DigitSets, small: bool) -> dict[str, Validati
     curves = {}
     for name in (name for name in RECIPES if name.endswith(SMALL) == small):
         with run.method(name, kind="deep") as method:
-            method.model, curve = method.time(train, run, name, sets)
+            method.model, curve = method.make_shared(shared(name), lambda name=name: train(run, name, sets))
             score(method, sets.test, network_nats(method.model, sets.test), small)
             each = 1000 * curve.seconds[-1] / (len(curve.seconds) * (len(sets.train) // 2))
             run.fact(f"{name}, milliseconds of training per digit", each, "ms")
@@ -306,7 +306,7 @@ def lesson(run: Run) -> None:
     for small, size in ((False, "28 × 28"), (True, "14 × 14")):
         sets = digit_sets(run, small, run.pick(smoke=30, lecture=1000, full=10_000))
         run.fact(f"entropy of the binarisation, {size} test digits", sets.test_entropy, "nats")
-        rivals = digit_rivals.score_rivals(run, sets, small, loss)
+        rivals = score_rivals(run, sets, small, loss)
         panels[f"{size} pixels"] = study_networks(run, sets, small), rivals
         if not small:
             show_digits(run, sets.test, *(run.methods[name].model for name in (CNN, MIXTURE, TREES)))

@@ -55,17 +55,6 @@ BIASES = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # of the forest's backgr
 LEAST = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # scores from which on a mask is painted: what is chosen from
 
 
-def share_once(method: Method, name: str, fit: Callable[[], Any]) -> Any:
-    """What an earlier lesson of the run has shared under this name, with its seconds; else what fit() makes, shared."""
-    run = method.run
-    if (name, run.seed) in run.shared:
-        method.model, method.fit_seconds = run.shared[name, run.seed]
-    else:
-        method.model = method.time(fit)
-        method.share(name, method.model)
-    return method.model
-
-
 def fit_fcn(method: Method, sets: LabelledScenes) -> Any:
     """FCN-4s as its lesson trains it: on a classifier of objects, at once, the background's bias chosen."""
     run = method.run
@@ -76,7 +65,8 @@ def fit_fcn(method: Method, sets: LabelledScenes) -> Any:
         model.choose_bias(sets.validation.take(slice(run.pick(smoke=8, lecture=100))), fcn.BIASES)
         return model
 
-    return share_once(method, fcn.SHARED, fit)
+    method.model = method.make_shared(fcn.SHARED, fit)
+    return method.model
 
 
 def fit_segnet(method: Method, sets: LabelledScenes) -> Any:
@@ -98,7 +88,8 @@ def fit_columns(method: Method, sets: LabelledScenes) -> Any:
         hypercolumns.choose_biases([model], sets.validation.take(slice(run.pick(smoke=4, lecture=70))))
         return model
 
-    return share_once(method, hypercolumns.OURS, fit)
+    method.model = method.make_shared(hypercolumns.OURS, fit)
+    return method.model
 
 
 def fit_forest(method: Method, sets: LabelledScenes) -> Any:
@@ -121,7 +112,8 @@ def fit_regions(method: Method, sets: LabelledScenes, describe: Describe) -> Any
         first = sds.Proposed.of(describe, part, learned.ranked.propose(part.images))
         return sds.fit_system(learned, describe, first, run.seed, refined=refined)[0]
 
-    return share_once(method, sds.SHARED[method.name], fit)
+    method.model = method.make_shared(sds.SHARED[method.name], fit)
+    return method.model
 
 
 def fit_mask_rcnn(method: Method, sets: LabelledScenes) -> Any:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -48,20 +47,11 @@ EnlargeLuma = Callable[[Grey], Grey]
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
-def lent(method: Method, name: str, make: Callable[[], Any]) -> Any:
-    """What an earlier lesson has made under this name, with its seconds; made here where that has not run."""
-    key = (name, method.run.seed)
-    if key not in method.run.shared:
-        method.share(name, method.time(make))
-    found, method.fit_seconds = method.run.shared[key]
-    return found
-
-
 def contenders(run: Run) -> dict[str, Callable[[Method], EnlargeLuma]]:
     """By name: what gives a method's way to enlarge luma, and keeps its model."""
 
     def network(name: str, make: Callable[[], nn.Module], method: Method) -> EnlargeLuma:
-        method.model = lent(method, name, make)
+        method.model = method.make_shared(name, make)
         return lambda low: enlarged(method.model, low)[-1]
 
     def anchors(method: Method) -> EnlargeLuma:
@@ -130,7 +120,7 @@ def lesson(run: Run) -> None:
             shown[name] = [enlarge_picture(item.observation.seen, work) for item in items]
             score_squares(method, squares, items, shown[name])
     with run.method(PRIOR, kind="deep") as method:
-        shown[PRIOR] = lent(method, PRIORS, partial(enlarge_by_prior, run, items))
+        shown[PRIOR] = method.make_shared(PRIORS, partial(enlarge_by_prior, run, items))
         score_squares(method, squares, items, shown[PRIOR])
         megapixels = sum(item.truth[..., 0].size for item in items) / 1e6
         method.measure(SECONDS, method.fit_seconds / megapixels, n=len(items), unit="s")

@@ -20,10 +20,11 @@ Grey = UInt8[np.ndarray, "_ height width"]
 
 def draw_rows(rows: Mapping[str, Grey]) -> Figure:
     """Images side by side, dark on white, a row per name."""
-    most = max(len(images) for images in rows.values())
-    figure, axes = plots.panels(1, len(rows), width=0.52 * most + 1.9, height=0.56, squeeze=False)
+    most, longest = max(len(images) for images in rows.values()), max(map(len, rows))
+    figure, axes = plots.panels(1, len(rows), width=0.52 * most + max(1.9, 0.085 * longest), height=0.56, squeeze=False)
     for axis, (name, images) in zip(axes[:, 0], rows.items(), strict=True):
         show_strip(axis, images, most)
+        axis.set_anchor("E")  # names have the room on the left
         axis.text(-0.01, 0.5, name, transform=axis.transAxes, ha="right", va="center", fontsize=9)
     return figure
 

@@ -340,6 +340,24 @@ def test_auto_takes_a_gpu(tmp_path, monkeypatch):
     assert a_run(tmp_path, device_name="cpu").device.type == "cpu"
 
 
+def test_what_no_fit_gives_is_made_once_and_shared_with_its_seconds(tmp_path):
+    shared, made = {}, []
+
+    def make():
+        made.append(object())
+        return made[-1]
+
+    for lesson in ("one", "two"):
+        with a_run(tmp_path, lesson=lesson, shared=shared).method("samples", kind="deep") as method:
+            assert method.make_shared("samples of digits", make) is made[0]
+            seconds = shared["samples of digits", 0][1]
+            assert method.fit_seconds == seconds > 0
+            assert method.model is None
+    with a_run(tmp_path, seed=1, shared=shared).method("samples", kind="deep") as method:
+        assert method.make_shared("samples of digits", make) is made[1], "another seed, another result"
+    assert len(made) == 2
+
+
 def test_a_model_is_fitted_once_and_shared_with_its_seconds(tmp_path, images):
     shared, built = {}, []
 

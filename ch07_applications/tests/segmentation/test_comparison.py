@@ -19,18 +19,14 @@ from ch07_applications.segmentation.comparison import (
     SDS,
     SEGNET,
     choose_least,
-    share_once,
 )
 from ch07_applications.segmentation.drawn_scores import draw_scores
 from ch07_applications.segmentation.labelled_scenes import instances, paint_instances
 from ch07_applications.segmentation.scoring import AP50, AP75, BOUNDARY, IOU, score_instances, score_semantic
 from common import plots
-from common.console import Console
 from common.data import Scale
 from common.data.scenes import scenes
 from common.metrics.segmentation import ConfusionMatrix, mean_iou
-from common.record import LessonRecord
-from common.run import Run
 from tests.recorded_lesson import recorded
 
 LABELS, MASKS = (FCN, SEGNET, COLUMNS, FOREST), (MASK_RCNN, SDS, REGIONS)
@@ -70,22 +66,6 @@ class Perfect:
 class Background:
     def predict(self, images):
         return np.zeros(images.shape[:3], np.uint8)
-
-
-def test_what_an_earlier_lesson_shared_is_taken_with_its_seconds_and_else_it_is_fitted_once(tmp_path):
-    run = Run("comparison", 3, Scale("smoke"), LessonRecord("", ""), tmp_path, Console(quiet=True))
-    run.shared["a model", 3] = "theirs", 12.0
-    run.shared["another", 4] = "of another seed", 1.0
-
-    def shared(name, fit):
-        with run.method("any", kind="deep") as method:
-            assert share_once(method, name, fit) == method.model
-        return method.model, method.fit_seconds
-
-    assert shared("a model", pytest.fail) == ("theirs", 12.0)
-    first = shared("another", lambda: "ours")
-    assert first[0] == "ours"
-    assert shared("another", pytest.fail) == first
 
 
 def test_the_least_score_to_be_painted_is_the_best_on_the_scenes_given():

@@ -1,11 +1,11 @@
-"""The comparison of super-resolution: networks that are lent, and who enlarges what."""
+"""The comparison of super-resolution: who enlarges what, and how it is scored."""
 
 import numpy as np
 import pytest
 
 from ch07_applications.super_resolution import comparison
 from ch07_applications.super_resolution.bicubic import enlarge
-from ch07_applications.super_resolution.comparison import SECONDS, SQUARES, lent, score_photographs, score_squares
+from ch07_applications.super_resolution.comparison import SECONDS, SQUARES, score_photographs, score_squares
 from ch07_applications.super_resolution.deep_image_prior import RESOLUTION, TASKS, judged_part
 from ch07_applications.super_resolution.drawn_comparison import draw_squares
 from ch07_applications.super_resolution.luma_chroma import enlarge_picture
@@ -21,15 +21,6 @@ from common.run import Run
 @pytest.fixture
 def run(tmp_path):
     return Run("comparison", 3, Scale("smoke"), LessonRecord("", ""), tmp_path, Console(quiet=True))
-
-
-def test_what_is_lent_is_made_once_and_brings_its_seconds(run):
-    made = []
-    first, second = Method(run, "first", "deep"), Method(run, "second", "deep")
-    assert lent(first, "a network", lambda: made.append(1) or "network") == "network"
-    assert lent(second, "a network", lambda: made.append(1) or "network") == "network"
-    assert made == [1]
-    assert second.fit_seconds == first.fit_seconds is not None
 
 
 def test_photographs_are_scored_with_the_seconds_of_a_megapixel(run):

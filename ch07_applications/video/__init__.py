@@ -1,0 +1,1 @@
+"""Video: what a film shows that its single frames do not."""

@@ -1,0 +1,317 @@
+"""Activities from a watch and from skeletons: recurrent networks whose per-step scores are summed over time.
+
+Question   Which exercise does a person do who wears a watch? Can a network answer from raw samples, for inputs of any
+           length, where other methods need features that people have designed?
+Method     Murad & Pyun 2017. Layers of LSTM cells (Hochreiter & Schmidhuber 1997) run along time, forwards, or in both
+           directions, or in both and then forwards (cascaded). The last layer gives scores at every step, and the
+           scores of all steps are averaged (late fusion), so that an input may have any number of steps:
+
+               i, f, o = σ(W x_t + U h_{t−1} + b)      c_t = f c_{t−1} + i tanh(W_c x_t + U_c h_{t−1} + b_c)
+               h_t = o tanh(c_t)                       y_t = V h_t + a        p = softmax(1/T Σ_t y_t)
+
+Rival      Designed features with an SVM or a forest, random kernels with ridge (MiniRocket), nearest neighbours by
+           dynamic time warping; and a forest on the raw samples. All have the same three folds by person.
+Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step, for
+           steps wait for each other. Training windows lie at random places and are turned, mirrored to the other arm,
+           stretched in time and rescaled: ten wrists are few.
+Costs      120 s on two cores; with skeletons 20 s more.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ch07_applications.video.drawn_activity import draw_recordings
+from ch07_applications.video.person_folds import (
+    WHOLE,
+    WINDOW,
+    Fold,
+    held_out_people,
+    judge,
+    person_folds,
+    score_by_fold,
+    scores_of,
+)
+from ch07_applications.video.skeleton_clips import Clips, DrawnClips, clips_of, padded
+from ch07_applications.video.skeleton_rivals import fit_svm, flat, score_clips, without_order
+from ch07_applications.video.watch_rivals import FOREST, KERNELS, SVM, WARPING, score_rivals
+from ch07_applications.video.watch_studies import LSTM, accuracy_of, best_median_worst, study_lengths, study_people
+from ch07_applications.video.watch_windows import RATE, Change, DrawnWindows, Samples, checked, resampled
+from common import data
+from common.ablation import BASE
+from common.claims import beats
+from common.data.recordings import Recordings
+from common.paper_claims import PaperClaims
+from common.run import Run
+from common.train import Batches, Training
+
+UNIDIRECTIONAL, BIDIRECTIONAL, CASCADED = (False, False), (True, True), (True, False)  # which layers run both ways
+RAW = "raw samples + forest"
+LAST, UNCHANGED, SHUFFLED = "last step's scores", "windows as recorded", "steps shuffled"
+BOTH_WAYS, BOTH_THEN_ONE = "bidirectional", "cascaded"
+JOINTS_LSTM, JOINTS_SVM, NO_ORDER = "skeletons: LSTM", "skeletons: SVM", "skeletons: SVM without order"
+SKELETON_FLOOR = 80
+CHANGE = Change(turn=10, speed=0.1, strength=0.2, noise=0.02, mirrored=True)
+Steps = Float[Tensor, "batch steps channels"]
+Scores = Float[Tensor, "batch classes"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. both: of each layer, whether it runs both ways. epochs: of the lecture's preset. frame: samples
+    that are one step. shuffled: the steps of every window come in an order of its own, at training and afterwards."""
+
+    both: tuple[bool, ...] = UNIDIRECTIONAL
+    classes: int = 7
+    width: int = 64
+    frame: int = 4
+    dropout: float = 0.3
+    epochs: int = 40
+    learning_rate: float = 0.005
+    batch_size: int = 64
+    change: Change = CHANGE
+    fused: bool = True
+    shuffled: bool = False
+
+
+SKELETONS = Recipe(BIDIRECTIONAL, width=48, frame=1, epochs=30, learning_rate=0.01, batch_size=32)
+
+
+class DeepLSTM(nn.Module):
+    """Scores of the classes at every step, and their mean over time. §3.
+
+    mean, deviation: of the training part's channels, which standardise all inputs. Inputs of unlike lengths are padded
+    with NaN at their ends.
+    """
+
+    def __init__(
+        self,
+        mean: Float[Tensor, "channels"],
+        deviation: Float[Tensor, "channels"],
+        recipe: Recipe | None = None,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe = recipe or Recipe()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation.clamp(min=1e-6))
+        self.layers, inputs = nn.ModuleList(), recipe.frame * len(mean)
+        for both in recipe.both:
+            self.layers.append(nn.LSTM(inputs, recipe.width, bidirectional=both, batch_first=True))
+            inputs = recipe.width * (1 + both)
+        self.dropout, self.last = nn.Dropout(recipe.dropout), nn.Linear(inputs, recipe.classes)
+
+    def per_step(
+        self, samples: Float[Tensor, "batch time channels"]
+    ) -> tuple[Float[Tensor, "batch steps classes"], Bool[Tensor, "batch steps"]]:
+        """The scores of each step, and whether the step is there: one that is not whole is not."""
+        whole = samples.shape[1] // self.recipe.frame * self.recipe.frame
+        frames = ((samples[:, :whole] - self.mean) / self.deviation).unflatten(1, (-1, self.recipe.frame)).flatten(2)
+        there = frames.isfinite().all(dim=2)
+        frames = frames.nan_to_num()
+        if self.recipe.shuffled:
+            frames, there = in_random_order(frames, there)
+        lengths = None if there.all() else there.sum(dim=1).cpu()
+        for layer in self.layers:
+            frames = self.dropout(run_along(layer, frames, lengths))
+        return self.last(frames), there
+
+    def forward(self, samples: Float[Tensor, "batch time channels"]) -> Scores:
+        """Late fusion: the mean of the scores of all steps that are there; or those of the last one."""
+        scores, there = self.per_step(samples)
+        if self.recipe.fused:
+            return (scores * there[..., None]).sum(dim=1) / there.sum(dim=1, keepdim=True)
+        return scores[torch.arange(len(scores)), there.sum(dim=1) - 1]
+
+
+def run_along(layer: nn.LSTM, frames: Steps, lengths: Tensor | None) -> Float[Tensor, "batch steps width"]:
+    """A layer's hidden states. lengths: of padded inputs, so that the way back begins at an input's own end."""
+    if lengths is None:
+        return layer(frames)[0]
+    packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
+    return pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=frames.shape[1])[0]
+
+
+def in_random_order(frames: Steps, there: Bool[Tensor, "batch steps"]) -> tuple[Steps, Bool[Tensor, "batch steps"]]:
+    """Each input's steps in an order of its own; what is not there stays at the end."""
+    keys = torch.rand(there.shape, device=frames.device) + (~there).float()
+    order = keys.argsort(dim=1)
+    return frames.gather(1, order[..., None].expand_as(frames)), there.gather(1, order)
+
+
+# --- Training and recognising -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """A trained network, for windows and for whole recordings."""
+
+    network: DeepLSTM
+
+    def decision_function(self, windows: Float[np.ndarray, "items time channels"]) -> Float[np.ndarray, "items _"]:
+        """The scores of windows."""
+        device = self.network.mean.device
+        with torch.inference_mode(), torch.random.fork_rng():
+            torch.manual_seed(0)
+            parts = [self.network(part.to(device)).cpu() for part in torch.tensor(windows).split(256)]
+        return torch.cat(parts).numpy()
+
+    def recognise(self, series: Sequence[Samples], rate: float = RATE) -> Float[np.ndarray, "items _"]:
+        """The scores of whole recordings, of any length and rate. Raises Problem for what is no such recording."""
+        checked(series, len(self.network.mean), 1)
+        series = [resampled(each, rate) for each in series]
+        checked(series, len(self.network.mean), self.network.recipe.frame)
+        return np.concatenate([self.decision_function(each[None]) for each in series])
+
+    def shuffled(self) -> Recogniser:
+        """The same network, which is given the steps of every window in an order of its own."""
+        network = copy.deepcopy(self.network)
+        network.recipe = replace(network.recipe, shuffled=True)
+        return Recogniser(network)
+
+    def over_time(self, series: Samples) -> Float[np.ndarray, "steps classes"]:
+        """The probabilities at every step."""
+        with torch.inference_mode():
+            scores, _ = self.network.per_step(torch.tensor(series)[None].to(self.network.mean.device))
+        return scores[0].softmax(dim=1).cpu().numpy()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The network's, for common.model_size."""
+        return list(self.network.parameters())
+
+
+def train(run: Run, part: Recordings, recipe: Recipe, share: float = 1.0, checkpoint: str | None = None) -> Recogniser:
+    """A network of the recordings. share: of the recipe's epochs. Raises LossNotFinite."""
+    batches = DrawnWindows(part, (WINDOW, WINDOW), recipe.change, recipe.frame)
+    recipe = replace(recipe, epochs=max(1, round(share * recipe.epochs)))
+    return Recogniser(learn(run, batches, np.concatenate(part.series), recipe, checkpoint))
+
+
+def learn(
+    run: Run, batches: Batches, samples: Float[np.ndarray, "time channels"], recipe: Recipe, checkpoint: str | None
+) -> DeepLSTM:
+    """A network of batches. samples: of the training part, for mean and deviation."""
+    statistics = (torch.tensor(samples.mean(axis=0)), torch.tensor(samples.std(axis=0)))
+    with torch.random.fork_rng():
+        torch.manual_seed(run.seed)
+        network = DeepLSTM(*statistics, recipe)
+    training = Training(
+        run.pick(smoke=1, lecture=recipe.epochs, full=5 * recipe.epochs), recipe.learning_rate, recipe.batch_size,
+        half=False, device=run.device, checkpoint=checkpoint and run.checkpoint(checkpoint), say=run.say_step,
+    )  # fmt: skip
+    training(network, batches, run.seed)
+    return network
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+def score_networks(run: Run, folds: Sequence[Fold]) -> tuple[list[Recogniser], list[Float[np.ndarray, "_ classes"]]]:
+    """A network per fold, on windows and on whole recordings; and the scores of these."""
+    with run.method(LSTM, kind="deep") as method:
+        models = [
+            method.time(train, run, fold.train, Recipe(), 1.0, f"fold{number}") for number, fold in enumerate(folds)
+        ]
+        method.model, start = models[-1], time.perf_counter()
+        found = [scores_of(model, fold.windows()[1].inputs) for model, fold in zip(models, folds, strict=True)]
+        method.predict_seconds = time.perf_counter() - start
+        whole = [model.recognise(fold.test.series) for model, fold in zip(models, folds, strict=True)]
+        judge(method, folds, found, whole)
+    run.fact(f"accuracy, {LSTM}", accuracy_of(models, folds), "%")
+    run.fact(f"accuracy, {LSTM}, test steps shuffled", accuracy_of([model.shuffled() for model in models], folds), "%")
+    return models, whole
+
+
+def study_choices(run: Run, fold: Fold) -> None:
+    """One change at a time, on people held out of the training part."""
+    base = Recipe()
+    for name, recipe in {
+        BASE: base,
+        BOTH_WAYS: replace(base, both=BIDIRECTIONAL),
+        BOTH_THEN_ONE: replace(base, both=CASCADED),
+        LAST: replace(base, fused=False),
+        UNCHANGED: replace(base, change=Change()),
+        SHUFFLED: replace(base, shuffled=True),
+    }.items():
+        with run.method(name, kind="deep") as method:
+            method.model = method.time(train, run, fold.train, recipe, 0.4)
+            judge(method, [fold], [scores_of(method.model, fold.windows()[1].inputs)])
+
+
+def study_skeletons(run: Run, claims: PaperClaims) -> None:
+    """Clips of 5 to 174 frames: a network that takes them as they are, and an SVM on 16 frames of each."""
+    found = data.utkinect_or_none(run.scale, run.note)
+    if found is None:
+        return
+    clips = clips_of(found)
+
+    def network(part: Clips) -> Callable:
+        recipe = replace(SKELETONS, classes=len(found.classes))
+        return partial(labels_of, learn(run, DrawnClips(part), np.concatenate(part.inputs), recipe, None))
+
+    score_clips(run, JOINTS_LSTM, "deep", clips, network)
+    score_clips(run, JOINTS_SVM, "classical", clips, partial(fit_svm, flat))
+    score_clips(run, NO_ORDER, "classical", clips, partial(fit_svm, without_order))
+    run.floor(JOINTS_LSTM, "accuracy", at_least=SKELETON_FLOOR)
+    for name in (JOINTS_SVM, NO_ORDER):
+        text = f"{JOINTS_LSTM} is better than {name}"
+        claims.compared(text, source="§1", paper="not compared", ours=JOINTS_LSTM, against=name)
+
+
+def labels_of(network: DeepLSTM, clips: Sequence[Float[np.ndarray, "_ columns"]]) -> Int[np.ndarray, "items"]:
+    """The classes of clips of unlike lengths."""
+    with torch.inference_mode():
+        return network(padded(clips).to(network.mean.device)).argmax(dim=1).cpu().numpy()
+
+
+def claims_of_paper(run: Run, claims: PaperClaims) -> None:
+    """Better than other methods, for inputs of any length, by the order in time, without features."""
+    for name, paper in ((SVM, "about 97 against 96 %, UCI HAR"), (KERNELS, "not compared"), (WARPING, "not compared")):
+        claims.compared(f"Recognises better than {name}", source="§4", paper=paper, ours=LSTM, against=name)
+    claims.compared("Raw samples suffice, as they do not for a forest", source="§1", paper="–", ours=LSTM, against=RAW)
+    sides = {"ours": f"accuracy at 5.12 s, {LSTM}", "against": f"accuracy at 1.28 s, {LSTM}"}
+    claims.measured("The same network does better on longer inputs", source="§1", paper="–", **sides, expects="higher")
+    sides = {"ours": f"accuracy, {LSTM}", "against": f"accuracy, {LSTM}, test steps shuffled"}
+    claims.measured("It depends on the order in time", source="§1", paper="not measured", **sides, expects="higher")
+    for text, source, against in (
+        ("… and order helps to learn", "§1", SHUFFLED),
+        ("Scores of all steps are better than the last step's", "§3", LAST),
+    ):
+        claims.compared(text, source=source, paper="not compared", ours=BASE, against=against)
+    for name in (SVM, KERNELS, FOREST):
+        run.compare(LSTM, name, WHOLE)
+    run.claim(f"{SVM} beats {LSTM} on windows.", beats(SVM, LSTM))
+
+
+def lesson(run: Run) -> None:
+    claims, folds = PaperClaims(run), person_folds(run)
+    models, whole = score_networks(run, folds)
+    run.floor(LSTM, "accuracy", at_least=80)
+    score_rivals(run, folds)
+    flat = FunctionTransformer(lambda windows: windows.reshape(len(windows), -1))
+    trees = partial(ExtraTreesClassifier, run.pick(smoke=10, lecture=300), random_state=run.seed)
+    score_by_fold(run, RAW, folds, lambda part: make_pipeline(flat, trees()), mirrored=True)
+    study_lengths(run, folds, models)
+    study_people(run, folds, lambda part, share: train(run, part, Recipe(), share))
+    study_choices(run, held_out_people(folds[0], run.seed))
+    claims_of_paper(run, claims)
+    study_skeletons(run, claims)
+    shown = best_median_worst(folds, whole)
+    over_time = [models[fold].over_time(part.series[0]) for fold, part in shown]
+    run.figure(
+        "recordings", draw_recordings, [part for _, part in shown], over_time, data.watch().classes,
+        caption="The test recordings whose own exercise has the highest, the median and the lowest probability: "
+        "acceleration along three axes, in g, and the probabilities of the exercises at every step.",
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""Random numbers that belong to one film, or to one person, however many others are drawn with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+
+class Draws:
+    """Uniform numbers of many items, in columns. Item by item they come from a generator of its own.
+
+    keys: a seed of each item. So the numbers of an item do not depend on its place, nor on the other items. Raises
+    ValueError where more columns are asked for than there are.
+    """
+
+    def __init__(self, keys: Sequence[tuple[int, ...]], columns: int) -> None:
+        self.generators = [np.random.Generator(np.random.PCG64(list(key))) for key in keys]
+        self.numbers = np.array([generator.random(columns) for generator in self.generators])
+        self.taken = 0
+
+    def between(self, low: float, high: float, columns: int = 1) -> Float[np.ndarray, "items columns"]:
+        """The next numbers of every item, from low to below high."""
+        if self.taken + columns > self.numbers.shape[1]:
+            raise ValueError(f"only {self.numbers.shape[1]} numbers were drawn per item")
+        found = self.numbers[:, self.taken : self.taken + columns]
+        self.taken += columns
+        return low + (high - low) * found
+
+    def among(self, count: int) -> Int64[np.ndarray, "items"]:
+        """One of 0 … count − 1 for every item."""
+        return np.minimum(self.between(0, count)[:, 0].astype(np.int64), count - 1)
+
+    def sign(self) -> Float[np.ndarray, "items 1"]:
+        """−1 or +1."""
+        return np.where(self.between(0, 1) < 0.5, -1.0, 1.0)

@@ -1,0 +1,120 @@
+"""Three folds by person: everybody is judged once, by models that have never seen them. All methods have the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.model_selection import GroupKFold
+
+from ch07_applications.video.watch_windows import Windows, windows_of
+from common import data
+from common.data.recordings import Recordings
+from common.method import Method
+from common.run import Run
+
+FOLDS, WINDOW = 3, 128  # windows of 2.56 s, as in UCI HAR
+WHOLE = "accuracy of whole recordings"
+Scores = Float[np.ndarray, "items classes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Recordings to learn from, and those of the people who are judged."""
+
+    train: Recordings
+    test: Recordings
+
+    def windows(self, length: int = WINDOW, mirrored: bool = False) -> tuple[Windows, Windows]:
+        """(train, test): windows that overlap by half, mirrored ones among them if wanted; and side by side.
+
+        Shorter windows to learn from are as many as those of WINDOW samples: an SVM takes the square of their number.
+        """
+        train = windows_of(self.train, length, max(length, WINDOW) // 2)
+        return train.mirrored() if mirrored else train, windows_of(self.test, length, length)
+
+    def of(self, people: int) -> Fold:
+        """The same test part, with the first so many of the people to learn from."""
+        chosen = np.unique(self.train.subjects)[:people]
+        return Fold(self.train.take(np.isin(self.train.subjects, chosen)), self.test)
+
+
+def person_folds(run: Run) -> list[Fold]:
+    """Who is judged in which fold is drawn by the seed. At smoke, one arm and 12 s of each recording."""
+    watch = data.watch()
+    if run.scale.preset == "smoke":
+        few = watch.recordings.take(watch.recordings.right)
+        watch = watch.only(replace(few, series=tuple(series[:600] for series in few.series)))
+    return [Fold(*parts) for parts in watch.folds(FOLDS, run.seed)]
+
+
+def held_out_people(fold: Fold, seed: int) -> Fold:
+    """Training people split once more: about a third of them to choose on."""
+    watch = data.watch().only(fold.train)
+    return Fold(*watch.folds(FOLDS, seed)[0])
+
+
+def pooled(parts: Sequence[Windows]) -> Windows:
+    """The windows of all parts, one part after the other."""
+    names = ("inputs", "answers", "ids", "groups", "recordings")
+    return Windows(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def pooled_recordings(folds: Sequence[Fold]) -> Recordings:
+    """The test recordings of all folds, in their order."""
+    watch = data.watch().recordings
+    return watch.take(np.concatenate([fold.test.ids for fold in folds]))
+
+
+def by_person(train: Windows) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Splits for cross-validation in which nobody is on both sides."""
+    return list(GroupKFold(FOLDS).split(train.inputs, groups=train.groups))
+
+
+def scores_of(model: Any, windows: Float[np.ndarray, "items time channels"]) -> Scores:
+    """Probabilities where the model has them, its decision function else."""
+    return (model.predict_proba if hasattr(model, "predict_proba") else model.decision_function)(windows)
+
+
+def summed(scores: Scores, windows: Windows, recordings: Recordings) -> Float[np.ndarray, "recordings classes"]:
+    """The scores of each recording's windows, summed. 0 for a recording without a window."""
+    places = {int(name): place for place, name in enumerate(recordings.ids)}
+    total = np.zeros((len(recordings), scores.shape[1]))
+    np.add.at(total, [places[int(name)] for name in windows.recordings], scores)
+    return total
+
+
+def judge(
+    method: Method, folds: Sequence[Fold], found: Sequence[Scores], whole: Sequence[Scores] | None = None
+) -> None:
+    """Accuracy over the windows and over the recordings, with people as groups.
+
+    found, whole: scores of each fold's test windows, and of its test recordings, which are sums over windows unless
+    given.
+    """
+    parts = [fold.windows()[1] for fold in folds]
+    whole = whole or [summed(*each) for each in zip(found, parts, [fold.test for fold in folds], strict=True)]
+    for metric, scores, part in (("accuracy", found, pooled(parts)), (WHOLE, whole, pooled_recordings(folds))):
+        right = np.concatenate(scores).argmax(axis=1) == part.answers
+        method.score_items(metric, 100.0 * right, part, unit="%", higher_is_better=True)
+
+
+def score_by_fold(
+    run: Run, name: str, folds: Sequence[Fold], build: Callable[[Windows], Any], mirrored: bool = False
+) -> Method:
+    """A rival, built for each fold's training windows, fitted on them and judged."""
+    with run.method(name, kind="classical") as method:
+        found, spent = [], 0.0
+        for fold in folds:
+            train, test = fold.windows(mirrored=mirrored)
+            method.model = method.time(build(train).fit, train.inputs, train.answers)
+            start = time.perf_counter()
+            found.append(scores_of(method.model, test.inputs))
+            spent += time.perf_counter() - start
+        method.predict_seconds = spent
+        judge(method, folds, found)
+    return method
