@@ -26,8 +26,8 @@ class Plan:
     residual: blocks of each stage but the first.
     """
 
-    sides: tuple[int, ...] = (16, 32)
-    width: int = 16
+    sides: tuple[int, ...] = (8, 16, 32)
+    width: int = 24
     judging: int = 16
     noise: int = 16
     condition: int = 32
@@ -37,25 +37,27 @@ class Plan:
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the generator's losses beside the adversarial one: DAMSM's (λ), the difference from the true pictures, and
-    the divergence of the conditioning distribution from N(0, I)."""
+    """Of the generator's losses beside the adversarial one. matching: DAMSM's (λ). picture: of the squared differences
+    from the true pictures (ρ). condition: of the divergence of the conditioning distribution from N(0, I)."""
 
-    matching: float = 0.2
-    picture: float = 20.0
+    matching: float = 0.1
+    picture: float = 60.0
     condition: float = 0.02
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a generator is trained. pretraining, epochs: without discriminators and with them."""
+    """How a generator is trained. pretraining, epochs: by the differences from the true pictures alone, at first_rate;
+    then by all losses, at the other two."""
 
-    pretraining: int = 4
-    epochs: int = 3
+    pretraining: int = 5
+    epochs: int = 1
     attentive: bool = True
     plan: Plan = Plan()
     weights: Weights = Weights()
-    learning_rate: float = 2e-3
-    discriminator_rate: float = 5e-4
+    first_rate: float = 0.01
+    learning_rate: float = 1e-3
+    discriminator_rate: float = 2e-3
     batch_size: int = 32
 
 

@@ -6,6 +6,7 @@ sigmoid of the other lets through.
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -48,3 +49,20 @@ class Condition(nn.Module):
         """μ and log σ²."""
         mean, log_variance = self.layers(whole).chunk(2, dim=1)
         return mean, log_variance
+
+
+class Standard(nn.Module):
+    """Vectors with mean 0 and deviation 1 in each of their numbers, over those that it has measured."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    def measure(self, vectors: Float[Tensor, "m width"]) -> None:
+        """From now on by the mean and the deviation of these."""
+        self.mean.copy_(vectors.mean(dim=0))
+        self.deviation.copy_(vectors.std(dim=0).clamp(min=1e-6))
+
+    def forward(self, vectors: Float[Tensor, "*n width"]) -> Float[Tensor, "*n width"]:
+        return (vectors - self.mean) / self.deviation

@@ -188,7 +188,7 @@ def placed_scenes(scale: Scale = LECTURE, sizes: tuple[int, int, int, int, int] 
 
     Of the training garments every fifth is validation's alone; those of the last two parts are test garments.
     """
-    preset = {"smoke": (96, 32, 96, 32, 32), "lecture": (4000, 400, 3000, 500, 500)}
+    preset = {"smoke": (96, 32, 96, 32, 32), "lecture": (4000, 400, 6000, 500, 500)}
     preset["full"] = (40_000, 1000, 20_000, 1000, 1000)
     training, testing = composers(scale)
     usable = np.isin(np.arange(len(NOUNS)), CLASSES)[:, None] & np.ones((1, len(COLOURS)), bool)

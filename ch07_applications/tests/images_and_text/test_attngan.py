@@ -16,7 +16,6 @@ from ch07_applications.images_and_text.attngan import (
     Generator,
     Painter,
     WordAttention,
-    cycle,
     describe_loss,
     fool_stages,
     judge_stages,
@@ -24,13 +23,14 @@ from ch07_applications.images_and_text.attngan import (
     train,
 )
 from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Weights
-from ch07_applications.images_and_text.gated_blocks import Condition, Residual, block, enlarging
+from ch07_applications.images_and_text.gated_blocks import Condition, Residual, Standard, block, enlarging
+from ch07_applications.images_and_text.painting_steps import cycle, step_filters
 from ch07_applications.images_and_text.sentence_discriminator import Discriminator
 from ch07_applications.images_and_text.word_region_matching import matching_loss, pixels_of
 from ch07_applications.tests.images_and_text.small_paintings import small_language, small_sets
 from ch07_applications.tests.images_and_text.small_scenes import run_of
 
-TINY = Plan(width=4, judging=4, noise=3, condition=5)
+TINY = Plan((16, 32), width=4, judging=4, noise=3, condition=5)
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +165,27 @@ def test_a_residual_block_that_adds_nothing_gives_its_input_back():
     torch.testing.assert_close(layer(maps), maps)
 
 
+def test_standard_vectors_have_mean_0_and_deviation_1_over_those_that_were_measured():
+    standard, vectors = Standard(4), torch.randn(50, 4) * torch.tensor([1.0, 3.0, 0.2, 0.0]) + 5.0
+    standard.measure(vectors)
+    torch.testing.assert_close(standard(vectors).mean(dim=0), torch.zeros(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(standard(vectors).std(dim=0), torch.tensor([1.0, 1.0, 1.0, 0.0]), atol=1e-4, rtol=0)
+    other = torch.randn(2, 3, 4)
+    torch.testing.assert_close(standard(other)[1, 2], standard(other[1, 2]), msg="whatever lies beside a vector")
+    assert set(standard.state_dict()) == {"mean", "deviation"}, "kept with the weights"
+    assert not list(standard.parameters())
+
+
+def test_three_stages_attend_twice_and_their_pictures_double():
+    generator = Generator(Plan((8, 16, 32), width=4, noise=3, condition=5))
+    with torch.no_grad():
+        painted = generator(*described()[:4])
+    assert [image.shape[-1] for image in painted.images] == [8, 16, 32]
+    assert [weights.shape[-1] for weights in painted.attention] == [8, 16]
+    for weights in painted.attention:
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones_like(weights[:, 0]))
+
+
 def test_without_attention_only_the_sentence_vector_counts():
     generator, (noise, words, there, whole, *_) = Generator(TINY, attentive=False).eval(), described()
     painted = generator(noise, words, there, whole)
@@ -235,7 +256,7 @@ def test_the_generator_s_loss_is_made_of_equations_3_and_4_and_what_is_ours():
     weights = Weights(matching=0.7, picture=3.0, condition=0.2)
     _, words, there, whole, meanings, small, large = batch
     wanted = 0.7 * matching_loss(similarity.score(words, there, whole, fakes[1]), meanings)
-    wanted = wanted + 3.0 * ((fakes[0] - small).abs().mean() + (fakes[1] - large).abs().mean())
+    wanted = wanted + 3.0 * ((fakes[0] - small).square().mean() + (fakes[1] - large).square().mean())
     normal = torch.distributions.Normal
     around = normal(fakes[2], (fakes[3] / 2).exp())
     wanted = wanted + 0.2 * torch.distributions.kl_divergence(around, normal(0.0, 1.0)).mean()
@@ -287,6 +308,38 @@ def test_batches_hold_the_picture_at_every_side_and_a_caption_of_its_own():
         k = next(k for k in range(3) if torch.allclose(sentences[k], whole[row], atol=1e-5))
         assert int(there[row].sum()) == lengths[k]
         torch.testing.assert_close(words[row, : lengths[k]], every[k, : lengths[k]])
+
+
+def test_hidden_filters_are_muon_s_and_what_makes_pictures_or_logits_is_not():
+    generator, judges = networks()
+    for network, outputs in (
+        (generator, generator.images),
+        (judges, [layer for one in judges for layer in (one.real, one.own)]),
+    ):
+        named = dict(network.named_parameters())
+        groups = step_filters(list(named.values()), 0.1).param_groups
+        filters = {id(weight) for group in groups if group["orthogonal"] for weight in group["params"]}
+        last = {id(weight) for layer in outputs for weight in layer.parameters()}
+        assert filters == {id(weight) for weight in named.values() if weight.ndim == 4} - last
+        assert sum(len(group["params"]) for group in groups) == len(named)
+
+
+def test_the_generator_measures_its_training_captions_and_the_average_knows_it():
+    part, (model, vocabulary) = small_sets().train, small_language()
+    painter = train(run_of(Path()), part, model, vocabulary, Recipe(1, 0, plan=TINY))
+    sentences = PaintedBatches.of(part, model, vocabulary, TINY).sentences
+    torch.testing.assert_close(painter.generator.word.mean, sentences.words[sentences.there].mean(dim=0))
+    torch.testing.assert_close(painter.generator.sentence.deviation, sentences.whole.std(dim=0))
+
+
+def test_no_discriminator_and_no_damsm_in_the_first_epochs(monkeypatch):
+    part, (model, vocabulary) = small_sets().train, small_language()
+    asked = []
+    score = type(model).score
+    monkeypatch.setattr(type(model), "score", lambda *args: asked.append(1) or score(*args))
+    monkeypatch.setattr(Discriminator, "forward", lambda *args: pytest.fail("a discriminator was asked"))
+    train(run_of(Path()), part, model, vocabulary, Recipe(1, 0, plan=TINY))
+    assert asked == []
 
 
 def test_training_moves_the_generator_and_leaves_the_language_as_it_was():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 from torch.nn.functional import cross_entropy
 
 from ch07_applications.images_and_text import picture_judges as module
@@ -20,6 +21,7 @@ from ch07_applications.images_and_text.picture_judges import (
     judge,
     ranked_first,
     reading_loss,
+    smooth,
     train_judges,
 )
 from ch07_applications.images_and_text.placed_scenes import CROP, crops_of
@@ -102,17 +104,28 @@ def test_the_reader_s_loss_is_the_cross_entropy_of_class_and_of_colour():
     torch.testing.assert_close(reading_loss(logits, answers), wanted)
 
 
-def test_squares_are_moved_by_a_pixel_at_most_and_keep_their_answers():
-    crops = torch.arange(2.0)[:, None, None, None] + torch.zeros(2, 3, CROP, CROP)
-    crops[:, :, 8, 8] = 9.0
-    batches = ReadBatches(crops, torch.tensor([[1, 2], [3, 4]]))
-    seen = set()
-    for seed in range(30):
-        moved, answers = batches.batch(torch.tensor([1, 0]), torch.Generator().manual_seed(seed))
+def test_squares_are_moved_mirrored_and_smoothed_and_keep_their_answers():
+    crops = torch.zeros(2, 3, CROP, CROP)
+    crops[1, :, 8, 5], crops[1, :, 8, 12] = 9.0, 18.0
+    batches, seen = ReadBatches(crops, torch.tensor([[1, 2], [3, 4]])), set()
+    for seed in range(60):
+        changed, answers = batches.batch(torch.tensor([1, 0]), torch.Generator().manual_seed(seed))
         assert answers.tolist() == [[3, 4], [1, 2]]
-        y, x = np.argwhere(moved[0, 0].numpy() == 9.0)[0]
-        seen.add((int(y), int(x)))
-    assert seen == {(y, x) for y in (7, 8, 9) for x in (7, 8, 9)}
+        assert (changed[1] == 0).all()
+        smoothed = bool(changed.max() < 18)
+        scale = 9 if smoothed else 1
+        bright, dim = ((scale * changed[0, 1] - level).abs() < 1e-4 for level in (18, 9))
+        (y, x), (_, other) = (each.nonzero().float().mean(dim=0).tolist() for each in (bright, dim))
+        mirrored = x < other
+        seen.add((smoothed, mirrored, y - 8, (15 - x if mirrored else x) - 12))
+    assert {each[:2] for each in seen} == {(a, b) for a in (False, True) for b in (False, True)}
+    assert {each[2:] for each in seen} == {(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)}
+
+
+def test_smoothing_is_the_mean_of_nine_pixels():
+    crops = torch.randn(2, 3, 7, 5)
+    wanted = uniform_filter(crops.numpy(), size=(1, 1, 3, 3), mode="nearest")
+    np.testing.assert_allclose(smooth(crops), wanted, atol=1e-6)
 
 
 def test_judges_learn_to_read_colours_of_all_pairs():
