@@ -43,6 +43,10 @@ def test_held_out_pairs_occur_in_their_part_and_in_the_judges_alone():
             assert new.any() == (name == "judging")
 
 
+def test_shirts_and_coats_are_left_out():
+    assert set(NOUNS) - {NOUNS[label] for label in CLASSES} == {"shirt", "coat"}
+
+
 def test_the_two_things_of_a_scene_differ_and_either_may_be_the_new_one():
     part = small_sets().held_out
     two = part.labels[:, 1] >= 0
