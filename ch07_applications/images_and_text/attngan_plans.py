@@ -34,6 +34,12 @@ class Plan:
     words: int = WORD
     residual: int = 1
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where a stage does not double the side, or the first side is no power of two above 4."""
+        first = self.sides[0]
+        if first < 8 or first & (first - 1) or self.sides != tuple(first << k for k in range(len(self.sides))):
+            raise ValueError(f"sides begin with 8, 16, 32, … and double from stage to stage, got {self.sides}")
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -96,7 +102,12 @@ class PaintedBatches:
     def of(
         cls, scenes: PlacedScenes, similarity: SimilarityModel, vocabulary: Vocabulary, plan: Plan
     ) -> PaintedBatches:
-        """All captions of the scenes, each encoded once: the text encoder learns nothing more."""
+        """All captions of the scenes, each encoded once: the text encoder learns nothing more.
+
+        Raises ValueError for pictures of another side than the last stage's.
+        """
+        if scenes.images.shape[1] != plan.sides[-1]:
+            raise ValueError(f"pictures of {scenes.images.shape[1]} pixels, but the last stage makes {plan.sides[-1]}")
         every = [caption for captions in scenes.captions for caption in captions]
         sentences, full = Sentences.of(similarity, vocabulary, every), pixels_of(scenes.images)
         pixels = tuple(avg_pool2d(full, full.shape[-1] // side) for side in plan.sides)

@@ -27,6 +27,7 @@ from ch07_applications.images_and_text.placed_scenes import (
     PlacedScenes,
     crops_of,
 )
+from common.errors import Problem
 
 NEAREST, PASTED, TEMPLATE = "nearest caption's picture", "retrieved and recoloured", "template renderer"
 RENDERERS = (NEAREST, PASTED, TEMPLATE)
@@ -35,8 +36,13 @@ SHADED = 0.5  # of a square's brightest pixel; brighter ones tell the colour
 
 
 def parse(caption: Caption) -> list[tuple[int, int, int]]:
-    """Class, colour and place of each thing that a caption states."""
+    """Class, colour and place of each thing that a caption states.
+
+    Raises Problem for a caption that states no thing, or one without a colour: nothing could be drawn.
+    """
     statement = read(caption.words)
+    if not statement.things or None in [thing.colour for thing in statement.things]:
+        raise Problem(f"{caption.text!r} states no thing with a colour: nothing can be drawn")
     places = [MIDDLE] * len(statement.things)
     for first, relation, second in statement.relations:
         places[first], places[second] = ENDS[relation]

@@ -23,12 +23,14 @@ from ch07_applications.images_and_text.attngan import (
     train,
 )
 from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Weights
+from ch07_applications.images_and_text.caption_grammar import Caption
 from ch07_applications.images_and_text.gated_blocks import Condition, Residual, Standard, block, enlarging
 from ch07_applications.images_and_text.painting_steps import cycle, step_filters
 from ch07_applications.images_and_text.sentence_discriminator import Discriminator
 from ch07_applications.images_and_text.word_region_matching import matching_loss, pixels_of
 from ch07_applications.tests.images_and_text.small_paintings import small_language, small_sets
 from ch07_applications.tests.images_and_text.small_scenes import run_of
+from common.errors import Problem
 
 TINY = Plan((16, 32), width=4, judging=4, noise=3, condition=5)
 
@@ -340,6 +342,25 @@ def test_no_discriminator_and_no_damsm_in_the_first_epochs(monkeypatch):
     monkeypatch.setattr(Discriminator, "forward", lambda *args: pytest.fail("a discriminator was asked"))
     train(run_of(Path()), part, model, vocabulary, Recipe(1, 0, plan=TINY))
     assert asked == []
+
+
+@pytest.mark.parametrize("sides", [(16, 64), (12, 24), (4, 8), (32, 16)])
+def test_sides_double_from_a_power_of_two(sides):
+    with pytest.raises(ValueError, match="double from stage to stage"):
+        Plan(sides)
+
+
+def test_pictures_have_the_side_of_the_last_stage():
+    with pytest.raises(ValueError, match="pictures of 32 pixels, but the last stage makes 16"):
+        PaintedBatches.of(small_sets().train, *small_language(), Plan((8, 16)))
+
+
+def test_captions_without_words_and_no_captions_are_refused():
+    painter = Painter(Generator(TINY).eval(), *small_language())
+    with pytest.raises(Problem, match="no captions"):
+        painter.draw([])
+    with pytest.raises(Problem, match="without words"):
+        painter.draw([Caption((), ())])
 
 
 def test_training_moves_the_generator_and_leaves_the_language_as_it_was():

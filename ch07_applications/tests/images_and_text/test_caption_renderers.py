@@ -15,6 +15,7 @@ from ch07_applications.images_and_text.caption_renderers import (
 )
 from ch07_applications.images_and_text.placed_scenes import GROUND, LEFT, LOWER, MIDDLE, RIGHT, UPPER
 from ch07_applications.tests.images_and_text.small_paintings import small_sets
+from common.errors import Problem
 
 PLACES = [
     ("a red boot left of a blue bag", LEFT, RIGHT),
@@ -37,6 +38,12 @@ def fitted(name):
 def test_captions_are_read_into_places(text, first, second):
     boot, bag = NOUNS.index("boot"), NOUNS.index("bag")
     assert parse(said(text)) == [(boot, COLOURS.index("red"), first), (bag, COLOURS.index("blue"), second)]
+
+
+@pytest.mark.parametrize("text", ["a boot", "red", "a red boot left of a bag"])
+def test_a_caption_without_a_coloured_thing_is_refused(text):
+    with pytest.raises(Problem, match="no thing with a colour"):
+        fitted(TEMPLATE).draw([said(text)])
 
 
 def test_an_only_thing_lies_in_the_middle():
