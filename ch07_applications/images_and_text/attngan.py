@@ -25,26 +25,31 @@ Costs      170 s on two cores.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from ch07_applications.adversarial.alternating import AdversarialTraining, Fakes
 from ch07_applications.blocks.counting import parameters_of
-from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Sentences, Weights
-from ch07_applications.images_and_text.caption_grammar import Caption
+from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Weights
+from ch07_applications.images_and_text.caption_painter import Painted, Painter
 from ch07_applications.images_and_text.caption_renderers import RENDERERS, Renderer, renderer
 from ch07_applications.images_and_text.drawn_attngan import draw_shares, show_pictures
 from ch07_applications.images_and_text.gated_blocks import Condition, Residual, Standard, enlarging
-from ch07_applications.images_and_text.painting_steps import cycle, step_filters
-from ch07_applications.images_and_text.picture_judges import BINDING, PRECISION, judge, learn_to_judge, ranked_first
+from ch07_applications.images_and_text.painting_steps import stepping
+from ch07_applications.images_and_text.picture_judges import (
+    BINDING,
+    PRECISION,
+    Judges,
+    judge,
+    learn_to_judge,
+    ranked_first,
+)
 from ch07_applications.images_and_text.placed_scenes import PlacedScenes, PlacedSets, placed_scenes
 from ch07_applications.images_and_text.sentence_discriminator import Discriminator
 from ch07_applications.images_and_text.vector_contents import contents
@@ -54,6 +59,7 @@ from common.paper_claims import PaperClaims
 from common.run import Run
 
 ATTN, SENTENCE, DAMSM = "AttnGAN", "sentence vector alone", "DAMSM"
+WHOLE, UNMATCHED, EARLY = "all losses", "without DAMSM's loss", "first epochs alone"  # on validation scenes
 NEW, SWAPPED = ", new pairs", ", colours swapped"
 RECIPE, EPOCHS, FLOOR = Recipe(), 4, 90.0  # EPOCHS: of DAMSM; FLOOR: % of scenes
 DRAWN = (ATTN, SENTENCE, *RENDERERS)
@@ -136,16 +142,6 @@ class Generator(nn.Module):
         return Painted(tuple(images), tuple(attention), mean, log_variance)
 
 
-@dataclass(frozen=True, eq=False)
-class Painted:
-    """Pictures of every stage, from −1 to 1; the weights of words in regions; the conditioning distribution."""
-
-    images: tuple[Float[Tensor, "n 3 _ _"], ...]
-    attention: tuple[Float[Tensor, "n words _ _"], ...]
-    mean: Float[Tensor, "n condition"]
-    log_variance: Float[Tensor, "n condition"]
-
-
 # --- The losses -------------------------------------------------------------------------------------------------------
 
 
@@ -195,59 +191,40 @@ def describe_loss(fakes: Fakes, *batch: Tensor, similarity: SimilarityModel, wei
 # --- Training and painting --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Painter:
-    """A trained generator, in evaluation mode, with the text encoder that it has learned with."""
-
-    generator: Generator
-    similarity: SimilarityModel
-    vocabulary: Vocabulary
-
-    def parameters(self) -> list[nn.Parameter]:
-        """The generator's, for common.model_size."""
-        return list(self.generator.parameters())
-
-    @torch.inference_mode()
-    def paint(self, captions: Sequence[Caption], seed: int = 0) -> Painted:
-        """All stages' pictures of each caption, and where they attended. seed: of the noise."""
-        sentences = Sentences.of(self.similarity, self.vocabulary, captions)
-        numbers = self.generator.plan.noise + self.generator.plan.condition
-        noise = np.random.default_rng(seed).standard_normal((len(captions), numbers), np.float32)  # row after row
-        return self.generator(torch.from_numpy(noise).to(sentences.whole.device), *vars(sentences).values())
-
-    def draw(self, captions: Sequence[Caption], seed: int = 0) -> UInt8[np.ndarray, "n side side 3"]:
-        """The last stage's pictures."""
-        pixels = self.paint(captions, seed).images[-1].float().cpu()
-        return ((pixels + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-
-
-def train(
+def learn_alone(
     run: Run, scenes: PlacedScenes, similarity: SimilarityModel, vocabulary: Vocabulary, recipe: Recipe
 ) -> Painter:
-    """A moving average of a generator that learns from pictures and captions beside a discriminator per stage."""
-    plan = recipe.plan
+    """A moving average of a generator that learns from pictures and captions, without DAMSM and discriminators."""
+    batches = PaintedBatches.of(scenes, similarity, vocabulary, recipe.plan)
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
-        generator = Generator(plan, recipe.attentive)
-        discriminators = nn.ModuleList(Discriminator(plan, side) for side in plan.sides)
-    batches = PaintedBatches.of(scenes, similarity, vocabulary, plan)
+        generator = Generator(recipe.plan, recipe.attentive)
     generator.word.measure(batches.sentences.words[batches.sentences.there])
     generator.sentence.measure(batches.sentences.whole)
-    average, described = copy.deepcopy(generator), partial(describe_loss, similarity=similarity)
-    first = AdversarialTraining(
-        0, make, fool_stages, judge_stages, recipe.pretraining,
-        partial(described, weights=replace(recipe.weights, matching=0.0)), recipe.first_rate,
-        batch_size=recipe.batch_size, optimiser=step_filters, schedule=cycle, decay=0.98, device=run.device,
-        say=run.say_step,
+    average = copy.deepcopy(generator)
+    alone = partial(describe_loss, similarity=similarity, weights=replace(recipe.weights, matching=0.0))
+    training = AdversarialTraining(
+        0, make, fool_stages, judge_stages, recipe.pretraining, alone, recipe.first_rate,
+        batch_size=recipe.batch_size, **stepping(run),
     )  # fmt: skip
-    fool = partial(fool_stages, similarity=similarity, weights=recipe.weights)
-    then = replace(
-        first, epochs=recipe.epochs, fool=fool, pretraining=0, learning_rate=recipe.learning_rate,
-        discriminator_rate=recipe.discriminator_rate,
-    )  # fmt: skip
-    for training in (first, then):
-        training(generator, discriminators, batches, run.seed, average)
+    training(generator, nn.ModuleList(), batches, run.seed, average)
     return Painter(average, similarity, vocabulary)
+
+
+def learn_from_judges(run: Run, painter: Painter, scenes: PlacedScenes, recipe: Recipe) -> Painter:
+    """The same after more epochs, with all losses; the given painter remains as it was."""
+    batches = PaintedBatches.of(scenes, painter.similarity, painter.vocabulary, recipe.plan)
+    with torch.random.fork_rng():
+        torch.manual_seed(run.seed)
+        discriminators = nn.ModuleList(Discriminator(recipe.plan, side) for side in recipe.plan.sides)
+    generator, average = copy.deepcopy(painter.generator), copy.deepcopy(painter.generator)
+    fool = partial(fool_stages, similarity=painter.similarity, weights=recipe.weights)
+    training = AdversarialTraining(
+        recipe.epochs, make, fool, judge_stages, learning_rate=recipe.learning_rate,
+        discriminator_rate=recipe.discriminator_rate, batch_size=recipe.batch_size, **stepping(run),
+    )  # fmt: skip
+    training(generator, discriminators, batches, run.seed, average)
+    return replace(painter, generator=average)
 
 
 # --- The lesson -------------------------------------------------------------------------------------------------------
@@ -264,15 +241,35 @@ def learn_language(run: Run, sets: PlacedSets) -> tuple[SimilarityModel, Vocabul
     return model, vocabulary
 
 
+def recipe_of(run: Run, name: str) -> Recipe:
+    """The recipe of a network that draws."""
+    recipe = replace(RECIPE, attentive=name != SENTENCE)
+    if name == UNMATCHED:
+        recipe = replace(recipe, weights=replace(recipe.weights, matching=0.0))
+    return replace(recipe, pretraining=1) if run.scale.preset == "smoke" else recipe
+
+
 def learn_to_paint(
-    run: Run, name: str, scenes: PlacedScenes, model: SimilarityModel, vocabulary: Vocabulary
+    run: Run, name: str, scenes: PlacedScenes, language: tuple[SimilarityModel, Vocabulary], early: dict[bool, Painter]
 ) -> Painter | Renderer:
-    """One of those that draw."""
+    """One of those that draw. early: networks after their first epochs, by whether they attend to words."""
     if name in RENDERERS:
         return renderer(name).fit(scenes)
-    recipe = replace(RECIPE, attentive=name == ATTN)
-    few = {"pretraining": 1, "epochs": 1} if run.scale.preset == "smoke" else {}
-    return train(run, scenes, model, vocabulary, replace(recipe, **few))
+    recipe = recipe_of(run, name)
+    if recipe.attentive not in early:
+        early[recipe.attentive] = learn_alone(run, scenes, *language, recipe)
+    return learn_from_judges(run, early[recipe.attentive], scenes, recipe)
+
+
+def ablate(run: Run, sets: PlacedSets, judges: Judges, trained: Painter, early: dict[bool, Painter]) -> None:
+    """What the last epoch changes, and what DAMSM's loss does in it, on validation scenes."""
+    given = {WHOLE: trained, EARLY: early[True]}
+    for name in (WHOLE, UNMATCHED, EARLY):
+        with run.method(name, kind="deep") as method:
+            language = trained.similarity, trained.vocabulary
+            painter = given.get(name) or method.time(learn_to_paint, run, name, sets.train, language, early)
+            method.model = painter
+            judge(method, judges, painter.draw(sets.validation.inputs, run.seed), sets.validation)
 
 
 def claim_binding(claims: PaperClaims) -> None:
@@ -286,6 +283,10 @@ def claim_binding(claims: PaperClaims) -> None:
         "… and its pictures find their sentences", source="Table 2", paper="67.8 %, rival not measured",
         ours=ATTN + NEW, against=SENTENCE + NEW, metric=PRECISION,
     )  # fmt: skip
+    claims.compared(
+        "DAMSM's loss: pictures find their sentences (validation)", source="Table 2", paper="10.4 % without it",
+        ours=WHOLE, against=UNMATCHED, metric=PRECISION,
+    )  # fmt: skip
     for name in RENDERERS:
         claims.compared(
             f"New pairs: better than the {name}", source="–", paper="not compared", ours=ATTN + NEW,
@@ -297,20 +298,21 @@ def lesson(run: Run) -> None:
     claims, sets = PaperClaims(run), placed_scenes(run.scale)
     with torch.device("meta"):
         run.fact("parameters of the paper's generator, three stages", parameters_of(Generator(PAPER)))
-    model, vocabulary = learn_language(run, sets)
-    for name, share in zip(LINEAR, contents(model, vocabulary, (sets.train, sets.validation)), strict=True):
+    language = learn_language(run, sets)
+    for name, share in zip(LINEAR, contents(*language, (sets.train, sets.validation)), strict=True):
         run.fact(name, 100 * share, "%")
     parts = {"": sets.test, NEW: sets.held_out}
-    judges = learn_to_judge(run, sets.judging, vocabulary, parts)
+    judges = learn_to_judge(run, sets.judging, language[1], parts)
     parts[SWAPPED] = sets.test.colours_swapped()
-    painters = {}
+    painters, early = {}, {}
     for name in DRAWN:
         for suffix, part in parts.items():
             with run.method(name + suffix, kind="classical" if name in RENDERERS else "deep") as method:
                 if name not in painters:
-                    painters[name] = method.time(learn_to_paint, run, name, sets.train, model, vocabulary)
+                    painters[name] = method.time(learn_to_paint, run, name, sets.train, language, early)
                 method.model = painters[name]
                 judge(method, judges, painters[name].draw(part.inputs, run.seed), part)
+    ablate(run, sets, judges, painters[ATTN], early)
     claim_binding(claims)
     run.floor(ATTN + NEW, BINDING, at_least=FLOOR)
     show_pictures(run, sets, painters, (ATTN, SENTENCE))

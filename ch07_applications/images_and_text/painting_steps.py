@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
 from common.muon import Muon
+from common.run import Run
 
-DECAY = 0.02  # of weights
+DECAY, AVERAGE = 0.02, 0.98  # of weights; of their moving average
 
 
 def step_filters(weights: Sequence[nn.Parameter], lr: float) -> Muon:
@@ -21,3 +23,9 @@ def step_filters(weights: Sequence[nn.Parameter], lr: float) -> Muon:
 def cycle(share: float) -> float:
     """The learning rate as a share of its peak: up in the first tenth of the steps, then down to 0."""
     return min(share / 0.1 + 0.02, (1 - share) / 0.9)
+
+
+def stepping(run: Run) -> dict[str, Any]:
+    """What both trainings have in common, for AdversarialTraining."""
+    how = {"optimiser": step_filters, "schedule": cycle, "decay": AVERAGE}
+    return how | {"device": run.device, "say": run.say_step}

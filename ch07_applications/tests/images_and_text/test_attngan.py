@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,24 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ch07_applications.adversarial.alternating import detached, frozen
 from ch07_applications.blocks.counting import parameters_of
+from ch07_applications.images_and_text import attngan
 from ch07_applications.images_and_text.attngan import (
+    ATTN,
+    SENTENCE,
+    UNMATCHED,
     Generator,
-    Painter,
     WordAttention,
     describe_loss,
     fool_stages,
     judge_stages,
+    learn_alone,
+    learn_from_judges,
     make,
-    train,
+    recipe_of,
 )
 from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Weights
 from ch07_applications.images_and_text.caption_grammar import Caption
+from ch07_applications.images_and_text.caption_painter import Painter
 from ch07_applications.images_and_text.gated_blocks import Condition, Residual, Standard, block, enlarging
 from ch07_applications.images_and_text.painting_steps import cycle, step_filters
 from ch07_applications.images_and_text.sentence_discriminator import Discriminator
@@ -328,7 +335,7 @@ def test_hidden_filters_are_muon_s_and_what_makes_pictures_or_logits_is_not():
 
 def test_the_generator_measures_its_training_captions_and_the_average_knows_it():
     part, (model, vocabulary) = small_sets().train, small_language()
-    painter = train(run_of(Path()), part, model, vocabulary, Recipe(1, 0, plan=TINY))
+    painter = learn_alone(run_of(Path()), part, model, vocabulary, Recipe(1, 0, plan=TINY))
     sentences = PaintedBatches.of(part, model, vocabulary, TINY).sentences
     torch.testing.assert_close(painter.generator.word.mean, sentences.words[sentences.there].mean(dim=0))
     torch.testing.assert_close(painter.generator.sentence.deviation, sentences.whole.std(dim=0))
@@ -340,8 +347,34 @@ def test_no_discriminator_and_no_damsm_in_the_first_epochs(monkeypatch):
     score = type(model).score
     monkeypatch.setattr(type(model), "score", lambda *args: asked.append(1) or score(*args))
     monkeypatch.setattr(Discriminator, "forward", lambda *args: pytest.fail("a discriminator was asked"))
-    train(run_of(Path()), part, model, vocabulary, Recipe(1, 0, plan=TINY))
+    learn_alone(run_of(Path()), part, model, vocabulary, Recipe(1, plan=TINY))
     assert asked == []
+
+
+def test_variants_differ_in_one_thing_and_begin_with_the_same_first_epochs(monkeypatch):
+    run, sets, language = run_of(Path()), small_sets(), small_language()
+    base, other, blind = (recipe_of(run, name) for name in (ATTN, UNMATCHED, SENTENCE))
+    assert base.weights.matching > 0
+    assert other == replace(base, weights=replace(base.weights, matching=0.0))
+    assert blind == replace(base, attentive=False)
+    asked = []
+
+    def start(run, scenes, model, vocabulary, recipe):
+        asked.append(recipe)
+        return Painter(Generator(TINY, recipe.attentive), model, vocabulary)
+
+    monkeypatch.setattr(attngan, "learn_alone", start)
+
+    def go_on(run, painter, scenes, recipe):
+        followed.append((painter, recipe))
+        return painter
+
+    monkeypatch.setattr(attngan, "learn_from_judges", go_on)
+    early, followed = {}, []
+    for name in (ATTN, SENTENCE, UNMATCHED):
+        attngan.learn_to_paint(run, name, sets.train, language, early)
+    assert [each.attentive for each in asked] == [True, False]
+    assert followed == [(early[True], base), (early[False], blind), (early[True], other)]
 
 
 @pytest.mark.parametrize("sides", [(16, 64), (12, 24), (4, 8), (32, 16)])
@@ -367,13 +400,16 @@ def test_training_moves_the_generator_and_leaves_the_language_as_it_was():
     part, (model, vocabulary) = small_sets().train, small_language()
     before = copy.deepcopy(model.state_dict())
     recipe = Recipe(1, 1, plan=TINY)
-    first, second = (train(run_of(Path()), part, model, vocabulary, recipe) for _ in range(2))
+    early = learn_alone(run_of(Path()), part, model, vocabulary, recipe)
+    kept = copy.deepcopy(early.generator.state_dict())
+    first, second = (learn_from_judges(run_of(Path()), early, part, recipe) for _ in range(2))
+    assert all(torch.equal(weights, kept[name]) for name, weights in early.generator.state_dict().items())
+    again = learn_alone(run_of(Path()), part, model, vocabulary, recipe)
+    assert all(torch.equal(weights, kept[name]) for name, weights in again.generator.state_dict().items())
     for name, weights in model.state_dict().items():
         assert torch.equal(weights, before[name]), name
     np.testing.assert_array_equal(first.draw(part.inputs[:4]), second.draw(part.inputs[:4]))
-    torch.manual_seed(0)
-    untouched = Generator(TINY)
-    moved = [not torch.equal(a, b) for a, b in zip(first.generator.parameters(), untouched.parameters(), strict=True)]
+    moved = [not torch.equal(weights, kept[name]) for name, weights in first.generator.named_parameters()]
     assert all(moved)
     assert not first.generator.training
 
