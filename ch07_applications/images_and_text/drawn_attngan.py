@@ -24,8 +24,10 @@ SHOWN, SWAPS, ATTENDED = 8, 4, 4  # captions in the figures
 PICTURES = "The first captions of two things of which one has a pair of class and colour that training never had."
 SWAPPED_PAIRS = "The first test captions of two things, and the same with their colours swapped."
 ATTENTION = (
-    "Captions as above: what was drawn, and the weight from 0 (black) to 1 of each word in each of 16 × 16 regions."
+    "Captions as above: what was drawn, and the weight from 0 (black) to 1 (white) of each word in each of the 8 × 8 "
+    "regions that attend first."
 )
+LEVELS = 12  # of grey: a PNG has 256 colours, and the pictures need most of them
 SKIPPED = {"a", "of", "is", "to", "the", "this", "there", "picture", "pair"}
 Pictures = UInt8[np.ndarray, "_ side side 3"]
 
@@ -54,14 +56,14 @@ def draw_attention(
     captions: Sequence[Caption], images: Pictures, weights: Float[np.ndarray, "_ words height width"]
 ) -> Figure:
     """A row per caption: the picture, and for each of its telling words the weight that regions give to it."""
-    figure, axes = plots.panels(WORDS + 1, len(captions), width=1.05, height=1.25, squeeze=False)
-    for row, caption, image, maps in zip(axes, captions, images, weights, strict=True):
+    told = [[place for place, word in enumerate(each.words) if word not in SKIPPED][:WORDS] for each in captions]
+    figure, axes = plots.panels(max(map(len, told)) + 1, len(captions), width=1.05, height=1.25, squeeze=False)
+    for row, caption, image, maps, places in zip(axes, captions, images, weights, told, strict=True):
         for axis in row:
             axis.set_axis_off()
         show(row[0], image)
-        told = [place for place, word in enumerate(caption.words) if word not in SKIPPED][:WORDS]
-        for axis, place in zip(row[1:], told, strict=False):
-            axis.imshow(maps[place], cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        for axis, place in zip(row[1:], places, strict=False):
+            axis.imshow(np.rint(LEVELS * maps[place]), cmap="gray", vmin=0, vmax=LEVELS, interpolation="nearest")
             axis.set_title(caption.words[place], fontsize=8.5, fontweight="normal", loc="center")
     return figure
 
@@ -100,5 +102,5 @@ def show_pictures(run: Run, sets: PlacedSets, painters: Mapping[str, Any], netwo
     captions = [caption for both in zip(*(part.inputs for part in pair), strict=True) for caption in both]
     run.figure("swapped", draw_pictures, captions, rows, caption=SWAPPED_PAIRS)
     few = new.inputs[:ATTENDED]
-    weights = painters[networks[0]].paint(few, run.seed).attention[-1].float().cpu().numpy()
+    weights = painters[networks[0]].paint(few, run.seed).attention[0].float().cpu().numpy()
     run.figure("attention", draw_attention, few, painters[networks[0]].draw(few, run.seed), weights, caption=ATTENTION)
