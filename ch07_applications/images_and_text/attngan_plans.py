@@ -56,14 +56,14 @@ class Recipe:
     """How a generator is trained. pretraining, epochs: by the differences from the true pictures alone, at first_rate;
     then by all losses, at the other two."""
 
-    pretraining: int = 5
+    pretraining: int = 6
     epochs: int = 1
     attentive: bool = True
     plan: Plan = Plan()
     weights: Weights = Weights()
     first_rate: float = 0.01
-    learning_rate: float = 1e-3
-    discriminator_rate: float = 2e-3
+    learning_rate: float = 3e-4
+    discriminator_rate: float = 1e-3
     batch_size: int = 32
 
 
