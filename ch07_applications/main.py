@@ -39,6 +39,7 @@ CHAPTER = Chapter(
         "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
         "synthesis/comparison",  # nearness, variety, novelty, likelihood and time of all samplers
         "images_and_text/alignments",  # which region of a picture a word means, learned from sentences
+        "images_and_text/attngan",  # a picture from a sentence: regions that attend to words
         "video/activity",  # what a watch on the wrist sees: LSTMs beside designed features
         "video/conv3d",  # filters over frames, too: what the order of a film's frames shows
         "video/pose",  # where joints are: heat maps, and parts on springs

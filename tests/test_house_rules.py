@@ -177,6 +177,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/colour/deep_colorization.py",
     "ch07_applications/colour/let_there_be_color.py",
     "ch07_applications/images_and_text/alignments.py",
+    "ch07_applications/images_and_text/attngan.py",
     "ch07_applications/reconstruction/bandpass.py",
     "ch07_applications/reconstruction/partial_convolutions.py",
     "ch07_applications/reconstruction/pixel_rnn.py",
