@@ -87,7 +87,7 @@ class Recipe:
     shuffled: bool = False
 
 
-SKELETONS = Recipe(BIDIRECTIONAL, width=48, frame=1, epochs=30, learning_rate=0.01, batch_size=32)
+SKELETONS = Recipe(BIDIRECTIONAL, width=48, frame=1, dropout=0.5, epochs=45, learning_rate=0.01, batch_size=32)
 
 
 class DeepLSTM(nn.Module):
