@@ -41,6 +41,7 @@ CHAPTER = Chapter(
         "images_and_text/alignments",  # which region of a picture a word means, learned from sentences
         "video/activity",  # what a watch on the wrist sees: LSTMs beside designed features
         "video/conv3d",  # filters over frames, too: what the order of a film's frames shows
+        "whole_course",  # all chapters together: who won, at what cost, and what is left of the summary slide
     ),
     seeds=3,  # it trains for more than an hour
 )
