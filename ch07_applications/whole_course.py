@@ -31,23 +31,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ch07_applications.summary.contest import (
-    LOST,
-    OUTCOMES,
-    SINGLE_LAYER,
-    WON,
-    Contest,
-    is_learned,
-    where,
-)
+from ch07_applications.summary.contest import LOST, OUTCOMES, SINGLE_LAYER, WON, Contest, is_learned, where
 from ch07_applications.summary.drawn_contests import draw_contests
-from ch07_applications.summary.evidence import Counted, Course, Judged
+from ch07_applications.summary.evidence import ByCount, Course, Judged
 from ch07_applications.summary.newest_results import newest_results
 from ch07_applications.summary.slide_points import POINTS, Point
 from common.adopt import ROOT
 from common.paired import Comparison
 from common.paper_claims import PaperClaims
-from common.record import ChapterRecord, LessonRecord, PaperClaim
+from common.record import ChapterRecord, PaperClaim
 from common.results import Row
 from common.run import Run
 from common.tables import number
@@ -76,17 +68,21 @@ def best(rows: Iterable[Row], higher_is_better: bool) -> Row:
     return (max if higher_is_better else min)(rows, key=lambda row: row.value)
 
 
-def fairest_pair(package: str, lesson: LessonRecord, group: Sequence[Comparison]) -> tuple[Row, Row, str | None] | None:
-    """The best classical method, and the best network that was tested against it: their rows, and who won.
+def fairest_pair(
+    package: str, scores: Iterable[Row], group: Sequence[Comparison]
+) -> tuple[Row, Row, str | None] | None:
+    """The best network that was tested against the best classical method, and that: their rows, and who won.
 
     group: comparisons by one metric on the same items. None where no network was tested against a classical method.
     """
     metric, higher = group[0].metric, group[0].higher_is_better
-    rows = {row.method: row for row in lesson.scores() if row.metric == metric}
+    rows = {row.method: row for row in scores if row.metric == metric}
     tests: dict[tuple[str, str], str | None] = {}  # network and classical method: the winner
+    networks = {name for name, row in rows.items() if is_learned(package, row.kind)}
+    classical = {name for name, row in rows.items() if row.kind == "classical"}
     for c in group:
         for ours, rival in ((c.a, c.b), (c.b, c.a)):
-            if {ours, rival} <= rows.keys() and is_learned(package, rows[ours].kind) and rows[rival].kind == "classical":
+            if ours in networks and rival in classical:
                 tests[ours, rival] = c.winner
     if not tests:
         return None
@@ -99,8 +95,9 @@ def contests_of(package: str, chapter: ChapterRecord) -> Iterator[Contest]:
     """The contests of a chapter, lesson by lesson."""
     for name, lesson in chapter.lessons.items():
         judged = [c for c in lesson.comparisons if not any(VALIDATION in text for text in (c.a, c.b, c.metric))]
+        scores = lesson.scores()
         for group in linked(judged):
-            if pair := fairest_pair(package, lesson, group):
+            if pair := fairest_pair(package, scores, group):
                 yield Contest(package, where(package, chapter, name), name, group[0].metric, *pair)
 
 
@@ -151,8 +148,8 @@ def not_won(contests: Sequence[Contest]) -> Point:
     def count(_: Course) -> tuple[int, int]:
         return sum(contest.outcome != WON for contest in contests), len(contests)
 
-    claim = f"Who takes the network without a comparison is wrong more often than {CHANCE:.0%} of the time"
-    return Point(COMPARE, claim, Counted("contests are tied or lost by the network", "are won", count, CHANCE))
+    claim = f"Who takes the network without a comparison is wrong more often than {100 * CHANCE:g} % of the time"
+    return Point(COMPARE, claim, ByCount("contests are tied or lost by the network", "are won", count, CHANCE))
 
 
 def judge_points(course: Course, points: Iterable[Point]) -> Iterator[tuple[Point, Judged | None]]:
@@ -169,7 +166,7 @@ def state_points(run: Run, course: Course, contests: Sequence[Contest]) -> None:
     claims = PaperClaims(run)
     for point, judged in judge_points(course, [*POINTS, not_won(contests)]):
         if judged is None:
-            run.note(f"Left out: the point “{point.claim}”, whose evidence in {point.source} is not there.")
+            run.note(f"Left out: a point on “{point.slide}”, whose evidence in {point.source} is not there.")
             continue
         source = f"summary slide; {point.source}"
         row = PaperClaim(point.claim, source, f"“{point.slide}”", judged.ours, judged.against, judged.verdict)

@@ -16,6 +16,7 @@ from common.results import Interval, wilson_interval
 from common.tables import with_unit
 
 Course = Mapping[str, ChapterRecord]
+AHEAD, LEVEL, BEHIND = "ahead", "not significantly different", "behind"
 SPELLED_OUT = 3  # pairs with their scores; of more, the names alone are listed by verdict
 
 
@@ -29,7 +30,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Tested:
+class ByTests:
     """Pairs of methods that a lesson tested on the same items; the point has the first of each pair ahead."""
 
     lesson: str  # with its chapter: "ch05_cnn/transfer"
@@ -43,23 +44,29 @@ class Tested:
             winners = [comparisons_of(record, *pair, self.metric)[0].winner for pair in self.pairs]
         except ValueError as error:
             raise LookupError(str(error)) from error
-        ahead = [ours for (ours, _), winner in zip(self.pairs, winners, strict=True) if winner == ours]
-        behind = [ours for (ours, rival), winner in zip(self.pairs, winners, strict=True) if winner == rival]
-        level = [ours for (ours, _), winner in zip(self.pairs, winners, strict=True) if winner is None]
-        verdict = HOLDS if len(ahead) == len(winners) else FAILS if len(behind) == len(winners) else UNDECIDED
-        if len(self.pairs) <= SPELLED_OUT:
-            sides = [list(dict.fromkeys(side)) for side in zip(*self.pairs, strict=True)]
-            return Judged(*("; ".join(self._score(record, name) for name in side) for side in sides), verdict)
-        count, rivals = len(winners), list(dict.fromkeys(rival for _, rival in self.pairs))
-        against = f"{_listed('not significantly different', level, count)}; {_listed('behind', behind, count)}"
-        return Judged(_listed(f"ahead of {', '.join(rivals)}", ahead, count), against, verdict)
+        places = [
+            AHEAD if winner == ours else LEVEL if winner is None else BEHIND
+            for (ours, _), winner in zip(self.pairs, winners, strict=True)
+        ]
+        verdict = {(AHEAD,): HOLDS, (BEHIND,): FAILS}.get(tuple(set(places)), UNDECIDED)
+        if len(self.pairs) > SPELLED_OUT:
+            listed = [self._listed(place, places) for place in (AHEAD, LEVEL, BEHIND)]
+            return Judged(listed[0], "; ".join(listed[1:]), verdict)
+        place = [f" ({place})" if len(self.pairs) > 1 else "" for place in places]
+        ours, rivals = ([self._score(record, name) for name in side] for side in zip(*self.pairs, strict=True))
+        return Judged("; ".join(map("".join, zip(ours, place, strict=True))), "; ".join(rivals), verdict)
 
     def _score(self, record: LessonRecord, method: str) -> str:
         return f"{method}: {with_unit(*score(record, method, self.metric))}"
 
+    def _listed(self, place: str, places: Sequence[str]) -> str:
+        """How many of the pairs came out in this place, and which: by the first of the pair."""
+        names = [ours for (ours, _), each in zip(self.pairs, places, strict=True) if each == place]
+        return f"{len(names)} of {len(places)} {place}" + (f": {', '.join(names)}" if names else "")
+
 
 @dataclass(frozen=True)
-class Measured:
+class ByMeasurement:
     """Two measurements of a lesson, or one and a number. expects: how the first lies, "lower", "higher" or "level".
 
     metric: by which two methods are scored; None: the two are facts. margin: of "level", as a share of the second.
@@ -98,7 +105,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Counted:
+class ByCount:
     """Something that is counted over the whole course. count gives (how often it came out so, of how many times)."""
 
     came_out: str
@@ -134,7 +141,3 @@ def ends(interval: Interval) -> tuple[float, float]:
     """Both ends; the value itself where there is no interval."""
     known = interval.low == interval.low  # which NaN is not
     return (interval.low, interval.high) if known else (interval.value, interval.value)
-
-
-def _listed(what: str, names: Sequence[str], count: int) -> str:
-    return f"{len(names)} of {count} {what}" + (f": {', '.join(names)}" if names else "")

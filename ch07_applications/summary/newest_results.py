@@ -21,27 +21,26 @@ def newest_results(root: Path, out: Path, own: str, say: Say) -> dict[str, Chapt
     """
     found = {}
     for package in sorted(path.parent.name for path in root.glob("ch0*/main.py")):
-        committed = _read(root / package / "results.json", f"the results of {package}", say)
-        fresh = _read(out / package / "results.json", f"what this run left of {package}", say)
+        paths = [folder / package / "results.json" for folder in (root, out)]
+        committed, fresh = (_read(path, package, say) for path in paths)
         if fresh is not None and fresh.configuration["preset"] == "smoke":
             fresh = None
         newest = committed or fresh
-        if newest is None:
+        if newest is not None:
+            newest.lessons = {**newest.lessons, **(fresh.lessons if fresh else {})}
+            newest.lessons.pop(own, None)
+            found[package] = newest
+        elif not any(path.exists() for path in paths):
             say(f"Left out: {package}, of which there are no results.")
-            continue
-        if fresh is not None:
-            newest.lessons = {**newest.lessons, **fresh.lessons}
-        newest.lessons.pop(own, None)
-        found[package] = newest
     return found
 
 
-def _read(path: Path, what: str, say: Say) -> ChapterRecord | None:
-    """A results file; None where there is none, or where it is damaged, which is said without the path."""
+def _read(path: Path, package: str, say: Say) -> ChapterRecord | None:
+    """A results file; None where there is none, or where it can't be read, which is said without the path."""
     if not path.exists():
         return None
     try:
         return record.load(path)
     except Problem:
-        say(f"Left out: {what}, which are damaged or of another version.")
+        say(f"Left out: a results file of {package}, which is damaged or of another version.")
         return None

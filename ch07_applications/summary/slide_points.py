@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ch07_applications.summary.contest import SINGLE_LAYER, is_learned
-from ch07_applications.summary.evidence import Counted, Course, Measured, Tested
+from ch07_applications.summary.evidence import ByCount, Course, ByMeasurement, ByTests
 from common.paper_claims import HOLDS
 
 REGULARISERS = (
@@ -26,12 +26,12 @@ class Point:
 
     slide: str
     claim: str
-    evidence: Tested | Measured | Counted
+    evidence: ByTests | ByMeasurement | ByCount
 
     @property
     def source(self) -> str:
         """The lesson that the evidence comes from."""
-        return "all chapters" if isinstance(self.evidence, Counted) else self.evidence.lesson
+        return "all chapters" if isinstance(self.evidence, ByCount) else self.evidence.lesson
 
 
 def changes(course: Course) -> tuple[int, int]:
@@ -55,7 +55,7 @@ POINTS = (
     Point(
         ARCHITECTURE,
         "A network on pixels beats an SVM on the best hand-crafted features: digits, clothes, photographs",
-        Tested("ch05_cnn/comparison", "accuracy", (
+        ByTests("ch05_cnn/comparison", "accuracy", (
             ("MNIST: small modern network", "MNIST: Fisher vectors + SVM"),
             ("Fashion-MNIST: small modern network", "Fashion-MNIST: Fisher vectors + SVM"),
             ("CIFAR-10: small modern network", "CIFAR-10: Fisher vectors + SVM"),
@@ -63,73 +63,77 @@ POINTS = (
     ),
     Point(
         ARCHITECTURE,
-        "What the network is built of decides, at equal seconds: VGG beats AlexNet",
-        Tested("ch07_applications/classification/comparison", "accuracy", (("small VGG", "small AlexNet"),)),
+        "Each of four architectures, trained for about a minute, beats the one before it",
+        ByTests("ch07_applications/classification/comparison", "accuracy", (
+            ("small VGG", "small AlexNet"),
+            ("small GoogLeNet", "small VGG"),
+            ("small ResNet", "small GoogLeNet"),
+        )),
     ),
     Point(
         "Know your calculus",
         "Derivatives by the chain rule agree with differences of the cost to six digits",
-        Measured("ch04_backprop/finite_differences", "relative error between the two, 2,410 weights", 1e-6, "lower"),
+        ByMeasurement("ch04_backprop/finite_differences", "relative error between the two, 2,410 weights", 1e-6, "lower"),
     ),
     Point(
         "Know your calculus",
         "The derivative of the sigmoid predicts, to 2 %, how much of an error's signal passes a layer",
-        Measured("ch04_backprop/vanishing", "δ's factor a layer, sigmoid", "√g · rms f′, sigmoid", "level", None, 0.02),
+        ByMeasurement("ch04_backprop/vanishing", "δ's factor a layer, sigmoid", "√g · rms f′, sigmoid", "level", None, 0.02),
     ),
     Point(
         "Know your linear algebra",
         "Where columns are nearly dependent, QR keeps digits that the normal equations lose",
-        Measured(
+        ByMeasurement(
             "ch01_regression/conditioning", "qr", "cholesky", "higher", "right digits of θ at condition 10⁶"
         ),
     ),
     Point(
         "Know your linear algebra",
         "A convolution is a product of matrices, and faster as one than as loops",
-        Measured("ch05_cnn/convolution", "loops over matrix products, seconds a multiply-add", 1.0, "higher"),
+        ByMeasurement("ch05_cnn/convolution", "loops over matrix products, seconds a multiply-add", 1.0, "higher"),
     ),
     Point(
         LAYERS,
-        "Layers are worth having only with a nonlinear unit between them: ReLU beats none",
-        Tested("ch04_backprop/hidden_units", "accuracy", (("ReLU", "none"),)),
+        "A nonlinear unit between layers is worth its place: ReLU beats none",
+        ByTests("ch04_backprop/hidden_units", "accuracy", (("ReLU", "none"),)),
     ),
     Point(
         LAYERS,
         "More of them do better, nothing else changed: 8 beat 4, and 16 beat 8",
-        Tested("ch07_applications/classification/vgg", "accuracy", (("base", "4 layers"), ("16 layers", "base"))),
+        ByTests("ch07_applications/classification/vgg", "accuracy", (("base", "4 layers"), ("16 layers", "base"))),
     ),
     Point(
         LAYERS,
         "More of them do better where shortcuts pass the gradient on: 44 reach a lower training loss than 20",
-        Measured(
+        ByMeasurement(
             "ch07_applications/classification/resnet", "training loss of ResNet-44", "training loss of ResNet-20",
             "lower",
         ),
     ),
     Point(
         LAYERS,
-        "Of as many weights, deep ones find the better function",
-        Tested("ch04_backprop/wide_or_deep", "absolute error", (("deep", "wide"),)),
+        "Of two networks with as many weights, the deeper one finds the better function",
+        ByTests("ch04_backprop/wide_or_deep", "absolute error", (("deep", "wide"),)),
     ),
     Point(
         "End-to-end training",
         "Features trained for the task beat the same features frozen",
-        Tested("ch05_cnn/transfer", "accuracy", (("last blocks tuned", "frozen features"),)),
+        ByTests("ch05_cnn/transfer", "accuracy", (("last blocks tuned", "frozen features"),)),
     ),
     Point(
         "End-to-end training",
         "The further down training reaches, the better: all layers tuned beat the last ones tuned",
-        Tested("ch05_cnn/transfer", "accuracy", (("all tuned", "last blocks tuned"),)),
+        ByTests("ch05_cnn/transfer", "accuracy", (("all tuned", "last blocks tuned"),)),
     ),
     Point(
         "End-to-end training",
         "Detectors trained in one piece beat one that is trained in stages",
-        Tested("ch06_detection/comparison", "mAP@0.5", (("SSD", "R-CNN"), ("Fast R-CNN", "R-CNN"))),
+        ByTests("ch06_detection/comparison", "mAP@0.5", (("SSD", "R-CNN"), ("Fast R-CNN", "R-CNN"))),
     ),
     Point(
         "Transfer learning",
         "Features of another data set beat a network from scratch, with 50, 500 and 5,000 images",
-        Tested("ch05_cnn/transfer", "accuracy", (
+        ByTests("ch05_cnn/transfer", "accuracy", (
             ("frozen features, 50 images", "from scratch, 50 images"),
             ("frozen features, 500 images", "from scratch, 500 images"),
             ("frozen features", "from scratch"),
@@ -137,43 +141,43 @@ POINTS = (
     ),
     Point(
         "Transfer learning",
-        "A detector begun as a classifier beats one from random weights, where frames of one film abound",
-        Tested("ch06_detection/pedestrians", "mAP@0.5", (("SSD, pretrained trunk", "SSD, from random weights"),)),
+        "A detector with a pretrained trunk beats one from random weights, on frames of one film",
+        ByTests("ch06_detection/pedestrians", "mAP@0.5", (("SSD, pretrained trunk", "SSD, from random weights"),)),
     ),
     Point(
         "Regularization",
         "Every single regulariser improves on none",
-        Tested("ch04_backprop/regularisation", "accuracy", tuple((name, "base") for name in REGULARISERS)),
+        ByTests("ch04_backprop/regularisation", "accuracy", tuple((name, "base") for name in REGULARISERS)),
     ),
     Point(
         "Regularization",
-        "Dropout in AlexNet does",
-        Tested("ch07_applications/classification/alexnet", "accuracy", (("base", "without dropout"),)),
+        "Dropout improves a small AlexNet",
+        ByTests("ch07_applications/classification/alexnet", "accuracy", (("base", "without dropout"),)),
     ),
     Point(
         "Familiarize yourself with … deep learning frameworks",
         "A framework's automatic derivatives take less time than our own",
-        Measured("ch04_backprop/graph", "50,000 products in a row, there and back, our seconds over PyTorch's", 1.0,
+        ByMeasurement("ch04_backprop/graph", "50,000 products in a row, there and back, our seconds over PyTorch's", 1.0,
                  "higher"),
     ),
     Point(
         LOADERS,
         "Whole batches come faster than image by image",
-        Measured("ch05_cnn/loading", "whole batches over single images", 1.0, "higher"),
+        ByMeasurement("ch05_cnn/loading", "whole batches over single images", 1.0, "higher"),
     ),
     Point(
         LOADERS,
         "Two workers deliver faster than one process, on two cores",
-        Measured("ch05_cnn/loading", "two workers over one process", 1.0, "higher"),
+        ByMeasurement("ch05_cnn/loading", "two workers over one process", 1.0, "higher"),
     ),
     Point(
         "Use scientific method to converge upon a network",
-        "Most claims of papers hold where they are tested again, small",
-        Counted("claims hold", "do not, or are undecided", papers, 0.5),
+        "Most claims of papers hold where they are tested again, at a small size",
+        ByCount("claims hold", "do not, or are undecided", papers, 0.5),
     ),
     Point(
         "Ablative study",
-        "Most changes of a network change its score",
-        Counted("tests of one network against another find a difference", "find none", changes, 0.5),
+        "Most tests of a network against a changed one find a difference",
+        ByCount("find a difference", "find none", changes, 0.5),
     ),
 )  # fmt: skip
