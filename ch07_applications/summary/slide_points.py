@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ch07_applications.summary.contest import SINGLE_LAYER, is_learned
-from ch07_applications.summary.evidence import ByCount, Course, ByMeasurement, ByTests
+from ch07_applications.summary.evidence import ByCount, ByMeasurement, ByTests, Course
 from common.paper_claims import HOLDS
 
 REGULARISERS = (
@@ -73,12 +73,16 @@ POINTS = (
     Point(
         "Know your calculus",
         "Derivatives by the chain rule agree with differences of the cost to six digits",
-        ByMeasurement("ch04_backprop/finite_differences", "relative error between the two, 2,410 weights", 1e-6, "lower"),
+        ByMeasurement(
+            "ch04_backprop/finite_differences", "relative error between the two, 2,410 weights", 1e-6, "lower"
+        ),
     ),
     Point(
         "Know your calculus",
         "The derivative of the sigmoid predicts, to 2 %, how much of an error's signal passes a layer",
-        ByMeasurement("ch04_backprop/vanishing", "δ's factor a layer, sigmoid", "√g · rms f′, sigmoid", "level", None, 0.02),
+        ByMeasurement(
+            "ch04_backprop/vanishing", "δ's factor a layer, sigmoid", "√g · rms f′, sigmoid", "level", margin=0.02
+        ),
     ),
     Point(
         "Know your linear algebra",
@@ -99,12 +103,12 @@ POINTS = (
     ),
     Point(
         LAYERS,
-        "More of them do better, nothing else changed: 8 beat 4, and 16 beat 8",
+        "More layers do better, nothing else changed: 8 beat 4, and 16 beat 8",
         ByTests("ch07_applications/classification/vgg", "accuracy", (("base", "4 layers"), ("16 layers", "base"))),
     ),
     Point(
         LAYERS,
-        "More of them do better where shortcuts pass the gradient on: 44 reach a lower training loss than 20",
+        "More layers do better where shortcuts pass the gradient on: 44 reach a lower training loss than 20",
         ByMeasurement(
             "ch07_applications/classification/resnet", "training loss of ResNet-44", "training loss of ResNet-20",
             "lower",
@@ -157,8 +161,9 @@ POINTS = (
     Point(
         "Familiarize yourself with … deep learning frameworks",
         "A framework's automatic derivatives take less time than our own",
-        ByMeasurement("ch04_backprop/graph", "50,000 products in a row, there and back, our seconds over PyTorch's", 1.0,
-                 "higher"),
+        ByMeasurement(
+            "ch04_backprop/graph", "50,000 products in a row, there and back, our seconds over PyTorch's", 1.0, "higher"
+        ),
     ),
     Point(
         LOADERS,
