@@ -134,6 +134,12 @@ def state_tally(run: Run, name: str, contests: Sequence[Contest]) -> None:
             run.fact(f"{name}: median {what}, network over rival", float(np.median(ratios)))
 
 
+def counted(contests: Sequence[Contest]) -> str:
+    """How many contests came out how, in words."""
+    outcomes = [contest.outcome for contest in contests]
+    return ", ".join(f"{outcomes.count(outcome)} are {outcome}" for outcome in OUTCOMES)
+
+
 def described(contest: Contest) -> str:
     """A contest in words, with both scores."""
     ours, rival = contest.ours, contest.rival
@@ -183,17 +189,21 @@ def lesson(run: Run) -> None:
         return
     networks = [contest for contest in contests if contest.package not in SINGLE_LAYER]
     run.fact("lessons whose results were read", sum(len(chapter.lessons) for chapter in course.values()))
+    single = [contest for contest in contests if contest.package in SINGLE_LAYER]
     state_tally(run, NETWORKS, networks)
-    state_tally(run, SINGLE, [contest for contest in contests if contest.package in SINGLE_LAYER])
+    state_tally(run, SINGLE, single)
+    if ratios := [c.seconds for c in networks if c.outcome == WON and c.seconds is not None]:
+        run.fact(f"{NETWORKS}: median seconds, network over rival, where it won", float(np.median(ratios)))
     for name, some in by_place(contests).items():
         state_tally(run, name, some)
     lost = [described(contest) for contest in networks if contest.outcome == LOST]
     run.note(f"Of {len(networks)} contests of networks, {len(lost)} are lost: {'; '.join(lost) or 'none'}.")
     state_points(run, course, networks)
     run.figure(
-        "contests", draw_contests, by_place(contests), len(by_place(c for c in contests if c not in networks)),
+        "contests", draw_contests, by_place(contests), len(by_place(single)),
         caption="By chapter, and by task of chapter 7, from left to right: contests that the network won (green), tied "
         "(grey) and lost (red); seconds to fit, the network's over its rival's; numbers that the models keep, the "
         "network's over its rival's. A point is a contest whose costs are known; the line marks equal costs. Above the "
-        "dashed line stand models of one layer or none, which chapters 1 to 3 teach.",
+        f"dashed line stand models of one layer or none, which chapters 1 to 3 teach: of their {len(single)} contests "
+        f"{counted(single)}. Of the {len(networks)} of {NETWORKS} {counted(networks)}.",
     )  # fmt: skip

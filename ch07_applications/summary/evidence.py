@@ -51,13 +51,14 @@ class ByTests:
         verdict = {(AHEAD,): HOLDS, (BEHIND,): FAILS}.get(tuple(set(places)), UNDECIDED)
         if len(self.pairs) > SPELLED_OUT:
             listed = [self._listed(place, places) for place in (AHEAD, LEVEL, BEHIND)]
-            return Judged(listed[0], "; ".join(listed[1:]), verdict)
+            return Judged(f"{self.metric}: {listed[0]}", "; ".join(listed[1:]), verdict)
         place = [f" ({place})" if len(self.pairs) > 1 else "" for place in places]
         ours, rivals = ([self._score(record, name) for name in side] for side in zip(*self.pairs, strict=True))
-        return Judged("; ".join(map("".join, zip(ours, place, strict=True))), "; ".join(rivals), verdict)
+        sides = "; ".join(map("".join, zip(ours, place, strict=True))), "; ".join(rivals)
+        return Judged(f"{self.metric}: {sides[0]}", sides[1], verdict)
 
     def _score(self, record: LessonRecord, method: str) -> str:
-        return f"{method}: {with_unit(*score(record, method, self.metric))}"
+        return f"{method} {with_unit(*score(record, method, self.metric))}"
 
     def _listed(self, place: str, places: Sequence[str]) -> str:
         """How many of the pairs came out in this place, and which: by the first of the pair."""
@@ -83,7 +84,7 @@ class ByMeasurement:
         """By intervals over the seeds. Raises LookupError where something was not measured."""
         record = lesson_of(course, self.lesson)
         first, unit = self._found(record, self.ours)
-        shown = [f"{self.ours}: {with_unit(first, unit)}"]
+        shown = [f"{self.metric}: " * (self.metric is not None) + f"{self.ours}: {with_unit(first, unit)}"]
         if isinstance(self.against, str):
             second, unit = self._found(record, self.against)
             shown.append(f"{self.against}: {with_unit(second, unit)}")

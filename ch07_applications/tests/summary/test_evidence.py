@@ -39,13 +39,13 @@ def test_one_tie_among_wins_leaves_a_point_undecided():
 
 def test_of_a_few_pairs_each_score_is_shown_and_how_its_test_came_out():
     judged = outcome(["n", None])
-    assert judged.ours == "n0: 80.0 ± 1.0 % (ahead); n1: 80.0 ± 1.0 % (not significantly different)"
-    assert judged.against == "base: 70.0 ± 1.0 %; base: 70.0 ± 1.0 %"
+    assert judged.ours == "accuracy: n0 80.0 ± 1.0 % (ahead); n1 80.0 ± 1.0 % (not significantly different)"
+    assert judged.against == "base 70.0 ± 1.0 %; base 70.0 ± 1.0 %"
 
 
 def test_of_many_pairs_the_names_are_listed_by_how_they_came_out():
     judged = outcome(["n", None, "b", "n"])
-    assert judged.ours == "2 of 4 ahead: n0, n3"
+    assert judged.ours == "accuracy: 2 of 4 ahead: n0, n3"
     assert judged.against == "1 of 4 not significantly different: n1; 1 of 4 behind: n2"
 
 
