@@ -204,6 +204,6 @@ def lesson(run: Run) -> None:
         caption="By chapter, and by task of chapter 7, from left to right: contests that the network won (green), tied "
         "(grey) and lost (red); seconds to fit, the network's over its rival's; numbers that the models keep, the "
         "network's over its rival's. A point is a contest whose costs are known; the line marks equal costs. Above the "
-        f"dashed line stand models of one layer or none, which chapters 1 to 3 teach: of their {len(single)} contests "
-        f"{counted(single)}. Of the {len(networks)} of {NETWORKS} {counted(networks)}.",
+        f"dashed line stand models of one layer or none, which chapters 1 to 3 teach: of their {len(single)} contests, "
+        f"{counted(single)}. Of the {len(networks)} contests of {NETWORKS}, {counted(networks)}.",
     )  # fmt: skip
