@@ -11,7 +11,7 @@ Method     Newell, Yang & Deng 2016 ("Stacked Hourglass Networks for Human Pose 
 Rival      Pictorial structures (pictorial_structures.py): HOG parts on a tree, solved exactly. HOG and kernel ridge.
 Differs    64 × 64 pixels, two stacks, Muon; the top of a parabola in place of the quarter. One network learns from
            squares around boxes and from whole pictures, so that it can also do without a box.
-Costs      120 s on two cores.
+Costs      145 s on two cores.
 """
 
 from __future__ import annotations
