@@ -253,6 +253,7 @@ def test_an_empty_rank_is_none(toy, monkeypatch):
 
 INTERRUPTING = """
 import builtins, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background is started without
 true = builtins.__import__
 def interrupting(name, *rest, **more):
     if name == sys.argv[1] or (name == "common" and sys.argv[1] in (rest[2] or ())):
