@@ -1,8 +1,8 @@
 """Lessons run twice: on their data, and with other test parts. What they choose and fit must not notice.
 
-A test part is replaced where data sets are made (Dataset, SceneSet, CamVid, CaptionedSets, films of the test people,
-the watch's folds), so that a lesson finds other inputs and other answers in it; and once more where a method is scored,
-for test parts that lessons make themselves.
+A test part is replaced where data sets are made (Dataset, SceneSet, CamVid, CaptionedSets, PlacedSets, films of test
+people, the watch's folds), so that a lesson finds other inputs and other answers in it; and once more where a method is
+scored, for test parts that lessons make themselves.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from threadpoolctl import threadpool_limits
 
 from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes, CaptionedSets
+from ch07_applications.images_and_text.placed_scenes import PlacedScenes, PlacedSets
 from ch07_applications.video import activity
 from ch07_applications.video.films import Films
 from ch07_applications.video.people import Studio
@@ -131,7 +132,7 @@ def other(part: Any) -> Any:
         images = np.ascontiguousarray(part.images[:, :, ::-1] // 2)
         labels = np.roll(part.labels, (1, part.labels.shape[1] // 4), axis=(0, 1))
         return SegmentedImages(images, classes_moved(labels), part.classes, part.names, part.groups, part.ids)
-    if isinstance(part, CaptionedScenes):
+    if isinstance(part, CaptionedScenes | PlacedScenes):
         return replace(part.take(np.roll(np.arange(len(part)), 1)), images=part.images[:, :, ::-1] // 2, ids=part.ids)
     if isinstance(part, Films):
         films, labels = part.films[..., ::-1, :] // 2, other_labels(part.labels, rng)
@@ -219,6 +220,7 @@ def other_test_parts() -> Iterator[None]:
         patched(SceneSet, "__init__", made_with),
         patched(CamVid, "__init__", judged_on_val),
         patched(CaptionedSets, "__init__", lambda init: made_with(init, "test", "held_out")),
+        patched(PlacedSets, "__init__", lambda init: made_with(init, "test", "held_out")),
         patched(Studio, "shoot", shot_of),
         patched(activity, "person_folds", folded),
         patched(Method, "score", scored_on),
