@@ -1,4 +1,4 @@
-"""Gradient descent and Newton's method on the log loss of two weights: many small steps, or few that use the curvature.
+"""Gradient descent and Newton's method on the log loss of two weights: many small steps, or few that use curvature.
 
 Question   Which theta_0 and theta_1 make the observed labels most probable, and how is that pair found?
 Method     The mean of −log Pr(y | x, θ) is convex in θ. Its gradient is Σ (p − y) (1, x) / n. Gradient descent follows
