@@ -58,7 +58,7 @@ class EditedFilms:
         return len(self.films)
 
     @property
-    def inputs(self) -> list[Frames]:
+    def inputs(self) -> list[UInt8[np.ndarray, "_ side side 3"]]:
         return [film.frames for film in self.films]
 
     @property
@@ -103,7 +103,7 @@ def stretch(rng: Generator) -> slice:
     return slice(first, first + length)
 
 
-def splice(shots: Sequence[tuple[Frames, int]]) -> EditedFilm:
+def splice(shots: Sequence[tuple[UInt8[np.ndarray, "_ side side 3"], int]]) -> EditedFilm:
     """Shots, one after the other, each with its label."""
     numbers = np.repeat(np.arange(len(shots)), [len(frames) for frames, _ in shots])
     labels = np.array([label for _, label in shots], np.int64)[numbers]

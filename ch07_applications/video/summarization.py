@@ -45,7 +45,7 @@ from common.run import Run
 from common.train import Training
 from common.tuning import choose
 
-PENALTIES, THRESHOLDS = (0.05, 0.1, 0.2, 0.5), (0.02, 0.05, 0.1, 0.2)  # C; of a change of colours
+PENALTIES, THRESHOLDS = (0.02, 0.05, 0.1, 0.2), (0.01, 0.015, 0.02, 0.03)  # C; of a change of colours
 CELLS, WIDTH, DROPOUT = 32, 64, 0.4
 RATE, BATCH, EPOCHS = 0.01, 16, 16
 OURS, KTS, CHANGES = "bidirectional LSTM", "kernel temporal segmentation", "changes of colours"

@@ -14,7 +14,7 @@ from common.tuning import choose
 FOREST, MEDOIDS, FACILITY = "forest", "k-means keyframes", "facility location"
 UNIFORM, RANDOM, PLANTED = "equal distances", "random scores", "planted importance"
 DESCRIPTORS = ("colours", "edges", "motion", "both")
-FORESTS = (((3,), 5), ((3,), 15), ((1,), 5))  # reaches of windows, leaves
+FORESTS = (((1,), 15), ((3,), 15), ((3,), 40))  # reaches of windows, leaves
 
 
 def score_rivals(

@@ -94,7 +94,9 @@ class ForestScorer:
     seed: int = 0
     forest: ExtraTreesClassifier | None = None
 
-    def fit(self, films: Sequence[Rows], important: Sequence[Bool[np.ndarray, "_"]]) -> ForestScorer:
+    def fit(
+        self, films: Sequence[Float32[np.ndarray, "_ numbers"]], important: Sequence[Bool[np.ndarray, "_"]]
+    ) -> ForestScorer:
         """Learn from every second frame: neighbours are all but the same."""
         from sklearn.ensemble import ExtraTreesClassifier
 
@@ -106,6 +108,6 @@ class ForestScorer:
         self.forest.fit(rows, answers)
         return self
 
-    def scores(self, films: Sequence[Rows]) -> list[Float[np.ndarray, "_"]]:
+    def scores(self, films: Sequence[Float32[np.ndarray, "_ numbers"]]) -> list[Float[np.ndarray, "_"]]:
         """The probabilities of each film's frames."""
         return [self.forest.predict_proba(with_context(film, self.reaches))[:, 1] for film in films]
