@@ -18,37 +18,36 @@ if TYPE_CHECKING:
     from ch07_applications.video.edited_films import EditedFilm
     from common.record import LessonRecord
 
+WIDE, SHARE = 9.4, 0.85  # inches; of them, that of the axes
 Summary = Bool[np.ndarray, "frames"]
 
 
-def draw_summaries(
-    film: EditedFilm, scores: Mapping[str, Float[np.ndarray, "frames"]], summaries: Mapping[str, Summary]
-) -> Figure:
-    """Along time: the frame amid each shot, scores of frames over the planted events, and each summary's frames."""
-    figure, (strip, curves, bars) = plots.panels(1, 3, width=9.4, height=1.75, sharex=True)
+def draw_summaries(film: EditedFilm, scores: Float[np.ndarray, "frames"], summaries: Mapping[str, Summary]) -> Figure:
+    """Along time: the frame amid each shot, the scores of frames, and the frames of each summary; events are shaded."""
+    figure, (strip, curves, bars) = plots.panels(1, 3, width=WIDE, height=1.75, sharex=True)
     figure.get_layout_engine().set(h_pad=0.02)
     heights = (0.75, 1.2, 0.23 * len(summaries) + 0.2)
     curves.get_gridspec().set_height_ratios(heights)
     figure.set_figheight(sum(heights) + 0.9)
+    tall = heights[0] * len(film.frames) / (WIDE * SHARE)  # the strip's height in frames: pixels are square
     ends = [0, *film.cuts, len(film.frames)]
     for first, end in pairwise(ends):
         middle, half = (first + end) / 2, (end - first) / 2
-        side = min(half, 8.0)  # of a picture, in frames: none is wider than its shot
+        side = min(half, 0.46 * tall)  # half a picture's, in frames: none is wider than its shot
         strip.imshow(film.frames[int(middle)], extent=(middle - side, middle + side, -side, side), aspect="auto")
         name = ACTIONS[film.labels[first]].replace(" ", "\n", 1)
-        strip.text(middle, 9.5, name, ha="center", va="bottom", fontsize=6.5, linespacing=0.9)
+        strip.text(middle, 0.53 * tall, name, ha="center", va="bottom", fontsize=6.5, linespacing=0.9)
         for axis in (curves, bars):
             axis.axvline(end, color=plots.INK, linewidth=0.4, alpha=0.4)
-    strip.set(ylim=(-8.5, 9), xlim=(0, len(film.frames)))
+    strip.set(ylim=(-tall / 2, tall / 2), xlim=(0, len(film.frames)))
     strip.set_axis_off()
     for axis in (curves, bars):
         axis.fill_between(np.arange(len(film.frames)) + 0.5, 0, 1, film.important, step="mid", color=plots.ORANGE,
                           alpha=0.22, linewidth=0, transform=axis.get_xaxis_transform())  # fmt: skip
         axis.grid(False)
-    for (name, values), colour in zip(scores.items(), (plots.BLUE, plots.INK), strict=False):
-        curves.plot(np.arange(len(values)) + 0.5, values, color=colour, linewidth=1.3, label=name)
-    curves.set(ylabel="score", ylim=(0, 1.02))
-    curves.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
+    curves.plot(np.arange(len(scores)) + 0.5, scores, color=plots.BLUE, linewidth=1.3)
+    curves.set(ylabel=f"score of the\n{next(iter(summaries))}", ylim=(0, 1.02))
+    curves.yaxis.label.set_fontsize(8)
     for place, summary in enumerate(summaries.values()):
         for first, end in stretches(summary):
             bars.barh(-place, end - first, left=first, height=0.62, color=plots.BLUE if place == 0 else plots.GREY)
@@ -68,7 +67,7 @@ def draw_moving(film: EditedFilm, summaries: Mapping[str, Summary], every: int =
     shown = {name: np.flatnonzero(summary)[::every] for name, summary in summaries.items()}
     figures = []
     for step in range(max(map(len, shown.values()))):
-        figure, axes = plots.panels(len(shown), 1, width=1.75, height=2.0, squeeze=False)
+        figure, axes = plots.panels(len(shown), 1, width=1.75, height=2.35, squeeze=False)
         for axis, (name, frames) in zip(axes[0], shown.items(), strict=True):
             axis.set_title(name, fontsize=9)
             axis.set_axis_off()

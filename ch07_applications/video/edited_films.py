@@ -3,7 +3,8 @@
 A film has 10 to 13 shots. Each is a stretch of a film of one person who does one thing (people.py). In one to three of
 them somebody does what is rare in all films, EVENTS; those frames are what a summary has to show. Nothing else tells
 them apart: people, photographs, lengths and places of shots are drawn in the same way for all. So what matters has to
-be learned from the films of the training part, and much of it is seen in motion alone.
+be learned from the films of the training part, and much of it is seen in motion alone. From one shot to the next there
+is a cut or, one time in three, a dissolve: one picture fades into the other, and the cut is its middle.
 
 Parts share neither people nor photographs, for the Studio's parts do not.
 """
@@ -24,6 +25,7 @@ from common.errors import Problem
 EVENTS = ("box", "jumping jack")  # what matters
 SHORTEST, LONGEST = 8, 28  # frames of a shot
 OF_EVENTS, OF_OTHERS = (1, 3), (9, 10)  # shots of a film, from and to
+DISSOLVES, FADE = 1 / 3, 4  # how frequent; frames
 SHOTS = OF_EVENTS[1] + OF_OTHERS[1]  # at most
 Frames = UInt8[np.ndarray, "frames side side 3"]
 
@@ -87,7 +89,7 @@ def edit_films(part: str, count: int, seed: int = 0, side: int = 40) -> EditedFi
             place = piles[bool(kind)][used[bool(kind)] % len(piles[bool(kind)])]  # who runs out begins again
             used[bool(kind)] += 1
             shots.append((footage.films[place][stretch(rng)], int(footage.labels[place])))
-        films.append(splice(shots))
+        films.append(splice(shots, rng.random(len(shots) - 1) < DISSOLVES))
     return EditedFilms(tuple(films), footage.credits)
 
 
@@ -103,8 +105,23 @@ def stretch(rng: Generator) -> slice:
     return slice(first, first + length)
 
 
-def splice(shots: Sequence[tuple[UInt8[np.ndarray, "_ side side 3"], int]]) -> EditedFilm:
-    """Shots, one after the other, each with its label."""
-    numbers = np.repeat(np.arange(len(shots)), [len(frames) for frames, _ in shots])
-    labels = np.array([label for _, label in shots], np.int64)[numbers]
-    return EditedFilm(np.concatenate([frames for frames, _ in shots]), numbers, labels)
+def splice(
+    shots: Sequence[tuple[UInt8[np.ndarray, "_ side side 3"], int]], dissolves: Bool[np.ndarray, "transitions"]
+) -> EditedFilm:
+    """Shots, one after the other, each with its label. dissolves: which transitions are; the others are cuts.
+
+    A dissolve shows the last FADE frames of a shot and the first of the next at once, the latter ever more; half of it
+    counts as the first shot's.
+    """
+    pieces, numbers = [shots[0][0]], [np.zeros(len(shots[0][0]), np.int64)]
+    shares = ((np.arange(FADE) + 1) / (FADE + 1))[:, None, None, None]
+    for number, (frames, _) in enumerate(shots[1:], 1):
+        if dissolves[number - 1]:
+            mixed = (1 - shares) * pieces[-1][-FADE:] + shares * frames[:FADE]
+            pieces[-1] = np.concatenate([pieces[-1][:-FADE], np.round(mixed).astype(np.uint8)])
+            numbers[-1][-(FADE // 2) :] = number
+            frames = frames[FADE:]
+        pieces.append(frames)
+        numbers.append(np.full(len(frames), number))
+    shown = np.concatenate(numbers)
+    return EditedFilm(np.concatenate(pieces), shown, np.array([label for _, label in shots], np.int64)[shown])

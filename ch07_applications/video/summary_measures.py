@@ -36,7 +36,7 @@ def kendall(scores: Float[np.ndarray, "frames"], important: Summary) -> float:
     return float(kendalltau(scores, important).statistic)
 
 
-def cuts_f1(found: Int[np.ndarray, "found"], true: Int[np.ndarray, "true"], within: int = 1) -> float:
+def cuts_f1(found: Int[np.ndarray, "found"], true: Int[np.ndarray, "true"], within: int = 2) -> float:
     """F1 of cuts, per cent. A found cut counts if a true one, not matched before, is at most `within` frames away."""
     if not len(found) + len(true):
         return 100.0

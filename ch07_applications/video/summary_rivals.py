@@ -1,7 +1,6 @@
 """Rivals without a network: frames that stand for others, frames at equal distances, and a forest that learns.
 
-Method     Cuts: where colours change by more than a threshold from one frame to the next. VSUMM (de Avila et al. 2011):
-           k-means of frames; the frame nearest to each centre is a keyframe. Facility location: frames that are like
+Method     Cuts: local maxima of the change of colours, above a threshold. VSUMM (de Avila et al. 2011): k-means of frames; the frame nearest to each centre is a keyframe. Facility location: frames that are like
            all others. Uniform: keyframes at equal distances. Forest: extremely randomised trees on a frame's
            descriptor and on means over windows around it.
 Differs    VSUMM clusters colours and drops similar keyframes afterwards; here validation films choose the descriptor,
@@ -25,9 +24,16 @@ Rows = Float32[np.ndarray, "frames numbers"]
 
 
 def change_cuts(colours: Rows, threshold: float) -> Int[np.ndarray, "cuts"]:
-    """The frames whose colours differ from those of the frame before by more than the threshold: 1 − k, k the kernel
-    of two frames."""
-    return 1 + np.flatnonzero(1 - (colours[1:] * colours[:-1]).sum(axis=1) > threshold)
+    """The frames at which colours change most, among their neighbours, and by more than the threshold.
+
+    The change is 1 − k, k the kernel of a frame and the one before. Raises ValueError for a negative threshold.
+    """
+    if threshold < 0:
+        raise ValueError(f"a threshold of changes is not negative, as {threshold} is")
+    changes = np.zeros(len(colours) + 1)
+    changes[1:-1] = 1 - (colours[1:] * colours[:-1]).sum(axis=1)
+    now = changes[1:-1]
+    return 1 + np.flatnonzero((now > threshold) & (now >= changes[:-2]) & (now > changes[2:]))
 
 
 def medoid_frames(rows: Rows, count: int, seed: int = 0) -> Int[np.ndarray, "keyframes"]:

@@ -24,6 +24,8 @@ SCHEMES = {  # by shots, or by pieces; what one is worth
     "shots, by their sum": (True, "sum"),
     "equal pieces, by their sum": (False, "sum"),
 }
+PROTOCOL, WITH_VIEWERS = "shots, by their mean", "F1 with viewers"  # as public code has it
+VIEWED = {SPREADS[0]: "agree", SPREADS[-1]: "differ"}
 
 
 def viewer_scores(film: EditedFilm, spread: float, viewers: int, seed: Sequence[int]) -> Float[np.ndarray, "viewers _"]:
@@ -47,7 +49,7 @@ def equal_pieces(length: int, piece: int) -> Int[np.ndarray, "bounds"]:
 
 def study_viewers(run: Run, held: Judge, scores: Sequence[Float[np.ndarray, "_"]]) -> dict[str, dict[str, list[float]]]:
     """F1 with viewers who agree or do not, by shots or equal pieces, for learned and for random scores. All of them
-    choose from the same shots or pieces."""
+    choose from the same shots or pieces. Puts F1 by the public protocol on the scoreboard, film by film."""
     levels: dict[str, dict[str, list[float]]] = {}
     for scheme, (by_shots, worth) in SCHEMES.items():
         levels[scheme] = {LEARNED: [], RANDOM: []}
@@ -59,6 +61,10 @@ def study_viewers(run: Run, held: Judge, scores: Sequence[Float[np.ndarray, "_"]
                 all_scores = viewer_scores(film, spread, VIEWERS, (run.seed, place)), score[None], random
                 viewers, *others = (held.summarise(each, bounds, worth) for each in all_scores)
                 found.append([agreement(each, viewers) for each in others])
+            if scheme == PROTOCOL and spread in VIEWED:
+                for name, values in zip(levels[scheme], np.array(found).T, strict=True):
+                    with run.method(f"{name}, viewers {VIEWED[spread]}", kind="reference") as method:
+                        method.score_items(WITH_VIEWERS, values, held.part, unit="%", higher_is_better=True)
             for name, level in zip(levels[scheme], np.mean(found, axis=0), strict=True):
                 levels[scheme][name].append(run.fact(f"{name}, {scheme}, spread {spread:g}: F1", level, "%"))
     return levels

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ch07_applications.tests.synthesis.small_runs import run_of
-from ch07_applications.video.edited_films import EVENTS, SHORTEST, edit_films
+from ch07_applications.video.edited_films import EVENTS, FADE, SHORTEST, edit_films, splice
 from ch07_applications.video.frame_descriptors import Described, colour_roots, describe
 from ch07_applications.video.motions import ACTIONS
 from ch07_applications.video.shuffled_shots import ShuffledShots, padded, shuffled_frames
@@ -100,9 +100,9 @@ def test_a_film_that_does_not_change_has_no_cut_and_a_larger_penalty_never_more(
 
 
 def test_cuts_of_edited_films_are_found(films, described):
-    found = [cuts_f1(shots_of(each, 0.1)[1:-1], film.cuts) for film, each in zip(films.films, described, strict=True)]
-    assert np.mean(found) > 90
-    assert all(shots_of(each, 0.1)[[0, -1]].tolist() == [0, len(each)] for each in described)
+    found = [cuts_f1(shots_of(each, 0.3)[1:-1], film.cuts) for film, each in zip(films.films, described, strict=True)]
+    assert np.mean(found) > 80
+    assert all(shots_of(each, 0.3)[[0, -1]].tolist() == [0, len(each)] for each in described)
 
 
 # --- Selection --------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_what_is_too_heavy_or_worthless_is_left_out():
 def test_a_summary_keeps_whole_shots_within_the_budget(films, described):
     rng = np.random.default_rng(0)
     for each in described:
-        bounds = shots_of(each, 0.1)
+        bounds = shots_of(each, 0.3)
         chosen = summarise(rng.random((20, len(each))), bounds)
         assert (chosen.sum(axis=1) <= BUDGET * len(each)).all()
         edges = np.flatnonzero((chosen[:, 1:] != chosen[:, :-1]).any(axis=0)) + 1
@@ -192,6 +192,12 @@ def test_medoids_stand_for_clusters_the_largest_first():
 def test_changes_of_colours_are_cuts():
     rows = np.repeat(np.eye(3, dtype=np.float32), [3, 4, 2], axis=0)
     assert change_cuts(rows, 0.5).tolist() == [3, 7]
+    assert change_cuts(rows, 1.0).tolist() == []
+    angles = np.array([0, 0, 0.2, 0.6, 0.7, 0.7, 0.71])  # a dissolve: the largest change is its cut
+    slow = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert change_cuts(slow, 0.01).tolist() == [3]
+    with pytest.raises(ValueError, match="not negative"):
+        change_cuts(rows, -1)
 
 
 # --- Measures ---------------------------------------------------------------------------------------------------------
@@ -222,9 +228,9 @@ def test_kendall_s_tau_counts_pairs():
 
 
 def test_a_cut_is_matched_once():
-    assert cuts_f1(np.array([10, 20]), np.array([10, 21])) == 100
+    assert cuts_f1(np.array([10, 20]), np.array([10, 22])) == 100
     assert cuts_f1(np.array([9, 10, 11]), np.array([10])) == pytest.approx(50)
-    assert cuts_f1(np.array([12]), np.array([10])) == 0
+    assert cuts_f1(np.array([13]), np.array([10])) == 0
     assert cuts_f1(np.array([], int), np.array([], int)) == 100
     assert cuts_f1(np.array([10, 11]), np.array([11, 12])) == 100
 
@@ -251,7 +257,7 @@ def one_of(scores, length):
 
 
 def test_the_gain_of_random_scores_is_none(films, described):
-    bounds = [shots_of(each, 0.1) for each in described]
+    bounds = [shots_of(each, 0.3) for each in described]
     judge = Judge.of(films, described, bounds, summarise, 0)
     assert np.abs(judge.random[1, :, 0] - judge.random[0, :, 0]).max() < 12
     planted = judge.of_scores([film.important.astype(float) for film in films.films])
@@ -282,7 +288,7 @@ def test_edited_films_are_what_is_known_about_them(films):
     for film in films.films:
         assert len(film.frames) == len(film.shots) == len(film.labels)
         lengths = np.bincount(film.shots)
-        assert lengths.min() >= SHORTEST
+        assert lengths.min() >= SHORTEST - FADE
         assert film.cuts.tolist() == lengths.cumsum()[:-1].tolist()
         of_shots = [set(film.labels[film.shots == shot].tolist()) for shot in range(len(lengths))]
         assert all(len(labels) == 1 for labels in of_shots)
@@ -290,6 +296,16 @@ def test_edited_films_are_what_is_known_about_them(films):
         assert 1 <= sum(events) <= 3
         assert 9 <= len(events) - sum(events) <= 10
         assert film.important.sum() == lengths[events].sum()
+
+
+def test_a_cut_keeps_frames_and_a_dissolve_mixes_them():
+    dark, light = np.full((9, 8, 8, 3), 10, np.uint8), np.full((8, 8, 8, 3), 210, np.uint8)
+    cut, faded = (splice([(dark, 3), (light, 5)], np.array([each])) for each in (False, True))
+    assert cut.frames[:, 0, 0, 0].tolist() == [10] * 9 + [210] * 8
+    assert (cut.cuts.tolist(), cut.labels.tolist()) == ([9], [3] * 9 + [5] * 8)
+    assert faded.frames[:, 0, 0, 0].tolist() == [10] * 5 + [50, 90, 130, 170] + [210] * 4
+    assert (faded.cuts.tolist(), faded.labels.tolist()) == ([7], [3] * 7 + [5] * 6)
+    assert (dark == 10).all()
 
 
 def test_edited_films_are_the_same_by_seed_and_differ_by_it():
