@@ -1,8 +1,9 @@
 """Rivals without a network: frames that stand for others, frames at equal distances, and a forest that learns.
 
-Method     Cuts: local maxima of the change of colours, above a threshold. VSUMM (de Avila et al. 2011): k-means of frames; the frame nearest to each centre is a keyframe. Facility location: frames that are like
-           all others. Uniform: keyframes at equal distances. Forest: extremely randomised trees on a frame's
-           descriptor and on means over windows around it.
+Method     Cuts: local maxima of the change of colours, above a threshold. VSUMM (de Avila et al. 2011): k-means of
+           frames; the frame nearest to each centre is a keyframe. Facility location: frames that are like all others.
+           Uniform: keyframes at equal distances. Forest: extremely randomised trees on a frame's descriptor, or on its
+           mean over a window around it.
 Differs    VSUMM clusters colours and drops similar keyframes afterwards; here validation films choose the descriptor,
            there are as many centres as shots, and larger clusters count first.
 """

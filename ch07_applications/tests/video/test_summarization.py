@@ -1,5 +1,6 @@
 """Summaries: segmentation and knapsack against brute force, greedy keyframes, the scorer, random scores."""
 
+import time
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -97,6 +98,13 @@ def test_a_film_that_does_not_change_has_no_cut_and_a_larger_penalty_never_more(
     counts = [len(segment(rows @ rows.T, penalty)) for penalty in (0.1, 1, 3, 10, 1000)]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == 0
+
+
+def test_a_thousand_frames_take_less_than_a_second():
+    rows = np.random.default_rng(0).random((1000, 8))
+    start = time.process_time()
+    segment(rows @ rows.T, 0.1, 60)
+    assert time.process_time() - start < 1
 
 
 def test_cuts_of_edited_films_are_found(films, described):
