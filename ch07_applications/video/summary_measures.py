@@ -2,7 +2,7 @@
 
 Method     F1 of a summary against a reference: the harmonic mean of the share of the summary that the reference has,
            and the share of the reference that the summary has (Zhang et al. 2016, §4.1). Kendall's tau-b of frame
-           scores and importance (Otani et al. 2019, §5): pairs of frames in the same order less those in the other,
+           scores and importance (Otani et al. 2019): pairs of frames in the same order less those in the other,
            over all pairs, corrected for ties. Cuts: F1 of found and true ones, each of which is matched at most once.
 """
 
