@@ -289,15 +289,16 @@ def lesson(run: Run) -> None:
             paper="comparable or better", ours=f"{CHANCE}, viewers {viewers}", against=f"{LEARNED}, viewers {viewers}",
             expects="level", margin=5.0,
         )  # fmt: skip
-    film, credit = parts["test"].films[0], f"Photographs: {'; '.join(parts['test'].credits)}."
-    shown = {name: found[0] for name, found in summaries.items()}
+    ranked = np.argsort(run.methods[OURS].items[GAIN].values, kind="stable")
+    middle, credit = int(ranked[len(ranked) // 2]), f"Photographs: {'; '.join(parts['test'].credits)}."
+    film, shown = parts["test"].films[middle], {name: found[middle] for name, found in summaries.items()}
     run.figure(
-        "summaries", draw_summaries, film, scores[0], shown,
-        caption="The first test film: a frame of each shot and what is done in it, scores of frames, and the frames of "
-        f"each summary. Shaded: planted events. {credit}",
+        "summaries", draw_summaries, film, scores[middle], shown,
+        caption="The test film of median gain: a frame of each shot and what is done in it, scores of frames, and the "
+        f"frames of each summary. Shaded: planted events. {credit}",
     )  # fmt: skip
     pair = {"planted": film.important} | {name: shown[name] for name in (OURS, MEDOIDS, UNIFORM)}
-    run.figure("moving", draw_moving, film, pair, caption=f"The first test film's events and three summaries. {credit}")
+    run.figure("moving", draw_moving, film, pair, caption=f"The same film's events and three summaries. {credit}")
     caption = "F1 with 20 viewers of each validation film, against the spread of their tastes, by shots and by pieces."
     run.figure("viewers", draw_viewers, SPREADS, levels, caption=caption)
     order = (PLANTED, OURS, FOREST, MEDOIDS, FACILITY, UNIFORM, RANDOM)
