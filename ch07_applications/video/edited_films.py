@@ -27,7 +27,7 @@ SHORTEST, LONGEST = 8, 28  # frames of a shot
 OF_EVENTS, OF_OTHERS = (1, 3), (9, 10)  # shots of a film, from and to
 DISSOLVES, FADE = 1 / 3, 4  # how frequent; frames
 SHOTS = OF_EVENTS[1] + OF_OTHERS[1]  # at most
-Frames = UInt8[np.ndarray, "frames side side 3"]
+Frames = UInt8[np.ndarray, "frames height width 3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class EditedFilms:
         return len(self.films)
 
     @property
-    def inputs(self) -> list[UInt8[np.ndarray, "_ side side 3"]]:
+    def inputs(self) -> list[UInt8[np.ndarray, "_ height width 3"]]:
         return [film.frames for film in self.films]
 
     @property
@@ -106,7 +106,7 @@ def stretch(rng: Generator) -> slice:
 
 
 def splice(
-    shots: Sequence[tuple[UInt8[np.ndarray, "_ side side 3"], int]], dissolves: Bool[np.ndarray, "transitions"]
+    shots: Sequence[tuple[UInt8[np.ndarray, "_ height width 3"], int]], dissolves: Bool[np.ndarray, "transitions"]
 ) -> EditedFilm:
     """Shots, one after the other, each with its label. dissolves: which transitions are; the others are cuts.
 

@@ -34,6 +34,7 @@ from ch07_applications.video.activity import run_along
 from ch07_applications.video.drawn_summarization import draw_gains, draw_moving, draw_summaries, draw_viewers
 from ch07_applications.video.edited_films import EditedFilms, edit_films
 from ch07_applications.video.frame_descriptors import Described, describe, standardised
+from ch07_applications.video.real_clips import study_clips
 from ch07_applications.video.shuffled_shots import ShuffledShots
 from ch07_applications.video.summary_contest import FACILITY, FOREST, MEDOIDS, PLANTED, RANDOM, UNIFORM, score_rivals
 from ch07_applications.video.summary_judging import GAIN, Judge, budget_of
@@ -89,10 +90,15 @@ def segment(gram: Gram, penalty: float, most: int | None = None) -> Int[np.ndarr
     return np.array(cuts[::-1], np.int64)
 
 
+def cuts_of(colours: Float32[np.ndarray, "frames bins"], penalty: float) -> Int[np.ndarray, "cuts"]:
+    """The cuts of a film by the roots of its colour histograms, whose products are the kernel (Bhattacharyya)."""
+    rows = colours.astype(np.float64)
+    return segment(rows @ rows.T, penalty)
+
+
 def shots_of(film: Described, penalty: float) -> Bounds:
-    """0, the cuts, and the number of frames. The kernel is the product of colour histograms' roots (Bhattacharyya)."""
-    rows = film.colours.astype(np.float64)
-    return np.concatenate([[0], segment(rows @ rows.T, penalty), [len(film)]])
+    """0, the cuts, and the number of frames."""
+    return np.concatenate([[0], cuts_of(film.colours, penalty), [len(film)]])
 
 
 # --- Selection: a knapsack --------------------------------------------------------------------------------------------
@@ -217,13 +223,13 @@ def train(
 def study_cuts(run: Run, claims: PaperClaims, known: Films, test: Films) -> float:
     """Cuts by either way, whose setting is the best on validation films. Gives the penalty C."""
     ways = {
-        KTS: (PENALTIES, lambda film, penalty: shots_of(film, penalty)[1:-1]),
-        CHANGES: (THRESHOLDS, lambda film, threshold: change_cuts(film.colours, threshold)),
+        KTS: (PENALTIES, cuts_of),
+        CHANGES: (THRESHOLDS, change_cuts),
     }
 
     def scores(films: Films, find: Callable, setting: float) -> Float[np.ndarray, "films"]:
         each = zip(films[0].films, films[1], strict=True)
-        return np.array([cuts_f1(find(described, setting), film.cuts) for film, described in each])
+        return np.array([cuts_f1(find(described.colours, setting), film.cuts) for film, described in each])
 
     best = {}
     for name, (settings, find) in ways.items():
@@ -234,6 +240,7 @@ def study_cuts(run: Run, claims: PaperClaims, known: Films, test: Films) -> floa
         "Segmentation finds cuts better than the largest changes do", source="not compared", paper="–",
         ours=KTS, against=CHANGES,
     )  # fmt: skip
+    study_clips(run, {name: lambda colours, name=name: ways[name][1](colours, best[name]) for name in ways})
     return best[KTS]
 
 
@@ -276,7 +283,7 @@ def lesson(run: Run) -> None:
     for text, source, paper, against in (
         ("Learned scores find events better than random ones", "§4", "no number", RANDOM),
         ("… than equal distances", "not compared", "–", UNIFORM),
-        ("… than k-means keyframes", "§4.3", "better (SumMe, TVSum)", MEDOIDS),
+        ("… than k-means keyframes", "§4", "no number", MEDOIDS),
         ("… than facility location", "not compared", "–", FACILITY),
         ("A recurrent network scores frames better than trees on windows", "not compared", "–", FOREST),
     ):
