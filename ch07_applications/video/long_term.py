@@ -256,11 +256,11 @@ def study_input(run: Run, claims: PaperClaims, full: ClipClassifier, parts: dict
     """What the full-length network is given: flow of fine pixels, reduced; flow of reduced films; grey levels. On
     validation films."""
     side = SIDES[FULL]
-    coarse = {name: coarse_flow(part.by_side[side].of(GREY)) for name, part in parts.items() if name != "test"}
+    shown = {name: parts[name].by_side[side] for name in ("train", "validation")}
     given = {
-        BASE: {name: part.by_side[side].of(FLOW) for name, part in parts.items()},
-        COARSE: coarse,
-        RAW: {name: part.by_side[side].of(GREY) for name, part in parts.items()},
+        BASE: {name: maps.of(FLOW) for name, maps in shown.items()},
+        COARSE: {name: coarse_flow(maps.of(GREY)) for name, maps in shown.items()},
+        RAW: {name: maps.of(GREY).less_mean() for name, maps in shown.items()},
     }
     for name, films in given.items():
         with run.method(name, kind="deep") as method:

@@ -69,6 +69,10 @@ class ClipMaps:
         """Some of the kinds. Raises ValueError for one that is not there."""
         return ClipMaps(self.maps[:, [self.kinds.index(kind) for kind in kinds]], tuple(kinds))
 
+    def less_mean(self) -> ClipMaps:
+        """What differs from the film's mean over time: a background that hardly moves is taken away."""
+        return ClipMaps((self.maps - self.maps.float().mean(dim=2, keepdim=True)).half(), self.kinds)
+
 
 def coarse_flow(grey: ClipMaps) -> ClipMaps:
     """Flow as it is found in reduced films themselves, the camera's part taken away."""
