@@ -103,7 +103,7 @@ class ClipNetwork(nn.Module):
     the mean over pixels, and up to CELLS times side by side: so the number of parameters hardly depends on the length.
     """
 
-    def __init__(self, kinds: int, length: int, classes: int = len(CLASSES)) -> None:
+    def __init__(self, kinds: int, length: int) -> None:
         super().__init__()
         layers, inputs = [], kinds
         for outputs, size, stride in zip(WIDTHS, (5, 3, 3, 3), (2, 2, 2, 1), strict=True):
@@ -111,7 +111,7 @@ class ClipNetwork(nn.Module):
             inputs = outputs
         self.layers, self.drop = nn.Sequential(*layers), nn.Dropout(0.2)
         self.cells = min(CELLS, -(-length // 8))
-        self.score = nn.Linear(inputs * self.cells, classes)
+        self.score = nn.Linear(inputs * self.cells, len(CLASSES))
 
     def forward(self, clips: Float[Tensor, "clips kinds frames side side"]) -> Float[Tensor, "clips classes"]:
         over_time = self.layers(clips).mean(dim=(3, 4))
@@ -281,7 +281,7 @@ def study_input(run: Run, claims: PaperClaims, full: ClipClassifier, parts: dict
 def lesson(run: Run) -> None:
     claims = PaperClaims(run)
     count_published(run, claims)
-    counts = run.pick(smoke=(12, 6, 12), lecture=(720, 180, 240), full=(6000, 240, 960))
+    counts = run.pick(smoke=(12, 6, 6), lecture=(720, 180, 240), full=(6000, 240, 960))
     seeds = {"train": run.seed, "validation": 0, "test": 0}
     parts = {part: shoot_long(part, n, seeds[part]) for part, n in zip(seeds, counts, strict=True)}
     epochs = run.pick(smoke=1, lecture=EPOCHS, full=30)

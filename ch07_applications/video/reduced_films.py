@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Float16, Int64
 from torch import Tensor
 
-from ch07_applications.video.hardwired import FLOW, GREY, KINDS, SIGNS, FilmArray, Maps, flow_of, hardwired
+from ch07_applications.video.hardwired import FLOW, GRADIENTS, GREY, KINDS, SIGNS, FilmArray, Maps, flow_of, hardwired
 from ch07_applications.video.motions import COUNTS, SPANS
 from ch07_applications.video.people import Studio
 from common.data.parts import numbered
@@ -25,7 +25,7 @@ CLASSES = (*SPANS, *COUNTS)
 FRAMES, LARGE = 64, 46  # of a film; its side
 SIDES = {64: 16, 32: 23, 16: 32, 8: 46}  # by the length of clips: as many pixels × frames, to 4 %
 EVERY = 4  # of a thinned film: which frames are left
-ALL = list(range(len(KINDS)))
+ALL = GREY + GRADIENTS + FLOW
 KEPT = {16: GREY + FLOW, 23: FLOW, 32: ALL, 46: FLOW}  # kinds of maps at each side
 CHUNK, FEW = 60, 4  # films drawn at a time, the classes in turn; films whose flow stays in the processor's cache
 

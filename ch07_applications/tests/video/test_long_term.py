@@ -126,7 +126,7 @@ def test_a_film_and_its_reverse_have_other_scores():
 # --- Clips ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("frames", "length"), [(64, 64), (64, 16), (64, 8), (20, 8), (9, 2), (7, 3)])
+@pytest.mark.parametrize(("frames", "length"), [(64, 64), (64, 16), (64, 8), (21, 8), (9, 2), (8, 4)])
 def test_clips_cover_the_film_and_overlap_by_half(frames, length):
     starts = clip_starts(frames, length)
     seen = np.zeros(frames, int)
@@ -308,6 +308,14 @@ def test_kinds_are_taken_by_name_and_mirrored_by_their_signs():
     assert maps.of(GREY).signs.flatten().tolist() == [1]
     with pytest.raises(ValueError, match="not in"):
         maps.of(FLOW).of(GREY)
+
+
+def test_less_its_mean_a_film_has_nothing_that_stands_still():
+    maps = torch.rand(2, 1, 6, 1, 1).expand(2, 1, 6, 5, 5) + torch.rand(2, 1, 1, 5, 5)
+    found = ClipMaps(maps.half(), tuple(GREY)).less_mean()
+    assert found.kinds == tuple(GREY)
+    torch.testing.assert_close(found.maps.float(), maps - maps.mean(dim=2, keepdim=True), atol=2e-3, rtol=1e-2)
+    assert found.maps.float().std(dim=(3, 4)).max() < 2e-3
 
 
 def test_classes_differ_by_order_or_number():
