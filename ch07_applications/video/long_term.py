@@ -195,7 +195,8 @@ class ClipClassifier:
 def train(run: Run, films: ClipMaps, labels: Int64[np.ndarray, "films"], length: int, epochs: int) -> ClipClassifier:
     """A network that learns from one clip of each film per epoch. Raises Problem for clips longer than the films."""
     clip_starts(films.maps.shape[2], length)
-    scale = films.maps[:300].float().square().mean(dim=(0, 2, 3, 4)).sqrt().clamp(min=1e-3)[:, None, None, None]
+    powers = torch.cat([few.float().square().mean(dim=(2, 3, 4)) for few in films.maps.split(30)])  # films, kinds
+    scale = powers.mean(dim=0).sqrt().clamp(min=1e-3)[:, None, None, None]
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = ClipNetwork(len(films.kinds), length)

@@ -66,8 +66,11 @@ class ClipMaps:
         return torch.tensor([float(SIGNS[kind]) for kind in self.kinds])[:, None, None, None]
 
     def of(self, kinds: list[int]) -> ClipMaps:
-        """Some of the kinds. Raises ValueError for one that is not there."""
-        return ClipMaps(self.maps[:, [self.kinds.index(kind) for kind in kinds]], tuple(kinds))
+        """Some neighbouring kinds, which are not copied. Raises ValueError for one that is not there."""
+        first = self.kinds.index(kinds[0])
+        if self.kinds[first : first + len(kinds)] != tuple(kinds):
+            raise ValueError(f"kinds {kinds} do not follow each other in {self.kinds}")
+        return ClipMaps(self.maps[:, first : first + len(kinds)], tuple(kinds))
 
     def less_mean(self) -> ClipMaps:
         """What differs from the film's mean over time: a background that hardly moves is taken away."""

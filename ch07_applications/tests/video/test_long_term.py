@@ -306,8 +306,11 @@ def test_kinds_are_taken_by_name_and_mirrored_by_their_signs():
     assert maps.of(FLOW).maps[0, :, 0, 0, 0].tolist() == [3, 4]
     assert maps.of(FLOW).signs.flatten().tolist() == [-1, 1]
     assert maps.of(GREY).signs.flatten().tolist() == [1]
+    assert maps.of(FLOW).maps.data_ptr() == maps.maps[:, 3:].data_ptr()
     with pytest.raises(ValueError, match="not in"):
         maps.of(FLOW).of(GREY)
+    with pytest.raises(ValueError, match="do not follow"):
+        maps.of([0, 2])
 
 
 def test_less_its_mean_a_film_has_nothing_that_stands_still():
