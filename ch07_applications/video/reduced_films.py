@@ -16,10 +16,11 @@ import torch
 from jaxtyping import Float, Float16, Int64
 from torch import Tensor
 
-from ch07_applications.video.hardwired import FLOW, GRADIENTS, GREY, KINDS, SIGNS, FilmArray, Maps, flow_of, hardwired
+from ch07_applications.video.hardwired import FLOW, GRADIENTS, GREY, KINDS, SIGNS, flow_of, hardwired
 from ch07_applications.video.motions import COUNTS, SPANS
 from ch07_applications.video.people import Studio
 from common.data.parts import numbered
+from common.errors import Problem
 
 CLASSES = (*SPANS, *COUNTS)
 FRAMES, LARGE = 64, 46  # of a film; its side
@@ -43,11 +44,6 @@ def reduce(maps: Float[Tensor, "*n large large"], side: int) -> Float[Tensor, "*
     """Maps of this side, each pixel the mean over the area that it covers."""
     weights = area_weights(maps.shape[-1], side)
     return weights @ maps.float() @ weights.mT
-
-
-def maps_of(films: FilmArray) -> Maps:
-    """The hardwired maps, a few films at a time."""
-    return torch.cat([hardwired(films[start : start + FEW]) for start in range(0, len(films), FEW)])
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,8 @@ def coarse_flow(grey: ClipMaps) -> ClipMaps:
 class LongFilms:
     """What networks and rivals are given of films, and their labels. groups: each film's person.
 
-    by_side: maps of all frames. thinned: of every fourth frame, at a side with as many pixels × frames.
+    by_side: maps of all frames. thinned: of every fourth frame, at a side with as many pixels × frames. Raises Problem
+    for films of unequal length, and where there is not a label and a person for every film.
     """
 
     by_side: dict[int, ClipMaps]
@@ -102,6 +99,12 @@ class LongFilms:
     ids: Int64[np.ndarray, "items"] | None = None
 
     def __post_init__(self) -> None:
+        lengths = {maps.maps.shape[2] for maps in self.by_side.values()}
+        if len(lengths) != 1:
+            raise Problem(f"films have to be equally long at all sides, not {sorted(lengths)} frames")
+        counts = {len(each) for each in (*self.by_side.values(), self.thinned, self.labels, self.groups)}
+        if len(counts) != 1:
+            raise Problem(f"every film needs its maps, a label and a person: there are {sorted(counts)} of them")
         object.__setattr__(self, "ids", numbered(self.ids, len(self.labels)))
 
     def __len__(self) -> int:
@@ -128,12 +131,13 @@ def shoot_long(part: str, count: int, seed: int = 0) -> LongFilms:
     thinned = torch.empty(count, len(KINDS), FRAMES // EVERY, thin_side, thin_side, dtype=torch.half)
     labels, groups = np.empty(count, np.int64), np.empty(count, np.int64)
     for start in range(0, count, CHUNK):
-        own = slice(start, min(start + CHUNK, count))
-        films = studio(part).shoot(own.stop - start, 1000 * seed + start // CHUNK)
-        labels[own], groups[own] = films.labels, films.groups
-        maps = maps_of(films.films)
-        for side, kept in by_side.items():
-            kept[own] = reduce(maps[:, KEPT[side]], side).half()
-        thinned[own] = reduce(maps_of(films.films[:, ::EVERY]), thin_side).half()
+        films = studio(part).shoot(min(CHUNK, count - start), 1000 * seed + start // CHUNK)
+        labels[start : start + CHUNK], groups[start : start + CHUNK] = films.labels, films.groups
+        for first in range(0, len(films), FEW):
+            few = films.films[first : first + FEW]
+            own, maps = slice(start + first, start + first + len(few)), hardwired(few)
+            for side, kept in by_side.items():
+                kept[own] = reduce(maps[:, KEPT[side]], side).half()
+            thinned[own] = reduce(hardwired(few[:, ::EVERY]), thin_side).half()
     made = {side: ClipMaps(maps, tuple(KEPT[side])) for side, maps in by_side.items()}
     return LongFilms(made, ClipMaps(thinned, tuple(ALL)), labels, groups)

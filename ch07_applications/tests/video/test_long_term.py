@@ -32,7 +32,6 @@ from ch07_applications.video.reduced_films import (
     LongFilms,
     area_weights,
     coarse_flow,
-    maps_of,
     reduce,
     shoot_long,
     studio,
@@ -265,9 +264,23 @@ def test_nothing_is_enlarged(side):
         reduce(torch.zeros(1, 46, 46), side)
 
 
-def test_films_of_one_frame_have_no_flow():
+def test_films_of_one_frame_have_no_flow(monkeypatch):
+    from ch07_applications.video import reduced_films
+
     with pytest.raises(ValueError, match="one frame"):
-        maps_of(np.zeros((2, 1, 16, 16, 3), np.uint8))
+        hardwired(np.zeros((2, 1, 16, 16, 3), np.uint8))
+    monkeypatch.setattr(reduced_films, "FRAMES", 1)
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        studio("train")
+
+
+def test_films_of_unequal_length_and_without_labels_are_refused(long_films):
+    small = {16: long_films.by_side[16]}
+    shorter = small | {23: ClipMaps(long_films.by_side[23].maps[:, :, :60], tuple(FLOW))}
+    with pytest.raises(Problem, match=r"equally long at all sides, not \[60, 64\] frames"):
+        LongFilms(shorter, long_films.thinned, long_films.labels, long_films.groups)
+    with pytest.raises(Problem, match="a label and a person"):
+        LongFilms(small, long_films.thinned, long_films.labels[:5], long_films.groups)
 
 
 def test_all_sides_are_reductions_of_the_same_maps(long_films):
