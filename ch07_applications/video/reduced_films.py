@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Float16, Int64
 from torch import Tensor
 
-from ch07_applications.video.hardwired import FLOW, GRADIENTS, GREY, KINDS, SIGNS, flow_of, hardwired
+from ch07_applications.video.hardwired import FLOW, GREY, SIGNS, flow_of, hardwired
 from ch07_applications.video.motions import COUNTS, SPANS
 from ch07_applications.video.people import Studio
 from common.data.parts import numbered
@@ -26,8 +26,8 @@ CLASSES = (*SPANS, *COUNTS)
 FRAMES, LARGE = 64, 46  # of a film; its side
 SIDES = {64: 16, 32: 23, 16: 32, 8: 46}  # by the length of clips: as many pixels × frames, to 4 %
 EVERY = 4  # of a thinned film: which frames are left
-ALL = GREY + GRADIENTS + FLOW
-KEPT = {16: GREY + FLOW, 23: FLOW, 32: ALL, 46: FLOW}  # kinds of maps at each side
+BOTH = GREY + FLOW
+KEPT = {16: BOTH, 23: FLOW, 32: BOTH, 46: FLOW}  # kinds of maps at each side
 CHUNK, FEW = 60, 4  # films drawn at a time, the classes in turn; films whose flow stays in the processor's cache
 
 
@@ -128,7 +128,7 @@ def shoot_long(part: str, count: int, seed: int = 0) -> LongFilms:
     """So many films of a part, as maps, the classes in turn. Whole arrays are made first: they never exist twice."""
     thin_side = SIDES[FRAMES // EVERY]
     by_side = {side: torch.empty(count, len(KEPT[side]), FRAMES, side, side, dtype=torch.half) for side in KEPT}
-    thinned = torch.empty(count, len(KINDS), FRAMES // EVERY, thin_side, thin_side, dtype=torch.half)
+    thinned = torch.empty(count, len(BOTH), FRAMES // EVERY, thin_side, thin_side, dtype=torch.half)
     labels, groups = np.empty(count, np.int64), np.empty(count, np.int64)
     for start in range(0, count, CHUNK):
         films = studio(part).shoot(min(CHUNK, count - start), 1000 * seed + start // CHUNK)
@@ -138,6 +138,6 @@ def shoot_long(part: str, count: int, seed: int = 0) -> LongFilms:
             own, maps = slice(start + first, start + first + len(few)), hardwired(few)
             for side, kept in by_side.items():
                 kept[own] = reduce(maps[:, KEPT[side]], side).half()
-            thinned[own] = reduce(hardwired(few[:, ::EVERY]), thin_side).half()
+            thinned[own] = reduce(hardwired(few[:, ::EVERY])[:, BOTH], thin_side).half()
     made = {side: ClipMaps(maps, tuple(KEPT[side])) for side, maps in by_side.items()}
-    return LongFilms(made, ClipMaps(thinned, tuple(ALL)), labels, groups)
+    return LongFilms(made, ClipMaps(thinned, tuple(BOTH)), labels, groups)

@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from ch07_applications.video.hardwired import FLOW, GRADIENTS, Maps, mirrored
+from ch07_applications.video.flow import gradients
 from ch07_applications.video.motion_rivals import direction_histograms, fit_best
-from ch07_applications.video.reduced_films import LongFilms
+from ch07_applications.video.reduced_films import ClipMaps, LongFilms
 from common.run import Run
 
 PYRAMID, THIN_PYRAMID = "HOG + HOF pyramid + SVM", "HOG + HOF pyramid + SVM, every fourth frame"
@@ -42,13 +42,14 @@ class Parts:
     hof: Float[Tensor, "films parts speeds"]
 
 
-def parts_of(maps: Maps, parts: int = PARTS, mirror: bool = False) -> Parts:
-    """HOG and HOF of so many parts of each film. mirror: of its mirror image."""
+def parts_of(films: ClipMaps, parts: int = PARTS, mirror: bool = False) -> Parts:
+    """HOG and HOF of so many parts of each film, given as grey levels and flow. mirror: of its mirror image."""
     found = [[], []]
-    for few in maps.split(CHUNK):
-        few = mirrored(few.float()) if mirror else few.float()
-        for kept, kind, still in zip(found, (GRADIENTS, FLOW), (None, STILL), strict=True):
-            kept.append(direction_histograms(few[:, kind], still, parts).flatten(2))
+    for few in films.maps.split(CHUNK):
+        few = few.float().flip(4) * films.signs if mirror else few.float()
+        edges = torch.stack(gradients(few[:, 0]), dim=1)
+        for kept, vectors, still in zip(found, (edges, few[:, 1:]), (None, STILL), strict=True):
+            kept.append(direction_histograms(vectors, still, parts).flatten(2))
     return Parts(*map(torch.cat, found))
 
 
@@ -78,7 +79,7 @@ def score_rivals(run: Run, parts: dict[str, LongFilms]) -> None:
     ways = {PYRAMID: (False, PARTS, LEVELS), THIN_PYRAMID: (True, PARTS, LEVELS), BAG: (False, CLIP, CLIP_LEVELS)}
     for name, (thin, length, options) in ways.items():
         with run.method(name, kind="classical") as method:
-            maps = {part: (films.thinned if thin else films.by_side[SIDE]).maps for part, films in parts.items()}
+            maps = {part: films.thinned if thin else films.by_side[SIDE] for part, films in parts.items()}
             learned = [method.time(parts_of, maps["train"], mirror=mirror) for mirror in (False, True)]
             held, test = parts_of(maps["validation"]), parts_of(maps["test"])
             rows = [
