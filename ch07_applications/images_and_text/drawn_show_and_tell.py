@@ -30,10 +30,10 @@ def draw_captions(part: CaptionedScenes, captions: Mapping[str, Sequence[Sequenc
         axis.imshow(part.images[scene])
         axis.set_ylim((1 + BELOW) * part.images.shape[1], -0.5)
         axis.set_axis_off()
-        line = write(axis, "a true caption", part.captions[scene][0].words, 0, (), part.images.shape[1])
+        line = write(axis, "a true caption", part.captions[scene][0].words, 0, set())
         for name, own in captions.items():
             wrong = wrong_words(own[scene], part.things(scene))
-            line = write(axis, name, own[scene], line, wrong, part.images.shape[1])
+            line = write(axis, name, own[scene], line, wrong)
     return figure
 
 
@@ -54,8 +54,9 @@ def wrong_words(words: Sequence[str], things: Sequence[Thing]) -> set[int]:
     return wrong
 
 
-def write(axis: Axes, title: str, words: Sequence[str], line: int, wrong: Sequence[int] | set[int], side: int) -> int:
+def write(axis: Axes, title: str, words: Sequence[str], line: int, wrong: set[int]) -> int:
     """A title and a sentence below a picture, from this line on. Returns the line after them."""
+    side = axis.images[0].get_size()[0]
     axis.text(0, (1.04 + line * LINE) * side, title, color=plots.BLUE, fontsize=6.5, va="top", in_layout=False)
     line, place = line + 1, 0
     for number, word in enumerate(words):

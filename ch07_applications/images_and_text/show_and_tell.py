@@ -147,7 +147,7 @@ def beam_search(
     network: ImageCaptioner, vectors: Float[Tensor, "n numbers"], width: int = 3, per_word: bool = False,
     longest: int = LONGEST,
 ) -> list[list[int]]:  # fmt: skip
-    """The sentences, END included, that seem most probable: of each picture, the best `width` beginnings are kept, §3.1.
+    """The most probable sentences that are found, END included: of each picture the best `width` beginnings stay, §3.1.
 
     All pictures at once. per_word: in the end, sentences are ranked by their mean log p per word. width 1 is greedy.
     """
@@ -158,7 +158,8 @@ def beam_search(
     words = torch.full((n * width,), BEGIN)
     totals = torch.full((n, width), -torch.inf)
     totals[:, 0] = 0.0  # all beginnings are alike as yet: one counts
-    said, lengths, open_ = torch.empty(n * width, 0, dtype=torch.long), torch.zeros(n, width), totals == totals
+    said, lengths = torch.empty(n * width, 0, dtype=torch.long), torch.zeros(n, width)
+    open_ = torch.ones(n, width, dtype=torch.bool)
     idle = torch.full((vocabulary,), -torch.inf)
     idle[PADDING] = 0.0  # a sentence that has ended goes on with nothing, which costs nothing
     for _ in range(longest):
@@ -190,7 +191,7 @@ class Captioner:
         return list(self.network.parameters())
 
     def predict(self, vectors: Vectors) -> list[Words]:
-        """A sentence about each picture. Raises Problem for vectors of another length than those it has learned from."""
+        """A sentence about each picture. Raises Problem for vectors of another length than it has learned."""
         if vectors.shape[1] != len(self.network.mean):
             raise Problem(f"a picture's vector has {len(self.network.mean)} numbers here, not {vectors.shape[1]}")
         found = []
@@ -293,8 +294,8 @@ def lesson(run: Run) -> None:
             )
     for metric in (BLEU, CIDER):
         claims.compared(
-            f"{metric} is higher than of the nearest neighbours", source="Table 2", paper="about 27.7 against 9.9 (BLEU-4, COCO)",
-            ours=ONCE, against=NEIGHBOURS, metric=metric,
+            f"{metric} is higher than of the nearest neighbours", source="Table 2", ours=ONCE, against=NEIGHBOURS,
+            paper="about 27.7 against 9.9 (BLEU-4, COCO)", metric=metric,
         )  # fmt: skip
     study_choices(run, claims, (train, model), learned, held)
     study_photographs(run, claims, train)
