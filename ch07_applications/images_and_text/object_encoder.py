@@ -5,8 +5,8 @@ crops, then from whole scenes for a short while, which of ten classes, six colou
 
 Attention      A map of weights, by a softmax over all cells of a region, pools the maps (cells on the object count). In
                training a region is a crop; in a scene it is a quarter, of which four make the scene's vector.
-Held-out pairs The class is recognised on pictures whose hues are turned at random and paled, in training; the colour by
-               layers of their own that see little but a cell's colours. So "red is never a boot" cannot be learned.
+Held-out pairs The class is recognised by edges without their colours, as HOG does; the colour by layers of their own
+               that see little but a cell's colours. So "red is never a boot" cannot be learned.
 """
 
 from __future__ import annotations
@@ -27,20 +27,16 @@ from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import Training
 
-WIDTHS, COLOUR_WIDTH = (24, 48, 96, 128), 32
+WIDTHS, COLOUR_WIDTH = (16, 32, 96, 128), 32
 KINDS = (len(NOUNS), len(COLOURS), len(SIZES))
 NUMBERS = sum(KINDS) + 1  # of a region: scores of classes, of colours and of sizes, and whether there is an object
-RATE, FINE_RATE, BATCH = 0.02, 0.01, 64
+RATE, FINE_RATE, BATCH = 0.02, 0.015, 64
 CROP, SHIFT, EMPTY = 48, 16, 0.25  # pixels; of which a crop is moved; share of the empty quarters that are crops, too
-TURN = ((2, -1, -1), (-1, 2, -1), (-1, -1, 2)), ((0, -1, 1), (1, 0, -1), (-1, 1, 0))  # of colours about grey
 Targets = Int64[Tensor, "n regions 3"]
 
 
 class ObjectNetwork(nn.Module):
-    """Scores of each region of a picture: of a crop as a whole, or of the four quarters of a scene.
-
-    Pictures come twice, channel after channel: as the class is recognised on them, and as the colour is.
-    """
+    """Scores of each region of a picture: of a crop as a whole, or of the four quarters of a scene."""
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
@@ -58,8 +54,8 @@ class ObjectNetwork(nn.Module):
         )  # fmt: skip
         self.colour = nn.Linear(COLOUR_WIDTH, KINDS[1])
 
-    def forward(self, pictures: Float[Tensor, "n 6 side side"]) -> Float[Tensor, "n regions numbers"]:
-        maps, tints = self.trunk(pictures[:, :3]), self.tints(pictures[:, 3:])
+    def forward(self, pictures: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n regions numbers"]:
+        maps, tints = self.trunk(edges_of(pictures)), self.tints(pictures)
         weights, found = self.attend(maps).float(), []
         for rows, columns in regions_of(maps.shape[-1]):
             share = weights[..., rows, columns].flatten(2).softmax(dim=2)
@@ -89,20 +85,23 @@ def object_loss(scores: Float[Tensor, "n regions numbers"], targets: Targets) ->
     return loss, there.sum()
 
 
-def turn_hues(
-    pictures: Float[Tensor, "n 3 height width"], generator: torch.Generator
-) -> Float[Tensor, "n 3 height width"]:
-    """Each picture's colours turned about the axis of greys by a random angle, and paled by a random share."""
-    angles = 2 * np.pi * torch.rand(len(pictures), generator=generator)
-    kept = torch.rand(len(pictures), generator=generator)
-    along, across = (torch.tensor(each) / scale for each, scale in zip(TURN, (3, 3**0.5), strict=True))
-    turned = angles.cos()[:, None, None] * along + angles.sin()[:, None, None] * across
-    return torch.einsum("nij,njhw->nihw", torch.full((3, 3), 1 / 3) + kept[:, None, None] * turned, pictures)
+def edges_of(pictures: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
+    """Strength and direction of edges, of each pixel's colour with the strongest: √m, √m cos 2θ and √m sin 2θ.
+
+    Twice the angle, as which side is the brighter one says nothing of a garment on a photograph.
+    """
+    across = functional.pad(pictures[..., 2:] - pictures[..., :-2], (1, 1, 0, 0))
+    down = functional.pad(pictures[..., 2:, :] - pictures[..., :-2, :], (0, 0, 1, 1))
+    strongest = (across**2 + down**2).argmax(dim=1, keepdim=True)
+    across, down = (each.gather(1, strongest) for each in (across, down))
+    length = (across**2 + down**2 + 1e-6).sqrt()
+    angles = ((across**2 - down**2) / length, 2 * across * down / length)
+    return torch.cat([length, *angles], dim=1) / length.sqrt()
 
 
 @dataclass
 class ObjectBatches:
-    """Crops or scenes with the objects of their regions, as common.train.Batches. Mirrored or not, hues turned.
+    """Crops or scenes with the objects of their regions, as common.train.Batches. Mirrored or not.
 
     side: of the part of a crop that is taken, anywhere in it; None: all of a scene.
     """
@@ -124,7 +123,7 @@ class ObjectBatches:
         pictures = scaled(torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures))
         if targets.shape[1] == 4:  # left and right quarters change places
             targets = torch.where(mirrored[:, None, None], targets[:, [1, 0, 3, 2]], targets)
-        return torch.cat([turn_hues(pictures, generator), pictures], dim=1), targets
+        return pictures, targets
 
 
 def scaled(pictures: UInt8[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
@@ -196,7 +195,7 @@ def image_vectors(
     network.eval()
     with torch.inference_mode():
         for pictures in channels_first(images).split(100):
-            scores = network(scaled(pictures).repeat(1, 2, 1, 1)).float()
+            scores = network(scaled(pictures)).float()
             *kinds, there = scores.split((*KINDS, 1), dim=2)
             shares = [each.softmax(dim=2) * there.sigmoid() for each in kinds]
             found.append(torch.cat([*shares, there.sigmoid()], dim=2).flatten(1))
