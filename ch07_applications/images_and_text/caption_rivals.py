@@ -33,7 +33,7 @@ THRESHOLDS = (-0.8, -0.6, -0.4, -0.2, 0.0, 0.2)  # of the detector's scores
 LENGTHS = (33.0, 36.0, LARGE, 42.0, 45.0)  # pixels: the longer side from which a box is large
 BINS, MIDDLE = 4, 0.6  # of each of red, green and blue; share of a box's sides whose colours count
 Words = tuple[str, ...]
-Vectors = Float32[np.ndarray, "n numbers"]
+Vectors = Float32[np.ndarray, "_ numbers"]
 
 
 # --- Nearest neighbours -----------------------------------------------------------------------------------------------

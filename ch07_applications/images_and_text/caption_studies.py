@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SHORT, EVERY_STEP = "image once, short", "image at every step, short"
 GREEDY, BEAM = "greedy search, validation", "beam search, validation"
 SHORT_EPOCHS = 6
-Vectors = Float32[np.ndarray, "n numbers"]
+Vectors = Float32[np.ndarray, "_ numbers"]
 Words = tuple[str, ...]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int64, UInt8
+from jaxtyping import Float, Float32, Int, Int64, Shaped, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -131,7 +131,7 @@ def scaled(pictures: UInt8[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 he
     return pictures.float() / 127.5 - 1
 
 
-def channels_first(images: UInt8[np.ndarray, "n height width 3"]) -> UInt8[Tensor, "n 3 height width"]:
+def channels_first(images: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "n 3 height width"]:
     """The images as the network reads them. Raises Problem for other than colour images of whole numbers."""
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise Problem(f"scenes are colour pictures of bytes, not {images.dtype} {images.shape}")
@@ -186,9 +186,7 @@ def pretrain(run: Run, part: CaptionedScenes, epochs: tuple[int, int]) -> Object
     return network.cpu()
 
 
-def image_vectors(
-    network: ObjectNetwork, images: UInt8[np.ndarray, "n height width 3"]
-) -> Float32[np.ndarray, "n numbers"]:
+def image_vectors(network: ObjectNetwork, images: Shaped[np.ndarray, "..."]) -> Float32[np.ndarray, "n numbers"]:
     """A vector of each scene: of its quarters, one after the other, the probabilities of each class, colour and size,
     times that of an object, and that one."""
     found = []

@@ -192,7 +192,9 @@ def test_unknown_words_are_learned_as_unknown_and_never_said():
     vocabulary = Vocabulary.of(SENTENCES, least=2)
     data = Told.of(torch.zeros(1, 6), [("a", "purple", "boot")], vocabulary)
     assert data.words[0].tolist()[2] == UNKNOWN
-    assert "<unknown>" not in Captioner(network_of(len(vocabulary)), vocabulary).predict(np.zeros((1, 6), np.float32))[0]
+    assert (
+        "<unknown>" not in Captioner(network_of(len(vocabulary)), vocabulary).predict(np.zeros((1, 6), np.float32))[0]
+    )
 
 
 def test_bad_input_is_a_problem():
