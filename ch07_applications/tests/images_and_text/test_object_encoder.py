@@ -28,7 +28,7 @@ def scenes():
     return regioned().part
 
 
-def test_edges_are_those_of_the_strongest_colour_and_blind_to_which_colour_it_is():
+def test_edges_are_blind_to_which_colour_is_which_and_to_which_side_is_the_brighter_one():
     pictures = torch.rand(3, 3, 12, 14) * 2 - 1
     found = edges_of(pictures)
     torch.testing.assert_close(edges_of(pictures[:, [2, 0, 1]]), found)  # other colours, the same edges

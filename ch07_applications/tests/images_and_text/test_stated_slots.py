@@ -84,7 +84,7 @@ def vectors_of(part):
         noun, colour, size = objects_in_quarters(part)[scene, quarter].tolist()
         places = (noun, len(NOUNS) + colour, len(NOUNS) + len(COLOURS) + size, NUMBERS - 1)
         found[scene, quarter, list(places)] = 1
-    assert NUMBERS == len(NOUNS) + len(COLOURS) + len(SIZES) + 1
+    assert len(NOUNS) + len(COLOURS) + len(SIZES) + 1 == NUMBERS
     return found.reshape(len(part), -1)
 
 
@@ -117,12 +117,12 @@ def test_grams_are_those_up_to_four():
 
 
 def test_wrong_words_are_found():
-    words = "a big red boot left of a large blue coat".split()
+    words = ["a", "big", "red", "boot", "left", "of", "a", "large", "blue", "coat"]
     assert {words[k] for k in wrong_words(words, (BOOT, BAG))} == {"big", "coat"}
     assert wrong_words(TRUE.split(), (BOOT, BAG)) == set()
 
 
 def test_bleu_of_a_reference_is_one_and_of_one_word_over_and_over_its_clipped_share():
-    reference = "the cat is on the mat".split()
+    reference = ["the", "cat", "is", "on", "the", "mat"]
     assert CorpusBleu([reference], [[reference]]).score() == pytest.approx(1)
     assert CorpusBleu([["the"] * 7], [[reference]]).score(1) == pytest.approx(2 / 7)
