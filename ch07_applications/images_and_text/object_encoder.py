@@ -25,7 +25,7 @@ from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes
 from common.errors import Problem
 from common.muon import Muon, hidden_filters
 from common.run import Run
-from common.train import Training
+from common.train import Training, half_pays
 
 WIDTHS, COLOUR_WIDTH = (16, 32, 96, 128), 32
 KINDS = (len(NOUNS), len(COLOURS), len(SIZES))
@@ -189,9 +189,9 @@ def pretrain(run: Run, part: CaptionedScenes, epochs: tuple[int, int]) -> Object
 def image_vectors(network: ObjectNetwork, images: Shaped[np.ndarray, "..."]) -> Float32[np.ndarray, "n numbers"]:
     """A vector of each scene: of its quarters, one after the other, the probabilities of each class, colour and size,
     times that of an object, and that one."""
-    found = []
+    found, half = [], half_pays(torch.device("cpu"))
     network.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         for pictures in channels_first(images).split(100):
             scores = network(scaled(pictures)).float()
             *kinds, there = scores.split((*KINDS, 1), dim=2)
