@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS, SHOWN, ROOM = 3, 6, 40  # panels in a row; panels; letters in a line
-LETTER, LINE, BELOW = 0.0245, 0.075, 1.05  # shares of a picture: a letter's width, a line's height, room for the text
+COLUMNS, SHOWN, ROOM = 3, 6, 44  # panels in a row; panels; letters in a line
+LETTER, LINE, BELOW = 0.0225, 0.06, 1.5  # shares of a picture: a letter's width, a line's height, room for the text
 WRONG, RIGHT = "#c02020", "#202020"
 
 

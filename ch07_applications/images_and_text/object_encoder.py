@@ -158,17 +158,17 @@ def crops_of_objects(part: CaptionedScenes, seed: int) -> ObjectBatches:
     """A square around each object, and some of the empty quarters; pictures are continued as in a mirror."""
     rng, side, length = np.random.default_rng(seed), CROP + SHIFT, part.images.shape[1]
     targets, crops, objects, margin = objects_in_quarters(part), [], [], side // 4
-    padded = np.pad(part.images, ((0, 0), (margin,) * 2, (margin,) * 2, (0, 0)), mode="reflect")
     middles = (part.boxes[..., :2] + part.boxes[..., 2:]) / 2
     quarters = quarter_of(part.boxes, length)
     for scene in range(len(part)):
+        padded = np.pad(part.images[scene], ((margin,) * 2, (margin,) * 2, (0, 0)), mode="reflect")
         own = {int(quarters[scene, k]): middles[scene, k] for k in np.flatnonzero(part.labels[scene] >= 0)}
         for quarter in range(4):
             if quarter not in own and rng.random() >= EMPTY:
                 continue
             middle = own.get(quarter, length * (0.25 + 0.5 * np.array([quarter % 2, quarter // 2])))
             left, top = np.clip(np.rint(middle - side / 2 + margin), 0, length + 2 * margin - side).astype(int)
-            crops.append(padded[scene, top : top + side, left : left + side])
+            crops.append(padded[top : top + side, left : left + side].copy())
             objects.append(targets[scene, quarter : quarter + 1])
     return ObjectBatches(channels_first(np.stack(crops)), torch.stack(objects), CROP)
 

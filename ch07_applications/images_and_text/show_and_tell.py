@@ -57,7 +57,7 @@ from common.tuning import choose
 HIDDEN, BATCH, RATE = 256, 128, 0.01
 LONGEST = 30  # words of a generated sentence, at most
 BEAMS = ((1, False), (3, False), (3, True))  # widths; whether finished sentences are ranked by their mean log p
-ENCODER_EPOCHS, EPOCHS = (5, 2), 28  # of crops and of scenes; of sentences
+ENCODER_EPOCHS, EPOCHS = (5, 2), 10  # of crops and of scenes; of sentences
 ONCE, NEW_PAIRS, SHUFFLED = "Show and Tell", ", new pairs", "another scene's vector"
 METHODS = (ONCE, SHUFFLED, TEMPLATE, NEIGHBOURS, DETECTOR)
 CAPTIONS = "The first scenes of the test part{}, and sentences. Words that name a wrong class, colour or size are red."
