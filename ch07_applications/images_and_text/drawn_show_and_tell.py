@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS, SHOWN, ROOM = 3, 6, 44  # panels in a row; panels; letters in a line
-LETTER, LINE, BELOW = 0.0225, 0.06, 1.5  # shares of a picture: a letter's width, a line's height, room for the text
+COLUMNS, SHOWN, ROOM = 3, 6, 42  # panels in a row; panels; letters in a line
+LETTER, LINE, BELOW = 0.0233, 0.06, 1.5  # shares of a picture: a letter's width, a line's height, room for the text
 WRONG, RIGHT = "#c02020", "#202020"
 
 
 def draw_captions(part: CaptionedScenes, captions: Mapping[str, Sequence[Sequence[str]]], shown: int = SHOWN) -> Figure:
     """The first scenes, each with a true caption and one by every method; wrong words in red."""
-    figure, axes = plots.panels(COLUMNS, -(-shown // COLUMNS), width=2.9, height=2.9 * (1 + BELOW))
+    figure, axes = plots.panels(COLUMNS, -(-shown // COLUMNS), width=2.5, height=2.5 * (1 + BELOW))
     for scene, axis in enumerate(axes.flat):
         axis.imshow(part.images[scene])
         axis.set_ylim((1 + BELOW) * part.images.shape[1], -0.5)
@@ -57,14 +57,14 @@ def wrong_words(words: Sequence[str], things: Sequence[Thing]) -> set[int]:
 def write(axis: Axes, title: str, words: Sequence[str], line: int, wrong: set[int]) -> int:
     """A title and a sentence below a picture, from this line on. Returns the line after them."""
     side = axis.images[0].get_size()[0]
-    axis.text(0, (1.04 + line * LINE) * side, title, color=plots.BLUE, fontsize=6.5, va="top", in_layout=False)
+    axis.text(0, (1.04 + line * LINE) * side, title, color=plots.BLUE, fontsize=5.8, va="top", in_layout=False)
     line, place = line + 1, 0
     for number, word in enumerate(words):
         if place + len(word) > ROOM:
             line, place = line + 1, 0
         axis.text(
             place * LETTER * side, (1.04 + line * LINE) * side, word, color=WRONG if number in wrong else RIGHT,
-            fontsize=6.5, family="monospace", va="top", in_layout=False,
+            fontsize=5.8, family="monospace", va="top", in_layout=False,
         )  # fmt: skip
         place += len(word) + 1
     return line + 1

@@ -20,7 +20,6 @@ from jaxtyping import Float, Float32, Int, Int64, Shaped, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS, SIZES
 from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes
 from common.errors import Problem
 from common.muon import Muon, hidden_filters
@@ -28,8 +27,8 @@ from common.run import Run
 from common.train import Training, half_pays
 
 WIDTHS, COLOUR_WIDTH = (16, 32, 96, 128), 32
-KINDS = (len(NOUNS), len(COLOURS), len(SIZES))
-NUMBERS = sum(KINDS) + 1  # of a region: scores of classes, of colours and of sizes, and whether there is an object
+KINDS = (10, 6, 2)  # how many classes, colours and sizes there are
+NUMBERS = 19  # of a region: scores of classes, of colours and of sizes, and whether there is an object
 RATE, FINE_RATE, BATCH = 0.02, 0.015, 64
 CROP, SHIFT, EMPTY = 48, 16, 0.25  # pixels; of which a crop is moved; share of the empty quarters that are crops, too
 Targets = Int64[Tensor, "n regions 3"]
