@@ -1,6 +1,6 @@
 """Basis functions: a linear model fits a curve if x is first passed through functions.
 
-Question   Can least squares fit a curve, and how many functions of x should it be given?
+Question   Can least squares fit a curve, and how many functions of x should it have?
 Method     f(x) = φ(x)ᵀθ (Bishop 2006, §3.1): a cubic, any degree; Gaussian bumps; hinges that make a piecewise line.
            It bends in x and stays linear in theta, so the normal equations of the lessons before solve it unchanged.
 Rival      k nearest neighbours and a regression tree, which draw curves without any formula.
@@ -52,7 +52,7 @@ def polynomial(x: Float[np.ndarray, "n"], degree: int) -> Float[np.ndarray, "n {
 def gaussian(x: Float[np.ndarray, "n"], bumps: int) -> Float[np.ndarray, "n {bumps}+1"]:
     """φ_0 = 1, φ_j(x) = exp(−(x − μ_j)² / 2s²), Eq. (3.4), Bishop 2006: bumps over [−1, 1], s their distance.
 
-    Raises ValueError for fewer than no bumps, as piecewise does for knots.
+    Raises ValueError for a negative number of bumps, as piecewise does for knots.
     """
     must_be("bumps", bumps, whole=True)
     centres = np.linspace(-1, 1, bumps)
@@ -63,7 +63,7 @@ def gaussian(x: Float[np.ndarray, "n"], bumps: int) -> Float[np.ndarray, "n {bum
 def piecewise(x: Float[np.ndarray, "n"], knots: int) -> Float[np.ndarray, "n {knots}+2"]:
     """φ = 1, x, and max(0, x − κ_j) at knots spread inside (−1, 1): a line that may bend at the knots, and only there.
 
-    A ReLU network with one input and one hidden layer is this, with knots that it moves.
+    A ReLU network with one input and one hidden layer is the same, but it also learns where the knots are.
     """
     must_be("knots", knots, whole=True)
     at = np.linspace(-1, 1, knots + 2)[1:-1]
@@ -73,7 +73,7 @@ def piecewise(x: Float[np.ndarray, "n"], knots: int) -> Float[np.ndarray, "n {kn
 def curve(basis: Basis, size: int) -> Pipeline:
     """Least squares on the basis functions of one input, which is scaled to [−1, 1] over the training data.
 
-    The constant is left to the plane's theta_0. Where no point lies between two knots, the ridge of WHISPER decides.
+    The constant is the plane's theta_0. Where no point lies between two knots, the tiny penalty WHISPER decides.
     """
     functions = FunctionTransformer(lambda x: basis(x[:, 0], size)[:, 1:])
     scale, plane = MinMaxScaler((-1, 1), clip=True), LinearRegression(ridge=WHISPER)

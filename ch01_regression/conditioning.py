@@ -1,8 +1,8 @@
-"""Three solvers gave one plane. When columns nearly repeat each other, they no longer do.
+"""The condition number: three solvers give the same plane, unless columns nearly repeat each other.
 
 Question   When does it matter how the normal equations are solved, and what does the careful way cost?
 Method     Designs whose condition number is set by hand, from 1 to 10¹³, with weights that are known.
-Rival      The solvers of the lesson before are one another's rivals; scikit-learn's stands beside them.
+Rival      The solvers of the lesson before are compared with each other and with scikit-learn's.
 Theory     Relative error of θ ≈ ε · cond(X) for QR and SVD where y = Xθ, as here, and ε · cond(X)² for Cholesky;
            a residual adds ε · cond(X)² to all of them (Higham 2002, ch. 20).
 Costs      1.5 s on two cores.
@@ -27,7 +27,7 @@ from common.run import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Curves = dict[str, list[float]]  # a curve a solver
+Curves = dict[str, list[float]]  # one curve per solver
 MARKERS = {"cholesky": "o", "qr": "s", "svd": "^", "scikit-learn": "x"}
 
 

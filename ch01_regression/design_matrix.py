@@ -32,14 +32,14 @@ from common.scales import LARGE, must_be, powers_of_two
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLOCK = 2048  # points
+BLOCK = 2048  # points in one block of the sums
 EPSILON = np.finfo(np.float64).eps
 AGREEMENT = "digits in which all solvers agree with scikit-learn"
 WORST = 3e6  # condition of columns of length 1 up to which Cholesky keeps two or three digits: ε cond² = 0.002
 
 
 def design_matrix(features: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m+1"]:
-    """X of the lecture: a row a point, x₀ = 1 in front, so that theta_0 is a weight like the others."""
+    """X of the lecture: one row per point, x₀ = 1 in front, so that theta_0 is a weight like the others."""
     return np.column_stack([np.ones(len(features)), features])
 
 
@@ -92,7 +92,7 @@ def solve_svd(
 ) -> Float[np.ndarray, "m"]:
     """X = U diag(s) Vᵀ gives θ = V diag(s / (s² + λ)) Uᵀy. It takes the most operations of the three and never fails.
 
-    A direction with s = 0, to working precision, gets weight 0, with a warning. Of all best θ that is the shortest.
+    A direction with s = 0, to working precision, gets weight 0, with a warning: of all the best θ this is the shortest.
     """
     centred = X - mean
     constant = np.abs(centred).max(axis=0) <= len(X) * EPSILON * np.abs(mean)  # but for the rounding of the mean
@@ -188,7 +188,7 @@ def relative_gap(a: Float[np.ndarray, "m"], b: Float[np.ndarray, "m"]) -> float:
 
 
 def draw_weights(weights: Float[np.ndarray, "m"], names: Sequence[str]) -> Figure:
-    """A bar a weight."""
+    """One bar per weight."""
     figure, axis = plots.panels(width=6.4, height=3.2)
     axis.barh(names, weights, color=[plots.BLUE if w > 0 else plots.ORANGE for w in weights])
     axis.axvline(0, color=plots.INK, linewidth=0.8)

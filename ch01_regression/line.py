@@ -1,9 +1,9 @@
-"""A heavier car goes fewer miles on a gallon. Which straight line says how many fewer?
+"""A straight line through cars: how much does the mileage fall with the weight?
 
 Question   What does "best line" mean, and where in the plane of (theta_0, theta_1) does it lie?
 Method     Least squares: C(θ₀, θ₁) = Σ (y⁽ⁱ⁾ − θ₀ − θ₁ x⁽ⁱ⁾)², minimised in closed form (Legendre 1805; Gauss 1809).
 Rival      The mean, which uses no input, and k nearest neighbours, which assume no line.
-Differs    The lecture sums the squares; the scoreboard shows √(sum / N), the RMSE, for it has the unit of y.
+Differs    The lecture sums the squares; the scoreboard shows √(sum / N), the RMSE, because it has the unit of y.
 Costs      3 s on two cores, mostly to import the libraries and to draw.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-POUNDS = 1000.0  # the weight's unit: with x near 1, theta_0 and theta_1 have like sizes and the surface can be drawn
+POUNDS = 1000.0  # the weight's unit: with x near 1, theta_0 and theta_1 have similar sizes, so the surface can be drawn
 NEIGHBOURS = [1, 2, 3, 5, 8, 12, 20, 30, 50]
 
 

@@ -10,9 +10,9 @@ CHAPTER = Chapter(
         "design_matrix",  # many inputs, three solvers
         "conditioning",  # when the solver matters
         "basis",  # a curve from a linear model
-        "ridge",  # how much of the curve to believe
-        "rivals",  # what does not use a formula at all
-        "network",  # a basis that is learned: the look ahead
+        "ridge",  # a penalty on the weights
+        "rivals",  # neighbours, trees and kernels
+        "network",  # a look ahead: learned basis functions
     ),
     threads=1,
 )

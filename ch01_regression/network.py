@@ -4,7 +4,7 @@ Question   We chose polynomials, bumps and knots by hand. Which functions does a
 Method     f(x) = θ₀ + Σ θ_j tanh(w_j x + b_j): basis functions again, but w and b are fitted along with theta, down the
            gradient of the squared error. Chapter 4 derives that gradient.
 Rival      The cubic of this chapter, and kernel ridge, on the same cars.
-Differs    The network is scikit-learn's, not ours, and the only one that is: later chapters build theirs.
+Differs    The network is scikit-learn's; from chapter 4 on, networks are built here.
 Costs      1 s on two cores.
 """
 
@@ -37,7 +37,7 @@ STAGES = (5, 20, STEPS)
 
 
 def small_network(steps: int, seed: int) -> TransformedTargetRegressor:
-    """One input, HIDDEN tanh units, one output: this many steps of L-BFGS (Liu and Nocedal 1989).
+    """One input, HIDDEN tanh units, one output: after this many steps of L-BFGS (Liu and Nocedal 1989).
 
     Input and target are standardised. The seed draws the initial w, b and theta.
     """
@@ -61,7 +61,7 @@ def learned_functions(model: TransformedTargetRegressor, x: Float[np.ndarray, "n
 
 
 def draw_network(train: Table, stages: dict[int, TransformedTargetRegressor]) -> Figure:
-    """The curve at several stages of learning; at the last, the functions that it is the sum of."""
+    """The curve at several stages of training, and the functions that add up to the last one."""
     from matplotlib import colormaps
 
     figure, axes = plots.panels(len(stages) + 1, width=3.0, height=3.1, sharex=True)

@@ -1,1 +1,1 @@
-"""Chapter 2: the probabilistic view, from three points under a bell curve to intervals that keep their promise."""
+"""Chapter 2: the probabilistic view, from three points and a bell curve to prediction intervals."""

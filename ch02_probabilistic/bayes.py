@@ -1,8 +1,8 @@
-"""A Bayesian keeps every line, weighted by its probability, and each car makes some lines less probable.
+"""Bayesian regression: every line has a probability, and each car makes some lines less probable.
 
 Question   What changes if theta is not one unknown truth but a distribution, and where does ridge come from?
 Method     A Gaussian prior N(0, τ²) on each weight, times the likelihood is a Gaussian posterior (Bishop 2006, §3.3).
-           Its top is ridge with λ = σ²/τ². σ² and τ² come from the evidence (MacKay 1992; Bishop 2006, §3.5.2).
+           Its maximum is ridge with λ = σ²/τ². σ² and τ² come from the evidence (MacKay 1992; Bishop 2006, §3.5.2).
 Rival      Ridge with λ by cross-validation; scikit-learn's BayesianRidge as the reference.
 Differs    In the lecture theta is a fixed unknown, which its ";" expresses. Here theta is random, with a distribution.
 Costs      0.6 s on two cores.
@@ -82,11 +82,11 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
         projected, rest = U.T @ y, max(0.0, float(y @ y - np.sum((U.T @ y) ** 2)))
         tiny = np.finfo(float).tiny
         noise, prior = float(y.var()) or 1.0, 1.0
-        least = 1e-10 * noise  # less noise than that cannot be told from none, and none makes 1/σ² infinite
+        least = 1e-10 * noise  # below this, noise cannot be distinguished from 0, which would make 1/σ² infinite
         for iteration in range(1, self.max_iter + 1):
             self.n_iter_ = iteration
             along = s * projected / (s**2 + noise / prior)  # the posterior mean in the directions of V
-            settled = np.sum(s**2 / (s**2 + noise / prior))  # γ, Eq. (3.91): directions that the data settle
+            settled = np.sum(s**2 / (s**2 + noise / prior))  # γ, Eq. (3.91): how many directions the data determine
             before = noise / prior
             prior = max(float(along @ along) / max(settled, tiny), tiny)  # Eq. (3.92)
             misses = rest + float(np.sum((projected - s * along) ** 2))

@@ -2,11 +2,11 @@
 
 Question   How large a share of wrong data does each loss tolerate?
 Method     The Gaussian, Laplace and Student t lines of the lessons before, fitted to training cars of which some were
-           recorded in litres per 100 km instead of miles per gallon; judged on clean test cars.
+           recorded in litres per 100 km instead of miles per gallon; scored on clean test cars.
 Rival      Huber's regression (1973), RANSAC (Fischler and Bolles 1981) and Theil–Sen (Theil 1950, Sen 1968), on
            the same contaminated cars.
 Differs    Textbooks add outliers from a distribution. This is a mistake that people make: y becomes 235.2 / y.
-           15.3 mpg stay as they are, so heavy cars, which are near that, hardly change and light ones do: the errors
+           15.3 mpg is unchanged by it. Heavy cars are near that value and hardly change, light ones do: the errors
            depend on x.
 Costs      3 s on two cores, most of it for Theil–Sen.
 """

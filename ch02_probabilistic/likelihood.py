@@ -1,4 +1,4 @@
-"""Three points, 1, 0.5 and 1.5, came from a Gaussian of variance 1. Where is its mean, most likely?
+"""Likelihood: three points, 1, 0.5 and 1.5, come from a Gaussian of variance 1. Which mean makes them most probable?
 
 Question   How well does a distribution explain data, and which one explains it best?
 Method     The likelihood, a product of densities (Fisher 1922), and its log, a sum: largest at the points' mean.
@@ -68,7 +68,7 @@ def fit_gaussian(y: Float[np.ndarray, "n"]) -> tuple[float, float]:
 def draw_moving(y: Float[np.ndarray, "n"], means: Float[np.ndarray, "k"], variance: float) -> list[Figure]:
     """A frame per mean: the Gaussian there, the points' densities as stems, the product of the stems traced.
 
-    The first frame, which a printed page shows, is that of the mean nearest to the points'.
+    The first frame, which a printed page shows, has the mean nearest to that of the points.
     """
     ordered = np.roll(means, -int(np.abs(means - y.mean()).argmin()))
     return [draw_frame(y, float(mean), variance, (means.min(), means.max())) for mean in ordered]

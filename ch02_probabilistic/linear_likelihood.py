@@ -1,9 +1,9 @@
-"""Why squares? Give every car a Gaussian around the line, ask which line makes the cars likely, and squares come out.
+"""Least squares as maximum likelihood: which assumption about the noise leads to squared errors?
 
-Question   Least squares was a choice. Which assumption about the noise makes it the only choice?
+Question   Least squares was a choice. Under which noise is it maximum likelihood, and how large is that noise?
 Method     y⁽ⁱ⁾ = θᵀx⁽ⁱ⁾ + N(0, σ²): the log-likelihood is −N/2 log 2πσ² − C(θ) / 2σ² (Bishop 2006, Eq. 3.11), so the
            likeliest θ is that of least squares; the likeliest σ² is C(θ) / N (Eq. 3.21), which is too small on average.
-Rival      A Gaussian process (Rasmussen and Williams 2006, ch. 2), which bends; BayesianRidge is the reference.
+Rival      A Gaussian process (Rasmussen and Williams 2006, ch. 2), which is no plane; BayesianRidge is the reference.
 Differs    The lecture writes y = N(θᵀx, σ²); read "is drawn from". y has a distribution, it is not one.
 Costs      0.6 s on two cores.
 """
@@ -75,7 +75,7 @@ class GaussianLinearModel(RegressorMixin, BaseEstimator):
     def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """The mean of y at each row of X, (n,); with return_std also the standard deviation of a new y there, (n,).
 
-        σ √(1 + 1/n + (x − x̄)ᵀ(XᵀX)⁻¹(x − x̄)): the noise, and what the fitted line itself may be off (Seber and Lee
+        σ √(1 + 1/n + (x − x̄)ᵀ(XᵀX)⁻¹(x − x̄)): the noise, and the error of the fitted line itself (Seber and Lee
         2003, §5.3); σ from the unbiased estimate.
         """
         check_is_fitted(self)

@@ -11,7 +11,7 @@ CHAPTER = Chapter(
         "why_gaussian",  # where bell curves come from, and whether residuals follow one
         "robust",  # other noise, other losses
         "contamination",  # what a few wrong numbers do to each of them
-        "prediction_intervals",  # a promise that can be counted
+        "prediction_intervals",  # coverage and width of 95 % intervals
         "bayes",  # a distribution over lines, and where ridge comes from
     ),
     threads=1,

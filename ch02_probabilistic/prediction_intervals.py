@@ -1,7 +1,7 @@
 """A forecast says "31 miles, give or take 6". How often should it be right, and how often is it?
 
-Question   An interval at 95 % promises a coverage that can be counted on cars held out. Which methods reach it,
-           also among light cars, and with which width?
+Question   The coverage of a 95 % interval can be counted on cars held out. Which methods reach 95 %, also among
+           light cars, and with which width?
 Method     The Gaussian interval ŷ ± t s √(1 + leverage) (Seber and Lee 2003, §5.3), of mileage and of its logarithm.
 Rival      Quantile regression (Koenker and Bassett 1978), and split conformal prediction (Lei et al. 2018), which
            guarantees coverage under any distribution but needs cars of its own to calibrate on.
@@ -88,10 +88,10 @@ def covered(ends: Ends, y: Shaped[np.ndarray, "..."]) -> np.ndarray:
 
 
 def interval_score(ends: Ends, y: Float[np.ndarray, "n"], level: float) -> Float[np.ndarray, "n"]:
-    """(u − l) + 2/α (l − y)⁺ + 2/α (y − u)⁺ with α = 1 − level: the width, and a fine for each y outside.
+    """(u − l) + 2/α (l − y)⁺ + 2/α (y − u)⁺ with α = 1 − level: the width, and a penalty for each y outside.
 
     Eq. (43), Gneiting and Raftery 2007, §6.2, in the unit of y. Its expectation is least where l and u are the true
-    quantiles α/2 and 1 − α/2, so neither too wide nor too narrow an interval pays.
+    quantiles α/2 and 1 − α/2, so both a too wide and a too narrow interval score worse.
     """
     low, high = ends
     return (high - low) + 2 / (1 - level) * (np.maximum(low - y, 0) + np.maximum(y - high, 0))

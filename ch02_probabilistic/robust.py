@@ -1,6 +1,6 @@
 """What if the noise is not Gaussian? Every assumption about it gives a loss, and some losses limit outliers.
 
-Question   Laplace's noise gives the absolute error, Student's t a loss that flattens out. How are those minimised?
+Question   Laplace noise gives the absolute error, Student's t a loss that flattens out. How are they minimised?
 Method     Iteratively reweighted least squares: weights from the last residuals, a weighted fit, and again.
            Laplace: w = 1 / |r| (Schlossmacher 1973). Student: w = (ν + 1) / (ν + r²/σ²), EM (Lange et al. 1989).
 Rival      scikit-learn's QuantileRegressor at ½, an exact linear programme, as reference for the absolute error.
@@ -91,7 +91,7 @@ class LaplaceRegressor(_Reweighted):
     """Maximum likelihood under Laplace noise: argmin Σ |y − θ₀ − xᵀθ|, the line through the conditional median."""
 
     def _weigh(self, residuals: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        # Σ r² / |r| = Σ |r|: with these weights the squares of the next round are today's absolute values.
+        # Σ w r² with w = 1 / |r| is Σ |r|: the weighted squares of the next fit stand for absolute values.
         return 1 / np.maximum(np.abs(residuals), TINY)
 
 

@@ -52,12 +52,12 @@ def residuals(train: Table, test: Table) -> tuple[Float[np.ndarray, "n"], Float[
 
 
 def logarithmic(part: Table) -> Table:
-    """The same table, asked for the logarithm of its target."""
+    """The same table with the logarithm of its target."""
     return replace(part, targets=np.log(part.targets), unit=f"log {part.unit}")
 
 
 def draw_sums(rng: np.random.Generator, draws: int) -> Figure:
-    """Histograms of sums of ever more causes, with the bell they approach."""
+    """Histograms of sums of more and more causes, with the Gaussian that they approach."""
     figure, axes = plots.panels(len(CAUSES), width=2.7, height=2.6, sharey=True, sharex=True)
     x = np.linspace(-4, 4, 200)
     for axis, causes in zip(axes, CAUSES, strict=True):
@@ -69,7 +69,7 @@ def draw_sums(rng: np.random.Generator, draws: int) -> Figure:
 
 
 def draw_quantiles(samples: dict[str, Float[np.ndarray, "_"]]) -> Figure:
-    """Q–Q plots: ordered residuals against where a normal would have them. On the line, they are normal."""
+    """Q–Q plots: ordered residuals against where a normal would have them. Normal residuals lie on the line."""
     figure, axes = plots.panels(len(samples), width=3.5, height=3.4)
     for axis, (name, sample) in zip(axes, samples.items(), strict=True):
         theory = normal_quantiles(sample.size)

@@ -3,7 +3,7 @@
 Question   How well are the probabilities of classifiers calibrated, and can they be corrected afterwards?
 Method     Reliability diagrams; their mean gap, the expected calibration error (Naeini et al. 2015); the Brier score as
            reliability − resolution + uncertainty (Murphy 1973). Correction: one temperature for all (Guo et al. 2017).
-Rival      Isotonic regression, class by class (Zadrozny and Elkan 2002), on the same digits held out for the purpose.
+Rival      Isotonic regression per class (Zadrozny and Elkan 2002), on the same digits held out for the purpose.
 Differs    Guo et al. tempered deep networks. These are the methods of the lesson before, on 2000 digits of 14×14
            pixels: few, so that there are mistakes to judge. Each is tuned for accuracy, as most are.
 Costs      10 s on two cores, most of it for the support vectors.

@@ -37,7 +37,7 @@ def log_softmax(z: Real[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classe
 
 
 def doubt(P: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n"]:
-    """1 − Σₖ Pₖ², 0 where one class has all: no doubt, no curvature.
+    """1 − Σₖ Pₖ², 0 where one class has the whole probability: then the point contributes no curvature.
 
     A point adds (diag(P) − PPᵀ) ⊗ xxᵀ to the Hessian, and 1 − Σ Pₖ² is the trace of that first factor.
     """
@@ -99,7 +99,7 @@ class Cost:
 def descend(cost: Cost, theta: Theta, R: Rounding, steps: int, tol: float) -> tuple[Theta, list[float], bool]:
     """L-BFGS (Liu and Nocedal 1989) from theta along θ + Rv, until no slope along v is above tol.
 
-    Returns the θ reached, the cost after each step, and whether the walk ended before it was out of steps.
+    Returns the θ reached, the cost after each step, and whether the descent converged before it ran out of steps.
     """
 
     def along(v: Float[np.ndarray, "values"]) -> tuple[float, Float[np.ndarray, "values"]]:
@@ -119,7 +119,7 @@ def descend(cost: Cost, theta: Theta, R: Rounding, steps: int, tol: float) -> tu
 
 
 def descend_in_rounds(cost: Cost, steps: int, tol: float) -> tuple[Theta, list[float], bool]:
-    """descend() from θ = 0, with R measured where the walk stands after 10 steps, 30 more, 90 more …"""
+    """descend() from θ = 0, with R measured at the point reached after 10 steps, 30 more, 90 more …"""
     theta, costs, done, more = cost.start, [], False, FIRST
     while not done and len(costs) < steps:
         R = cost.measured_rounding(theta)
@@ -139,7 +139,7 @@ def walks(cost: Cost, steps: int, tol: float) -> dict[str, list[float]]:
 
 
 def draw_walks(problems: dict[str, dict[str, list[float]]]) -> Figure:
-    """A panel a problem: how far each walk still is above the lowest cost that any of them reached."""
+    """One panel per problem: how far each descent still is above the lowest cost that any of them reached."""
     figure, axes = plots.panels(len(problems), sharey=True)
     for axis, (problem, found) in zip(axes, problems.items(), strict=True):
         least = min(min(costs) for costs in found.values())

@@ -1,4 +1,4 @@
-"""The logistic loss of many inputs, and the two ways down it that logistic.py compares: Newton's and Nesterov's."""
+"""The logistic loss of many inputs, and the two solvers that logistic.py compares: Newton's method and Nesterov's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Objective:
     penalties: Theta
 
     def slope(self, theta: Theta) -> tuple[float, Theta, Float[np.ndarray, "n"]]:
-        """The loss, its gradient Xᵀ(p − y) + λθ, and |p − y|, what the class that a point is not in was given."""
+        """The loss, its gradient Xᵀ(p − y) + λθ, and |p − y|, the probability of each point's wrong class."""
         margin = self.sign * (self.X @ theta)
         wrong = sigmoid(-margin)
         loss = 0.5 * self.penalties @ theta**2 - log_sigmoid(margin).sum()
@@ -50,13 +50,13 @@ class Objective:
         return float(np.linalg.eigvalsh(self.curvature(np.full(len(self.X), 0.5)))[-1])
 
     def sixteenth(self) -> Objective:
-        """The same question about every sixteenth point."""
+        """The same objective on every sixteenth point."""
         return Objective(self.X[::16], self.sign[::16], self.penalties / 16)
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Where a way down ended, the losses that it met, and whether it arrived or was out of steps."""
+    """Where a descent ended, its losses, and whether it converged or ran out of steps."""
 
     theta: Theta
     losses: list[float]
@@ -74,7 +74,7 @@ def few_threads(columns: int) -> AbstractContextManager:
 
 
 def solve(hessian: Float[np.ndarray, "m m"], slope: Theta) -> Theta:
-    """H⁻¹ g by Cholesky; where columns depend on each other, the shortest step of those that do as well."""
+    """H⁻¹ g by Cholesky; where columns depend on each other, the shortest of all solutions."""
     try:
         L = linalg.cholesky(hessian, lower=True)
         if (np.diag(L) ** 2 > DEPENDENT * np.diag(hessian)).all():

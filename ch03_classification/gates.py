@@ -1,6 +1,6 @@
 """Logic made of units that fire where a weighted sum reaches a threshold (McCulloch and Pitts 1943): see neuron.py.
 
-The cells of 1943 had weights of 1, and inputs that forbid to fire. Here weights may be negative instead.
+The cells of 1943 had weights of 1, and inhibitory inputs that prevent firing. Here weights may be negative instead.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def xor(x: Pairs) -> Bits:
 
 
 def half_adder(x: Pairs) -> Pairs:
-    """x₁ + x₂ as two binary digits: the carry, then the sum. Four units, and a computer is made of such."""
+    """x₁ + x₂ as two binary digits: the carry, then the sum. Four units; a computer's adders are made of such."""
     return np.column_stack([fires(x, AND), xor(x)])
 
 
@@ -55,7 +55,7 @@ def computable(inputs: int, largest: int) -> int:
 
 
 def draw_gates() -> Figure:
-    """The corners of the square, orange where the gate says 1, and where its units fire."""
+    """The corners of the square, orange where the gate gives 1, and where its units fire."""
     from matplotlib.colors import ListedColormap
 
     figure, axes = plots.panels(4, width=2.4, height=2.5)

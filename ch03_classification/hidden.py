@@ -28,7 +28,7 @@ def count_parameters(inputs: int, hidden: int) -> int:
 
 
 def hidden_units(thetas: Thetas, x: Points, hidden: int) -> Float[np.ndarray, "batch n hidden"]:
-    """φⱼ(x) = tanh(wⱼᵀx + bⱼ), for a whole batch of networks at once. Row 0 of each one's weights are the b."""
+    """φⱼ(x) = tanh(wⱼᵀx + bⱼ), for a whole batch of networks at once. Row 0 of each network's weights holds the b."""
     weights = thetas[:, : (x.shape[1] + 1) * hidden].reshape(len(thetas), x.shape[1] + 1, hidden)
     return np.tanh(x @ weights[:, 1:] + weights[:, :1])
 

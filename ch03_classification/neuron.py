@@ -1,6 +1,6 @@
 """A nerve cell fires or it does not. Could logic be made of such cells, and could they learn it?
 
-Question   What can a unit compute that fires where a weighted sum reaches a threshold, and who sets its weights?
+Question   What can a unit compute that fires where a weighted sum reaches a threshold, and how are its weights learned?
 Method     McCulloch and Pitts (1943): 1 where wᵀx ≥ θ. Hebb (1949): Δw = y x, for what fires together. Rosenblatt
            (1958, 1962): the same, but only after a mistake, and at most (R/γ)² of these (Novikoff 1962).
 Rival      Logistic regression and a linear support vector machine on the same tumours; scikit-learn's Perceptron is the
@@ -106,7 +106,7 @@ class _Neuron(TwoClassClassifier):
 
 
 class Hebb(_Neuron):
-    """Hebb's rule, one pass: w = Σ y x. For classes of one size it points from the one's mean to the other's."""
+    """Hebb's rule, one pass: w = Σ y x. For classes of equal size w points from one's mean to the other's."""
 
     def _learn(self, Z: Signed) -> Float[np.ndarray, "m"]:
         return Z.sum(axis=0)
@@ -115,7 +115,7 @@ class Hebb(_Neuron):
 class Perceptron(_Neuron):
     """Rosenblatt's rule, pass after pass, until one has no mistake. average: keep the mean of w over all points seen.
 
-    fit also sets mistakes_, a number a pass, and n_iter_, the passes. Warns where max_epochs passes were not enough.
+    fit also sets mistakes_, one count per pass, and n_iter_, the passes. Warns where max_epochs passes were not enough.
     """
 
     def __init__(self, max_epochs: int = 1000, shuffle: bool = True, average: bool = False, random_state=None) -> None:

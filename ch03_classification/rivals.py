@@ -1,6 +1,6 @@
 """Neighbours, Bayes, discriminants, margins, kernels and trees: accuracy, and the log loss of their probabilities.
 
-Question   Logistic regression separates by a plane. Do methods that assume less, or more, classify better?
+Question   Logistic regression separates by a plane. Do methods with weaker or stronger assumptions classify better?
 Method     Ours, logistic and softmax regression, against six others, each tuned by 5-fold cross-validation on the
            same training part; accuracy, and the log loss of the probabilities that they give.
 Rival      k nearest neighbours (Fix and Hodges 1951), naive Bayes, the linear discriminant (Fisher 1936) with its

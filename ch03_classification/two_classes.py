@@ -1,4 +1,4 @@
-"""What the classifiers of this chapter that know two classes share: they say so, and they refuse one or three."""
+"""What this chapter's two-class classifiers share: scikit-learn's tags, and a check that there are just two classes."""
 
 from __future__ import annotations
 

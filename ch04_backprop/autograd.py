@@ -1,6 +1,6 @@
-"""A tensor that remembers what it was made from can tell by itself what it owes to each of its makers.
+"""A tensor that remembers its operands, so that gradients of any expression are computed automatically.
 
-Question   Deltas by hand need a backward for every layer. Can a machine write the backward pass, of any expression?
+Question   Deltas by hand need a backward for every layer. Can a program derive the backward pass of any expression?
 Method     Reverse-mode automatic differentiation (Linnainmaa 1970; Griewank and Walther 2008, chapter 3). An operation
            keeps its operands, and beside its own line stands how a gradient g of the result becomes one of each.
 Differs    The semantics are PyTorch's. But a graph that was walked is freed whole, unless retain_graph=True; masks and
@@ -29,7 +29,7 @@ Rule = Callable[[Array], Array]  # from ∂C/∂result to ∂C/∂operand, befor
 class Tensor(VersionedArray):
     """An array of floats, and the gradient of some scalar with respect to it: grad, of the same shape, or None.
 
-    data is copied, as by torch.tensor; copy: False where nobody else can change it.
+    data is copied, as by torch.tensor; copy: False where no other code can change it.
     """
 
     recording = True  # off within no_grad()

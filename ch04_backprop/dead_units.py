@@ -1,9 +1,9 @@
-"""A ReLU that is 0 for every image hands back no delta, so it stays 0. How many units of a network are dead?
+"""A ReLU that is 0 for every image passes no delta back, so it stays 0. How many units of a network are dead?
 
 Question   The lecture advises a small learning rate, an eye on the dead units, and then leaky ReLU. Is it right?
 Method     The monitor: the share of hidden units that no image lifts above 0. With ReLU such a unit has gradient 0;
            with leaky ReLU (Maas et al. 2013) a hundredth of the usual, and may come back. Five networks a rate.
-Rival      Logistic regression, which has nothing that could die.
+Rival      Logistic regression, which has no hidden units that could die.
 Differs    A dead unit is dead for these images: should the layers below it move, it may yet wake up.
 Costs      6 s on two cores.
 """

@@ -1,6 +1,6 @@
-"""Forward go the values, backward goes the blame: the lecture's two-class softmax classifier, one delta at a time.
+"""Forward and backward pass, one delta at a time: the lecture's two-class softmax classifier.
 
-Question   Two measurements, two probabilities: how does a mistake at the end reach the weights at the start?
+Question   Two measurements, two probabilities: how does the cost at the end reach the weights at the start?
 Method     Three layers, linear, softmax and log-likelihood. δ⁴ = ∂C/∂C = 1, and each layer turns the δ behind it into
            the δ before it; then the lecture's recipe: forward, backward, update θ, repeat.
 Rival      Logistic regression, fitted by Newton's method: softmax of two classes is the same model, written twice.

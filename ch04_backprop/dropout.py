@@ -1,11 +1,11 @@
-"""Units that are not always there can't rely on one another, and the network becomes a crowd of networks.
+"""Dropout: hidden units are switched off at random, so that none can rely on another; an average of many networks.
 
 Question   What does it do to switch off random hidden units in every step, and is it the same as averaging networks?
 Method     Dropout (Srivastava et al. 2014): a unit is kept with probability 1 − p, anew for every image of every batch.
            2ⁿ networks share their weights; one pass with all units stands for the mean of their votes (§2), and here
            that mean is taken over 50 of them to compare. p is chosen by the accuracy on validation digits.
-Rival      Five networks from different first weights, averaged; a random forest, which is a crowd too.
-Differs    What is kept is divided by 1 − p while the network learns, so that nothing is left to do in use; the paper
+Rival      Five networks from different first weights, averaged; a random forest, which averages, too.
+Differs    What is kept is divided by 1 − p while the network learns, so that nothing changes in use; the paper
            multiplies the weights by 1 − p in use. Hidden units only, and no limit on the norm of a unit's weights.
 Costs      4 s on two cores.
 """
@@ -63,7 +63,7 @@ class Dropout(Layer):
         return z * self.mask
 
     def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        """∂z_k^{l+1}/∂z_k^l = m_k: who was not there is not to blame. In use nobody is dropped, and m_k = 1."""
+        """∂z_k^{l+1}/∂z_k^l = m_k: a unit that was dropped gets no gradient. In use none is dropped, and m_k = 1."""
         return delta if self.mask is None else delta * self.mask
 
 

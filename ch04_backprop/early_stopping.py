@@ -1,11 +1,11 @@
-"""Stop while it is good: no regulariser is cheaper, but it has to ask digits that can't be learned from then.
+"""Early stopping: the cheapest regulariser, but the held-out digits that it needs cannot be learned from.
 
 Question   When should a network stop learning, what is gained, and what has it to do with a penalty on the weights?
-Method     Ask held-out digits after each epoch; after `patience` epochs without a smaller loss, go back to the best one
-           (Goodfellow et al. 2016, §7.8, Algorithm 7.1). Where the cost is quadratic, t steps of size η from 0 come to
-           nearly the same as ridge with λ = 1 / ηt (Bishop 1995; Ali et al. 2019), which is checked on patients.
+Method     Compute the loss on held-out digits after each epoch; after `patience` epochs without a smaller loss, restore
+           the best one (Goodfellow et al. 2016, §7.8, Algorithm 7.1). Where the cost is quadratic, t steps of size η
+           from 0 come to nearly the same as ridge with λ = 1 / ηt (Bishop 1995; Ali et al. 2019): checked on patients.
 Rival      Learning to the end; and all digits for as many epochs as stopping has found (Algorithm 7.2).
-Differs    To be fair, the 200 digits that are asked come out of the 1000. The learning rate is constant, for a schedule
+Differs    To be fair, the 200 held-out digits come out of the 1000. The learning rate is constant, for a schedule
            that ends at 0 stops by itself.
 Costs      2 s on two cores.
 """
@@ -40,8 +40,8 @@ Rows = tuple[np.ndarray, np.ndarray]  # inputs and answers
 class EarlyStopping:
     """For Training's each_epoch: True after `patience` epochs without a new least loss.
 
-    loss: tells the network's, which is in use then and not in training. losses: after every epoch so far. best: the
-    epoch of the least, counted from 1. restore() gives the network back what it knew then.
+    loss: computes that of the network, in use and not in training. losses: after every epoch so far. best: the
+    epoch of the least, counted from 1. restore() gives the network the weights of that epoch back.
     """
 
     def __init__(self, network: Network, loss: Callable[[], float], patience: int = PATIENCE) -> None:

@@ -1,4 +1,4 @@
-"""A thousand digits: few enough for a network to know them all by heart, which is where regularisation matters.
+"""A thousand digits: few enough for a network to memorise them all, which is where regularisation matters.
 
 The lessons on regularisation share these digits and a recipe that reaches a training accuracy of 100 %. Each of them
 changes one thing of it.
@@ -31,7 +31,7 @@ BATCH, LEARNING_RATE = 50, 0.05
 
 
 def log_probabilities(network: Network, x: Float32[np.ndarray, "n 784"]) -> Float32[np.ndarray, "n 10"]:
-    """log softmax of the outputs, whatever cost the network was taught by."""
+    """log softmax of the outputs, whatever cost the network was trained with."""
     network.train(False)
     z = network.forward(x)
     return z - log_sum_exp(z)
@@ -44,7 +44,7 @@ def log_losses(log_p: Float[np.ndarray, "n classes"], answers: Shaped[np.ndarray
 
 @dataclass(frozen=True)
 class FewDigits:
-    """train: the few to learn from. validation: others, to choose settings on. test: looked at once."""
+    """train: the few to learn from. validation: others, to choose settings on. test: scored once."""
 
     train: Images
     validation: Images
@@ -152,14 +152,14 @@ class Sweep:
 
     @property
     def most_right(self) -> int:
-        """Which one is right on most validation digits."""
+        """Which one has the highest accuracy on the validation digits."""
         return choose(range(len(self.strengths)), self.accuracies[:, 1], highest=True)
 
 
 def swept(
     run: Run, few: FewDigits, strengths: Sequence[float], change: Callable[[float, np.random.Generator], dict]
 ) -> Sweep:
-    """Teach a network at every strength (smoke: one in three), all from the same first weights.
+    """Train a network at every strength (smoke: one in three), all from the same first weights.
 
     change: from a strength, and a generator for what is random about it, to the changes that taught wants.
     """
@@ -171,7 +171,7 @@ def swept(
 
 
 def best_on_validation(models: Sequence[ClassifierMixin], few: FewDigits) -> ClassifierMixin:
-    """Fit all to the few; return the one that is right on most validation digits."""
+    """Fit all to the few; return the one with the highest validation accuracy."""
     fitted = [model.fit(few.x, few.train.labels) for model in models]
     right = [model.score(few.x_validation, few.validation.labels) for model in fitted]
     return choose(fitted, right, highest=True)

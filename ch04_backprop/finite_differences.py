@@ -1,10 +1,10 @@
-"""Nudge a weight, look at the cost, put it back: the slow way to a gradient, and the judge of every fast one.
+"""Finite differences: change a weight, evaluate the cost, undo it; slow, and the check of every fast gradient.
 
 Question   Is a gradient right, and what would it cost to have no better way to it?
 Method     Central differences, (C(θ + h) − C(θ − h)) / 2h: wrong by O(h²), for the cost bends, and by O(ε/h), for a
            computer rounds; best near h = ε^⅓ (Press et al. 2007, §5.7). A gradient of P weights needs 2P evaluations.
 Rival      Backpropagation: one forward and one backward pass, however many weights there are.
-Differs    From the lecture in that it doubts the deltas before it trusts them.
+Differs    The lecture does not check its deltas; here they are checked before they are used.
 Costs      2 s on two cores.
 """
 
@@ -33,7 +33,7 @@ def finite_differences(
 ) -> Float[np.ndarray, "*shape"]:
     """(C(θ_i + h) − C(θ_i − h)) / 2h for every number of values, an array that is changed in place and put back.
 
-    The loop is the point: each number asks twice for all of C.
+    The loop is the point: each number takes two evaluations of the whole C.
     """
     slope = np.empty_like(values)
     for i in np.ndindex(values.shape):

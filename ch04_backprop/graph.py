@@ -1,8 +1,8 @@
-"""Draw what a tensor remembers: every value, what it was made from, and what it owes.
+"""The graph that a tensor remembers: every value, what it was computed from, and its gradient.
 
-Question   How does a machine find the backward pass of an expression that nobody has differentiated before?
+Question   How does a program find the backward pass of any expression?
 Method     autograd.py: run the expression, keep the graph, walk it back from the youngest node; where paths meet, their
-           gradients add up. That is the chain rule of two paths, ∂f/∂u = ∂f/∂g ∂g/∂u + ∂f/∂h ∂h/∂u, once a node.
+           gradients add up. That is the chain rule of two paths, ∂f/∂u = ∂f/∂g ∂g/∂u + ∂f/∂h ∂h/∂u, once per node.
 Rival      PyTorch, on the same expressions; and finite differences.
 Differs    The lecture names automatic differentiation in passing. All that frameworks do is in autograd.py.
 Costs      1 s on two cores.
@@ -84,7 +84,7 @@ def draw_graph(named: dict[str, Tensor]) -> Figure:
 
 
 def expression(x: Tensor, w: Tensor) -> Tensor:
-    """Something that nobody needs the derivative of."""
+    """An arbitrary expression, differentiated here only to compare engines."""
     hidden = (x @ w).tanh()
     return ((hidden * hidden.sigmoid()).sum(axis=1).max() + (1 + w**2).log().mean()) / (1 + hidden.exp().mean())
 

@@ -41,7 +41,7 @@ RATES = [0.01, 0.03, 0.1, 0.3, 1.0]  # of momentum, at its peak
 
 
 class ReLU(Layer):
-    """max(0, z): half of the line is flat, and the other half hands delta on unchanged."""
+    """max(0, z): flat for z < 0; for z > 0 delta passes unchanged."""
 
     def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
         self.rises = z > 0

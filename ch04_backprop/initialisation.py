@@ -61,7 +61,7 @@ def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Floa
 
 
 def expected_factor(std: float, inputs: int) -> float:
-    """By what a layer of ReLUs multiplies the rms: std √inputs by the weights, √½ by the half that becomes 0."""
+    """A layer of ReLUs multiplies the rms by this: std √inputs by the weights, √½ by the half that becomes 0."""
     return std * (inputs / 2) ** 0.5
 
 

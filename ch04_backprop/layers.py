@@ -1,4 +1,4 @@
-"""A network is a row of layers, and each hands a delta to the one before it.
+"""A network is a row of layers, and each passes a delta to the layer before it.
 
 Method     The layered view. Forward: z^{l+1} = f^l(z^l; θ^l). Backward, with δ^l = ∂C/∂z^l and δ = 1 behind the last
            layer: δ_i^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂z_i^l and ∂C/∂θ^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂θ^l (Dreyfus 1962;
@@ -26,7 +26,7 @@ from common.answers import check_labels
 class Parameter:
     """θ^l and ∂C/∂θ^l: data and grad, two arrays of one shape.
 
-    What is given, at first or as data, is copied: a step in place moves nobody else's array. Whole numbers become
+    What is given, at first or as data, is copied: a step in place changes no other code's array. Whole numbers become
     floats.
     """
 
@@ -69,7 +69,7 @@ class Layer:
 
 
 class Linear(Layer):
-    """z^{l+1} = z^l W + b. W: (inputs, outputs), random; its variance is 2 / inputs (He et al. 2015) unless told."""
+    """z^{l+1} = z^l W + b. W: (inputs, outputs), random; its variance is 2 / inputs (He et al. 2015) by default."""
 
     def __init__(
         self,
@@ -190,7 +190,7 @@ class Network:
     def backward(self, delta: Float[np.ndarray, "..."], to_input: bool = False) -> np.ndarray | None:
         """The backward pass: every layer turns δ^{l+1} into its parameters' gradients and into δ^l.
 
-        Nobody needs δ¹, the input's, in order to learn; to_input asks for it all the same and returns it. Raises
+        δ¹, the input's, is not needed in order to learn; with to_input it is computed all the same and returned. Raises
         ValueError for a delta of another shape than the outputs of the last forward pass.
         """
         self._check_that_none_stands_twice()

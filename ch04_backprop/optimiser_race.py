@@ -4,8 +4,8 @@ Question   Which rule learns fastest on a network, once each has its own learnin
 Method     784–128–10, batches of 64, a constant rate. The rate is chosen from one grid, by accuracy on 1000 training
            digits that are held out, after 2 epochs; then 5 epochs from the same weights, and the test digits.
 Rival      L-BFGS on all digits at once, which gets eight times as many passes through them and makes far fewer steps.
-Differs    The lecture's on-line rule takes one example a step: batch size 1 in the second picture. That it shuffles
-           matters: a fact tells what happens to digits that come in order, first all zeros, then all ones.
+Differs    The lecture's on-line rule takes one example per step: batch size 1 in the second picture. That it shuffles
+           matters: a fact shows what happens to digits that come in order, first all zeros, then all ones.
 Costs      9 s on two cores.
 """
 
@@ -117,7 +117,7 @@ def draw_race(losses: dict[str, list[float]], grid: dict[str, list[float]], rate
 
 
 def draw_batches(part: Points, epochs: int, seed: int) -> Figure:
-    """Cost by time, a line a batch size, a dot an epoch."""
+    """Cost by time, one line per batch size, one dot per epoch."""
     figure, axis = plots.panels(width=6.4)
     for size in (*BATCHES, len(part[0])):
         name = "all at once" if size == len(part[0]) else f"batches of {size}"

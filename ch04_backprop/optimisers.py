@@ -1,9 +1,9 @@
-"""Six rules that say how far to step when the gradient is known.
+"""Six update rules: how far to step when the gradient is known.
 
 Question   The gradient says which way is down. How far to go, and what to remember of the steps before?
 Method     Stochastic gradient descent (Robbins and Monro 1951); momentum (Polyak 1964); Nesterov's (1983, in the form
            of Sutskever et al. 2013); AdaGrad (Duchi et al. 2011), RMSProp (Tieleman and Hinton 2012), Adam (Kingma and
-           Ba 2015, Algorithm 1). A rule sees a batch's gradient g and says what to subtract from θ.
+           Ba 2015, Algorithm 1). A rule receives a batch's gradient g and returns what to subtract from θ.
 Differs    Momentum is written as PyTorch writes it, v ← μ v + g; gradient_descent.py has the lecture's form and the
            conversion. The lecture calls authors by first names: Adam is Kingma's and Ba's, RMSProp Tieleman's.
 
@@ -44,7 +44,7 @@ def must(name: str, value: Any, wanted: str, holds: bool) -> None:
 
 
 class Optimiser:
-    """Steps for parameters: objects with data and grad, Tensors as well as Parameters. A subclass says how far.
+    """Steps for parameters: objects with data and grad, Tensors as well as Parameters. A subclass decides how far.
 
     learning_rate: η, one for all or an array that fits; may be changed between steps. memory: for each parameter, the
     number t of its steps and what the rule remembers of it.

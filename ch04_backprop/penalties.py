@@ -1,11 +1,11 @@
-"""A network that may have any weights takes large ones; a price on their size makes it do more with less.
+"""L2 and L1: a penalty on the size of the weights, against the large weights that a free network learns.
 
 Question   What does it change to add λ/2 ‖W‖² or λ ‖W‖₁ to the cost, in the weights and on digits never seen?
 Method     L2, whose gradient λW shrinks a weight by the share ηλ in every step: weight decay (Krogh and Hertz 1992).
            L1, whose subgradient is λ sign W; and the step that solves for L1 exactly, a soft threshold after the
            gradient's step (Daubechies et al. 2004), which leaves zeros. λ: by the log loss on validation digits.
 Rival      Logistic regression, which has an L2 penalty of its own, and the RBF-SVM, on the same 1000 digits.
-Differs    Weights are priced, biases are not: a bias moves a unit's threshold, and bends nothing.
+Differs    Weights are penalised, biases are not: a bias only moves a unit's threshold.
 Costs      5 s on two cores.
 """
 
@@ -85,7 +85,7 @@ def soft_threshold(w: Float[np.ndarray, "*shape"], threshold: float) -> Float[np
 class SparseMomentum(Momentum):
     """A step of momentum, then the soft threshold: L1 without the jitter about 0 that sign W leaves.
 
-    A gradient that stays moves a weight by η / (1 − μ) times itself a step, and so the threshold is that times λ.
+    A constant gradient moves a weight by η / (1 − μ) times itself per step, and so the threshold is that times λ.
     """
 
     def __init__(self, parameters: Iterable[Parameter], learning_rate: float, strength: float) -> None:

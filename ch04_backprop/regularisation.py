@@ -1,11 +1,11 @@
 """Every regulariser claims to help. Here all get the same thousand digits, and five chances each.
 
-Question   Which of them help a network that knows its digits by heart, by how much, and what of several at once?
+Question   Which of them help a network that has memorised its digits, by how much, and what of several at once?
 Method     Ablation: the recipe with one thing added, then with several. Each of five seeds draws its own 1000 digits
            and first weights, alike for all variants; the paired test counts seeds and test digits (common/ablation.py).
            How strong each is to be is chosen before, on validation digits, under two other seeds.
 Rival      RBF-SVM, nearest neighbours and a random forest, on the same digits under the same seeds.
-Differs    All learn for 20 epochs unless it is said. The digits that early stopping asks come out of the 1000.
+Differs    All learn for 20 epochs unless stated. The held-out digits of early stopping come out of the 1000.
            Combinations keep the strengths that were best alone; only "all that helped" is weakened as a whole.
 Costs      40 s on two cores.
 """

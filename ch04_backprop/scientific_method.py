@@ -9,7 +9,7 @@ Method     First 30 runs that differ in nothing but the seed (of images drawn, f
 Rival      The habit of running each variant once: McNemar's test (1947) on one run of each.
 Caveat     One factor at a time: all others keep the values that were chosen for the base. "unit Sigmoid" learns at
            ReLU's learning rate. hidden_units.py chooses a rate for each unit, and there the sigmoid's is larger; so
-           this study says what replacing the unit alone does, not which unit is better.
+           this study shows what replacing the unit alone does, not which unit is better.
 Differs    The lecture asks for the scientific method and for ablative studies. Bouthillier et al. 2021 measure how many
            published differences one seed could have made; here that is done at home.
 Costs      20 s on two cores.
@@ -66,7 +66,7 @@ class Settings:
 
 
 def experiment(run: Run, settings: Settings, seed: int) -> tuple[Network, Int[np.ndarray, "items"]]:
-    """A network taught 1000 digits under these settings; the seed draws everything that is drawn. What it predicts."""
+    """The predictions of a network trained on 1000 digits with these settings; the seed decides all that is random."""
     few, rng = few_digits(run, seed), np.random.default_rng(seed)
     rate = settings.learning_rate / (10 if settings.optimiser is Adam else 1)
     network = mlp((784, *settings.hidden, 10), rng, hidden=lambda units: [settings.unit()])

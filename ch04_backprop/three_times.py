@@ -35,7 +35,7 @@ Weights = list[Float[np.ndarray, "..."]]  # W₁, b₁, W₂, b₂
 
 
 def by_deltas(weights: Weights) -> tuple[Callable[[Batch], float], Network]:
-    """A step that takes a batch and returns its loss, from layers that each know their own backward."""
+    """A step that takes a batch and returns its loss, from layers with a backward pass each."""
     network = mlp(SIZES, np.random.default_rng(0))
     for parameter, values in zip(network.parameters(), weights, strict=True):
         parameter.data = values.copy()
@@ -77,7 +77,7 @@ def by_autograd(weights: Weights) -> Callable[[Batch], float]:
 
 
 def by_pytorch(weights: Weights) -> Callable[[Batch], float]:
-    """The same step once more, in what everybody uses."""
+    """The same step once more, in PyTorch."""
     import torch
     from torch import nn
 
@@ -99,7 +99,7 @@ def by_pytorch(weights: Weights) -> Callable[[Batch], float]:
 
 
 def batches(x: np.ndarray, answers: np.ndarray, epochs: int, seed: int) -> Iterator[Batch]:
-    """The same batches for everybody who asks with the same seed."""
+    """The same batches for every caller with the same seed."""
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
         for batch in minibatches(len(x), BATCH, rng):

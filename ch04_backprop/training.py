@@ -46,7 +46,7 @@ def mlp(
 ) -> Network:
     """A multilayer perceptron. sizes: of the input, each hidden layer, and the output: (784, 128, 10).
 
-    hidden: the layers that follow a hidden linear layer of so many units, ReLU unless told. Weights as He et al. 2015.
+    hidden: the layers that follow a hidden linear layer of so many units, ReLU by default. Weights as He et al. 2015.
     """
     layers: list[Layer] = []
     for number, (inputs, outputs) in enumerate(pairwise(sizes), start=2):
@@ -73,8 +73,8 @@ class Training:
     """How to train. Called with a network and data, it changes the network and returns the loss of every step.
 
     optimiser: made of the network's parameters. schedule: from the share of the steps that are done, the share of its
-    peak that the learning rate has. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch: is
-    told how many epochs are done; True stops. Raises ValueError for a negative number of epochs, and for no batch size.
+    peak that the learning rate has. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch:
+    called with the number of epochs done; True stops. Raises ValueError for epochs below 0 and a batch size below 1.
     """
 
     optimiser: Callable[[list[Parameter]], Optimiser]

@@ -1,4 +1,4 @@
-"""An array that counts its changes, so that nobody differentiates through values that are no longer there.
+"""An array that counts its changes, so that nothing is differentiated through values that were overwritten.
 
 What a Tensor is apart from its gradients: it has a shape, it compares, and it can be changed in place. Comparisons give
 NumPy masks. Every change, through the array's own operators or by setting data, makes it another version. As in
@@ -24,7 +24,7 @@ def values(other: Any) -> Any:
 def floats(numbers: Any, dtype: Any = None, copy: bool = True) -> np.ndarray:
     """An array of floats; whole numbers become double precision. dtype: the precision, if another one is wanted.
 
-    copy: False where nobody else can change the numbers. Raises TypeError for what is no real number: None, a text.
+    copy: False where no other code can change the numbers. Raises TypeError for what is no real number: None, a text.
     """
     array = np.asarray(numbers)
     if array.dtype.kind not in "fiub":  # NumPy would make NaN of None, and 3 of "3"

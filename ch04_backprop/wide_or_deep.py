@@ -3,7 +3,7 @@
 Question   How many units does one hidden layer need for a curve, and are there curves for which layers are cheaper?
 Method     Cybenko 1989; Hornik 1991: sums of bumps approach every continuous function. Two steep sigmoids make a bump,
            three ReLUs a hat. Telgarsky 2016: a tent, 2 ReLUs, taken k times is a sawtooth of 2^k straight pieces,
-           while one hidden layer bends at most once a unit.
+           while one hidden layer bends at most once per unit.
 Rival      k nearest neighbours and a tree, on noisy points of a sawtooth that networks of 241 weights learn too.
 Differs    The theorems say that weights exist. Here they are written down; then gradient descent has to find some.
 Costs      4 s on two cores, nearly all of it to train.
@@ -75,7 +75,7 @@ def staircase(f: Callable, units: int) -> Network:
 def polyline(f: Callable, units: int) -> Network:
     """Hats of ReLUs on [0, 1], each as high as f at its top: straight lines from knot to knot.
 
-    A hat is three ReLUs; where hats overlap they share them, so that a unit a knot is left: the change of slope there.
+    A hat is three ReLUs; overlapping hats share them, so one unit per knot is left: the change of slope there.
     """
     knots = np.linspace(0, 1, units + 1)
     slopes = np.diff(f(knots)) * units

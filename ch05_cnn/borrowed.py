@@ -1,7 +1,7 @@
 """MobileNetV2 taken apart, for tiny images: a trunk that stays as it is, and a tail that learns something new.
 
-Differs    What the trunk says of an image and of its mirror image never changes, so it is computed once and kept: an
-           epoch of the tail costs a fraction of an epoch of the whole network.
+Differs    The frozen trunk's features of an image and of its mirror image never change, so they are computed once and
+           kept: an epoch of the tail costs a fraction of an epoch of the whole network.
 """
 
 from __future__ import annotations

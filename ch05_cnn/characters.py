@@ -4,8 +4,8 @@ Question   To a fully connected network a digit is 784 numbers in any order; to 
            as many parameters, which reads better, also digits that are moved a little? And is structure why?
 Method     Dense: 784–78–10. Convolutional: LeNet-5 (LeCun et al. 1998, §II.B). Both learn upright digits; then the test
            digits are shifted by 1 to 4 pixels. Then both learn anew, from digits whose pixels are all put into another
-           order, the same for all: nothing is lost, but who stood beside whom.
-Rival      The nearest neighbour by the distance between pixels, which cares for no order either.
+           order, the same for all: no information is lost, except which pixels were neighbours.
+Rival      The nearest neighbour by the distance between pixels, which does not depend on their order either.
 Differs    The learning rate (of 0.001, 0.003, 0.01) and the number of neighbours (of 1, 3, 5) were chosen beforehand on
            a seventh of the training digits, as they are. One rate was the best for both networks; with permuted pixels
            all three rates put the dense network ahead.
@@ -61,7 +61,7 @@ def classifier(name: str, seed: int, epochs: int = EPOCHS, device: Any = "cpu") 
 
 
 def shifted(images: Grey, moves: Int[np.ndarray, "n 2"]) -> Grey:
-    """Each image moved by so many pixels, (down, right); what comes in is black, what goes out is lost."""
+    """Each image moved by its own number of pixels, (down, right); pixels that enter are black."""
     n, side, _ = images.shape
     margin = int(np.abs(moves).max(initial=0))
     padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))

@@ -1,4 +1,4 @@
-"""What is asked of a layer before it is trusted: are its gradients right, is it fast, does it keep what it promises?
+"""Tests of a convolutional layer: are its gradients right, how fast is it, and is it equivariant?
 
 Method     Central differences of C = ½ Σ y², whose δ is y; seconds a multiply-add, beside the loops; and equivariance:
            the layer of a moved image is the moved output, but with a stride, only for moves by whole strides.
@@ -46,7 +46,7 @@ def seconds_per_product(forward: Callable, backward: Callable, x: Image, weight:
 
 
 def loops_over_products(rng: np.random.Generator) -> float:
-    """Seconds a multiply-add of the loops, which are asked for little, over those of the matrix products."""
+    """Seconds per multiply-add of the loops, measured on a small layer, over those of the matrix products."""
     x, weight = (rng.normal(size=shape).astype(np.float32) for shape in ((16, 8, 20, 20), (16, 8, 5, 5)))
     slow = seconds_per_product(conv2d_loops, conv2d_backward_loops, x[:1, :4, :9, :9], weight[:2, :4])
     return slow / seconds_per_product(conv2d, conv2d_backward, x, weight)

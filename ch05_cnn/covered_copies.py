@@ -1,6 +1,6 @@
-"""Copies of images with a square covered, for every place of the square; and what a classifier says to each.
+"""Copies of images with a square covered, for every place of the square; and a classifier's margin for each copy.
 
-Method     Zeiler & Fergus 2014, "Occlusion Sensitivity". All copies are made by one np.where, and asked in one batch.
+Method     Zeiler & Fergus 2014, "Occlusion Sensitivity". One np.where makes all copies; one batch classifies them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def margins(scores: Float[np.ndarray, "*n classes"], labels: Shaped[np.ndarray, 
 
 
 def margin_maps(scores: Callable, part: Images, masks: Masks, fill: int) -> Maps:
-    """The margin of every image under every mask. scores: of images, a column a class; higher is more probable."""
+    """The margin of every image under every mask. scores: of images, one column per class; higher is more probable."""
     labels = np.repeat(part.answers, masks.shape[0] * masks.shape[1])
     found = margins(np.asarray(scores(covered(part.inputs, masks, fill)), float), labels)
     return found.reshape(len(part), *masks.shape[:2])

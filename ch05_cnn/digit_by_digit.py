@@ -173,7 +173,7 @@ def taught(
     passes: int,
     each_pass: Callable[[LeNet1989], None] = lambda network: None,
 ) -> LeNet1989:
-    """LeNet after so many passes. seed: of its first weights, and of the digits' order, which stays.
+    """LeNet after this number of passes. seed: of its initial weights, and of the digits' order, which stays.
 
     each_pass: is shown the network after every pass.
     """

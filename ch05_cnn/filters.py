@@ -1,12 +1,12 @@
-"""Nine numbers find an edge: filters that people thought up, and then the same ones, found by gradient descent.
+"""Nine numbers find an edge: filters designed by hand, and then the same ones, found by gradient descent.
 
-Question   What can a few weights do that look at every place of a photo, and can they be learned from examples?
+Question   What can a few weights do that are applied at every place of a photo, and can they be learned from examples?
 Method     y_ij = Σ_uv k_uv x_{i+u, j+v}, at every pixel. By hand: means (box, Gaussian), slopes (Prewitt 1970, Sobel
            1968), the Laplacian, sharpening, Gabor's waves under a Gaussian (Daugman 1985). Learned: one layer of four
            kernels sees tiles of a photo and what four filters made of them, and follows its gradient.
 Rival      Linear least squares on the same patches, solved at once: a layer with a squared error is a regression.
 Differs    The sum above is the lecture's, and PyTorch's: a cross-correlation. A convolution flips the kernel, to
-           x_{i−u, j−v}, and is associative for it. What is learned comes out flipped or not, as its examples were made.
+           x_{i−u, j−v}; only this is associative. From a convolution's outputs, the layer learns the flipped kernel.
 Costs      2 s on two cores.
 """
 
@@ -32,7 +32,7 @@ Grey = Real[np.ndarray, "height width"]
 Kernel = Real[np.ndarray, "kh kw"]
 
 BOX = np.ones((5, 5)) / 25
-PREWITT_X = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 6  # where light grows by 1 a pixel, it says 1
+PREWITT_X = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 6  # where brightness grows by 1 per pixel, its output is 1
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # and so does this one
 LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
 TURNED = "kernel learned from convolved examples: largest difference from the flipped one"  # a fact

@@ -1,6 +1,6 @@
-"""How far did computer vision get with features that people thought up? On digits, further than most remember.
+"""Hand-crafted features on digits: HOG, SIFT words and Fisher vectors, with support vector machines.
 
-Question   A picture goes through SIFT, words and a support vector machine. What is kept, what is lost?
+Question   A picture becomes SIFT descriptors, then counts of words, then a class. What is kept, what is lost?
 Method     Pixels → root-SIFT every 2 pixels (Lowe 2004; Arandjelović & Zisserman 2012) → 300 visual words (Csurka et
            al. 2004), counted in the whole and in its quarters (Lazebnik et al. 2006), or a Fisher vector (Perronnin
            et al. 2010) → SVM. Settings: by accuracy on training digits held out.

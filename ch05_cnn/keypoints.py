@@ -1,12 +1,12 @@
-"""Before networks: find points that can be found again, turn them the same way up, and describe what is around.
+"""SIFT keypoints: find points that can be found again, rotate their patches upright, and describe these.
 
 Question   What are a keypoint, its scale, its orientation and its descriptor, and what does each of them buy?
 Method     Lowe 2004. Keypoints are extremes of differences of Gaussians, over place and scale (§3); the orientation is
            the peak of a histogram of gradients (§5); 8 orientations in 4×4 bins are the descriptor (§6). Then a photo
            against views of itself: is the nearest descriptor that of the same spot, and does the ratio test (§7.1),
            d₁ < 0.8 d₂, know when it is not?
-Rival      The pixels of the very same patches, less their mean, divided by their length; SIFT of patches that were not
-           turned; scikit-image's own descriptors as the reference.
+Rival      The pixels of the same patches, minus their mean, divided by their length; SIFT of patches that were not
+           rotated; scikit-image's own descriptors as the reference.
 Differs    The views are computed, so that we know what is where: flat, without anything that hides something else.
            Views: photo_views.py. Patches, and who finds their keypoints: upright_patches.py.
 Costs      4 s on two cores.
@@ -74,7 +74,7 @@ class Matches(NamedTuple):
 def matched(
     views: Float32[np.ndarray, "n numbers"], photo: Float32[np.ndarray, "m numbers"], same: Bool[np.ndarray, "n m"]
 ) -> Matches:
-    """Each descriptor's nearest neighbour, and how sure it is. §7.1."""
+    """Each descriptor's nearest neighbour, and the ratio of the two smallest distances. §7.1."""
     distances = euclidean_distances(views, photo)
     first, second = np.partition(distances, 1, axis=1)[:, :2].T
     to = distances.argmin(axis=1)

@@ -1,8 +1,8 @@
-"""A convolution is a fully connected layer, most of whose weights are zero and the rest the same few again and again.
+"""A convolution is a fully connected layer: most of its weights are zero, and the others repeat the same few numbers.
 
-Method     The layer is linear, so what it makes of each pixel alone is a column of its matrix: for one channel, a
-           Toeplitz matrix of Toeplitz blocks. A unit of layer l sees r_l = r_{l−1} + (k_l − 1) Π_{m<l} s_m pixels a
-           side (Araujo, Norris and Sim 2019), and heeds those in the middle most (Luo et al. 2016).
+Method     The layer is linear, so its output for a single lit pixel is a column of its matrix: for one channel, a
+           Toeplitz matrix of Toeplitz blocks. A unit of layer l sees r_l = r_{l−1} + (k_l − 1) Π_{m<l} s_m pixels per
+           side (Araujo, Norris and Sim 2019); those in the middle influence it most (Luo et al. 2016).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PIXELS = 21  # of an image seen from the side
 def as_matrix(
     weight: Float[np.ndarray, "filters channels kh kw"], image: tuple[int, int], stride: int = 1, padding: int = 0
 ) -> Float[np.ndarray, "outputs inputs"]:
-    """A with A · vec(x) = vec(conv2d(x)): its columns are what the layer makes of each pixel alone."""
+    """A with A · vec(x) = vec(conv2d(x)): its columns are the layer's outputs for each pixel alone."""
     inputs = weight.shape[1] * prod(image)
     units = np.eye(inputs, dtype=weight.dtype).reshape(inputs, weight.shape[1], *image)
     return conv2d(units, weight, stride=stride, padding=padding).reshape(inputs, -1).T
@@ -51,7 +51,7 @@ def receptive_fields(kernels: Sequence[int], strides: Sequence[int]) -> list[int
 
 
 def sensitivity(layers: int, kernel: int, image: int, rng: np.random.Generator) -> Float[np.ndarray, "image image"]:
-    """∂y/∂x of the middle unit after so many layers of one kernel of positive weights, padded, by conv2d_backward."""
+    """∂y/∂x of the middle unit after a number of padded layers of one positive kernel each, by conv2d_backward."""
     delta = np.zeros((1, 1, image, image))
     delta[..., image // 2, image // 2] = 1
     for _ in range(layers):

@@ -1,4 +1,4 @@
-"""A layer that is shown photos and their edges makes itself an edge filter.
+"""A convolutional layer learns edge filters from photos and their filtered versions.
 
 Method     Gradient descent with momentum on ½ the mean of Σ_f (y_f − t_f)², by conv2d_backward. The same kernels at
            once: linear least squares on the patches, for a layer with a squared error is a linear regression.
@@ -36,7 +36,7 @@ def normalised(name: str) -> Pixels:
 
 
 def edges(photo: Pixels) -> Float[np.ndarray, "4 rows columns"]:
-    """What the taught filters make of a photo, by scipy: three correlate, the last one convolves."""
+    """The targets: outputs of the four known filters for a photo, by scipy; three correlate, the last one convolves."""
     makers = [signal.convolve2d if "convolved" in name else signal.correlate2d for name in TAUGHT]
     return np.stack([make(photo, k, mode="valid") for make, k in zip(makers, TAUGHT.values(), strict=True)])
 

@@ -1,10 +1,10 @@
 """Nine thousand weights, sixty-four thousand connections: the network that read zip codes in 1989.
 
-Question   Can a network learn to read digits from hardly treated pixels, if its connections know what an image is?
+Question   Can a network learn to read digits from nearly raw pixels, if its connections are built for images?
 Method     LeCun et al. 1989, "Backpropagation Applied to Handwritten Zip Code Recognition", Neural Computation 1,
            541-551: the network of zip_code_network.py, squared error, 23 passes, a step of gradient descent a digit,
            in an order that stays. As many digits as there: 7291 to learn from, 2007 to be judged on. Paper: 5.00 %.
-Rival      A dense network with as many weights, taught in batches; nearest neighbours and an RBF-SVM. All see the same
+Rival      A dense network with as many weights, trained in batches; nearest neighbours and an RBF-SVM. All see the same
            16×16 pixels.
 Differs    The digits are MNIST's; the post office's were harder. One learning rate for all weights, where the paper
            has one for each, of the error's curvature. To which maps H2 is connected: see zip_code_network.py.
@@ -141,7 +141,7 @@ def strip(tiles: Float[np.ndarray, "n side side"]) -> Float[np.ndarray, "height 
 
 
 def draw_digits(images: Small, said: Labels, labels: Labels, columns: int = 12) -> Figure:
-    """First row: digits read rightly. Below: mistakes, what was said, what they are."""
+    """First row: digits read correctly. Below: mistakes, with the predicted and the true class."""
     right, wrong = np.flatnonzero(said == labels)[:columns], np.flatnonzero(said != labels)[: 2 * columns]
     figure, axes = plots.panels(1, 3, width=9.0, height=0.95)
     for axis, items in zip(axes, (right, wrong[:columns], wrong[columns:]), strict=True):

@@ -1,6 +1,6 @@
 """How fast do images reach a network, and how fast could it take them?
 
-Question   A training waits for the slower of two: the network's arithmetic, or whoever fetches its images. Which is it?
+Question   Training waits for the slower of two: the network's arithmetic, or the loading of its images. Which is it?
 Method     Whole batches: all images lie in memory as one tensor, scaled once. A batch is one indexing, and is moved, to
            augment it, by one call for all its images (common/augment.py).
 Rival      PyTorch's DataLoader over single images, each a picture that is converted, scaled and moved by itself, as
@@ -39,7 +39,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {"LeNet-5": LeNet5, "modern netwo
 
 
 class OneByOne(Dataset):
-    """Images as pictures, each transformed when it is asked for. At module level, for workers are sent a copy of it."""
+    """Images as PIL pictures, each transformed on access. At module level, because workers receive a pickled copy."""
 
     def __init__(self, part: Images, transform: Callable[[Image.Image], Tensor]) -> None:
         self.images, self.labels, self.transform = part.images, part.labels, transform

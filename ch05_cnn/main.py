@@ -6,19 +6,19 @@ CHAPTER = Chapter(
     package="ch05_cnn",
     title="Convolutional networks",
     lessons=(
-        "characters",  # as vectors, as images: what a network gains by knowing which pixels are neighbours
-        "filters",  # edges by hand, on a photo
+        "characters",  # vectors or images: what a network gains by knowing which pixels are neighbours
+        "filters",  # filters that find edges, by hand and by gradient descent
         "convolution",  # the layer: as written, then fast, forward and backward; pooling
-        "lenet1989",  # the network that read zip codes, as its paper has it
-        "modernised",  # and what thirty years of tricks add to it, one at a time
-        "one_minute",  # yet another digit classifier: the best error that a minute buys
-        "keypoints",  # what SIFT sees: a keypoint, an orientation, a descriptor
+        "lenet1989",  # the network that read zip codes, rebuilt from its paper
+        "modernised",  # thirty years of improvements, added to it one at a time
+        "one_minute",  # one more digit classifier: the lowest error that a minute buys
+        "keypoints",  # SIFT: a keypoint, its orientation, its descriptor
         "hand_crafted",  # dense SIFT words, Fisher vectors and HOG, with support vector machines
-        "comparison",  # hand-crafted against learned, on three sets, and with how many images the learned one overtakes
-        "deconvnet",  # what layers see: from a unit back to the pixels
-        "occlusion",  # and what a network misses most when it is covered
-        "pretrained",  # a network that has seen ImageNet names a cat and an espresso
-        "transfer",  # and lends its features to tiny pictures
+        "comparison",  # hand-crafted against learned features, and how many images the latter need
+        "deconvnet",  # what units respond to: projecting an activation back to the pixels
+        "occlusion",  # which part of a picture a prediction depends on
+        "pretrained",  # a network trained on ImageNet classifies a cat and an espresso
+        "transfer",  # its features, reused for tiny pictures
         "loading",  # how fast images reach the network
     ),
     seeds=3,  # it trains for minutes

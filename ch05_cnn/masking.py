@@ -1,7 +1,7 @@
-"""Cover the pixels that matter to a unit, and it falls silent: who finds them?
+"""Cover the pixels that matter to a unit, and its activation falls: which method finds them?
 
-Method     The tenth of the pixels in a unit's field that someone holds most important is covered with the training
-           set's mean, and the same unit at the same place is read again.
+Method     The tenth of the pixels in a unit's field that a method ranks as most important is covered with the training
+           set's mean, and the activation of the same unit at the same place is computed again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def seen_by(layers: nn.Module, places: Int[Tensor, "n 2"], side: int) -> Bool[Te
 
 
 def importances(layers: nn.Module, images: Stack, units: Units, generator: torch.Generator) -> dict[str, Stack]:
-    """How important each pixel is to its image's unit, in the eyes of each."""
+    """How important each pixel is to its image's unit, by each method."""
     gradient = project(layers, images, units, derived)[0]
     return {
         "deconvnet": project(layers, images, units, rectified)[0].abs(),

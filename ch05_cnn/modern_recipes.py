@@ -43,7 +43,7 @@ MOVES = Poses(shift=1.0, angle=10.0)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how it is taught. As it stands: LeNet 1989, by momentum in batches.
+    """A network and how it is trained. As it stands: LeNet 1989, by momentum in batches.
 
     layers: "1989" (stride 2, a bias a unit, few maps connected), "plain" (stride 2, a bias a map, all connected) or
     "pooled" (plain with stride 1, and pooling). dropout: the share of the units before each dense layer that is left

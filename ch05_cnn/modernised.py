@@ -1,13 +1,14 @@
-"""Thirty years of tricks, laid upon the network of 1989 one at a time: which of them did it need?
+"""Thirty years of improvements, added to the network of 1989 one at a time: which of them helps?
 
-Question   LeNet of 1989 is taught in batches, and then changed step by step into what one would write today. What does
-           each step do to the error, and how sure is that?
+Question   LeNet of 1989 is trained in batches, and then changed step by step into what one would write today. What does
+           each step do to the error, and how reliable is that?
 Method     A ladder of changes, each on top of those before it (modern_recipes.py), over seeds, with a paired test of
            every rung against the one below. ReLU comes with the start that was made for it. Beside the ladder: dropout
            on top of it.
 Rival      Each rung's is the rung below; the whole ladder's is the network of 1989.
-Differs    Few epochs: what learns faster looks better here than it would at leisure. Learning rates were chosen for
-           squared error, cross-entropy and Adam, of three on validation digits; other steps keep the rate.
+Differs    Few epochs: changes that speed up learning look better here than they would after long training. Learning
+           rates were chosen for squared error, cross-entropy and Adam, of three on validation digits; other steps keep
+           the rate.
 Costs      12 s on two cores.
 """
 

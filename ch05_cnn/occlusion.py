@@ -1,9 +1,10 @@
 """Occlusion: cover a part of the picture; if the prediction changes, that part mattered.
 
-Question   Does a network look at the thing or at its surroundings, and at the same places as a hand-crafted classifier?
+Question   Does a prediction depend on the object or on its surroundings, and on the same places as a hand-crafted
+           classifier's?
 Method     Zeiler & Fergus 2014, "Occlusion Sensitivity": a grey square is moved over the picture, and for each place of
-           it the class's probability and the most probable class are written down (covered_copies.py).
-Rival      On digits HOG and a linear SVM, covered in the same places; and what the gradient foretells.
+           it the class's probability and the most probable class are recorded (covered_copies.py).
+Rival      On digits HOG and a linear SVM, covered in the same places; and the gradient's first-order prediction.
 Differs    MobileNetV2 instead of the paper's network; photos of scikit-image, whose class is the network's own answer
            to the whole photo. For digits the margin takes the place of the probability: it doesn't saturate, and an
            SVM has one.

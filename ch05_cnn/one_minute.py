@@ -1,4 +1,4 @@
-"""Yet another digit classifier: a small modern network, and the best error that one minute on two cores buys.
+"""Yet another digit classifier: a small modern network, and the lowest error that one minute on two cores buys.
 
 Question   The network of 1989 took three days to learn its 7291 digits. How far does one minute reach today?
 Method     Convolutions of 3×3 with BatchNorm, ReLU, residual blocks and maximum pooling (networks.py: Modern). AdamW

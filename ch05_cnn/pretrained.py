@@ -1,10 +1,10 @@
-"""A network that has seen 1.2 million photos names a cat and an espresso, and a galaxy, of which it knows nothing.
+"""A network trained on 1.2 million photos classifies a cat, an espresso, and a galaxy, for which it has no class.
 
-Question   What does a trained network say of photos from elsewhere: of things it was taught, turned, or never shown?
+Question   What does a trained network predict for new photos: of its classes, changed, and of things without a class?
 Method     MobileNetV2 (Sandler, Howard, Zhu, Zhmoginov & Chen 2018) with torchvision's weights, which have learned
            ImageNet's 1000 classes (Russakovsky et al. 2015). A photo is scaled to a shorter side of 256 pixels, its
            middle square of 224 cut out, and the softmax read off.
-Rival      None on these photos: no hand-crafted method ever came near on 1000 classes. On tiny ones, see `transfer`.
+Rival      None on these photos: no hand-crafted method comes near on 1000 classes. On tiny ones, see `transfer`.
 Differs    Nothing is trained. The weights, 14 MB, are downloaded once; without them the lesson says so and ends. That
            texture counts for more than shape is Geirhos et al. 2019's finding; one cat and one blur only illustrate it.
 Costs      1 s on two cores.

@@ -1,4 +1,4 @@
-"""From one unit of a network back to the pixels: every layer of the way up hands down its own way back.
+"""From one unit of a network back to the pixels: every layer of the forward pass provides its own backward step.
 
 Method     Deconvolutional network, Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks", §2.1.
            Up: filter, rectify, pool. Down: unpool with the switches of the way up, rectify, filter with the same

@@ -34,7 +34,7 @@ class Recipe:
     """A set of images, and how to learn it.
 
     widths: of the network's stages. augment: what leaves the class as it is. mirrored: whether a mirror image is one
-    more such case. images, epochs: so many epochs of so many training images are enough.
+    more such case. images, epochs: this number of epochs suffices for that number of training images.
     """
 
     name: str
@@ -64,7 +64,7 @@ def as_rows(images: UInt8[np.ndarray, "n height width *channels"]) -> Float[np.n
 
 
 def modern(run: Run, key: str, n: int, epochs: int | None = None, checkpoint: str | None = None) -> ImageClassifier:
-    """The small modern network, to be taught n images of the set of this key.
+    """The small modern network, to be trained on n images of the set of this key.
 
     epochs: as the recipe has it unless told. checkpoint: the name of its file, if it shall have one.
     """

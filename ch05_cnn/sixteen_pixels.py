@@ -1,4 +1,4 @@
-"""MNIST's digits as the network of 1989 wants them: 16×16 pixels, from −1 to 1, filled by the digit.
+"""MNIST's digits in the format of the network of 1989: 16×16 pixels, from −1 to 1, filled by the digit.
 
 Method     MNIST's digits fit a box of 20×20 pixels, and this box was set into 28×28 by the ink's centre of mass.
            Cut the box out again, then reduce it: a new pixel is the mean of what it covers, 1.25 × 1.25 old ones.

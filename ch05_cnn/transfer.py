@@ -48,7 +48,7 @@ Predict = Callable[..., Int[np.ndarray, "n"]]
 
 
 def tuned(network: nn.Module, data: LabelledImages, run: Run, epochs: int) -> nn.Module:
-    """The network after so many epochs of one cycle."""
+    """The network after this number of epochs of one cycle."""
     optimiser, loss = partial(torch.optim.AdamW, weight_decay=0.05), nn.CrossEntropyLoss(label_smoothing=0.1)
     batch = min(64, max(8, len(data) // 8))
     half = None if run.device.type == "cuda" else False  # a processor gains nothing from 16 bits in layers so thin
@@ -95,7 +95,7 @@ def frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any,
 
 
 def last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
-    """The last blocks tuned, on what the others say."""
+    """The last blocks tuned, on the features of the frozen ones."""
     data = LabelledImages(both, torch.tensor(part.labels), either)
     tail = tuned(
         Tail(trained.features[CUT:]), data, run, run.pick(smoke=1, lecture=epochs_of("last blocks", len(part)))

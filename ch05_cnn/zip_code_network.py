@@ -1,10 +1,10 @@
-"""LeCun's network of 1989: who is connected to whom, and how many of the connections share a weight.
+"""LeCun's network of 1989: which units are connected, and how many of the connections share a weight.
 
 Method     LeCun et al. 1989, "Backpropagation Applied to Handwritten Zip Code Recognition", Neural Computation 1,
            541-551. 16×16 inputs; H1, 12 maps of 8×8 units, and H2, 12 maps of 4×4 units, each unit with neighbourhoods
            of 5×5 two pixels apart; H3, 30 units; 10 outputs. All units of a map share their weights, none its bias.
-Differs    The paper does not tell which 8 of the 12 maps of H1 a map of H2 looks at: here map j sees j, j + 1 … j + 7,
-           modulo 12. Nor does it say what lies beyond the border of H1: here −1, as beyond the border of the image.
+Differs    The paper leaves open which 8 of the 12 maps of H1 a map of H2 is connected to: here map j to j, j + 1 …
+           j + 7, modulo 12. It also leaves open the padding of H1: here −1, as for the image.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Boxes: how two of them are compared, written as offsets from a default box, and thinned out.
 
-Question   A detector says a hundred boxes round one object. How near are two of them, and which one stays?
+Question   A detector predicts a hundred boxes per object. How much do two of them overlap, and which one is kept?
 Method     Intersection over union (Everingham et al. 2010, Eq. 3); centre form and offsets (Girshick et al. 2014,
            App. C), divided by variances (Liu et al. 2016, their published code); greedy non-maximum suppression.
-Rival      Non-maximum suppression one box after the other, as it is told; torchvision's, which is compiled.
+Rival      Non-maximum suppression one box after the other, as papers describe it; torchvision's, which is compiled.
 Differs    Two boxes without an area have an IoU of 0, where others have 0 / 0. Coordinates are edges, not pixels: a box
            is x2 − x1 wide, without the one that VOC's code adds. Half precision and integers are computed in single
            precision. NaN is not looked for here, but where data come in.
@@ -106,7 +106,7 @@ def clip(boxes: Real[Tensor, "*n 4"], height: int, width: int) -> Float[Tensor, 
 
 
 def nms_one_by_one(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: float) -> Int[Tensor, "kept"]:
-    """Indices of the boxes that stay, highest score first: each clears away those whose IoU with it is higher."""
+    """Indices of the kept boxes, highest score first: each removes those whose IoU with it is above the threshold."""
     as_many(boxes, scores=scores)
     order = scores.argsort(descending=True, stable=True)
     kept = []
@@ -118,18 +118,18 @@ def nms_one_by_one(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], thre
 
 
 def nms(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: float) -> Int[Tensor, "kept"]:
-    """The same, by blocks: settle who stays of the surest BLOCK boxes, then clear away what they overlap.
+    """The same, by blocks: decide which of the BLOCK highest-scoring boxes are kept, then remove what these overlap.
 
-    Within a block, a box stays just if no surer one that stays overlaps it. That is an equation, stay = f(stay). What
-    holds for the first k boxes fixes the next: whatever is put in, again and again, ends in its one solution, mostly
-    after few rounds. Of equal scores the first ranks higher. Raises ValueError where there are not n scores.
+    Within a block, a box is kept if and only if no kept box with a higher score overlaps it: an equation, stay =
+    f(stay). The first k entries of the solution determine the next, so that iterating f from any start reaches it,
+    mostly in few rounds. Of equal scores the first ranks higher. Raises ValueError where there are not n scores.
     """
     as_many(boxes, scores=scores)
     order = scores.argsort(descending=True, stable=True)
     left, kept = boxes[order], [order[:0]]
     while len(order):
         head = left[:BLOCK]
-        over = (iou(head, head) > threshold).triu(diagonal=1)  # over[i, j]: i is surer than j and overlaps it
+        over = (iou(head, head) > threshold).triu(diagonal=1)  # over[i, j]: i has the higher score, and overlaps j
         stay, before = ~over.any(dim=0), None
         while before is None or not torch.equal(stay, before):
             stay, before = ~(over & stay[:, None]).any(dim=0), stay

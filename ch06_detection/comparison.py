@@ -4,8 +4,8 @@ Question   Ten years lie between a template of gradients and a network that look
            pictures?
 Method     HOG + SVM (Dalal & Triggs 2005), R-CNN (Girshick et al. 2014), Fast R-CNN (Girshick 2015) and SSD (Liu et
            al. 2016), as the lessons before have trained them. Kinds of errors: Hoiem et al. 2012, §2.1.
-Differs    No fair race: each detector has learned from as many scenes, and looks at a test scene as often, as its
-           lesson says; both stand among the facts, the seconds on the scoreboard. Hoiem's similar classes and other
+Differs    No fair race: the number of training scenes, and of passes over a test scene, is that of each detector's
+           lesson; both are among the facts, the seconds on the scoreboard. Hoiem's similar classes and other
            classes are one kind here.
 Costs      10 s on two cores where the detectors are there; ten minutes more where they have to be trained.
 """
@@ -47,7 +47,7 @@ KINDS = {"localisation": plots.BLUE, "confusion": plots.ORANGE, "background": pl
 
 
 def budget(detector: Any, train: BoxedImages) -> dict[str, int]:
-    """How many training scenes a detector learned to detect from, and how often it looks at a test scene."""
+    """How many training scenes a detector learned to detect from, and how many passes over a test scene it makes."""
     looks = 1
     if isinstance(detector, HOGDetector):
         seen = min(detector.images, len(train))
@@ -77,7 +77,7 @@ def draw_by_size(values: dict[str, list[float]]) -> Figure:
 
 
 def draw_kinds(errors: dict[str, Errors]) -> Figure:
-    """What is wrong with the surest detections, and what they missed, in per cent of the objects."""
+    """What is wrong with the highest-scoring detections, and the missed objects, in per cent of the objects."""
     figure, (left, right) = plots.panels(2, width=4.6, height=2.7, width_ratios=(2.4, 1))
     names = list(errors)
     start = np.zeros(len(names))
@@ -96,7 +96,7 @@ def draw_kinds(errors: dict[str, Errors]) -> Figure:
 
 
 def draw_errors(part: BoxedImages, errors: dict[str, Errors], count: int = 2) -> Figure:
-    """For each detector and kind of error, the surest examples: what is there in green, what was said in red."""
+    """For each detector and kind of error, examples with high scores: objects in green, detections in red."""
     figure, axes = plots.panels(len(KINDS) * count, len(errors), width=1.45, height=1.6, squeeze=False)
     for row, (name, found) in zip(axes, errors.items(), strict=True):
         for k, kind in enumerate(KINDS):

@@ -1,4 +1,4 @@
-"""No proposals: boxes that are there from the start, at every place of maps from fine to coarse.
+"""Default boxes in place of proposals: a fixed set of boxes at every cell of feature maps, from fine to coarse.
 
 Question   Which boxes can a detector start from, so that every object has one near it and no image need be searched?
 Method     Default boxes: Liu et al. 2016 (SSD), §2.2. A cell of map k has a square of side s_k, another of side
@@ -67,7 +67,7 @@ def default_boxes(
     """Every default box of an image (height, width), xyxy in pixels: by map, row, column, and box of the cell. §2.2.
 
     grids: rows and columns of each map. sizes: s_k of each map in pixels, and one more. aspect_ratios: of each map,
-    besides 1; 1 / a comes with a. steps: pixels from centre to centre; the image's size over the grid's unless told.
+    besides 1; 1 / a comes with a. steps: pixels from centre to centre; the image's size over the grid's unless given.
     clip: no box is wider or higher than the image. Raises ValueError where these don't fit together.
     """
     maps = len(grids)

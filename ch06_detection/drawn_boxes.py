@@ -39,7 +39,7 @@ def draw_overlaps(square: Float[Tensor, "1 4"], others: list[Tensor], titles: li
 
 
 def draw_kept(image: UInt8[np.ndarray, "side side 3"], boxes: dict[str, Tensor]) -> Figure:
-    """The first are what was said, the others what stays, by threshold."""
+    """The first are the detections, the others what suppression keeps, by threshold."""
     figure, axes = plots.panels(len(boxes), width=2.1, height=2.4)
     for axis, (name, some) in zip(axes, boxes.items(), strict=True):
         axis.imshow(image)

@@ -1,6 +1,6 @@
-"""Evaluation of a detector: precision, recall, average precision, and how sure these numbers are.
+"""Evaluation of a detector: precision, recall, average precision, and how reliable these numbers are.
 
-Question   A detector predicts many boxes, each with a score, and some are right. What number says how good it is?
+Question   A detector predicts many boxes, each with a score, and some are right. Which number measures how good it is?
 Method     Greedy matching by IoU; precision and recall of the detections above a score; the area under their curve, its
            mean over classes and over thresholds of IoU (Everingham et al. 2010, §4.2; Lin et al. 2014). Intervals from
            resampled images (Efron and Tibshirani 1993, ch. 11 and 13). All are tried on made-up detectors, which know

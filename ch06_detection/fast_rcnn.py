@@ -1,13 +1,13 @@
-"""Fast R-CNN: one look at the picture serves all proposals, and both tasks are learned at once.
+"""Fast R-CNN: one feature map per image serves all proposals; classes and boxes are learned with one loss.
 
-Question   R-CNN's network looks at every proposal, and three trainings follow one another. What becomes of accuracy
-           and speed with one map a picture, and one training?
+Question   R-CNN runs its network on every proposal, and trains in three stages. What happens to accuracy and speed
+           with one feature map per image and a single training?
 Method     Girshick 2015. RoI pooling (§2.1, roi_pool.py); two sibling heads and a multi-task loss, Eq. (1)–(3);
            mini-batches of few images with many windows each (§2.3). fast_rcnn_detector.py.
 Rival      R-CNN of the lesson before, with the same trunk and the same proposals.
-Differs    A small trunk, BatchNorm and Muon. Four images with 32 windows each, not two with 64. Windows of the
-           background may lie anywhere, not only where they overlap an object by 0.1. What is pooled is the square
-           around a window, for of such squares the network has learned to name what is in them (naming.py).
+Differs    A small trunk, BatchNorm and Muon. Four images with 32 windows each, not two with 64. Background
+           windows may lie anywhere, not only where they overlap an object by 0.1. The square around a window is
+           pooled, not the window: the trunk has learned to classify such squares (naming.py).
 Costs      75 s on two cores, and R-CNN where it is not there yet.
 """
 
@@ -59,7 +59,7 @@ def draw_loss(losses: Float[np.ndarray, "steps"]) -> Figure:
 
 
 def draw_detections(part: BoxedImages, found: dict[str, list[Target]], items: list[int]) -> Figure:
-    """Some scenes, and what each detector is sure of: green, what is there; red, what was said."""
+    """Some scenes with each detector's high-scoring detections: objects in green, detections in red."""
     figure, axes = plots.panels(len(items), len(found), width=2.0, height=2.2, squeeze=False)
     for row, (name, said) in zip(axes, found.items(), strict=True):
         for axis, item in zip(row, items, strict=True):

@@ -108,7 +108,7 @@ def multi_task_sum(
 
 @dataclass
 class RoiBatches:
-    """Images and labelled proposals in memory, as common.train.Batches: of each image so many windows. §2.3."""
+    """Images and labelled proposals in memory, as common.train.Batches: the same number of windows per image. §2.3."""
 
     images: Pictures
     proposals: LabelledProposals

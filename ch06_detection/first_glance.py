@@ -1,7 +1,7 @@
-"""A network that says what each default box holds, small enough to be trained while one waits.
+"""A tiny single-shot network, trained in seconds: it classifies default boxes and predicts offsets.
 
-It is there to show what its loss does with it; the chapter's detector is another (ssd.py). Strided convolutions lead
-to maps of 16, 8 and 4 cells a side, and a head on each map says classes and offsets.
+It serves to compare losses; the chapter's detector is another (ssd.py). Strided convolutions lead to maps of 16, 8 and
+4 cells per side, and a head on each map predicts logits and offsets.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def answers(network: FirstGlance, part: BoxedImages) -> Float[Tensor, "n boxes c
 
 
 def trained(part: BoxedImages, loss: Callable[..., Tensor], epochs: int, seed: int) -> FirstGlance:
-    """The network after so many epochs. loss: as multibox_loss."""
+    """The network after this number of epochs. loss: as multibox_loss."""
     torch.manual_seed(seed)
     network, generator = FirstGlance(len(part.classes) + 1), torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)

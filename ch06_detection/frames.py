@@ -1,4 +1,4 @@
-"""Large frames: looked at in half their size, and learned from window by window."""
+"""Large frames: detection at half their size, and training on windows cut out of them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def halved(images: Given) -> UInt8[np.ndarray, "n half_height half_width 3"]:
 
 
 def scaled(targets: Sequence[Target], factor: float) -> list[Target]:
-    """The same objects in images so many times as large."""
+    """The same objects in images enlarged by this factor."""
     return [{**target, "boxes": precise(target["boxes"]) * factor} for target in targets]
 
 
 @dataclass
 class HalfSize:
-    """A detector that looks at images of half the size; its answers are in the pixels of the whole."""
+    """A detector that works on images of half the size; its boxes are in pixels of the full size."""
 
     detector: Any
 

@@ -1,8 +1,8 @@
-"""What does each choice of the classical detector buy?
+"""What does each design choice of the classical detector contribute?
 
 Question   Dalal & Triggs 2005 justify each part of their detector by an experiment. Do their answers hold for clothes?
 Method     One change at a time (§6) of the recipe of the lesson before, judged by mAP@0.5 on validation scenes;
-           intervals: paired tests over scenes, those upon one photograph together.
+           intervals: paired tests over scenes, those on the same photograph together.
 Differs    The paper counts misses at 10⁻⁴ false positives a window, for people. Fewer training scenes here than in the
            lesson before: differences are those of a small detector. With one seed, what other training scenes would do
            is in no interval.

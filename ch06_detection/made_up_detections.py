@@ -1,4 +1,4 @@
-"""A detector that knows what is there, and errs as often as it is told: what counts its errors can be tried on it."""
+"""Made-up detections: true objects plus errors at chosen rates, to test what a metric is sensitive to."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def by_image(
     images: Int[np.ndarray, "n"],
     n_images: int,
 ) -> tuple[Target, ...]:
-    """Detections of all images, image by image, the surest first."""
+    """Detections of all images, image by image, the highest score first."""
     order = np.lexsort((-scores, images))
     counts = np.bincount(images, minlength=n_images).tolist()
     columns = (boxes.float()[order], torch.tensor(labels)[order], torch.tensor(scores)[order])

@@ -6,22 +6,22 @@ CHAPTER = Chapter(
     package="ch06_detection",
     title="Detection",
     lessons=(
-        "boxes",  # how two boxes are compared, encoded, and thinned out
-        "evaluate",  # is a detector any good? precision, recall, and what is made of them
+        "boxes",  # how boxes are compared, encoded as offsets, and suppressed
+        "evaluate",  # how good is a detector? precision, recall, average precision
         "scenes",  # the pictures of this chapter, and that nothing gives the pasted items away
         "sliding_window",  # the classical detector: HOG, a linear SVM, a pyramid, hard negatives
-        "hog_choices",  # what each of its choices buys
-        "selective_search",  # where to look: segments that grow together
-        "rcnn",  # a network looks at every proposal
-        "roi_pooling",  # one feature map for all of them
-        "fast_rcnn",  # and both tasks learned at once
-        "default_boxes",  # no proposals: boxes that are there from the start
-        "ssd300",  # the single-shot detector at its full size, against torchvision's
+        "hog_choices",  # what each of its design choices contributes
+        "selective_search",  # proposals: image segments that are merged step by step
+        "rcnn",  # a network classifies every proposal
+        "roi_pooling",  # one feature map serves all proposals
+        "fast_rcnn",  # classes and boxes learned with one loss
+        "default_boxes",  # no proposals: a fixed grid of default boxes
+        "ssd300",  # the single-shot detector at full size, compared with torchvision's
         "multibox",  # matching, the loss, and hard negatives at three to one
-        "ssd",  # a small one, trained here; its answer picture by picture
+        "ssd",  # a small one, trained here and followed through one picture
         "comparison",  # four detectors on the same scenes
-        "pedestrians",  # and on real people
-        "ssd_choices",  # what each of SSD's choices buys
+        "pedestrians",  # the same detectors on real people
+        "ssd_choices",  # what each of SSD's design choices contributes
     ),
     seeds=1,  # it trains for a quarter of an hour
 )

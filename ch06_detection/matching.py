@@ -1,4 +1,4 @@
-"""Which default box answers for which object: what a detector with default boxes is asked to say of an image.
+"""Matching default boxes to objects: the targets, classes and offsets, that a detector with default boxes learns.
 
 Method     Liu et al. 2016 (SSD), §2.2, matching strategy: each object has the default box that overlaps it most,
            and all others that overlap it enough.
@@ -18,22 +18,22 @@ from ch06_detection.boxes import Boxes, encode, iou
 from common.data.boxed import Target
 from common.data.checked_inputs import as_many, precise
 
-THRESHOLD = 0.5  # IoU from which a default box answers for an object
+THRESHOLD = 0.5  # IoU from which a default box is matched to an object
 
 
 def first_to_ask(cells: Int[Tensor, "k"]) -> Bool[Tensor, "k"]:
-    """Whether nobody earlier in the row asks for the same cell."""
+    """Whether each entry is the first one with its value."""
     _, place = cells.unique(return_inverse=True)
     ranks = torch.arange(len(cells), device=cells.device)
     return ranks == torch.full_like(ranks, len(cells)).scatter_reduce_(0, place, ranks, "amin")[place]
 
 
 def own_boxes(overlaps: Float[Tensor, "m n"], images: Int[Tensor, "m"]) -> Int[Tensor, "m"]:
-    """The default box that answers for each object in any case; none answers for two of one image. §2.2.
+    """Each object's own default box, whatever their IoU; no two objects of an image have the same one. §2.2.
 
     overlaps: IoU of objects and default boxes; is overwritten. images: the image of each object. −1: an object that
-    overlaps nothing that is left. The surest pair of all goes first, then the surest of what is left; found as Gale &
-    Shapley 1962 do: every object asks for its best box, and where another overlaps that one more, for its next.
+    overlaps nothing that is left. Greedy by IoU, computed as a stable matching (Gale & Shapley 1962): each object
+    claims its best box; where two claim the same one, the higher IoU wins, and the other object claims its next best.
     """
     best, chosen = overlaps.max(dim=1)
     while True:
@@ -49,10 +49,10 @@ def own_boxes(overlaps: Float[Tensor, "m n"], images: Int[Tensor, "m"]) -> Int[T
 def pairs(
     boxes: Real[Tensor, "m 4"], images: Int[Tensor, "m"], defaults: Real[Tensor, "n 4"], threshold: float
 ) -> tuple[Int[Tensor, "pairs"], Int[Tensor, "pairs"]]:
-    """Objects of several images and the default boxes that answer for them: (object, image · n + default box). §2.2.
+    """Objects of several images and the default boxes matched to them: (object, image · n + default box). §2.2.
 
-    Each object has its own default box. Every other one whose IoU with an object is at least the threshold answers for
-    the one that it overlaps most.
+    Each object has its own default box. Every other one whose IoU with an object is at least the threshold is matched
+    to the object that it overlaps most.
     """
     overlaps = iou(boxes, defaults)
     objects, near = (overlaps >= threshold).nonzero().unbind(1)
@@ -68,7 +68,7 @@ def pairs(
 def match(
     boxes: Real[Tensor, "m 4"], labels: Int[Tensor, "..."], defaults: Real[Tensor, "n 4"], threshold: float = THRESHOLD
 ) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
-    """What each default box should say of an image: a label, 0 for background; and of which object, 0 if none. §2.2.
+    """The target of each default box of an image: a label, 0 for background; and the object's number, 0 if none. §2.2.
 
     Raises ValueError where there are not as many labels as boxes.
     """
@@ -84,7 +84,7 @@ def match(
 def match_batch(
     targets: Sequence[Target], defaults: Boxes, threshold: float = THRESHOLD
 ) -> tuple[Int[Tensor, "batch n"], Float[Tensor, "batch n 4"]]:
-    """What the default boxes should say of each image: labels, 0 for background, and offsets, 0 where there is none.
+    """The targets of the default boxes of each image: labels, 0 for background, and offsets, 0 for background.
 
     Raises ValueError where there are not as many labels as boxes.
     """

@@ -1,10 +1,10 @@
-"""Which default box answers for which object, what that costs, and why few of the others may speak.
+"""Matching default boxes to objects, the multibox loss, and hard negative mining.
 
-Question   A thousand default boxes, three objects: which boxes must say what, and how do they learn it, when nearly
-           all of them lie on background?
+Question   1344 default boxes, three objects: which box is trained towards which object, and how does training survive
+           that 99 % of the boxes lie on background?
 Method     Liu et al. 2016 (SSD), §2.2: matching (matching.py); the multibox loss, Eq. (1)–(3); hard negatives at three
            to one. A network that is small enough to train here (first_glance.py) learns with it.
-Rival      The same network, whose loss hears every background box. torchvision's SSDMatcher and SSD.compute_loss are
+Rival      The same network with every background box in its loss. torchvision's SSDMatcher and SSD.compute_loss are
            the reference that the tests hold matching and loss to.
 Differs    An image without objects learns from its three hardest boxes; the paper's loss is 0 where nothing matches.
 Costs      16 s on two cores, besides the scenes.
@@ -43,9 +43,9 @@ MINED, EVERY, METRIC = "hard negatives, 3 : 1", "every background box", "AP of p
 def hard_negative_mining(
     losses: Float[Tensor, "batch n"], labels: Int[Tensor, "batch n"], negatives: float = NEGATIVES
 ) -> Bool[Tensor, "batch n"]:
-    """The background boxes of each image with the highest losses, so many for every positive. §2.2.
+    """The background boxes of each image with the highest losses, a fixed number for every positive. §2.2.
 
-    An image without positives counts as if it had one: it still says what is no object.
+    An image without positives counts as if it had one, so that it still contributes negatives.
     """
     positive = labels > 0
     wanted = (negatives * positive.sum(dim=1).clamp(min=1)).ceil().long()
@@ -103,7 +103,7 @@ def multibox_loss(
 
 
 def counted(part: BoxedImages, defaults: Boxes, threshold: float) -> Int[Tensor, "objects"]:
-    """How many default boxes answer for each object."""
+    """How many default boxes are matched to each object."""
     numbers = []
     for target in part.targets:
         said, which = match(target["boxes"], target["labels"], defaults, threshold)
@@ -114,7 +114,7 @@ def counted(part: BoxedImages, defaults: Boxes, threshold: float) -> Int[Tensor,
 def draw_answers(
     image: UInt8[np.ndarray, "size size 3"], target: Target, defaults: Boxes, mined: Bool[Tensor, "n"]
 ) -> Figure:
-    """A scene's objects, the default boxes that answer for each, and the hard negatives."""
+    """A scene's objects, the default boxes matched to each, and the hard negatives."""
     figure, axes = plots.panels(3, width=3.1, height=3.4)
     said, which = match(target["boxes"], target["labels"], defaults)
     titles = "objects", f"{int((said > 0).sum())} positives", f"{int(mined.sum())} hard negatives"
@@ -164,7 +164,7 @@ def lesson(run: Run) -> None:
     bests = [iou(target["boxes"], defaults).argmax(dim=1) for target in train.targets if len(target["boxes"])]
     run.fact("objects whose best box is another's best, too", sum(len(best) - len(best.unique()) for best in bests))
 
-    # Both networks start from the same weights and see the same batches: only what the loss hears of differs.
+    # Both networks start from the same weights and see the same batches: only the negatives in the loss differ.
     test = everything.test.take(np.array([len(target["boxes"]) > 0 for target in everything.test.targets]))
     items = Images(test.images, np.zeros(len(test), np.int64), test.ids, test.groups)  # scenes
     said, _ = match_batch(test.targets, defaults)

@@ -1,4 +1,4 @@
-"""First lessons: before it detects, a network learns to name the objects that the training boxes cut out.
+"""Pretraining: before it detects, a network learns to classify the objects that the training boxes cut out.
 
 Method     Transfer, as in Girshick et al. 2014 (R-CNN), §2.3, Girshick 2015, §2.2, and Liu et al. 2016 (SSD), §3: all
            three start from one network that has learned to classify.
@@ -35,7 +35,7 @@ SHIFT = 2  # pixels
 
 
 class Taught(NamedTuple):
-    """What a network that names objects consists of: two stages, and the layer that says a class from their mean."""
+    """The parts of a classifier of objects: two stages, and the layer that computes class scores from their mean."""
 
     stages: nn.Sequential
     score: nn.Linear
@@ -53,7 +53,7 @@ def cut_out(
 
 
 def varied(crops: Crops, generator: torch.Generator, shift: int = SHIFT) -> Crops:
-    """Shifted by so many pixels at most, mirrored or not, in other light."""
+    """Shifted by at most this number of pixels, mirrored or not, in other light."""
     return in_other_light(Shifts(shift)(crops, generator), generator)
 
 
@@ -118,7 +118,7 @@ def start_from(taught: nn.Module, network: nn.Module) -> None:
 
 
 def score_rows(score: nn.Linear, taught: nn.Linear) -> None:
-    """Give a layer that says background, too, the classes' rows; of background, nothing has been seen yet."""
+    """Copy the classes' rows into a layer that also has a background row, which starts anew."""
     with torch.no_grad():
         for rows, known in ((score.weight, taught.weight), (score.bias, taught.bias)):
             rows[1:] = known

@@ -6,7 +6,7 @@ Method     PETS 2009 S2.L1 with MOTChallenge 2015's boxes (Leal-Taixé et al. 20
            weights and with the first blocks of MobileNetV2 (Sandler et al. 2018).
 Rival      OpenCV's people detector, HOG + SVM with the weights of Dalal & Triggs, as a reference: trained on other
            people, in other places.
-Differs    The networks look at frames of half the size. Proposals of selective search, too, come from those, none
+Differs    The networks work on frames of half the size. Proposals of selective search, too, come from those, none
            larger than a person; the R-CNNs learn from those of 60 frames.
 Costs      200 s on two cores, nearly half of them for selective search and the R-CNNs; nothing without the film.
 
@@ -86,7 +86,7 @@ def draw_curves(evaluations: dict[str, Evaluation]) -> Figure:
 
 
 def draw_frame(part: BoxedImages, item: int, found: dict[str, Target]) -> Figure:
-    """One frame with what each detector is sure of: as many boxes as there are people."""
+    """One frame with each detector's highest-scoring boxes, as many as there are people."""
     figure, axes = plots.panels(3, -(-len(found) // 3), width=4.0, height=3.3, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")

@@ -1,6 +1,6 @@
 """How good proposals are: which objects have a box among the first n that lies well on them (Hosang et al. 2016, §4).
 
-No detector is asked. What no proposal lies on, no detector can find any more.
+No detector is involved. An object that no proposal overlaps is lost to every detector of proposals.
 """
 
 from __future__ import annotations

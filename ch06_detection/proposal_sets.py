@@ -1,4 +1,4 @@
-"""Proposals of many images: made once, kept, and told apart by what they lie on.
+"""Proposals of many images: computed once, kept, and labelled by the objects that they overlap.
 
 Method     Girshick et al. 2014, §2.3: a proposal belongs to the object that it overlaps most, if by enough.
 """
@@ -107,7 +107,7 @@ class LabelledProposals:
 
 
 def spaced(n: int, wanted: int | None) -> slice:
-    """Which of n images are searched: so many, evenly spaced; all, where that is None or more."""
+    """Which of n images are searched: this number, evenly spaced; all, if it is None or larger than n."""
     return slice(None) if wanted is None or wanted >= n else slice(0, wanted * (n // wanted), n // wanted)
 
 

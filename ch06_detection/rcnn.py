@@ -1,11 +1,11 @@
-"""R-CNN: a network that classifies pictures finds objects in them, if somebody says where to look.
+"""R-CNN: a network that classifies pictures becomes a detector by classifying proposals.
 
-Question   A network can tell what a picture shows. How does it find several things in one, and what do the stages add
-           that come after the network: SVMs, box regression?
+Question   A network can classify a picture. How does it find several objects in one, and what do the stages after the
+           network add: SVMs, box regression?
 Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes boxes; each is cut out as a square
-           (appendix A, square_crops.py) and shown to a network (§2.3, region_network.py) that has first learned to name
-           objects (naming.py); a linear SVM a class scores what it saw, and ridge regression moves the box (appendix
-           C). rcnn_heads.py, rcnn_detector.py.
+           (appendix A, square_crops.py); a network (§2.3, region_network.py) that has first learned to classify objects
+           (naming.py) computes its features; a linear SVM per class scores them, and ridge regression corrects the box
+           (appendix C). rcnn_heads.py, rcnn_detector.py.
 Rival      The network's own softmax in place of the SVMs (appendix B); boxes that stay where they were proposed.
 Differs    Crops of 32 pixels that are not warped, and a network of a hundredth of the size, which has not seen
            ImageNet: it first learns what the objects of all training scenes are. Proposals of a part of these scenes
@@ -54,7 +54,7 @@ def draw_stages(
     found: Target,
     classes: tuple[str, ...],
 ) -> Figure:
-    """Proposals, some of them cut out, and what is said in the end."""
+    """Proposals, some of them cut out, and the detections."""
     figure, axes = plots.panels(3, width=2.7, height=2.9)
     for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, as squares", "detections"), strict=True):
         axis.set_title(title)
@@ -117,7 +117,7 @@ def spread(boxes: Boxes, n: int) -> Float[Tensor, "chosen 4"]:
 
 
 def surest(found: Target, least: float = 0.5) -> Target:
-    """What is said with at least this score; the first one, where nothing is."""
+    """Detections with at least this score; the first one if there is none."""
     n = max(1, int((found["scores"] >= least).sum()))
     return {name: values[:n] for name, values in found.items()}
 

@@ -1,6 +1,6 @@
-"""R-CNN: a network looks at every proposal; linear SVMs say what it saw, and ridge regression mends its box.
+"""R-CNN: a network computes features of every proposal; linear SVMs score them, ridge regression corrects the box.
 
-Method     Girshick et al. 2014: §2.3 fine-tuning with a quarter of objects in each batch, then one linear SVM a class;
+Method     Girshick et al. 2014: §2.3 fine-tuning with a quarter of objects per batch, then one linear SVM per class;
            appendix C, box regression; non-maximum suppression class by class.
 """
 

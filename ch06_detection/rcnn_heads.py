@@ -1,4 +1,4 @@
-"""What R-CNN learns upon its network's features: a linear SVM a class, and where a box should rather be.
+"""R-CNN's two heads: a linear SVM per class, and ridge regression of the box.
 
 Method     Girshick et al. 2014, §2.3 and appendix B for the SVMs, appendix C for box regression.
 """

@@ -1,4 +1,4 @@
-"""RoI max pooling, as the sentence says it and all bins at once.
+"""RoI max pooling: bin by bin, as the paper describes it, and all bins at once.
 
 Method     Girshick 2015 (Fast R-CNN), §2.1. Rectangles of cells: the largest value of each comes from those of two
            smaller ones, and every bin is such a rectangle. Edges are rounded as in torchvision.
@@ -72,7 +72,7 @@ def roi_pool_one_by_one(
         for i in range(rows):
             for j in range(columns):
                 cells = features[image, :, top[n, i] : bottom[n, i], left[n, j] : right[n, j]]
-                if cells[0].numel():  # a bin that lies outside the map is empty, and says 0
+                if cells[0].numel():  # a bin that lies outside the map is empty: 0
                     pooled[n, :, i, j] = cells.amax(dim=(1, 2))
     return pooled
 
@@ -98,7 +98,8 @@ def largest(cells: Tensor, rows: int, columns: int) -> Tensor:
 def keys(cells: Float[Tensor, "batch height width channels"]) -> Int64[Tensor, "batch height width channels"]:
     """Whole numbers in the order of the values; of equal values, the one that comes first in its map is largest.
 
-    The upper half is the value, bit by bit, the lower one counts the cells behind: the largest key tells its own place.
+    High 32 bits: the value as an ordered integer; low 32 bits: the number of cells behind it. The largest key thus
+    carries its own place.
     """
     bits = (cells.float() + 0.0).contiguous().view(torch.int32)  # −0 becomes 0
     order = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long() << 32

@@ -1,7 +1,7 @@
 """One feature map for every proposal: a window of any size becomes a grid of a fixed size.
 
-Question   Two hundred proposals of one picture overlap. Must a network look at each of them from the start?
-Method     RoI max pooling: Girshick 2015 (Fast R-CNN), §2.1. The window is divided into bins, and each bin says its
+Question   Two hundred proposals of one picture overlap. Must a network process each of them from the pixels on?
+Method     RoI max pooling: Girshick 2015 (Fast R-CNN), §2.1. The window is divided into bins, and each bin keeps its
            largest value. All bins at once: the largest values of all h×w rectangles of cells come from those of
            smaller ones, one comparison each; every bin is one of these rectangles.
 Rival      The same trunk on every proposal cut out; torchvision's roi_pool; RoI Align (He et al. 2017), which does
@@ -65,7 +65,7 @@ def draw_pooling(
 
 
 def draw_shift(shifts: Float[np.ndarray, "n"], changes: dict[str, Float[np.ndarray, "n"]]) -> Figure:
-    """How far what a window says is from what it said at first, as the window moves."""
+    """How far a window's pooled features are from those at the start, as the window moves."""
     figure, axis = plots.panels(width=5.4, height=3.2)
     for (name, change), colour in zip(changes.items(), plots.CYCLE, strict=False):
         axis.plot(shifts, 100 * change, color=colour, label=name)

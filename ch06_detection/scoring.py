@@ -26,7 +26,7 @@ NEAR = 0.1  # IoU with an object, from which on a detection is said to be about 
 
 
 def judge(method: Method, part: BoxedImages) -> Evaluation:
-    """Let the method's model look at the part, timed, and put its mean average precisions on the scoreboard."""
+    """Run the method's model on the part, timed, and put its mean average precisions on the scoreboard."""
     searching = seconds_for_proposals(method.model, part)
     start = time.perf_counter()
     detections = method.model.predict(part.images)
@@ -51,7 +51,7 @@ def examine(
 
 
 def answers_of(method: Method, name: str, test: BoxedImages) -> tuple[str, int]:
-    """Where a run keeps what a detector of that name has said of the part."""
+    """Where a run keeps the detections of a detector of that name on the part."""
     return f"{name}, answers for {len(test)} images", method.run.seed
 
 
@@ -78,7 +78,7 @@ def seconds_before(detector: Any, train: BoxedImages) -> float:
 
 
 def seconds_for_proposals(model: Any, part: BoxedImages) -> float:
-    """What the part's proposals have cost when they were made, by whichever detector; 0 for one that wants none."""
+    """What computing the part's proposals cost, for whichever detector it was done; 0 for one that needs none."""
     half = isinstance(model, HalfSize)
     proposals = getattr(model.detector if half else model, "proposals", None)
     return proposals.seconds(halved(part.images) if half else part.images) if proposals else 0.0
@@ -95,9 +95,9 @@ def account(method: Method, evaluation: Evaluation, part: BoxedImages) -> Evalua
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """Of each class the surest detections, as many as it has objects: what is wrong with them. Hoiem et al. 2012, §2.1.
+    """What is wrong with each class's highest-scoring detections, as many as it has objects. Hoiem et al. 2012, §2.1.
 
-    Of n objects so many per cent: `localisation`: the object's class, but at an IoU below 0.5, or the second one on it;
+    In per cent of the objects: `localisation`: the object's class, but at an IoU below 0.5, or the second one on it;
     `confusion`: on an object of another class; `background`: on none. `missed`: objects that no detection of their
     class has found, however unsure it is: what lowering the threshold does not bring back.
     kinds, images, boxes: of each of these detections, the kind ("" where it is right), its image, its box.

@@ -1,7 +1,7 @@
-"""Where to look: segments that grow together, instead of windows everywhere.
+"""Selective search: proposals from image segments that are merged step by step, instead of windows everywhere.
 
-Question   A detector that looks closely cannot look everywhere. How many boxes must it be offered until nearly
-           every object has a good one among them?
+Question   A costly classifier cannot be applied everywhere. How many proposals does it take until nearly every object
+           has a good one among them?
 Method     Selective search: Uijlings, van de Sande, Gevers and Smeulders 2013. A picture is cut up into segments; the
            two neighbours most alike in colour, texture, size and fill become one, again and again; every region on the
            way is a proposal (common/proposals). Several colour spaces make several hierarchies.

@@ -1,7 +1,7 @@
-"""The classical detector: is there an object in this window? The question is asked at every place and every size.
+"""The classical detector: a linear template of gradients, applied at every place and at every size.
 
-Question   A template of gradients knows what a boot looks like at one size. How does it find all boots of a picture,
-           and how does it learn what is none?
+Question   A template of gradients matches a boot at one size. How does it find all boots of a picture, and how does it
+           learn what is not a boot?
 Method     Dalal & Triggs 2005: HOG, a linear SVM for each class, an image pyramid, windows one cell apart, hard
            negatives in two rounds; then greedy non-maximum suppression.
 Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. Positives are
@@ -93,7 +93,7 @@ def score_maps(
 
 
 def draw_pyramid(detector: HOGDetector, image: UInt8[np.ndarray, "height width 3"], label: int, name: str) -> Figure:
-    """Some levels as they are, each with its window; below, how sure the windows are."""
+    """Some levels as they are, each with its window; below, the scores of the windows."""
     levels = [pair for pair in score_maps(detector, image, label) if pair[1].size][::2]
     window = detector.windows_[label]
     figure, axes = plots.panels(len(levels), 2, width=2.1, height=2.2, squeeze=False)
@@ -133,7 +133,7 @@ def draw_suppressed(
 
 
 def above(said: Target, score: float) -> Target:
-    """The detections that are surer than that."""
+    """The detections with a higher score than that."""
     return {key: values[said["scores"] > score] for key, values in said.items()}
 
 

@@ -1,8 +1,8 @@
-"""What lies in boxes of any shape, cut out as squares of one size: what a network is shown that classifies.
+"""Square crops of one size around boxes of any shape: the input of a network that classifies proposals.
 
 Method     Girshick et al. 2014 (R-CNN), appendix A, (B): the tightest square around a box, with context.
-Differs    The paper does best with boxes that are warped to squares, (D). Of clothes the shape says much, and warped, a
-           dress is as wide as a bag.
+Differs    The paper does best with boxes that are warped to squares, (D). Here squares keep
+           the shape, by which clothes differ: warped, a dress is as wide as a bag.
 """
 
 from __future__ import annotations

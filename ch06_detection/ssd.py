@@ -1,13 +1,13 @@
-"""One network, one look: the single-shot detector, trained here and followed through one picture.
+"""SSD, the single-shot detector: trained here, and followed through one picture.
 
-Question   Which boxes does a network say when every place of three maps may speak at once, and what is left of them?
+Question   Which boxes does a network predict from all places of three maps at once, and which of them are kept?
 Method     Liu et al. 2016 (SSD), §2: maps of several sizes, matching, the multibox loss with hard negatives at 3 : 1,
            box-aware crops, non-maximum suppression at IoU 0.45.
 Rival      HOG + SVM, R-CNN and Fast R-CNN: lesson `comparison` has them all on the same scenes.
 Differs    0.9 million weights for 128 × 128 pixels. The trunk is residual and has learned to name objects that are cut
            out (naming.py); a finer map receives the features of the next coarser one (Lin et al. 2017, §3); Muon
            (common/muon.py) for SGD; crops take 0.6 of a scene at least. It learns from scenes with three objects and
-           more, and looks at a test scene at three sizes, and mirrored.
+           more, and processes a test scene at three sizes, and mirrored.
 Costs      300 s on two cores, nearly all of it training.
 """
 
@@ -66,7 +66,7 @@ def draw_steps(
     detector: SSDDetector,
     classes: tuple[str, ...],
 ) -> Figure:
-    """One scene: what is there, which default boxes match it, what the heads say, before and after suppression."""
+    """One scene: objects, matched default boxes, the heads' predictions before and after suppression."""
     size = image.shape[:2]
     defaults, grids = detector.defaults(size), detector.network_.grids(size)
     boxes, scores = next(detector.said(image[None]))
@@ -99,7 +99,7 @@ def draw_steps(
 
 
 def draw_moves(axis: Axes, image: UInt8[np.ndarray, "height width 3"], defaults: Boxes, moves: Boxes) -> None:
-    """Where the offsets take the corners of the sure default boxes."""
+    """Where the offsets move the corners of high-scoring default boxes."""
     draw_frame(axis, image, "offsets move their corners")
     for x, y in ((0, 1), (2, 3)):
         arrows = (defaults[:, x], defaults[:, y], moves[:, x], moves[:, y])
@@ -120,7 +120,7 @@ def draw_training(losses: list[float], epochs: int) -> Figure:
 
 
 def draw_scenes(images: UInt8[np.ndarray, "n height width 3"], found: list[Target], classes: tuple[str, ...]) -> Figure:
-    """Scenes with the boxes that the detector is sure of."""
+    """Scenes with the detections that have high scores."""
     figure, axes = plots.panels(4, 2, width=2.6, height=2.6)
     for axis, image, said in zip(axes.flat, images, found, strict=False):
         draw_frame(axis, image, "")

@@ -1,6 +1,6 @@
-"""The single-shot detector at its full size, held against torchvision's: the same weights, the same answers.
+"""The single-shot detector at its full size, compared with torchvision's: the same weights, the same outputs.
 
-Question   What is SSD300 made of, where do its 26 million parameters sit, and what does one look at an image cost?
+Question   What is SSD300 made of, where are its 26 million parameters, and what does one forward pass cost?
 Method     SSD300 with VGG-16: Liu et al. 2016, Fig. 2 and §3. The network is in vgg_ssd.py. Parameters, shapes and
            products are counted on a network that has no numbers (PyTorch's meta device).
 Rival      torchvision's ssd300_vgg16 as the reference, with its random weights copied into ours: nothing is trained.

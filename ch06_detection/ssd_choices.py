@@ -1,7 +1,7 @@
 """What each of SSD's choices buys, at our scale.
 
 Question   The paper's ablation took away one thing after the other from a detector that had learned for days. What is
-           left of its findings in seconds of training, and how sure are they?
+           left of its findings in seconds of training, and how reliable are they?
 Method     Liu et al. 2016 (SSD), §3.1, Tables 2 and 3: augmentation, the shapes of default boxes, the number of feature
            maps; and, of §2.2, hard negatives at 3 : 1. One change at a time.
 Differs    300 scenes and six epochs of AdamW for each variant, from a trunk that has learned to name objects, and one
@@ -53,7 +53,7 @@ class Study:
     trunk: Trunk
 
     def measure(self, name: str, settings: SceneSSD, taught: bool = True) -> None:
-        """Train a variant and score it. taught: whether its trunk has learned to name objects before."""
+        """Train a variant and score it. taught: whether its trunk has learned to classify objects before."""
         with self.run.method(name, kind="deep") as method:
             detector = settings.build(self.run, self.run.seed, self.trunk if taught else None)
             method.fit(detector, self.train)

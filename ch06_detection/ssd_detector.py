@@ -1,7 +1,7 @@
 """A single-shot detector that is fitted to images and boxes, and finds objects in others.
 
-Method     Liu et al. 2016 (SSD), §2.2 for training; at the end the boxes of each class above a threshold are thinned
-           out by non-maximum suppression at IoU 0.45, and the surest 200 (here 100) of an image stay.
+Method     Liu et al. 2016 (SSD), §2.2 for training; at the end, boxes whose score for a class exceeds a threshold
+           go through non-maximum suppression at IoU 0.45; the 200 (here 100) highest-scoring of an image are kept.
 Differs    The paper starts from a VGG-16 that has learned to classify ImageNet's photos; here a small trunk may start
            from what it has learned of the objects that its own training boxes cut out (naming.py).
 """
@@ -155,14 +155,14 @@ class SSDDetector:
         return torch.cat(places)
 
     def predict(self, images: Given) -> list[Target]:
-        """The objects of each image, the surest first, of what is said at all scales together."""
+        """The detections of each image, the highest score first, from the predictions at all scales together."""
         if not len(colour_pictures(images)):
             return []
         looks = zip(*(self.said(images, scale) for scale in self.scales), strict=True)
         return [self.chosen(*(torch.cat(part) for part in zip(*look, strict=True))) for look in looks]
 
     def chosen(self, boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n classes"]) -> Target:
-        """Of an image's boxes those that are surer than `least`, thinned out class by class, at most `keep`."""
+        """An image's boxes with a score above `least`, after suppression class by class; at most `keep`."""
         settings = {"least": self.least, "suppression": self.suppression, "keep": self.keep}
         return thinned_out(boxes, scores[:, 1:], **settings)
 
@@ -178,6 +178,6 @@ def mean_with_mirrored(
     mirrored_logits: Float[Tensor, "batch n classes"],
     places: Int[Tensor, "n"],
 ) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
-    """The mean of what a network says of an image and of its mirror image, where right is left."""
+    """The mean of a network's predictions for an image and, mirrored back, for its mirror image."""
     back = mirrored_offsets.float().cpu()[:, places] * torch.tensor([-1.0, 1, 1, 1])
     return (offsets + back) / 2, (logits + mirrored_logits.float().cpu()[:, places]) / 2

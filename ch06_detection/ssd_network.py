@@ -1,7 +1,7 @@
-"""The single-shot network: a trunk in stages, and on each stage's map a convolution that speaks for default boxes.
+"""The single-shot network: a trunk in stages, and on each stage's map a convolution that predicts for default boxes.
 
-Method     Liu et al. 2016 (SSD), §2.1: on each map (c + 4) k filters of 3×3, which say, for each of the k default boxes
-           of a cell, four offsets and c scores, of background and the classes.
+Method     Liu et al. 2016 (SSD), §2.1: on each map (c + 4) k filters of 3×3, which predict, for each of the k default
+           boxes of a cell, four offsets and c logits, of background and the classes.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Residual(nn.Module):
 def small_trunk(width: int = 16) -> list[nn.Sequential]:
     """Three stages whose maps have an 8th, a 16th and a 32nd of the image's side; 4, 12 and 12 times width channels.
 
-    Depth is at the finest map: upon validation scenes a block there was worth more than one on the next map, at less
-    than half of its multiplications.
+    Depth is at the finest map: on validation scenes a block there helped more than one on the next map, with less than
+    half of its multiplications.
     """
     a, b, c, d = width, 2 * width, 4 * width, 12 * width
     return [
@@ -64,7 +64,7 @@ def mobile_trunk(mobilenet: nn.Module) -> list[nn.Sequential]:
 class SSD(nn.Module):
     """Stages, one map each, and their heads. classes: without background. boxes: of a cell, on each map.
 
-    top_down: a fine map is told what the next coarser one knows, by a 1×1 convolution of it (Lin et al. 2017, §3).
+    top_down: a 1×1 convolution of the next coarser map is added to each finer one (Lin et al. 2017, §3).
     """
 
     def __init__(self, stages: Sequence[nn.Module], boxes: Sequence[int], classes: int, top_down: bool = False) -> None:

@@ -1,7 +1,7 @@
 """The last step of every network here: of boxes and probabilities, the detections.
 
-Method     Girshick et al. 2014, §2.2, and Liu et al. 2016, §3: class by class, the boxes that are sure enough, less
-           those that overlap a surer one; of all that is left, the surest.
+Method     Girshick et al. 2014, §2.2, and Liu et al. 2016, §3: class by class, the boxes above a score, without those
+           that overlap a higher-scoring one; of all that are left, the highest-scoring ones.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def thinned_out(
     keep: int,
     candidates: int = 400,
 ) -> Target:
-    """An image's detections, the surest first.
+    """An image's detections, the highest score first.
 
     boxes: (n, 4), or (n, classes, 4) where each class has moved them elsewhere. scores: of the classes, without
-    background. least: score above which a box is looked at; of each class, the `candidates` surest. suppression: IoU
-    above which a box clears a less sure one of its class away. keep: detections, at most.
+    background. least: score above which a box is considered; of each class, the `candidates` best. suppression: IoU
+    above which a box removes a lower-scoring one of its class. keep: detections, at most.
     """
     surest, which = scores.topk(min(candidates, len(scores)), dim=0)
     sure = surest > least

@@ -118,8 +118,8 @@ def detections(
 ) -> Target:
     """What is made of one image's answers: boxes in an image of size (height, width), labels, scores. §3.
 
-    least: score of a candidate. candidates: the surest of each class. overlap: IoU above which the surer of two boxes
-    of a class suppresses the other. most: detections.
+    least: score of a candidate. candidates: the highest-scoring of each class. overlap: IoU above which the box
+    with the higher score suppresses the other of its class. most: detections.
     """
     boxes = clip(decode(offsets.float(), defaults), *size)
     scores = logits.float().softmax(dim=1)[:, 1:]

@@ -43,6 +43,7 @@ CHAPTER = Chapter(
         "images_and_text/attngan",  # a picture from a sentence: regions that attend to words
         "video/activity",  # what a watch on the wrist sees: LSTMs beside designed features
         "video/conv3d",  # filters over frames, too: what the order of a film's frames shows
+        "video/summarization",  # shots, their worth, and a budget: what a summary shows more than a random one
         "video/pose",  # where joints are: heat maps, and parts on springs
         "whole_course",  # all chapters together: who won, at what cost, and what is left of the summary slide
     ),

@@ -1,7 +1,7 @@
 """Numbers in the READMEs come from committed results files: fill() writes them, and a test holds them there.
 
 A README carries marks such as `<!-- score: ch01_regression/line/line/RMSE -->4.66 ± 0.24 mpg<!-- end -->`, which GitHub
-does not show. What stands between the two comments is generated.
+does not show; so does HOW_TO_READ_TABLES.md. What stands between the two comments is generated.
 
     python -m common.readme                     fill every README from the committed results
     python -m common.readme --from out/results  adopt what `--stale` has measured anew, with its pictures, then fill
@@ -26,6 +26,7 @@ from common.record import ChapterRecord, LessonRecord, PaperClaim
 
 BENCH = ROOT / "tests" / "bench" / "results.json"
 MARK = re.compile(r"(<!-- (?P<kind>[a-z]+)(?:: (?P<what>[^\n]*?))? -->)(?P<content>.*?)(<!-- end -->)", re.DOTALL)
+PARTS = {"difference": tables.gap, "p": tables.p_value, "test": tables.tested}  # of a verdict
 BLOCKS = ("scoreboard", "facts", "verdicts", "claims", "bench")  # what stands on lines of its own
 
 
@@ -58,8 +59,12 @@ def _parts(what: str) -> list[str]:
 
 
 def readmes() -> list[Path]:
-    """The project's README, one per chapter, and one per task of a chapter."""
-    return [ROOT / "README.md", *sorted([*ROOT.glob("ch0*/README.md"), *ROOT.glob("ch0*/*/README.md")])]
+    """The project's README and how to read its tables; a README per chapter, and one per task of a chapter."""
+    return [
+        ROOT / "README.md",
+        ROOT / "HOW_TO_READ_TABLES.md",
+        *sorted([*ROOT.glob("ch0*/README.md"), *ROOT.glob("ch0*/*/README.md")]),
+    ]
 
 
 @cache
@@ -95,6 +100,12 @@ def _facts(package: str, name: str) -> str:
 
 def _verdicts(package: str, name: str) -> str:
     return "\n".join(f"- {verdict}" for verdict in tables.verdicts(_lesson(package, name).comparisons))
+
+
+def _verdict(package: str, name: str, a: str, b: str, part: str | None = None) -> str:
+    """The first verdict on a and b, in whatever metric, or a part of it: one of PARTS."""
+    found = next(c for c in _lesson(package, name).comparisons if (c.a, c.b) == (a, b))
+    return PARTS[part](found) if part else tables.verdicts([found])[0]
 
 
 def _claims(package: str, task_or_lesson: str) -> str:
@@ -167,6 +178,7 @@ RENDER: dict[str, Callable[..., str]] = {
     "fact": _fact,
     "scoreboard": _scoreboard,
     "facts": _facts,
+    "verdict": _verdict,
     "verdicts": _verdicts,
     "claims": _claims,
     "tally": _tally,

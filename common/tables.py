@@ -110,17 +110,25 @@ def verdicts(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _verdict(c: Comparison) -> str:
-    difference, half = abs(c.difference) if c.winner else c.difference, (c.high - c.low) / 2
-    gap = with_unit(Interval(difference, difference - half, difference + half), c.unit)
-    p = f"p {'< 0.001' if c.p_value < 0.001 else f'= {c.p_value:.3g}'}"
     if c.winner is None:
-        return f"{c.a} and {c.b}: not significantly different in {c.metric} ({gap}, {p}; {_tested(c)})."
+        return f"{c.a} and {c.b}: not significantly different in {c.metric} ({gap(c)}, {p_value(c)}; {tested(c)})."
     loser = c.b if c.winner == c.a else c.a
     way = "higher" if c.higher_is_better else "lower"
-    return f"{c.winner} beats {loser}: {c.metric} {way} by {gap}, {p} ({_tested(c)})."
+    return f"{c.winner} beats {loser}: {c.metric} {way} by {gap(c)}, {p_value(c)} ({tested(c)})."
 
 
-def _tested(c: Comparison) -> str:
+def gap(c: Comparison) -> str:
+    """The difference with its interval: without a sign where there is a winner, else a's metric minus b's."""
+    difference, half = abs(c.difference) if c.winner else c.difference, (c.high - c.low) / 2
+    return with_unit(Interval(difference, difference - half, difference + half), c.unit)
+
+
+def p_value(c: Comparison) -> str:
+    """The corrected p-value."""
+    return f"p {'< 0.001' if c.p_value < 0.001 else f'= {c.p_value:.3g}'}"
+
+
+def tested(c: Comparison) -> str:
     """The test in words: what it draws from, and how many comparisons its p-value is corrected for."""
     items = plural(c.n, "item") + (f" in {plural(c.groups, 'group')}" if c.groups else "")
     test = f"t over {c.seeds} seeds and {items}" if c.seeds > 1 else f"{c.test}, {items}"

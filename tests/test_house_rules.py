@@ -197,6 +197,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/video/activity.py",
     "ch07_applications/video/conv3d.py",
     "ch07_applications/video/pose.py",
+    "ch07_applications/video/summarization.py",
 }
 
 

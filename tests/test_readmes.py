@@ -13,6 +13,7 @@ from common import readme
 from common.adopt import FIGURE, chapters
 from common.chapter import Chapter
 from common.errors import Problem
+from common.paired import Comparison
 from common.record import ChapterRecord, LessonRecord, Picture, load
 from common.results import Row
 
@@ -136,6 +137,29 @@ def test_marks_know_lessons_in_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     for what in ("colour/ours/accuracy", "net/ours/accuracy", "colour/net/theirs/accuracy", "colour/net/ours"):
         with pytest.raises(Problem, match="names nothing that was measured"):
             readme.fill(f"<!-- score: ch07_toy/{what} --><!-- end -->")
+
+
+def test_a_verdict_comes_whole_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Comparison(*pair, "RMSE", -0.5, -0.7, -0.3, 0.0004, "t", n=9, unit="mpg", seeds=3, family=2)
+        for pair in (("a", "b"), ("a", "c"))
+    ]
+    made = ChapterRecord("ch07_toy", "Toys", {}, {}, {"l": LessonRecord("", "", comparisons=found)})
+    monkeypatch.setattr(readme, "chapter", {"ch07_toy": made}.__getitem__)
+
+    def filled(what: str) -> str:
+        return readme.MARK.search(readme.fill(f"<!-- verdict: ch07_toy/l/{what} --><!-- end -->"))["content"]
+
+    assert (
+        filled("a/c")
+        == "a beats c: RMSE lower by 0.50 ± 0.20 mpg, p < 0.001 (t over 3 seeds and 9 items, Holm over 2)."
+    )
+    assert filled("a/c/difference") == "0.50 ± 0.20 mpg"
+    assert filled("a/c/p") == "p < 0.001"
+    assert filled("a/c/test") == "t over 3 seeds and 9 items, Holm over 2"
+    for what in ("c/a", "a/c/tea", "a"):
+        with pytest.raises(Problem, match="names nothing that was measured"):
+            filled(what)
 
 
 @pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.package)

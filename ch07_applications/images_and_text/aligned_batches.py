@@ -26,7 +26,7 @@ class Pairs:
 
 @dataclass
 class AlignedBatches:
-    """Pictures' regions with a sentence drawn from each picture's own, as common.train.Batches.
+    """Pictures' regions with a sentence drawn from each picture's own, and its words again, as common.train.Batches.
 
     The crops but the whole picture's, which is the last, are mirrored or not and moved a little.
     """
@@ -39,7 +39,7 @@ class AlignedBatches:
     def __len__(self) -> int:
         return len(self.crops)
 
-    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Pairs]:
+    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Pairs, Tensor]:
         drawn = torch.randint(self.lengths.shape[1], (len(index),), generator=generator)
         crops = self.crops[index]
         mirrored = torch.rand(crops.shape[:2], generator=generator) < 0.5
@@ -47,4 +47,5 @@ class AlignedBatches:
         crops = torch.where(mirrored[..., None, None, None], crops.flip(-1), crops)
         across, down = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=generator).tolist()
         crops[:, :-1] = crops[:, :-1].roll((down, across), (3, 4))
-        return (Pairs(crops, self.places[index], self.numbers[index, drawn], self.lengths[index, drawn]),)
+        numbers = self.numbers[index, drawn]
+        return Pairs(crops, self.places[index], numbers, self.lengths[index, drawn]), numbers

@@ -151,11 +151,12 @@ def score_pairs(
     return (each * there).sum(dim=2)
 
 
-def ranking_loss(scores: Float[Tensor, "n n"], margin: float = MARGIN) -> Float[Tensor, ""]:
-    """Every pair on the diagonal ahead of all others of its row and of its column by the margin. Eq. 9, per pair."""
-    own = scores.diagonal()
-    others = (scores - own[:, None] + margin).clamp(min=0) + (scores - own[None] + margin).clamp(min=0)
-    return (others.sum() - others.diagonal().sum()) / len(scores)
+def ranking_loss(scores: Float[Tensor, "n n"], sentences: Int64[Tensor, "n words"]) -> Float[Tensor, ""]:
+    """Every pair on the diagonal ahead of all wrong ones of its row and its column by the margin. Eq. 9, per pair.
+    sentences: numbers of words. A picture with another one's sentence that is equal to its own is no wrong pair."""
+    own, wrong = scores.diagonal(), (sentences[:, None] != sentences[None]).any(dim=2)
+    others = (scores - own[:, None] + MARGIN).clamp(min=0) + (scores - own[None] + MARGIN).clamp(min=0)
+    return (others * wrong).sum() / len(scores)
 
 
 class Aligner(nn.Module):
@@ -273,8 +274,7 @@ def study_choices(run: Run, claims: PaperClaims, sets: CaptionedSets) -> None:
 
 
 def lesson(run: Run) -> None:
-    claims = PaperClaims(run)
-    sets = captioned_scenes(run.scale, objects=(3, 3))
+    claims, sets = PaperClaims(run), captioned_scenes(run.scale, objects=(3, 3))
     train_part, validation, test, held_out = (RegionedScenes.of(part, k) for k, part in enumerate(vars(sets).values()))
     with run.method(MODEL, kind="deep") as method:
         model = method.time(train, run, train_part, run.pick(smoke=1, lecture=EPOCHS, full=20))

@@ -24,7 +24,7 @@ from common.tuning import choose
 
 DEEP_CCA, HAND_CCA = "CCA, deep features", "CCA, HOG and colours"
 BINS = 4  # of each of red, green and blue
-RIDGES, RUNS, SAID = (1e-3, 1e-2, 1e-1), (1, 2), 2  # RUNS: words side by side, at most; SAID: captions of a picture
+RIDGES, RUNS = (1e-3, 1e-2, 1e-1), (1, 2)  # RUNS: words side by side, at most
 Features = Callable[[Regions], Float[np.ndarray, "n regions features"]]
 
 
@@ -73,13 +73,13 @@ class CorrelatedPictures:
 def fit_rival(describe: Features, train: RegionedScenes, validation: RegionedScenes) -> CorrelatedPictures:
     """The ridge and the runs of words with the best R@1 on validation scenes.
 
-    It learns from as many captions as SAID of each picture: their words differ, and so does what is common to them.
+    It learns from all captions of each picture, as the network does.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
-    pictures = np.concatenate([pooled(describe(train.regions))] * SAID)
-    held = pooled(describe(validation.regions))
-    captions = [caption for each in zip(*train.part.captions, strict=True) for caption in each][: len(pictures)]
+    own, held = (pooled(describe(part.regions)) for part in (train, validation))
+    captions = [caption for each in zip(*train.part.captions, strict=True) for caption in each]
+    pictures = np.tile(own, (len(captions) // len(own), 1))
     fitted, found = [], []
     for longest in RUNS:
         counter = CountVectorizer(analyzer=list, binary=True, min_df=2)

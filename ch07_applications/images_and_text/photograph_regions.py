@@ -127,7 +127,8 @@ class FeatureNetwork(nn.Module):
 
 @dataclass
 class DescribedPhotographs:
-    """Photographs with a caption drawn from each one's own, as common.train.Batches. Some words are left out."""
+    """Photographs with a caption drawn from each one's own, of which some words are left out, and this caption whole,
+    as common.train.Batches."""
 
     photographs: Photographs
     numbers: Int64[Tensor, "n captions words"]
@@ -144,9 +145,9 @@ class DescribedPhotographs:
     def __len__(self) -> int:
         return len(self.photographs)
 
-    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Pairs]:
+    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Pairs, Tensor]:
         drawn = torch.randint(self.lengths.shape[1], (len(index),), generator=generator)
         numbers, regions = self.numbers[index, drawn], self.photographs.regions
         left_out = (torch.rand(numbers.shape, generator=generator) < UNSAID) & (numbers >= len(MARKS))
-        numbers = torch.where(left_out, UNKNOWN, numbers)
-        return (Pairs(regions.crops[index], regions.places[index], numbers, self.lengths[index, drawn]),)
+        given = torch.where(left_out, UNKNOWN, numbers)
+        return Pairs(regions.crops[index], regions.places[index], given, self.lengths[index, drawn]), numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,14 +58,14 @@ def draw_lengths(record: LessonRecord, lengths: Sequence[int]) -> Figure:
     return figure
 
 
-def draw_people(record: LessonRecord, names: Sequence[str], people: Sequence[int], everybody: int) -> Figure:
-    """Accuracy against the number of people learned from, from the rows over all seeds."""
+def draw_people(record: LessonRecord, names: Sequence[str], counts: Mapping[int | str, int]) -> Figure:
+    """Accuracy against the number of people learned from, from the rows over all seeds. counts: by the rows' names."""
     figure, axis = plots.panels(width=6.4, height=3.6)
     rows = {row.method: row.interval for row in record.scores() if row.metric == "accuracy"}
+    people = list(counts.values())
     for name, style in zip(names, ("o-", "s--"), strict=True):
-        points = [*(rows[f"{name}, people: {count}"] for count in people), rows[name]]
-        draw_with_bars(axis, [*people, everybody], points, style, name)
-    axis.set_xticks([*people, everybody])
+        draw_with_bars(axis, people, [rows[f"{name}, people: {count}"] for count in counts], style, name)
+    axis.set_xticks(people)
     axis.set(xlabel="people in the training part", ylabel="accuracy, %")
     axis.legend(loc="lower right")
     return figure

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 
 from ch07_applications.video.bodies import JOINTS
 from ch07_applications.video.posed_people import SHARE, PosedPeople, pck_curve, ranked
@@ -55,6 +55,17 @@ def draw_poses(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "ite
             draw_skeleton(axis, joints[item])
             bare(axis, people.side)
         row[0].set_ylabel(name.replace(", ", ",\n"), fontsize=8)
+    return figure
+
+
+def draw_photo(photo: UInt8[np.ndarray, "side side 3"], found: Mapping[str, Float32[np.ndarray, "14 2"]]) -> Figure:
+    """A photograph, once for each way to find joints."""
+    figure, axes = plots.panels(len(found), width=3.2, height=3.4, squeeze=False)
+    for axis, (name, joints) in zip(axes[0], found.items(), strict=True):
+        axis.imshow(photo)
+        draw_skeleton(axis, joints)
+        bare(axis, len(photo))
+        axis.set_title(name, fontsize=9)
     return figure
 
 

@@ -53,10 +53,9 @@ def person_folds(run: Run) -> list[Fold]:
     return [Fold(*parts) for parts in watch.folds(FOLDS, run.seed)]
 
 
-def held_out_people(fold: Fold, seed: int) -> Fold:
-    """Training people split once more: about a third of them to choose on."""
-    watch = data.watch().only(fold.train)
-    return Fold(*watch.folds(FOLDS, seed)[0])
+def held_out_people(fold: Fold, seed: int) -> list[Fold]:
+    """Training people split once more, into three folds to choose on: each of them is judged once."""
+    return [Fold(*parts) for parts in data.watch().only(fold.train).folds(FOLDS, seed)]
 
 
 def pooled(parts: Sequence[Windows]) -> Windows:

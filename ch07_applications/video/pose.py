@@ -28,6 +28,7 @@ from torch.nn.functional import interpolate, max_pool2d
 from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.video.drawn_pose import draw_curves, draw_kinds, draw_maps, draw_poses
 from ch07_applications.video.people import Studio
+from ch07_applications.video.photograph_pose import show_reference
 from ch07_applications.video.pose_rivals import MEAN, PARTS, RIDGE, score, score_rivals
 from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, frames_of, merged_ankles
 from ch07_applications.video.views import SIZE, RandomViews, Views, around_boxes, cut, into_pictures, whole_pictures
@@ -304,6 +305,7 @@ def lesson(run: Run) -> None:
     claims.measured(text, source="not measured", paper="–", expects="lower", **sides)
     study_readings(run, claims, model, held_out)
     study_stacks(run, claims, people, held_out)
+    show_reference(run, model, test)
     credit = f"Photographs: {'; '.join(test.credits)}."
     caption = f"Test people by rank of the stacked hourglass's mean error; right limbs orange, left ones blue. {credit}"
     order = {name: found[name] for name in (OURS, BOXLESS, PARTS, RIDGE, MEAN)}

@@ -30,7 +30,8 @@ def feature_svm(run: Run, train: Windows) -> GridSearchCV:
 
 def feature_forest(run: Run, train: Windows) -> Pipeline:
     """Trees with random thresholds (Geurts et al. 2006): on held-out people 2 points ahead of Breiman's forest."""
-    return make_pipeline(HandFeatures(), ExtraTreesClassifier(run.pick(smoke=10, lecture=300), random_state=run.seed))
+    trees = ExtraTreesClassifier(run.pick(smoke=10, lecture=300), random_state=run.seed, n_jobs=-1)
+    return make_pipeline(HandFeatures(), trees)
 
 
 def warped_neighbour(run: Run, train: Windows) -> WarpedNeighbour:

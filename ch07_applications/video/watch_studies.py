@@ -22,7 +22,7 @@ from common.run import Run
 
 LSTM = "LSTM"
 LENGTHS = (32, 64, 128, 256, 512)  # samples
-PEOPLE = (1, 3)
+PEOPLE, EVERYBODY = (1, 3), "all"
 
 
 def plain_svm(part: Windows | None = None) -> Pipeline:
@@ -59,19 +59,19 @@ def study_people(run: Run, folds: Sequence[Fold], train: Callable[[Recordings, f
 
     train: makes a network of recordings, given the share of its usual epochs.
     """
-    for people in PEOPLE:
-        few = [fold.of(people) for fold in folds]
-        everybody = min(len(np.unique(fold.train.subjects)) for fold in folds)
-        with run.method(f"{LSTM}, people: {people}", kind="deep") as method:
-            share = 0.4 * everybody / people  # 0.4 times as many steps as with everybody
+    everybody = min(len(np.unique(fold.train.subjects)) for fold in folds)
+    for people, name in (*((count, count) for count in PEOPLE), (everybody, EVERYBODY)):
+        few = [fold.of(people) for fold in folds] if name != EVERYBODY else folds
+        with run.method(f"{LSTM}, people: {name}", kind="deep") as method:
+            share = 0.4 * everybody / people  # as many steps with few people as with everybody
             models = [method.time(train, fold.train, share) for fold in few]
             method.model = models[-1]
             judge(method, few, [scores_of(m, f.windows()[1].inputs) for m, f in zip(models, few, strict=True)])
-        score_by_fold(run, f"{SVM}, people: {people}", few, plain_svm)
-    names = (LSTM, SVM)
+        score_by_fold(run, f"{SVM}, people: {name}", few, plain_svm)
+    counts = {**{count: count for count in PEOPLE}, EVERYBODY: everybody}
     run.figure_over_seeds(
-        "people", draw_people, names, PEOPLE, everybody, caption="Accuracy over test windows after learning from one, "
-        "three and all people of the training part, six or seven.",
+        "people", draw_people, (LSTM, SVM), counts, caption="Accuracy over test windows after learning from one, "
+        "three and all people of the training part, six or seven; the network with as many steps each time.",
     )  # fmt: skip
 
 

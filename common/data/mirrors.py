@@ -68,5 +68,9 @@ def fetch(package: Package, folder: Path, title: str) -> Path:
 
 
 def find(package: Package, folder: Path) -> Path | None:
-    """The package's archive in folder, if it is there. Wheels and Debian packages have more in their names."""
-    return next(iter(sorted(folder.glob(f"{package.name}[-_]{package.version or ''}*{package.suffix}"))), None)
+    """The package's archive in folder, if it is there. Wheels and Debian packages have more in their names.
+
+    npm writes "@owner/name" as "owner-name".
+    """
+    name = package.name.removeprefix("@").replace("/", "-")
+    return next(iter(sorted(folder.glob(f"{name}[-_]{package.version or ''}*{package.suffix}"))), None)

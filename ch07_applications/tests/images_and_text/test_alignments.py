@@ -71,13 +71,27 @@ def test_the_loss_is_that_of_a_double_loop():
             if other != k:
                 total += max(0.0, float(scores[k, other] - scores[k, k]) + 1)
                 total += max(0.0, float(scores[other, k] - scores[k, k]) + 1)
-    assert float(ranking_loss(scores)) == pytest.approx(total / 5, rel=1e-5)
+    assert float(ranking_loss(scores, torch.arange(5)[:, None])) == pytest.approx(total / 5, rel=1e-5)
+
+
+def test_a_picture_with_a_sentence_equal_to_its_own_is_no_wrong_pair():
+    scores = torch.randn(5, 5) * 2
+    sentences = torch.tensor([[4, 5], [4, 6], [4, 5], [7, 5], [4, 6]])
+    total = 0.0
+    for k in range(5):
+        for other in range(5):
+            if sentences[other].tolist() != sentences[k].tolist():
+                total += max(0.0, float(scores[k, other] - scores[k, k]) + 1)
+                total += max(0.0, float(scores[other, k] - scores[k, k]) + 1)
+    assert float(ranking_loss(scores, sentences)) == pytest.approx(total / 5, rel=1e-5)
+    assert float(ranking_loss(scores, torch.zeros(5, 2, dtype=torch.long))) == 0
 
 
 def test_no_loss_where_every_pair_is_ahead_by_the_margin():
     scores = torch.full((4, 4), 2.0) + torch.eye(4)
-    assert float(ranking_loss(scores)) == 0
-    assert float(ranking_loss(scores - 0.1 * torch.eye(4))) == pytest.approx(6 * 0.1, rel=1e-4)
+    each = torch.arange(4)[:, None]
+    assert float(ranking_loss(scores, each)) == 0
+    assert float(ranking_loss(scores - 0.1 * torch.eye(4), each)) == pytest.approx(6 * 0.1, rel=1e-4)
 
 
 # The words, Eqs. 2 to 6
@@ -152,7 +166,8 @@ def test_a_batch_has_one_caption_of_each_picture_and_the_whole_picture_as_it_is(
     data, index = batches(), torch.tensor([4, 1])
     drawn = set()
     for seed in range(30):
-        (pairs,) = data.batch(index, torch.Generator().manual_seed(seed))
+        pairs, sentences = data.batch(index, torch.Generator().manual_seed(seed))
+        assert torch.equal(pairs.numbers, sentences)
         which = pairs.numbers[:, 0] // 4
         assert (which // 5).tolist() == index.tolist()
         drawn |= set((which % 5).tolist())
@@ -163,7 +178,7 @@ def test_a_batch_has_one_caption_of_each_picture_and_the_whole_picture_as_it_is(
 
 
 def test_pairs_are_sliced_as_one():
-    (pairs,) = batches().batch(torch.arange(6), torch.Generator().manual_seed(0))
+    pairs, _ = batches().batch(torch.arange(6), torch.Generator().manual_seed(0))
     half = pairs[1::2]
     for each in fields(Pairs):
         assert torch.equal(getattr(half, each.name), getattr(pairs, each.name)[1::2])

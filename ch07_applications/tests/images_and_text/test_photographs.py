@@ -104,10 +104,11 @@ def test_a_fifth_of_the_words_is_left_out_in_training():
     vocabulary = made.vocabulary()
     batches = DescribedPhotographs.of(made, vocabulary)
     index, generator = torch.arange(60), torch.Generator().manual_seed(0)
-    (pairs,) = batches.batch(index, generator)
+    pairs, sentences = batches.batch(index, generator)
     again = torch.cat([batches.batch(index, generator)[0].numbers.flatten() for _ in range(40)])
     words = (again >= len(MARKS)).sum()
     left_out = (again == UNKNOWN).sum()
+    assert (sentences != UNKNOWN).all()  # whole, to tell which are equal
     assert 0.17 < left_out / (left_out + words) < 0.23
     torch.testing.assert_close(pairs.crops, made.regions.crops)
     assert set(vocabulary.words) >= set(WORDS)

@@ -196,11 +196,14 @@ def test_training_gives_the_same_twice_and_learns(tmp_path):
 def test_people_held_out_to_choose_on_are_in_no_other_part():
     watch = data.watch()
     fold = Fold(*watch.folds(3, 0)[0])
-    inner = held_out_people(fold, 0)
-    people = [set(part.subjects.tolist()) for part in (inner.train, inner.test, fold.test)]
-    assert not people[0] & people[1]
-    assert not (people[0] | people[1]) & people[2]
-    assert set.union(*people) == set(watch.people)
+    folds = held_out_people(fold, 0)
+    for inner in folds:
+        people = [set(part.subjects.tolist()) for part in (inner.train, inner.test, fold.test)]
+        assert not people[0] & people[1]
+        assert not (people[0] | people[1]) & people[2]
+        assert set.union(*people) == set(watch.people)
+    judged = [subject for inner in folds for subject in sorted(set(inner.test.subjects.tolist()))]
+    assert sorted(judged) == sorted(set(fold.train.subjects.tolist()))  # each of them once
     assert set(fold.of(2).train.subjects) < set(fold.train.subjects)
     assert len(set(fold.of(2).train.subjects)) == 2
 

@@ -1,0 +1,53 @@
+"""The rivals of the learned scorer on the same films, shots and budget, each with its best setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ch07_applications.video.edited_films import EditedFilms
+from ch07_applications.video.frame_descriptors import Described
+from ch07_applications.video.summary_judging import Judge, Summaries, budget_of
+from ch07_applications.video.summary_rivals import ForestScorer, facility_location, fill, medoid_frames, uniform_frames
+from common.run import Run
+from common.tuning import choose
+
+FOREST, MEDOIDS, FACILITY = "forest", "k-means keyframes", "facility location"
+UNIFORM, RANDOM, PLANTED = "equal distances", "random scores", "planted importance"
+DESCRIPTORS = ("colours", "edges", "motion", "both")
+FORESTS = (((1,), 15), ((3,), 15), ((3,), 40))  # reaches of windows, leaves
+
+
+def score_rivals(
+    run: Run, learn: tuple[EditedFilms, list[Described]], held: Judge, test: Judge
+) -> dict[str, Summaries]:
+    """Rivals' summaries of the test films. Validation films decide what describes frames, and the forest's settings."""
+    ways = {
+        MEDOIDS: lambda rows, count: medoid_frames(rows, count, run.seed),
+        FACILITY: lambda rows, count: facility_location((rows @ rows.T).astype(float), count),
+        UNIFORM: lambda rows, count: uniform_frames(len(rows), count),
+    }
+
+    def summaries(judge: Judge, way: Callable, kind: str) -> Summaries:
+        each = zip(judge.described, judge.bounds, strict=True)
+        return [fill(way(getattr(film, kind), len(cut) - 1), cut, budget_of(cut)) for film, cut in each]
+
+    found = {}
+    for name, way in ways.items():
+        with run.method(name, kind="classical") as method:
+            shares = [held.covered(summaries(held, way, kind)).mean() for kind in DESCRIPTORS]
+            found[name] = summaries(test, way, choose(DESCRIPTORS, shares, highest=True))
+            test.score_summaries(method, found[name])
+    with run.method(FOREST, kind="classical") as method:
+        rows, held_rows, test_rows = (
+            [film.both for film in each] for each in (learn[1], held.described, test.described)
+        )
+        answers = [film.important for film in learn[0].films]
+        models = [method.time(ForestScorer(*setting, seed=run.seed).fit, rows, answers) for setting in FORESTS]
+        shares = [held.covered(held.of_scores(model.scores(held_rows))).mean() for model in models]
+        method.model = choose(models, shares, highest=True)
+        found[FOREST] = test.score_scores(method, method.model.scores(test_rows))
+    with run.method(RANDOM, kind="reference") as method:
+        test.score_random(method)
+    with run.method(PLANTED, kind="reference") as method:
+        test.score_scores(method, [film.important.astype(float) for film in test.part.films])
+    return found
