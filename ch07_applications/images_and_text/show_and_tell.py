@@ -20,7 +20,7 @@ Costs      200 s on two cores, 25 s of them for photographs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from ch07_applications.images_and_text.caption_batches import CaptionBatches, CaptionedVectors
 from ch07_applications.images_and_text.caption_rivals import (
     DETECTOR,
     NEIGHBOURS,
@@ -39,13 +40,12 @@ from ch07_applications.images_and_text.caption_rivals import (
     fit_detector,
     fit_neighbours,
 )
-from ch07_applications.images_and_text.caption_studies import slots_right, study_choices
+from ch07_applications.images_and_text.caption_studies import slots_right, study_binding, study_choices
 from ch07_applications.images_and_text.captioned_scenes import captioned_scenes
 from ch07_applications.images_and_text.drawn_show_and_tell import draw_captions, draw_next_words, draw_slots
 from ch07_applications.images_and_text.object_encoder import image_vectors, pretrain
 from ch07_applications.images_and_text.photograph_captions import study_photographs
 from ch07_applications.images_and_text.stated_slots import BLEU, CIDER, SLOTS, score_captions
-from ch07_applications.images_and_text.told_pictures import Told, ToldBatches
 from ch07_applications.images_and_text.vocabulary import BEGIN, END, PADDING, UNKNOWN, Vocabulary
 from common.errors import Problem
 from common.muon import Muon
@@ -54,12 +54,12 @@ from common.run import Run
 from common.train import Training
 from common.tuning import choose
 
-HIDDEN, BATCH, RATE = 256, 128, 0.01
+HIDDEN, BATCH, RATE = 128, 128, 0.01
 LONGEST = 30  # words of a generated sentence, at most
 BEAMS = ((1, False), (3, False), (3, True))  # widths; whether finished sentences are ranked by their mean log p
-ENCODER_EPOCHS, EPOCHS = (5, 2), 10  # of crops and of scenes; of sentences
-ONCE, NEW_PAIRS, SHUFFLED = "Show and Tell", ", new pairs", "another scene's vector"
-METHODS = (ONCE, SHUFFLED, TEMPLATE, NEIGHBOURS, DETECTOR)
+ENCODER_EPOCHS, EPOCHS = (5, 2), 13  # of crops and of scenes; of sentences
+ONCE, EVERY, SHUFFLED = "Show and Tell", "picture at every step", "another scene's vector"
+NEW_PAIRS, METHODS = ", new pairs", (ONCE, EVERY, SHUFFLED, TEMPLATE, NEIGHBOURS, DETECTOR)
 CAPTIONS = "The first scenes of the test part{}, and sentences. Words that name a wrong class, colour or size are red."
 NEXT_WORDS = "The first test scene: the three most probable next words, step by step, after those already written."
 BARS = "What is right, by kind and method: mean over seeds, every seed as a point. Pale: pairs that training never had."
@@ -97,15 +97,15 @@ class ImageCaptioner(nn.Module):
         """x₋₁ = W_I CNN(I), Eq. 10. Standardised: else what all pictures share would drown what sets them apart."""
         return self.image(self.drop((vectors - self.mean) / self.deviation))
 
-    def forward(self, told: Told) -> tuple[Float[Tensor, "tokens vocabulary"], Int64[Tensor, "tokens"]]:
+    def forward(self, given: CaptionedVectors) -> tuple[Float[Tensor, "tokens vocabulary"], Int64[Tensor, "tokens"]]:
         """Scores of every next word of every sentence given the true words before it, and which word it is."""
-        told = Told(*(part.to(self.mean.device) for part in vars(told).values()))
-        seen, words = self.look(told.vectors), self.word(told.words[:, :-1])
+        given = CaptionedVectors(*(part.to(self.mean.device) for part in vars(given).values()))
+        seen, words = self.look(given.vectors), self.word(given.words[:, :-1])
         inputs = torch.cat([seen[:, None], words + seen[:, None] if self.every_step else words], dim=1)
-        packed = pack_padded_sequence(inputs, told.lengths.cpu(), batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(inputs, given.lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = self.lstm(packed)  # padding is never read
         # The input before word t is word t − 1, and the picture's own step predicts BEGIN, which is not scored.
-        wanted = pack_padded_sequence(told.words, told.lengths.cpu(), batch_first=True, enforce_sorted=False)
+        wanted = pack_padded_sequence(given.words, given.lengths.cpu(), batch_first=True, enforce_sorted=False)
         scored = wanted.data != BEGIN
         return self.leave(self.drop(states.data[scored])), wanted.data[scored]
 
@@ -117,7 +117,7 @@ class ImageCaptioner(nn.Module):
     def step(
         self, words: Int64[Tensor, "n"], seen: Float[Tensor, "n hidden"], state: Any
     ) -> tuple[Float[Tensor, "n vocabulary"], Any]:
-        """log p of each next word, Eq. 12, where no mark but END can be said; and the next state."""
+        """log p of each next word, Eq. 12, where no mark but END can follow; and the next state."""
         inputs = self.word(words) + seen if self.every_step else self.word(words)
         output, state = self.lstm(inputs[:, None], state)
         scores = self.leave(output[:, 0])
@@ -158,7 +158,7 @@ def beam_search(
     words = torch.full((n * width,), BEGIN)
     totals = torch.full((n, width), -torch.inf)
     totals[:, 0] = 0.0  # all beginnings are alike as yet: one counts
-    said, lengths = torch.empty(n * width, 0, dtype=torch.long), torch.zeros(n, width)
+    written, lengths = torch.empty(n * width, 0, dtype=torch.long), torch.zeros(n, width)
     open_ = torch.ones(n, width, dtype=torch.bool)
     idle = torch.full((vocabulary,), -torch.inf)
     idle[PADDING] = 0.0  # a sentence that has ended goes on with nothing, which costs nothing
@@ -168,13 +168,13 @@ def beam_search(
         totals, best = (totals[..., None] + scores).flatten(1).topk(width, dim=1)
         origin, words = (first + best // vocabulary).flatten(), (best % vocabulary).flatten()
         state = tuple(part[:, origin] for part in state)
-        said = torch.cat([said[origin], words[:, None]], dim=1)
+        written = torch.cat([written[origin], words[:, None]], dim=1)
         lengths = lengths.flatten()[origin].unflatten(0, (n, width)) + open_.flatten()[origin].unflatten(0, (n, width))
         open_ = open_.flatten()[origin].unflatten(0, (n, width)) & (words != END).unflatten(0, (n, width))
         if not open_.any():
             break
     final = totals / lengths.clamp(min=1) if per_word else totals
-    chosen = said[(first[:, 0] + final.argmax(dim=1))]
+    chosen = written[(first[:, 0] + final.argmax(dim=1))]
     return [[word for word in row if word != PADDING] for row in chosen.tolist()]
 
 
@@ -201,12 +201,12 @@ class Captioner:
 
     def forced(self, vectors: Vectors, sentences: Sequence[Words]) -> list[Words]:
         """The most probable next word after each true beginning of a sentence: no caption, but often taken for one."""
-        told = Told.of(torch.from_numpy(vectors), sentences, self.vocabulary)
+        given = CaptionedVectors.of(torch.from_numpy(vectors), sentences, self.vocabulary)
         found = []
         with torch.inference_mode():
-            for item in range(len(told)):
-                own = told[item : item + 1]
-                own = Told(own.vectors, own.words[:, : int(own.lengths)], own.lengths)
+            for item in range(len(given)):
+                own = given[item : item + 1]
+                own = CaptionedVectors(own.vectors, own.words[:, : int(own.lengths)], own.lengths)
                 found.append(self.vocabulary.decode(self.network(own)[0].argmax(dim=1)))
         return found
 
@@ -245,7 +245,7 @@ def train(
         built = ImageCaptioner(seen, len(vocabulary), **network)
     how = {"loss": caption_loss, "warm_up": 0.2, "device": run.device, "say": run.say_step}
     training = Training(epochs, RATE, BATCH, partial(Muon, weight_decay=0.0), matrices_and_others, **how)
-    training(built, ToldBatches.of(seen, sentences, vocabulary), run.seed)
+    training(built, CaptionBatches.of(seen, sentences, vocabulary), run.seed)
     return Captioner(built.cpu(), vocabulary)
 
 
@@ -264,6 +264,9 @@ def lesson(run: Run) -> None:
         method.time(model.choose_beam, held[0], slots_right(validation))
         method.model = model
     run.fact("width of the beam", model.beam[0])
+    with run.method(EVERY, kind="deep") as method:
+        always = method.time(train, run, *learned, run.pick(smoke=1, lecture=EPOCHS, full=60), every_step=True)
+        method.model = always = replace(always, beam=model.beam)
     seen = {"": vectors["test"], NEW_PAIRS: vectors["held_out"]}
     with run.method(NEIGHBOURS, kind="classical") as method:
         neighbours = method.model = method.time(fit_neighbours, learned, held[0], slots_right(validation))
@@ -272,6 +275,7 @@ def lesson(run: Run) -> None:
     shifted = {name: np.roll(each, 1, axis=0) for name, each in seen.items()}
     ways = {
         ONCE: ("deep", model, lambda name: model.predict(seen[name])),
+        EVERY: ("deep", always, lambda name: always.predict(seen[name])),
         SHUFFLED: ("reference", model, lambda name: model.predict(shifted[name])),
         TEMPLATE: ("reference", encoder, lambda name: fill_template(seen[name], run.seed)),
         NEIGHBOURS: ("classical", neighbours, lambda name: neighbours.predict(seen[name])),
@@ -299,7 +303,8 @@ def lesson(run: Run) -> None:
         )  # fmt: skip
     slots = {name: float(np.mean(run.methods[ONCE + name].items[SLOTS].values)) for name in judged}
     run.fact("slots lost where pairs are new", slots[""] - slots[NEW_PAIRS], "%")
-    study_choices(run, claims, (train, model), learned, held)
+    study_choices(run, claims, (model, always), held)
+    study_binding(run, partial(train, run, sentences=sentences), sets.train, validation)
     study_photographs(run, claims, train)
     run.floor(ONCE, SLOTS, at_least=60.0)
     shown = (ONCE, TEMPLATE, NEIGHBOURS, DETECTOR)

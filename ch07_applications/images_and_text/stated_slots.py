@@ -71,7 +71,7 @@ def references_of(part: CaptionedScenes) -> list[list[Words]]:
 
 
 def score_captions(method: Method, captions: Sequence[Words], part: CaptionedScenes) -> None:
-    """A caption of each scene of a part: rows for slots, exact, BLEU-4 and CIDEr-D, and a fact for each kind."""
+    """A caption of each scene of a part: rows for slots, exact, BLEU-4 and CIDEr-D, and a fact for each kind, 0 where none was stated."""
     judged, references = judge_captions(captions, part), references_of(part)
     for name in (SLOTS, EXACT):
         method.score_items(name, judged[name], part, unit="%", higher_is_better=True)
@@ -79,5 +79,5 @@ def score_captions(method: Method, captions: Sequence[Words], part: CaptionedSce
     method.score_items(BLEU, each, part, higher_is_better=True)
     method.score_items(CIDER, cider_d(captions, references), part, higher_is_better=True)
     for kind in KINDS:
-        if np.isfinite(judged[kind]).any():
-            method.run.fact(f"{kind} right: {method.name}", float(np.nanmean(judged[kind])), "%")
+        known = judged[kind][np.isfinite(judged[kind])]
+        method.run.fact(f"{kind} right: {method.name}", float(known.mean()) if len(known) else 0.0, "%")

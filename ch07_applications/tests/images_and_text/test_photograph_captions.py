@@ -1,4 +1,4 @@
-"""Captions of photographs: rows on photographs that are easily told apart, the reader's own, and what is missing."""
+"""Captions of photographs: rows on photographs that are easily given apart, the reader's own, and what is missing."""
 
 import numpy as np
 import pytest

@@ -8,6 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from ch07_applications.images_and_text.caption_batches import CaptionBatches, CaptionedVectors
+from ch07_applications.images_and_text.caption_rivals import fill_template
+from ch07_applications.images_and_text.caption_studies import true_contents
 from ch07_applications.images_and_text.show_and_tell import (
     Captioner,
     ImageCaptioner,
@@ -15,9 +18,9 @@ from ch07_applications.images_and_text.show_and_tell import (
     caption_loss,
     train,
 )
-from ch07_applications.images_and_text.told_pictures import Told, ToldBatches
+from ch07_applications.images_and_text.stated_slots import EXACT, SLOTS, judge_captions
 from ch07_applications.images_and_text.vocabulary import BEGIN, END, MARKS, PADDING, UNKNOWN, Vocabulary
-from ch07_applications.tests.images_and_text.small_scenes import run_of
+from ch07_applications.tests.images_and_text.small_scenes import regioned, run_of
 from common.errors import Problem
 
 SENTENCES = [("a", "red", "boot"), ("a", "bag"), ("a", "small", "blue", "bag", "above", "a", "boot"), ("boot",)]
@@ -28,9 +31,9 @@ def network_of(words, hidden=16, every_step=False, numbers=6, seed=0):
     return ImageCaptioner(torch.randn(20, numbers), words, hidden, every_step).eval()
 
 
-def told(vocabulary, n=4, numbers=6):
+def given(vocabulary, n=4, numbers=6):
     torch.manual_seed(1)
-    return Told.of(torch.randn(n, numbers), SENTENCES[:n], vocabulary)
+    return CaptionedVectors.of(torch.randn(n, numbers), SENTENCES[:n], vocabulary)
 
 
 def by_hand(network, item):
@@ -53,24 +56,24 @@ def by_hand(network, item):
 
 def test_the_loss_is_that_of_the_equations_whatever_the_padding():
     vocabulary = Vocabulary.of(SENTENCES)
-    network, data = network_of(len(vocabulary)), told(Vocabulary.of(SENTENCES))
+    network, data = network_of(len(vocabulary)), given(Vocabulary.of(SENTENCES))
     total, count = caption_loss(network(data))
     expected = -sum(by_hand(network, data[k : k + 1]) for k in range(len(data)))
     torch.testing.assert_close(total, expected)
     assert int(count) == sum(len(words) + 1 for words in SENTENCES)  # END is predicted, BEGIN is not
-    padded = Told(data.vectors, functional.pad(data.words, (0, 5), value=PADDING), data.lengths)
+    padded = CaptionedVectors(data.vectors, functional.pad(data.words, (0, 5), value=PADDING), data.lengths)
     torch.testing.assert_close(caption_loss(network(padded))[0], total)
 
 
 def test_an_untrained_network_finds_all_words_about_alike():
     vocabulary = Vocabulary.of(SENTENCES)
-    total, count = caption_loss(network_of(len(vocabulary))(told(vocabulary)))
+    total, count = caption_loss(network_of(len(vocabulary))(given(vocabulary)))
     assert float((total / count).detach()) == pytest.approx(log(len(vocabulary)), rel=0.1)
 
 
 def test_targets_are_the_next_words_and_not_those_that_were_read():
     vocabulary = Vocabulary.of(SENTENCES)
-    data = told(vocabulary, n=1)
+    data = given(vocabulary, n=1)
     network = network_of(len(vocabulary), hidden=len(vocabulary))
     _, wanted = network(data)
     assert wanted.tolist() == [*vocabulary.encode(SENTENCES[0], marked=False), END]
@@ -91,7 +94,7 @@ def test_the_picture_enters_once_or_at_every_step(every_step):
 @pytest.mark.parametrize("every_step", [False, True])
 def test_steps_give_the_scores_that_training_sees(every_step):
     vocabulary = Vocabulary.of(SENTENCES)
-    network, data = network_of(len(vocabulary), every_step=every_step), told(vocabulary)[2:3]
+    network, data = network_of(len(vocabulary), every_step=every_step), given(vocabulary)[2:3]
     scores, wanted = network(data)
     seen, state = network.start(data.vectors)
     for word, row in zip([BEGIN, *wanted.tolist()], scores, strict=False):
@@ -190,7 +193,7 @@ def test_where_the_true_words_are_given_even_a_wrong_picture_has_most_words_righ
 
 def test_unknown_words_are_learned_as_unknown_and_never_said():
     vocabulary = Vocabulary.of(SENTENCES, least=2)
-    data = Told.of(torch.zeros(1, 6), [("a", "purple", "boot")], vocabulary)
+    data = CaptionedVectors.of(torch.zeros(1, 6), [("a", "purple", "boot")], vocabulary)
     assert data.words[0].tolist()[2] == UNKNOWN
     assert (
         "<unknown>" not in Captioner(network_of(len(vocabulary)), vocabulary).predict(np.zeros((1, 6), np.float32))[0]
@@ -203,9 +206,9 @@ def test_bad_input_is_a_problem():
     with pytest.raises(Problem, match="6 numbers"):
         model.predict(np.zeros((2, 5), np.float32))
     with pytest.raises(Problem, match="without words"):
-        Told.of(torch.zeros(1, 6), [()], vocabulary)
+        CaptionedVectors.of(torch.zeros(1, 6), [()], vocabulary)
     with pytest.raises(Problem, match="2 pictures but"):
-        ToldBatches.of(torch.zeros(2, 6), [SENTENCES], vocabulary)
+        CaptionBatches.of(torch.zeros(2, 6), [SENTENCES], vocabulary)
 
 
 def test_a_sentence_longer_than_any_in_training_ends(tmp_path):
@@ -218,10 +221,17 @@ def test_a_sentence_longer_than_any_in_training_ends(tmp_path):
 
 def test_a_batch_draws_from_each_picture_s_own_sentences():
     vocabulary = Vocabulary.of(SENTENCES)
-    batches = ToldBatches.of(torch.arange(2.0)[:, None], [SENTENCES[:2], SENTENCES[2:]], vocabulary)
+    batches = CaptionBatches.of(torch.arange(2.0)[:, None], [SENTENCES[:2], SENTENCES[2:]], vocabulary)
     found = set()
     for seed in range(20):
         (data,) = batches.batch(torch.tensor([1, 0]), torch.Generator().manual_seed(seed))
         for vector, words in zip(data.vectors.tolist(), data.words.tolist(), strict=True):
             found.add((int(vector[0]), vocabulary.decode(words)))
     assert found == {(k, own) for k in (0, 1) for own in SENTENCES[2 * k : 2 * k + 2]}
+
+
+def test_true_contents_put_into_the_template_are_true_captions():
+    part = regioned(40, (1, 3)).part
+    judged = judge_captions(fill_template(true_contents(part), 0), part)
+    assert judged[SLOTS].min() == 100
+    assert judged[EXACT].min() == 100

@@ -16,7 +16,7 @@ Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class CaptionedVectors:
     """Pictures' vectors and a sentence of each, sliceable as a batch.
 
     words: their numbers, from BEGIN to END, padded behind. lengths: how many numbers each has.
@@ -26,8 +26,8 @@ class Told:
     words: Int64[Tensor, "n longest"]
     lengths: Int64[Tensor, "n"]
 
-    def __getitem__(self, which: slice) -> Told:
-        return Told(*(part[which] for part in vars(self).values()))
+    def __getitem__(self, which: slice) -> CaptionedVectors:
+        return CaptionedVectors(*(part[which] for part in vars(self).values()))
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -35,7 +35,7 @@ class Told:
     @classmethod
     def of(
         cls, vectors: Float[Tensor, "n numbers"], sentences: Sequence[Sequence[str]], vocabulary: Vocabulary
-    ) -> Told:
+    ) -> CaptionedVectors:
         """A sentence of each picture, by its numbers. Raises Problem for another number of sentences."""
         if len(vectors) != len(sentences):
             raise Problem(f"{len(vectors)} pictures but {len(sentences)} sentences")
@@ -43,7 +43,7 @@ class Told:
 
 
 @dataclass
-class ToldBatches:
+class CaptionBatches:
     """Pictures with a sentence drawn from each one's own, as common.train.Batches."""
 
     vectors: Float[Tensor, "n numbers"]
@@ -53,8 +53,8 @@ class ToldBatches:
     @classmethod
     def of(
         cls, vectors: Float[Tensor, "n numbers"], sentences: Sequence[Sequence[Words]], vocabulary: Vocabulary
-    ) -> ToldBatches:
-        """Of as many sentences each as the picture with the fewest has. Raises Problem as Told.of does."""
+    ) -> CaptionBatches:
+        """Of as many sentences each as the picture with the fewest has. Raises Problem as CaptionedVectors.of does."""
         if len(vectors) != len(sentences):
             raise Problem(f"{len(vectors)} pictures but sentences of {len(sentences)}")
         count = min(map(len, sentences))
@@ -64,7 +64,7 @@ class ToldBatches:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Told]:
+    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[CaptionedVectors]:
         drawn = torch.randint(self.lengths.shape[1], (len(index),), generator=generator)
         lengths = self.lengths[index, drawn]
-        return (Told(self.vectors[index], self.words[index, drawn, : int(lengths.max())], lengths),)
+        return (CaptionedVectors(self.vectors[index], self.words[index, drawn, : int(lengths.max())], lengths),)
