@@ -71,7 +71,10 @@ def references_of(part: CaptionedScenes) -> list[list[Words]]:
 
 
 def score_captions(method: Method, captions: Sequence[Words], part: CaptionedScenes) -> None:
-    """A caption of each scene of a part: rows for slots, exact, BLEU-4 and CIDEr-D, and a fact for each kind, 0 where none was stated."""
+    """A caption of each scene of a part: rows for slots, exact, BLEU-4 and CIDEr-D, and a fact for each kind.
+
+    A fact is 0 where no caption states its kind.
+    """
     judged, references = judge_captions(captions, part), references_of(part)
     for name in (SLOTS, EXACT):
         method.score_items(name, judged[name], part, unit="%", higher_is_better=True)
