@@ -38,6 +38,7 @@ CHAPTER = Chapter(
         "synthesis/cyclegan",  # translations learned without a pair, there and back
         "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
         "synthesis/comparison",  # nearness, variety, novelty, likelihood and time of all samplers
+        "images_and_text/show_and_tell",  # a sentence about a picture, word by word: what is the picture's share of it
         "images_and_text/alignments",  # which region of a picture a word means, learned from sentences
         "images_and_text/attngan",  # a picture from a sentence: regions that attend to words
         "video/activity",  # what a watch on the wrist sees: LSTMs beside designed features

@@ -178,6 +178,7 @@ WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch07_applications/colour/let_there_be_color.py",
     "ch07_applications/images_and_text/alignments.py",
     "ch07_applications/images_and_text/attngan.py",
+    "ch07_applications/images_and_text/show_and_tell.py",
     "ch07_applications/reconstruction/bandpass.py",
     "ch07_applications/reconstruction/partial_convolutions.py",
     "ch07_applications/reconstruction/pixel_rnn.py",
