@@ -14,7 +14,7 @@ Rival      The consensus of the nearest neighbours' captions (Devlin et al. 2015
 Differs    Composed scenes and a grammar, and 620 photographs, not COCO's 83,000. The encoder is small; it has learned
            objects from the labels of the training scenes, where the paper's has learned from ImageNet; it stands still.
            No ensemble. Muon and one cycle, not stochastic gradient descent. The loss is a mean over words.
-Costs      200 s on two cores, 25 s of them for photographs.
+Costs      225 s on two cores, 20 s of them for photographs.
 """
 
 from __future__ import annotations
