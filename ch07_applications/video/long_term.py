@@ -15,7 +15,7 @@ Rival      A temporal pyramid of HOG and HOF with an SVM. Controls: every fourth
            short clips whose scores an SVM combines; a bag of short clips for the rival.
 Differs    Drawn people and six classes, not UCF101 and HMDB51. The small network has strides in place of pools, the
            mean over pixels and BatchNorm. Lucas and Kanade's flow, not Brox's. Muon and one cycle.
-Costs      150 s on two cores.
+Costs      140 s on two cores.
 """
 
 from __future__ import annotations
