@@ -14,7 +14,7 @@ Rival      Designed features with an SVM or a forest, random kernels with ridge 
 Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step, for
            steps wait for each other. Training windows lie at random places and are turned, mirrored to the other arm,
            stretched in time and rescaled: ten wrists are few.
-Costs      120 s on two cores, 20 s of them for skeletons.
+Costs      140 to 250 s on two cores, 20 to 30 s of them for skeletons: their speed varies.
 """
 
 from __future__ import annotations
