@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ch07_applications.images_and_text.caption_grammar import Thing, read
 from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes
-from ch07_applications.images_and_text.stated_slots import KINDS, assigned
+from ch07_applications.images_and_text.stated_slots import KINDS, wrong_words
 from common import plots
 from common.record import LessonRecord
 
@@ -30,44 +29,28 @@ def draw_captions(part: CaptionedScenes, captions: Mapping[str, Sequence[Sequenc
         axis.imshow(part.images[scene])
         axis.set_ylim((1 + BELOW) * part.images.shape[1], -0.5)
         axis.set_axis_off()
-        line = write(axis, "a true caption", part.captions[scene][0].words, 0, set())
-        for name, own in captions.items():
-            wrong = wrong_words(own[scene], part.things(scene))
-            line = write(axis, name, own[scene], line, wrong)
+        sentences = [("a true caption", part.captions[scene][0].words, set())]
+        things = part.things(scene)
+        sentences += [(name, own[scene], wrong_words(own[scene], things)) for name, own in captions.items()]
+        write(axis, sentences)
     return figure
 
 
-def wrong_words(words: Sequence[str], things: Sequence[Thing]) -> set[int]:
-    """The places of words for classes, colours and sizes that the scene's objects, best assigned, do not have."""
-    statement, wrong, begin = read(words), set(), 0
-    nouns = [place for place, word in enumerate(words) if word in {thing.noun for thing in statement.things}]
-    for place, named, owner in zip(nouns, statement.things, assigned(statement, things)[0], strict=False):
-        there = None if owner is None else things[owner]
-        for at in range(begin, place + 1):
-            said = read((*words[at : at + 1], "boot")).things[0]
-            bad_class = at == place and (there is None or named.noun != there.noun)
-            bad_colour = said.colour and at != place and (there is None or said.colour != there.colour)
-            bad_size = said.size and at != place and (there is None or said.size != there.size)
-            if bad_class or bad_colour or bad_size:
-                wrong.add(at)
-        begin = place + 1
-    return wrong
-
-
-def write(axis: Axes, title: str, words: Sequence[str], line: int, wrong: set[int]) -> int:
-    """A title and a sentence below a picture, from this line on. Returns the line after them."""
-    side = axis.images[0].get_size()[0]
-    axis.text(0, (1.04 + line * LINE) * side, title, color=plots.BLUE, fontsize=5.8, va="top", in_layout=False)
-    line, place = line + 1, 0
-    for number, word in enumerate(words):
-        if place + len(word) > ROOM:
-            line, place = line + 1, 0
-        axis.text(
-            place * LETTER * side, (1.04 + line * LINE) * side, word, color=WRONG if number in wrong else RIGHT,
-            fontsize=5.8, family="monospace", va="top", in_layout=False,
-        )  # fmt: skip
-        place += len(word) + 1
-    return line + 1
+def write(axis: Axes, sentences: Sequence[tuple[str, Sequence[str], set[int]]]) -> None:
+    """Sentences below a picture, each with its title, its words, and the places of those that are red."""
+    side, line = axis.images[0].get_size()[0], 0
+    for title, words, wrong in sentences:
+        axis.text(0, (1.04 + line * LINE) * side, title, color=plots.BLUE, fontsize=5.8, va="top", in_layout=False)
+        line, place = line + 1, 0
+        for number, word in enumerate(words):
+            if place + len(word) > ROOM:
+                line, place = line + 1, 0
+            axis.text(
+                place * LETTER * side, (1.04 + line * LINE) * side, word, color=WRONG if number in wrong else RIGHT,
+                fontsize=5.8, family="monospace", va="top", in_layout=False,
+            )  # fmt: skip
+            place += len(word) + 1
+        line += 1
 
 
 def draw_next_words(

@@ -43,6 +43,23 @@ def assigned(statement: Statement, things: Sequence[Thing]) -> tuple[list[int | 
     return best
 
 
+def wrong_words(words: Sequence[str], things: Sequence[Thing]) -> set[int]:
+    """The places of words for classes, colours and sizes that the scene's objects, best assigned, do not have."""
+    statement, wrong, begin = read(words), set(), 0
+    nouns = [place for place, word in enumerate(words) if word in {thing.noun for thing in statement.things}]
+    for place, named, owner in zip(nouns, statement.things, assigned(statement, things)[0], strict=False):
+        there = None if owner is None else things[owner]
+        for at in range(begin, place + 1):
+            named_here = read((*words[at : at + 1], "boot")).things[0]
+            bad_class = at == place and (there is None or named.noun != there.noun)
+            bad_colour = named_here.colour and at != place and (there is None or named_here.colour != there.colour)
+            bad_size = named_here.size and at != place and (there is None or named_here.size != there.size)
+            if bad_class or bad_colour or bad_size:
+                wrong.add(at)
+        begin = place + 1
+    return wrong
+
+
 def is_exact(statement: Statement, things: Sequence[Thing]) -> bool:
     """Whether a true statement names every object with its class, colour and size."""
     whole = all(thing.colour and thing.size for thing in statement.things)

@@ -5,7 +5,6 @@ import pytest
 
 from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS, SIZES, Thing, is_true, read
 from ch07_applications.images_and_text.caption_rivals import NearestCaptions, fill_template, fit_neighbours, grams
-from ch07_applications.images_and_text.drawn_show_and_tell import wrong_words
 from ch07_applications.images_and_text.object_encoder import NUMBERS, objects_in_quarters
 from ch07_applications.images_and_text.stated_slots import (
     EXACT,
@@ -15,6 +14,7 @@ from ch07_applications.images_and_text.stated_slots import (
     is_exact,
     judge_captions,
     score_captions,
+    wrong_words,
 )
 from ch07_applications.tests.images_and_text.small_scenes import regioned, run_of
 from common.metrics.bleu import CorpusBleu
