@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes
 from ch07_applications.images_and_text.stated_slots import KINDS, wrong_words
@@ -88,7 +88,8 @@ def draw_slots(record: LessonRecord, methods: Sequence[str], suffix: str) -> Fig
     for axis, kind in zip(axes.flat, KINDS, strict=True):
         for add, colour, shift in (("", plots.BLUE, 0.2), (suffix, plots.PALE, -0.2)):
             for place, name in zip(places, methods, strict=True):
-                each = values(record, f"{kind} right: {name}{add}")
+                fact = f"{kind} right: {name}{add}"
+                each = np.array([found.value for found in record.facts if found.name == fact])
                 if len(each):
                     axis.barh(place + shift, each.mean(), color=colour, height=0.36)
                     plots.dots(axis, each, np.full(len(each), float(place + shift)))
@@ -96,8 +97,3 @@ def draw_slots(record: LessonRecord, methods: Sequence[str], suffix: str) -> Fig
         axis.set(xlabel="% right", xlim=(0, 105))
         axis.set_yticks(places, methods)
     return figure
-
-
-def values(record: LessonRecord, fact: str) -> Float[np.ndarray, "seeds"]:
-    """A fact under each seed."""
-    return np.array([each.value for each in record.facts if each.name == fact])

@@ -49,17 +49,12 @@ def draw_summaries(film: EditedFilm, scores: Float[np.ndarray, "frames"], summar
     curves.set(ylabel=f"score of the\n{next(iter(summaries))}", ylim=(0, 1.02))
     curves.yaxis.label.set_fontsize(8)
     for place, summary in enumerate(summaries.values()):
-        for first, end in stretches(summary):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], summary, [False]]).astype(int)))
+        for first, end in zip(edges[::2], edges[1::2], strict=True):  # each run of chosen frames
             bars.barh(-place, end - first, left=first, height=0.62, color=plots.BLUE if place == 0 else plots.GREY)
     bars.set_yticks([-place for place in range(len(summaries))], list(summaries), fontsize=8)
     bars.set(xlabel="frame", ylim=(0.6 - len(summaries), 0.6))
     return figure
-
-
-def stretches(summary: Summary) -> list[tuple[int, int]]:
-    """First frame and end of each run of chosen frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], summary, [False]]).astype(int)))
-    return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def draw_moving(film: EditedFilm, summaries: Mapping[str, Summary], every: int = 2) -> list[Figure]:
