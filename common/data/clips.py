@@ -53,7 +53,11 @@ def clips(scale: Scale = LECTURE) -> Clips:
     The first time they are downloaded, but not at the smoke preset. Raises Problem where one can't be had or read.
     """
     files = [BIKES, *(replace(BIKES, name=n, file=n, sha256=s, member=member_of(n)) for n, s in OTHERS.items())]
-    return {each.file: read_clip(kept_file(each, scale), FRAMES[each.file], SIZE) for each in files}
+    try:
+        paths = {each.file: kept_file(each, scale) for each in files}
+    except Problem as problem:  # which speaks of weights, as most files of packages are
+        raise Problem(str(problem).replace("weights of", "film")) from problem
+    return {name: read_clip(path, FRAMES[name], SIZE) for name, path in paths.items()}
 
 
 def clips_or_none(scale: Scale, say: Callable[[str], None]) -> Clips | None:
