@@ -1,4 +1,5 @@
-# make run: set up once, run every chapter, end with out/index.html.   make test: set up once, run every test.
+# make run: set up once, then the tour: a few lessons of every chapter; it ends by naming out/index.html.
+# make course: every lesson of every chapter.   make test: every test.
 # Windows, or an environment of your own: README.md gives the same steps in plain pip.
 
 PYTHON ?= python3
@@ -10,14 +11,16 @@ CHAPTERS := $(MAINS:/main.py=)
 SHORT := $(foreach chapter,$(CHAPTERS),$(firstword $(subst _, ,$(chapter))))
 FLAGS ?=
 
-.PHONY: run full test check bench lint results clean $(SHORT)
+.PHONY: run course full test check bench lint results clean $(SHORT)
 
 run: $(READY)
-	@for chapter in $(CHAPTERS); do $(BIN)/python -m $$chapter.main $(FLAGS) || exit $$?; done
-	@echo; echo "All chapters are done. Open out/index.html in a browser."
+	@$(BIN)/python -m common.course --tour $(FLAGS)
+
+course: $(READY)
+	@$(BIN)/python -m common.course $(FLAGS)
 
 full: $(READY)
-	@$(MAKE) --no-print-directory run FLAGS="--preset full $(FLAGS)"
+	@$(MAKE) --no-print-directory course FLAGS="--preset full $(FLAGS)"
 
 $(SHORT): $(READY)
 	@$(BIN)/python -m $(filter $@_%,$(CHAPTERS)).main $(FLAGS)

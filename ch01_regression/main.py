@@ -14,6 +14,7 @@ CHAPTER = Chapter(
         "rivals",  # neighbours, trees and kernels
         "network",  # a look ahead: learned basis functions
     ),
+    tour=("line", "rivals"),
     threads=1,
 )
 

@@ -14,6 +14,7 @@ CHAPTER = Chapter(
         "prediction_intervals",  # coverage and width of 95 % intervals
         "bayes",  # a distribution over lines, and where ridge comes from
     ),
+    tour=("linear_likelihood", "contamination"),
     threads=1,
 )
 

@@ -17,6 +17,7 @@ CHAPTER = Chapter(
         "rivals",  # neighbours, Bayes, discriminants, kernels and trees on the same tumours and digits
         "calibration",  # does 80 % mean 80 %?
     ),
+    tour=("logistic", "rivals"),
     threads=1,
 )
 

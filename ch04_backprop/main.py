@@ -29,6 +29,7 @@ CHAPTER = Chapter(
         "race",  # and against the classical rivals
         "scientific_method",  # how not to be fooled by a seed
     ),
+    tour=("graph", "race"),
     threads=1,
 )
 

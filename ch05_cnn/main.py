@@ -21,6 +21,7 @@ CHAPTER = Chapter(
         "transfer",  # its features, reused for tiny pictures
         "loading",  # how fast images reach the network
     ),
+    tour=("filters", "one_minute"),
     seeds=3,  # it trains for minutes
 )
 

@@ -23,6 +23,7 @@ CHAPTER = Chapter(
         "pedestrians",  # the same detectors on real people
         "ssd_choices",  # what each of SSD's design choices contributes
     ),
+    tour=("sliding_window", "ssd"),
     seeds=1,  # it trains for a quarter of an hour
 )
 

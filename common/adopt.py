@@ -50,7 +50,7 @@ def adopt(chapter: Chapter, out: Path, pages: Iterable[Path], say: Callable[[str
         lessons = {**kept.lessons, **{name: run.lessons[name] for name in taken}}
         peaks = [run.peak_memory_mib, None if len(taken) == len(chapter.lessons) else kept.peak_memory_mib]
         together = replace(run, lessons={name: lessons[name] for name in chapter.lessons if name in lessons})
-        replace(together, peak_memory_mib=max(filter(None, peaks), default=None)).save(target)
+        replace(together, tour=False, peak_memory_mib=max(filter(None, peaks), default=None)).save(target)
         drawn = {picture.file for name in taken for picture in run.lessons[name].pictures}
         _copy_pictures(source.parent, drawn, chapter.folder, pages)
     return taken

@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.errors import INTERRUPTED, Problem
+
+if TYPE_CHECKING:
+    from common.flags import Flags
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Chapter:
 
     A lesson may lie in a folder, which is its task: "segmentation/fcn". threads: of the libraries for linear algebra;
     None leaves it to them. Small tables are fitted faster by one than by several that wait for each other. seeds: of
-    the committed results.
+    the committed results. tour: the lessons to see first, which --tour runs.
     """
 
     package: str
@@ -31,6 +35,7 @@ class Chapter:
     lessons: tuple[str, ...]
     threads: int | None = None
     seeds: int = 10
+    tour: tuple[str, ...] = ()
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Do what the command line asks for. Returns the exit status; what a user can mend is one line."""
@@ -41,9 +46,9 @@ class Chapter:
         try:
             from common import flags as command_line
 
-            flags = command_line.parse(self.package, self.title, self.lessons, arguments)
+            flags = command_line.parse(self.package, self.title, self.lessons, arguments, self.tour)
             if flags.list:
-                return self._list()
+                return self._list(self.chosen(flags))
             from common.runner import Runner
 
             return Runner(self, flags).teach()
@@ -58,6 +63,10 @@ class Chapter:
     def folder(self) -> Path:
         """The package's folder, with the committed results."""
         return Path(importlib.util.find_spec(self.package).origin).parent
+
+    def chosen(self, flags: Flags) -> tuple[str, ...]:
+        """The lessons that --tour or --only asks for; without them, all."""
+        return self.tour if flags.tour else flags.only or self.lessons
 
     def module(self, lesson: str) -> str:
         """The lesson's module by its full name."""
@@ -98,15 +107,28 @@ class Chapter:
     def seconds(self) -> dict[str, float]:
         """What a lesson takes with one seed, by name, as the committed results say it. Empty where there are none."""
         try:
-            raw = json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
-            return {name: float(done["seconds"][0]) for name, done in raw["lessons"].items()}
+            lessons = self._committed()["lessons"]
+            return {name: float(done["seconds"][0]) for name, done in lessons.items()}
         except (OSError, ValueError, TypeError, LookupError, AttributeError):
             return {}
 
-    def _list(self) -> int:
+    def calibration(self) -> float | None:
+        """Seconds of the calibration loop where the committed results were measured; None where they don't say."""
+        try:
+            found = float(self._committed()["machine"]["calibration_seconds"])
+        except (OSError, ValueError, TypeError, LookupError, AttributeError):
+            return None
+        return found if found > 0 else None
+
+    def _committed(self) -> dict:
+        return json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
+
+    def _list(self, names: Sequence[str]) -> int:
+        from common.estimate import estimate
+
         seconds, task = self.seconds(), ""
-        width = max(len(Path(name).name) + 2 * ("/" in name) for name in self.lessons)
-        for name in self.lessons:
+        width = max(len(Path(name).name) + 2 * ("/" in name) for name in names)
+        for name in names:
             folder, _, leaf = name.rpartition("/")
             if folder != task:
                 task = folder
@@ -114,4 +136,6 @@ class Chapter:
             indented = f"{'  ' if folder else ''}{leaf}"
             takes = f"{seconds[name]:.0f} s" if name in seconds else "–"
             print(f"{indented:{width}} {takes:>6}  {self.question(name)}")
+        if seconds.keys() & set(names):
+            print(f"In all {estimate([(self, names)])}.")
         return 0

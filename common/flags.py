@@ -23,6 +23,7 @@ class Flags:
 
     preset: str = "lecture"
     only: tuple[str, ...] = ()
+    tour: bool = False
     list: bool = False
     seed: int = 0
     seeds: int = 1
@@ -65,13 +66,20 @@ class _Parser(argparse.ArgumentParser):
         raise Problem(f"{message} (see --help)")
 
 
-def parse(package: str, title: str, lessons: Sequence[str], arguments: Sequence[str] | None = None) -> Flags:
-    """Read a chapter's command line. Raises Problem for an unknown flag, value or lesson."""
+def parse(
+    package: str,
+    title: str,
+    lessons: Sequence[str],
+    arguments: Sequence[str] | None = None,
+    tour: Sequence[str] = (),
+) -> Flags:
+    """Read a chapter's command line. Raises Problem for an unknown flag, value or lesson. tour: what --tour runs."""
     parser = _Parser(prog=f"python -m {package}.main", description=f"{title}.", allow_abbrev=False)
     add = parser.add_argument
     presets = "; ".join(f"{name}: {what}" for name, what in PRESETS.items())
     add("--preset", choices=PRESETS, default="lecture", help=f"how much data and time ({presets})")
     add("--only", nargs="+", metavar="LESSON", default=(), help="run just these lessons, or all lessons of a folder")
+    add("--tour", action="store_true", help=f"run just the lessons to see first: {', '.join(tour) or 'here none'}")
     add("--list", action="store_true", help="name the lessons, their seconds and their questions, then stop")
     add("--seed", type=int, default=0, metavar="N", help=f"the first seed, from 0 to {LARGEST_SEED} (default 0)")
     add("--seeds", type=int, default=1, metavar="N", help=f"how many seeds, from 1 to {MOST_SEEDS} (default 1)")
@@ -95,6 +103,10 @@ def parse(package: str, title: str, lessons: Sequence[str], arguments: Sequence[
     flags = Flags(**{**raw, "only": chosen(package, raw["only"], lessons)})
     if flags.seed < 0 or flags.seed + flags.seeds - 1 > LARGEST_SEED or not 1 <= flags.seeds <= MOST_SEEDS:
         raise Problem(f"seeds go from 0 to {LARGEST_SEED}, and --seeds from 1 to {MOST_SEEDS}")
+    if flags.tour and flags.only:
+        raise Problem("--tour and --only both choose lessons: give one of them")
+    if flags.tour and not tour:
+        raise Problem(f"{package} has no tour")
     if flags.mask and not flags.photo:
         raise Problem("--mask says what to fill in of a picture: it needs --photo, too")
     if flags.stale and (flags.configuration != Flags().configuration or flags.photo):

@@ -1,4 +1,4 @@
-"""Where a measurement was made: processor, system, package versions, git commit."""
+"""Where a measurement was made: processor, system, package versions, git commit; and how fast that machine was."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import platform
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-image", "matplotlib", "torch", "torchvision", "pillow")
 
@@ -21,9 +28,44 @@ def describe() -> dict:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "calibration_seconds": calibrated(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "git_commit": _git_commit(),
     }
+
+
+@cache
+def calibrated() -> float:
+    """calibrate(), once per process."""
+    return calibrate()
+
+
+def calibrate(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds that a fixed convolution takes on one core: the median of several times, after one that is not counted.
+
+    Seconds measured on two machines, or on one machine at two times, are compared as multiples of it. One core, for how
+    many there are is known; numpy, for chapters 1 to 3 do without torch.
+    """
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    images = np.linspace(-1, 1, 32 * 16 * 32 * 32, dtype=np.float32).reshape(32, 16, 32, 32)
+    kernels = np.linspace(-1, 1, 32 * 16 * 5 * 5, dtype=np.float32).reshape(32, 16, 5, 5)
+    took = []
+    with threadpool_limits(1):
+        for _ in range(6):
+            start = clock()
+            convolve(images, kernels)
+            took.append(clock() - start)
+    return sorted(took[1:])[2]
+
+
+def convolve(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+    """images (n, channels, h, w) by kernels (filters, channels, a, b): (n, h − a + 1, w − b + 1, filters)."""
+    import numpy as np
+
+    windows = np.lib.stride_tricks.sliding_window_view(images, kernels.shape[2:], axis=(2, 3))
+    return np.tensordot(windows, kernels, ((1, 4, 5), (1, 2, 3)))
 
 
 def processor() -> str:

@@ -144,6 +144,15 @@ def _seconds(package: str) -> str:
     return f"{chapter(package).one_seed_seconds:.0f} s"
 
 
+def _tourtime() -> str:
+    """What the tour of all chapters takes: its lessons' seconds, one seed each."""
+    return tables.duration(sum(each.seconds()[name] for each in chapters() for name in each.tour))
+
+
+def _coursetime() -> str:
+    return tables.duration(sum(chapter(each.package).one_seed_seconds for each in chapters()))
+
+
 def _memory(package: str) -> str:
     return f"{chapter(package).peak_memory_mib:.0f} MiB"
 
@@ -185,6 +194,8 @@ RENDER: dict[str, Callable[..., str]] = {
     "tasktime": _tasktime,
     "caption": _caption,
     "seconds": _seconds,
+    "tourtime": _tourtime,
+    "coursetime": _coursetime,
     "memory": _memory,
     "seeds": _seeds,
     "machine": _machine,

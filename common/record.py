@@ -110,7 +110,8 @@ class LessonRecord:
 
 @dataclass
 class ChapterRecord:
-    """A chapter's results.json."""
+    """A chapter's results.json. lessons_in_all: of the chapter, measured or not; 0 where that is not known. tour: just
+    the tour's lessons are here."""
 
     chapter: str
     title: str
@@ -118,6 +119,8 @@ class ChapterRecord:
     machine: dict[str, Any]
     lessons: dict[str, LessonRecord] = field(default_factory=dict)
     peak_memory_mib: float | None = None
+    lessons_in_all: int = 0
+    tour: bool = False
 
     @property
     def one_seed_seconds(self) -> float:
@@ -143,6 +146,13 @@ def load(path: Path) -> ChapterRecord:
         raise Problem(f"cannot read {path}: {error.strerror}") from error
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise Problem(f"{path} is no results file, is damaged, or of another version ({_first_line(error)})") from error
+
+
+def refuse_to_replace(path: Path, configuration: dict[str, Any]) -> None:
+    """Raises Problem where lessons lie there that were measured under another configuration."""
+    if path.exists() and (there := load(path)).lessons and there.configuration != configuration:
+        how = ", ".join(f"{name} {value}" for name, value in there.configuration.items())
+        raise Problem(f"{path} holds lessons measured with other flags ({how}): give the tour an --out of its own")
 
 
 def _restored(kind: type, raw: dict) -> Any:

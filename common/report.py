@@ -39,8 +39,12 @@ def write(out: Path, say: Callable[[str], object] = print) -> Path:
                     chapters.append((_chapter(chapter, results.parent, say), _machine(chapter)))
             except Problem as problem:
                 say(f"left out of {path}: {problem}")
+        shown, there_are = (sum(chapter[key] for chapter, _ in chapters) for key in ("shown", "lessons_in_all"))
         page = pages.get_template("report.html.j2").render(
             chapters=[chapter for chapter, _ in chapters],
+            shown=shown,
+            lessons_in_all=there_are,
+            tour=all(chapter["tour"] for chapter, _ in chapters),
             machines=list(dict.fromkeys(machine for _, machine in chapters)),
         )
         write_whole(path, page)
@@ -57,6 +61,9 @@ def _chapter(chapter: ChapterRecord, folder: Path, say: Callable[[str], object])
         "spread": tables.spread(chapter.configuration["seeds"]),
         "seconds": chapter.one_seed_seconds,
         "lessons": lessons,
+        "shown": len(lessons),
+        "lessons_in_all": max(chapter.lessons_in_all, len(lessons)),
+        "tour": chapter.tour,
         "tasks": [(task, list(some)) for task, some in groupby(lessons, key=lambda lesson: lesson["task"])],
     }
 

@@ -19,6 +19,7 @@ from common import machine, processes, record, report, tables
 from common.console import Console
 from common.data import Scale
 from common.errors import INTERRUPTED, LossNotFinite, Problem
+from common.estimate import estimate
 from common.files import locked, sha256
 from common.flags import Flags
 from common.paired import corrected
@@ -36,7 +37,7 @@ class Runner:
     def __init__(self, chapter: Chapter, flags: Flags) -> None:
         self.chapter, self.flags = chapter, replace(flags, seeds=chapter.seeds, resume=True) if flags.stale else flags
         run = chapter.stale() if flags.stale else chapter.lessons
-        self.wanted = [name for name in run if not flags.only or name in flags.only]
+        self.wanted = [name for name in run if name in chapter.chosen(flags)]
         self.console = Console()
         self.shared: dict = {}  # by the lessons: fitted models
         self.photo: np.ndarray | None = None
@@ -70,7 +71,8 @@ class Runner:
         chapter, flags, console = self.chapter, self.flags, self.console
         folder = out / chapter.package
         todo, mine = self._begin(folder)
-        console.rule(f"{chapter.title} · preset {flags.preset}, {tables.plural(flags.seeds, 'seed')}")
+        what = f"{chapter.title}{', the tour' * flags.tour}"
+        console.rule(f"{what} · preset {flags.preset}, {tables.plural(flags.seeds, 'seed')}")
         if len(todo) < len(self.wanted):
             console.say(f"kept from before: {', '.join(name for name in self.wanted if name not in todo)}")
         if flags.preset == "lecture" and (about := self._about(todo)):
@@ -88,6 +90,10 @@ class Runner:
         tables.show_scoreboard(scored, flags.seeds, console)
         memory = f", {mine.peak_memory_mib:.0f} MiB of memory at most" if mine.peak_memory_mib else ""
         console.say(f"{chapter.title}: {sum(mine.lessons[name].all_seconds for name in todo):.1f} s{memory}.")
+        if flags.tour:
+            everything = replace(flags, tour=False, resume=True).command(chapter.package)
+            what = f"{len(self.wanted)} of {tables.plural(len(chapter.lessons), 'lesson')}"
+            console.say(f"This was the tour, {what}. All of them: {everything}")
         console.say(f"Tables and pictures: {page}. Numbers: {folder / 'results.json'}", wrap=False)
         return self._check(scored) if flags.check else 0
 
@@ -150,14 +156,16 @@ class Runner:
         with locked(folder):
             earlier = flags.out / self.chapter.package / "results.json"
             mine = self._empty()
-            if (flags.resume or flags.only) and earlier.exists():
+            if (flags.resume or flags.only or flags.tour) and earlier.exists():
                 try:
                     mine = self._kept(earlier) or mine
                 except Problem as problem:
-                    raise Problem(f"{problem}; without --resume and --only it is written anew") from problem
+                    raise Problem(f"{problem}; without --resume, --only and --tour it is written anew") from problem
+            if flags.tour:
+                record.refuse_to_replace(earlier, flags.configuration)
             done = [name for name, lesson in mine.lessons.items() if lesson.digest == self._digest(name)]
             todo = [name for name in self.wanted if not flags.resume or name not in done]
-            mine.lessons = {name: lesson for name, lesson in mine.lessons.items() if name not in todo}
+            self._keep(mine, {name: lesson for name, lesson in mine.lessons.items() if name not in todo})
             mine.save(folder / "results.json")
         return todo, mine
 
@@ -170,7 +178,7 @@ class Runner:
             lessons = {**mine.lessons, **theirs.lessons, **fresh}
             peaks = (mine.peak_memory_mib, theirs.peak_memory_mib, machine.peak_memory_mib())
             mine = self._empty()
-            mine.lessons = {name: lessons[name] for name in self.chapter.lessons if name in lessons}
+            self._keep(mine, lessons)
             mine.peak_memory_mib = max(filter(None, peaks), default=None)
             mine.save(path)
         return mine
@@ -185,6 +193,12 @@ class Runner:
         same = [name for name in same if there.lessons[name].digest.startswith(self.digests[name])]
         there.lessons = {name: there.lessons[name] for name in same}
         return there
+
+    def _keep(self, mine: ChapterRecord, lessons: dict[str, LessonRecord]) -> None:
+        """Put lessons into a record, in reading order."""
+        mine.lessons = {name: lessons[name] for name in self.chapter.lessons if name in lessons}
+        mine.lessons_in_all = len(self.chapter.lessons)
+        mine.tour = bool(self.chapter.tour) and tuple(mine.lessons) == self.chapter.tour
 
     def _empty(self) -> ChapterRecord:
         return ChapterRecord(self.chapter.package, self.chapter.title, self.flags.configuration, machine.describe())
@@ -202,13 +216,9 @@ class Runner:
 
     def _about(self, todo: list[str]) -> str:
         """About how long it will take, by the committed results."""
-        seconds = self.chapter.seconds()
-        known = [name for name in todo if name in seconds]
-        if not known:
+        if not set(todo) & self.chapter.seconds().keys():
             return ""
-        total = self.flags.seeds * sum(seconds[name] for name in known)
-        others = f", and {tables.plural(len(todo) - len(known), 'lesson')} of unknown length" * (len(known) < len(todo))
-        return f"About {total:.0f} s{others}, if this machine is as fast as that of the committed results."
+        return f"This takes {estimate([(self.chapter, todo)], self.flags.seeds)}."
 
     def _check(self, lessons: dict[str, LessonRecord]) -> int:
         if self.flags.preset == "smoke":

@@ -63,6 +63,8 @@ def test_list_imports_no_lesson(toy):
         (["--seed", "4294967296"], "seeds go from 0 to 4294967295"),
         (["--seed", "4294967295", "--seeds", "2"], "seeds go from 0 to 4294967295"),
         (["--seed", "-1"], "seeds go from 0"),
+        (["--tour"], "has no tour"),
+        (["--tour", "--only", "one"], "--tour and --only both choose lessons: give one of them"),
         (["--stale"], "--stale measures as the committed results were"),
         (["--photo", "none.jpg"], "--photo none.jpg can't be read: No such file"),
     ],

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 
 from common import machine
 
@@ -20,6 +21,32 @@ def test_describe():
     assert here["packages"]["numpy"] == np.__version__
     assert {"scipy", "scikit-learn", "matplotlib", "torch"} <= set(here["packages"])
     assert json.loads(json.dumps(here)) == here
+
+
+def test_the_calibration_is_the_median_of_five_and_leaves_the_first_out():
+    times, now = [], 0.0
+    for took in (100.0, 5.0, 1.0, 3.0, 2.0, 4.0):
+        times += [now, now + took]
+        now += took + 50  # between two turns the clock goes on
+    ticks = iter(times)
+    assert machine.calibrate(lambda: next(ticks)) == 3.0
+    assert next(ticks, None) is None, "six turns"
+
+
+def test_the_calibration_loop_is_a_convolution():
+    rng = np.random.default_rng(0)
+    images, kernels = rng.standard_normal((2, 3, 9, 8)), rng.standard_normal((4, 3, 5, 3))
+    theirs = torch.nn.functional.conv2d(torch.tensor(images), torch.tensor(kernels))
+    assert machine.convolve(images, kernels) == pytest.approx(theirs.permute(0, 2, 3, 1).numpy())
+
+
+def test_a_process_calibrates_once(monkeypatch):
+    machine.calibrated.cache_clear()
+    turns = []
+    monkeypatch.setattr(machine, "calibrate", lambda: turns.append(1) or 0.25)
+    assert [machine.describe()["calibration_seconds"] for _ in range(3)] == [0.25] * 3
+    assert len(turns) == 1
+    machine.calibrated.cache_clear()
 
 
 def test_no_host_name_and_no_path():

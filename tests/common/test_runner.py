@@ -105,21 +105,41 @@ def committed(toy, **seconds):
     (toy.out / toy.package / "results.json").unlink()
 
 
-def test_a_run_says_about_how_long_it_will_take(toy):
+def test_a_run_says_about_how_long_it_will_take(toy, monkeypatch):
+    monkeypatch.setattr("common.machine.calibrated", lambda: 0.02)
     committed(toy, one=[40.0] * 10, two=[30.4] * 10, three=[5.0] * 10)
     toy.run("--preset", "lecture", "--only", "one", "two", "--seeds", "2")
-    assert "About 141 s, if this machine is as fast as that of the committed results." in toy.said.out
+    assert "This takes about 141 s here (141 s on the machine of the committed results)." in toy.said.out
+    monkeypatch.setattr("common.machine.calibrated", lambda: 0.06)
+    toy.run("--preset", "lecture", "--only", "one", "two", "--seeds", "2")
+    assert "This takes about 7 min here (141 s on the machine of the committed results)." in toy.said.out
     toy.run("--only", "one")
-    assert "About" not in toy.said.out, "smoke takes seconds"
+    assert "This takes" not in toy.said.out, "smoke takes seconds"
+
+
+@pytest.mark.parametrize("calibration", [None, 0.0, -1.0, "fast"])
+def test_where_no_calibration_is_committed_it_says_so(toy, calibration):
+    committed(toy, one=[40.0] * 10, two=[30.4] * 10, three=[5.0] * 10)
+    path = toy.home / "results.json"
+    made = json.loads(path.read_text())
+    made["machine"]["calibration_seconds"] = calibration
+    if calibration is None:
+        del made["machine"]["calibration_seconds"]
+    path.write_text(json.dumps(made))
+    words = "about 141 s, if this machine is as fast as that of the committed results."
+    toy.run("--preset", "lecture", "--only", "one", "two", "--seeds", "2")
+    assert f"This takes {words}" in toy.said.out
+    toy.run("--list")
+    assert toy.said.out.splitlines()[-1] == f"In all {words.replace('141', '75')}"
 
 
 def test_a_lesson_without_committed_seconds_is_counted_apart(toy):
     committed(toy, one=[40.0] * 10)
     toy.write("four")
     toy.run("--preset", "lecture", "--only", "one", "four", lessons=(*LESSONS, "four"))
-    assert "About 40 s, and 1 lesson of unknown length," in toy.said.out
+    assert "(40 s, and 1 lesson of unknown length on the machine" in toy.said.out
     toy.run("--preset", "lecture", "--only", "four", lessons=(*LESSONS, "four"))
-    assert "About" not in toy.said.out
+    assert "This takes" not in toy.said.out
 
 
 def stale(toy, lessons=LESSONS):

@@ -49,8 +49,8 @@ class Toy:
         body = "\n".join(f"    {line}" for line in lines)
         self.write(name, code=f'"""What is {name}?"""\n{head}\n\ndef lesson(run):\n{body}\n')
 
-    def run(self, *arguments, lessons=("one", "two", "three")):
-        chapter = Chapter(self.package, "Toys", lessons)
+    def run(self, *arguments, lessons=("one", "two", "three"), tour=()):
+        chapter = Chapter(self.package, "Toys", lessons, tour=tour)
         status = chapter.main(["--preset", "smoke", "--out", str(self.out), *arguments])
         self.said = self.capsys.readouterr()
         return status
