@@ -1,6 +1,6 @@
 """out/index.html: every chapter's scoreboards and pictures on one page that needs no network.
 
-Its pictures are in it; the link behind each leads to its file, which lies beside the page."""
+Its pictures are in it, and open large within it at a tap. A link below each leads to its file, beside the page."""
 
 from __future__ import annotations
 
@@ -70,16 +70,22 @@ def _chapter(chapter: ChapterRecord, folder: Path, say: Callable[[str], object])
 
 def _lesson(name: str, lesson: LessonRecord, folder: Path, say: Callable[[str], object]) -> dict:
     task, _, leaf = name.rpartition("/")
+    own = f"{folder.name}-{name.replace('/', '-')}"
     return {
-        "id": f"{folder.name}-{name.replace('/', '-')}",
+        "id": own,
         "task": task,
         "name": leaf,
         "file": f"{folder.name}/{name}.py",
         "title": lesson.title,
         "notes": lesson.notes,
         "pictures": [
-            {"caption": p.caption, "link": quote(f"{folder.name}/{p.file}"), "source": _inline(folder, p.file, say)}
-            for p in lesson.pictures
+            {
+                "id": f"{own}-picture-{number}",
+                "caption": p.caption,
+                "link": quote(f"{folder.name}/{p.file}"),
+                "source": _inline(folder, p.file, say),
+            }
+            for number, p in enumerate(lesson.pictures, start=1)
         ],
         "scoreboard": tables.scoreboard(scores) if (scores := lesson.scores()) else None,
         "verdicts": tables.verdicts(lesson.comparisons),

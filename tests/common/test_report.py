@@ -26,11 +26,17 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.words, self.open, self.loose_tables = [], [], [], 0
+        self.style, self.around_images, self.last = "", [], {}
         self.feed(html)
         assert not self.open
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
+        if tag == "a":
+            self.last = dict(attrs)
+        elif tag == "img":
+            assert self.open[-1][0] == "a"
+            self.around_images.append(self.last)
         self.loose_tables += tag == "table" and ("div", "scroll") not in self.open
         if tag not in VOID:
             self.open.append((tag, dict(attrs).get("class")))
@@ -39,6 +45,8 @@ class Page(HTMLParser):
         assert self.open.pop()[0] == tag
 
     def handle_data(self, data):
+        if self.open and self.open[-1][0] == "style":
+            self.style += data
         self.words.append(data)
 
     def all(self, tag):
@@ -120,7 +128,7 @@ def test_every_link_arrives_and_every_id_is_one(page):
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     links = [link["href"] for link in page.all("a") if link["href"].startswith("#")]
     assert len(set(ids)) == len(ids)
-    assert len(links) == 5  # two chapters, three lessons
+    assert len(links) == 5 + 2 * 3  # two chapters, three lessons; three pictures, which open and close
     assert {link.removeprefix("#") for link in links} == set(ids)
 
 
@@ -132,7 +140,44 @@ def test_it_can_be_read_on_a_phone(page):
     assert page.loose_tables == 0
 
 
-def test_a_picture_opens_large_when_it_is_tapped(page, out):
+def styles(page):
+    """What stands in braces behind each selector of the page's one style sheet, outside of @media."""
+    sheet = re.sub(r"/\*.*?\*/|@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", page.style, flags=re.DOTALL)
+    return {selector.strip(): " ".join(rules.split()) for selector, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet)}
+
+
+def test_a_picture_fits_the_width_and_opens_large_when_it_is_tapped(page):
+    figures, rules = page.all("figure"), styles(page)
+    assert len(figures) == len(page.all("img")) == 3
+    links = [around["href"] for around in page.around_images]
+    assert links == [f"#{figure['id']}" for figure in figures], "a tap on a picture makes its figure the target"
+    assert "max-width: 100%; height: auto" in rules["figure img"]
+    assert {"position: fixed", "inset: 0", "overflow: auto"} <= set(rules["figure:target"].strip(" ;").split("; "))
+    assert rules["figure:target img"] == "max-width: none;"
+    # Closed by a link that makes it the target no more, and leads to where it stands; else nothing of that is seen.
+    closing = [link["href"] for link in page.all("a") if link.get("class") == "close"]
+    assert closing == [link.removesuffix("-large") for link in links]
+    assert rules["figure .close"] == "display: none;"
+    assert "display: block" in rules["figure:target .close"]
+
+
+def test_a_table_that_is_wider_than_the_window_shows_that_it_can_be_moved(page):
+    rules = styles(page)
+    boxes = [attributes for attributes in page.all("div") if attributes.get("class") == "scroll"]
+    assert len(boxes) == len(page.all("table")) > 0
+    assert all(box["tabindex"] == "0" for box in boxes), "with the arrow keys, too"
+    assert "overflow-x: auto" in rules[".scroll"]
+    layers = re.findall(
+        r"linear-gradient\(to (\w+), var\(--(\w+)\).*?\) (\w+) / \S+ 100% no-repeat (\w+)", rules[".scroll"]
+    )
+    covers = [("right", "card", "left", "local"), ("left", "card", "right", "local")]  # move with the table
+    shades = [("right", "shade", "left", "scroll"), ("left", "shade", "right", "scroll")]  # stay at the edges
+    assert layers == covers + shades, "the covers lie above, so that a shade is seen only where the table goes on"
+    painted = [s for s, r in rules.items() if "background" in r and re.search(r"\b(table|thead|tbody|tr|td|th)\b", s)]
+    assert not painted, "a cell's own colour would hide the shade"
+
+
+def test_a_picture_s_file_is_linked(page, out):
     links = [link["href"] for link in page.all("a") if not link["href"].startswith("#")]
     assert links == ["ch01_lines/line_curve.png", "ch01_lines/ridge_curve.png", "ch02_bells/line_curve.png"]
     for link, picture in zip(links, page.all("img"), strict=True):
