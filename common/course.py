@@ -8,6 +8,7 @@ Takes the flags of a chapter's main.py, but for --only, and hands them on.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if flags.list:
                 print(f"\n{each.title}", flush=True)
             if status := finished([sys.executable, "-m", f"{each.package}.main", *arguments]):
+                if status == INTERRUPTED:
+                    again = [*arguments, *([] if flags.resume else ["--resume"])]
+                    print(f"And on to the chapters after it:\n  python -m common.course {shlex.join(again)}")
                 return status
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)

@@ -1,4 +1,7 @@
-"""About how long lessons will take here, by the committed seconds and by a calibration loop, timed there and here."""
+"""About how long lessons will take here, by the committed seconds and by a calibration loop, timed there and here.
+
+Little is imported here, for `--list` answers at once.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from common import machine, tables
+from common import machine
 
 if TYPE_CHECKING:
     from common.chapter import Chapter
+
+
+def duration(value: float) -> str:
+    """A time to plan with: 45 s, 7 min, 1.9 h."""
+    if value < 180:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 @dataclass(frozen=True)
@@ -23,11 +33,11 @@ class Estimate:
 
     def __str__(self) -> str:
         """In words, as the end of a sentence's beginning such as "The tour takes"."""
-        others = f", and {tables.plural(self.unknown, 'lesson')} of unknown length" * bool(self.unknown)
-        there = f"{tables.duration(self.there)}{others}"
+        others = f", and {self.unknown} lesson{'s' * (self.unknown > 1)} of unknown length" * bool(self.unknown)
+        there = f"{duration(self.there)}{others}"
         if self.here is None:
             return f"about {there}, if this machine is as fast as that of the committed results"
-        return f"about {tables.duration(self.here)} here ({there} on the machine of the committed results)"
+        return f"about {duration(self.here)} here ({there} on the machine of the committed results)"
 
 
 def estimate(shares: Iterable[tuple[Chapter, Sequence[str]]], seeds: int = 1) -> Estimate:

@@ -21,6 +21,7 @@ from pathlib import Path
 from common import record, tables
 from common.adopt import ROOT, adopt, chapters
 from common.errors import Problem
+from common.estimate import duration
 from common.files import write_whole
 from common.record import ChapterRecord, LessonRecord, PaperClaim
 
@@ -146,11 +147,11 @@ def _seconds(package: str) -> str:
 
 def _tourtime() -> str:
     """What the tour of all chapters takes: its lessons' seconds, one seed each."""
-    return tables.duration(sum(each.seconds()[name] for each in chapters() for name in each.tour))
+    return duration(sum(each.seconds()[name] for each in chapters() for name in each.tour))
 
 
 def _coursetime() -> str:
-    return tables.duration(sum(chapter(each.package).one_seed_seconds for each in chapters()))
+    return duration(sum(chapter(each.package).one_seed_seconds for each in chapters()))
 
 
 def _memory(package: str) -> str:

@@ -70,13 +70,6 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f}" if value >= 0.95 else f"{value:.2g}" if value >= 1e-3 else "<0.001"
 
 
-def duration(value: float) -> str:
-    """A time to plan with: 45 s, 7 min, 1.9 h."""
-    if value < 180:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
 def count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 

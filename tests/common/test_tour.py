@@ -1,6 +1,7 @@
 """--tour on one chapter and on a course of two toy chapters: what runs, what stays, what is said, what is refused."""
 
 import json
+import os
 import shlex
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from common import course
 from common.chapter import Chapter
+from common.estimate import duration
 from tests.common.toy_chapter import PLAIN
 
 LESSONS, TOUR = ("one", "two", "three"), ("one", "three")
@@ -108,6 +110,13 @@ def test_ctrl_c_in_a_tour_goes_on_as_a_tour(toy):
     assert toy.ran == ["three"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (179, "179 s"), (180, "3 min"), (7100, "118 min"), (7200, "2.0 h")]
+)
+def test_a_time_to_plan_with(seconds, words):
+    assert duration(seconds) == words
+
+
 # The course
 
 
@@ -133,7 +142,7 @@ def two(toy, monkeypatch):
             (home / f"{name}.py").write_text(PLAIN.format(name=name, value=1.0))
     found = [Chapter(package, f"Toys {package}", LESSONS, tour=TOUR) for package in packages]
     monkeypatch.setattr(course, "chapters", lambda: found)
-    monkeypatch.setenv("PYTHONPATH", ":".join([str(toy.folder), *filter(None, sys.path)]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toy.folder), *filter(None, sys.path)]))
     return packages
 
 
@@ -198,6 +207,19 @@ def test_results_with_other_flags_in_the_last_chapter_stop_a_tour_before_the_fir
     assert run(toy, "--tour") == 2
     assert f"{two[1]}/results.json holds lessons measured with other flags" in toy.error()
     assert not (toy.out / two[0]).exists()
+
+
+def test_ctrl_c_in_a_chapter_ends_the_course_and_says_how_to_go_on(toy, two, monkeypatch):
+    commands = []
+    monkeypatch.setattr(course, "finished", lambda command: commands.append(command) or 130)
+    assert run(toy, "--tour") == 130
+    assert len(commands) == 1
+    again = shlex.split(toy.said.out.splitlines()[-1])
+    assert again[:3] == ["python", "-m", "common.course"]
+    monkeypatch.setattr(course, "finished", lambda command: commands.append(command) or 0)
+    assert course.main(again[3:]) == 0
+    assert all(command[3:] == again[3:] for command in commands[1:])
+    assert {"--tour", "--resume", "--preset", "smoke"} <= set(again)
 
 
 def test_a_chapter_that_fails_ends_the_course(toy, two):
