@@ -25,12 +25,19 @@ def test_describe():
 
 def test_the_calibration_is_the_median_of_five_and_leaves_the_first_out():
     times, now = [], 0.0
-    for took in (100.0, 5.0, 1.0, 3.0, 2.0, 4.0):
+    for took in (0.1, 0.05, 0.01, 0.03, 0.02, 0.04):
         times += [now, now + took]
         now += took + 50  # between two turns the clock goes on
     ticks = iter(times)
-    assert machine.calibrate(lambda: next(ticks)) == 3.0
+    assert machine.calibrate(lambda: next(ticks)) == pytest.approx(0.03)
     assert next(ticks, None) is None, "six turns"
+
+
+@pytest.mark.parametrize(("turns", "median"), [((0.5,), 0.5), ((0.2, 0.18), 0.18), ((0.1, 0.12, 0.14), 0.13)])
+def test_on_a_slow_machine_the_calibration_takes_fewer_turns(turns, median):
+    ticks = iter([moment for took in turns for moment in (0.0, took)])
+    assert machine.calibrate(lambda: next(ticks)) == pytest.approx(median)
+    assert next(ticks, None) is None
 
 
 def test_the_calibration_loop_is_a_convolution():
