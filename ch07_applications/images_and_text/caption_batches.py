@@ -1,9 +1,14 @@
-"""Pictures' vectors with sentences: what a caption generator learns from, and batches of it."""
+"""Pictures' vectors with sentences: what a caption generator learns from, and batches of it.
+
+Fading     The picture is added to every input at first, and its share falls to 0 in the middle of the training. So the
+           network first learns to look up in the picture what belongs together, and then to remember it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int, Int64
@@ -12,7 +17,14 @@ from torch import Tensor
 from ch07_applications.images_and_text.vocabulary import Vocabulary
 from common.errors import Problem
 
+FADING = (0.35, 0.65)  # shares of the training: between them, the picture is taken away from all inputs but the first
 Words = tuple[str, ...]
+
+
+class AddsPicture(Protocol):
+    """A network that adds this share of the picture to every word that it reads."""
+
+    share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +80,23 @@ class CaptionBatches:
         drawn = torch.randint(self.lengths.shape[1], (len(index),), generator=generator)
         lengths = self.lengths[index, drawn]
         return (CaptionedVectors(self.vectors[index], self.words[index, drawn, : int(lengths.max())], lengths),)
+
+
+def remaining(done: float) -> float:
+    """The picture's share in later inputs when so much of the training is done: 1, then less and less, then 0."""
+    begin, end = FADING
+    return min(1.0, max(0.0, (end - done) / (end - begin)))
+
+
+@dataclass
+class FadingPictures(CaptionBatches):
+    """Batches for a training of so many steps; each of them sets the network's share of the picture first."""
+
+    network: AddsPicture
+    steps: int
+    taken: int = 0
+
+    def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[CaptionedVectors]:
+        self.network.share = remaining(self.taken / self.steps)
+        self.taken += 1
+        return super().batch(index, generator)

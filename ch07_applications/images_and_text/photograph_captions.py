@@ -82,7 +82,7 @@ def study_photographs(run: Run, claims: PaperClaims, train: Callable[..., Captio
     held, test = features_of(found.validation), features_of(found.test)
     with run.method(LEARNED, kind="deep") as method:
         epochs = run.pick(smoke=1, lecture=EPOCHS, full=EPOCHS)
-        model = method.time(train, run, features_of(found.train), sentences, epochs, SEEN, drop=DROP)
+        model = method.time(train, run, features_of(found.train), sentences, epochs, least=SEEN, drop=DROP)
         method.model = method.time(model.choose_beam, held, quality_on(found.validation))
         score_photographs(method, model.predict(test), found.test, references)
     with run.method(SHUFFLED, kind="reference") as method:

@@ -8,9 +8,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ch07_applications.images_and_text.caption_batches import CaptionBatches, CaptionedVectors
+from ch07_applications.images_and_text import show_and_tell
+from ch07_applications.images_and_text.caption_batches import (
+    FADING,
+    CaptionBatches,
+    CaptionedVectors,
+    FadingPictures,
+    remaining,
+)
 from ch07_applications.images_and_text.caption_rivals import fill_template
-from ch07_applications.images_and_text.caption_studies import true_contents
+from ch07_applications.images_and_text.caption_studies import next_words, teacher_forced, true_contents
 from ch07_applications.images_and_text.show_and_tell import (
     Captioner,
     ImageCaptioner,
@@ -26,9 +33,9 @@ from common.errors import Problem
 SENTENCES = [("a", "red", "boot"), ("a", "bag"), ("a", "small", "blue", "bag", "above", "a", "boot"), ("boot",)]
 
 
-def network_of(words, hidden=16, every_step=False, numbers=6, seed=0):
+def network_of(words, hidden=16, share=0.0, numbers=6, seed=0, memory=0):
     torch.manual_seed(seed)
-    return ImageCaptioner(torch.randn(20, numbers), words, hidden, every_step).eval()
+    return ImageCaptioner(torch.randn(20, numbers), words, hidden=hidden, memory=memory, share=share).eval()
 
 
 def given(vocabulary, n=4, numbers=6):
@@ -50,7 +57,7 @@ def by_hand(network, item):
     total, words = 0.0, item.words[0, : int(item.lengths[0])].tolist()
     for word, following in pairwise(words):
         state, cell = step(network.word.weight[word][None], state, cell)
-        total += network.leave(state).log_softmax(dim=1)[0, following]
+        total += network.score(network.leave(state).relu()).log_softmax(dim=1)[0, following]
     return total
 
 
@@ -79,22 +86,22 @@ def test_targets_are_the_next_words_and_not_those_that_were_read():
     assert wanted.tolist() == [*vocabulary.encode(SENTENCES[0], marked=False), END]
 
 
-@pytest.mark.parametrize("every_step", [False, True])
-def test_the_picture_enters_once_or_at_every_step(every_step):
-    network = network_of(12, every_step=every_step)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_picture_enters_once_or_at_every_step(share):
+    network = network_of(12, share=share)
     one, other = torch.randn(2, 1, 6)
     seen, state = network.start(one)
     changed, other_state = network.start(other)
     words = torch.tensor([5])
     alike = torch.allclose(network.step(words, seen, state)[0], network.step(words, changed, state)[0])
-    assert alike != every_step  # after the start, the picture reaches the words through the state alone
+    assert alike == (share == 0)  # after the start, the picture reaches the words through the state alone
     assert not torch.allclose(network.step(words, seen, state)[0], network.step(words, seen, other_state)[0])
 
 
-@pytest.mark.parametrize("every_step", [False, True])
-def test_steps_give_the_scores_that_training_sees(every_step):
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_steps_give_the_scores_that_training_sees(share):
     vocabulary = Vocabulary.of(SENTENCES)
-    network, data = network_of(len(vocabulary), every_step=every_step), given(vocabulary)[2:3]
+    network, data = network_of(len(vocabulary), share=share), given(vocabulary)[2:3]
     scores, wanted = network(data)
     seen, state = network.start(data.vectors)
     for word, row in zip([BEGIN, *wanted.tolist()], scores, strict=False):
@@ -136,7 +143,7 @@ def test_a_beam_of_one_is_greedy_search():
 def test_a_beam_of_everything_finds_the_best_of_all_sentences(per_word, seed):
     network, vectors, longest = network_of(len(MARKS) + 2, seed=seed), torch.randn(5, 6), 4
     with torch.no_grad():
-        network.leave.weight.mul_(6)  # so that words differ
+        network.score.weight.mul_(6)  # so that words differ
     words = range(len(MARKS), len(MARKS) + 2)
     every = [(*own, END) for n in range(longest) for own in product(words, repeat=n)]
     every += list(product(words, repeat=longest))  # those that are cut off
@@ -150,7 +157,7 @@ def test_a_beam_of_everything_finds_the_best_of_all_sentences(per_word, seed):
 def test_a_wider_beam_finds_no_less_probable_sentence_on_average_and_pictures_do_not_mix():
     network, vectors = network_of(12), torch.randn(20, 6)
     with torch.no_grad():
-        network.leave.weight.mul_(6)
+        network.score.weight.mul_(6)
     totals = []
     for width in (1, 4):
         found = beam_search(network, vectors, width, longest=6)
@@ -163,8 +170,8 @@ def test_a_wider_beam_finds_no_less_probable_sentence_on_average_and_pictures_do
 def test_marks_are_never_said_and_nothing_follows_the_end():
     network = network_of(12)
     with torch.no_grad():
-        network.leave.bias[[PADDING, BEGIN, UNKNOWN]] = 50.0
-        network.leave.bias[END] = 0.5
+        network.score.bias[[PADDING, BEGIN, UNKNOWN]] = 50.0
+        network.score.bias[END] = 0.5
     for own in beam_search(network, torch.randn(30, 6), 3, longest=12):
         assert not {PADDING, BEGIN, UNKNOWN} & set(own)
         assert END not in own[:-1]
@@ -180,15 +187,58 @@ def learned(tmp_path, epochs=60):
 def test_pictures_with_different_vectors_get_different_captions(tmp_path):
     model, vectors = learned(tmp_path)
     assert model.predict(vectors[::8]) == SENTENCES[:3]
-    assert model.forced(vectors[::8], SENTENCES[:3]) == SENTENCES[:3]
+    assert teacher_forced(model, vectors[::8], SENTENCES[:3]) == SENTENCES[:3]
 
 
-def test_where_the_true_words_are_given_even_a_wrong_picture_has_most_words_right(tmp_path):
+def test_where_the_true_words_are_given_even_a_wrong_picture_has_many_words_right(tmp_path):
     model, vectors = learned(tmp_path)
     wrong = model.predict(vectors[8:9])[0]
     assert wrong != SENTENCES[2]
-    forced = model.forced(vectors[8:9], SENTENCES[2:3])[0]
-    assert np.mean([a == b for a, b in zip(forced, SENTENCES[2], strict=False)]) > 0.5
+    forced = teacher_forced(model, vectors[8:9], SENTENCES[2:3])[0]
+    assert np.mean([a == b for a, b in zip(forced, SENTENCES[2], strict=False)]) >= 0.5
+
+
+def test_the_memory_takes_in_the_picture_and_then_keeps_it_whatever_is_read():
+    network = network_of(12, hidden=40, memory=15)
+    seen, (_, cells) = network.start(torch.randn(30, 6))
+    assert cells[0, :, 1:15].std(dim=0).min() > 0.05  # it differs from picture to picture
+    state = network.start(torch.randn(30, 6))[1]
+    state = (state[0], cells)
+    for word in (4, 7, 9, 5):
+        _, state = network.step(torch.full((30,), word), seen, state)
+    kept = [np.corrcoef(cells[0, :, k].detach(), state[1][0, :, k].detach())[0, 1] for k in range(1, 40)]
+    assert min(kept[:14]) > 0.99
+    assert np.mean(kept[14:]) < 0.9  # the other cells forget
+
+
+def test_the_picture_s_share_falls_from_one_to_nothing_and_the_trained_network_has_it_once(tmp_path, monkeypatch):
+    assert [remaining(share) for share in (0.0, FADING[0], FADING[1], 1.0)] == [1, 1, 0, 0]
+    assert remaining(sum(FADING) / 2) == pytest.approx(0.5)
+    shares = []
+
+    class Watched(FadingPictures):
+        def batch(self, index, generator):
+            found = super().batch(index, generator)
+            shares.append(self.network.share)
+            return found
+
+    monkeypatch.setattr(show_and_tell, "FadingPictures", Watched)
+    model, vectors = learned(tmp_path, 10)
+    assert shares == sorted(shares, reverse=True)
+    assert shares.count(1.0) == 4  # of ten steps: those at 0, .1, .2 and .3
+    assert shares.count(0.0) == 3  # at .7, .8 and .9
+    assert model.network.share == 0
+    kept = train(run_of(tmp_path), vectors, [[SENTENCES[0]]] * len(vectors), 1, fade=False, share=1.0)
+    assert kept.network.share == 1
+    assert len(shares) == 10
+
+
+def test_next_words_are_those_of_greedy_search_with_their_probabilities(tmp_path):
+    model, vectors = learned(tmp_path)
+    steps = next_words(model, vectors[0], most=2)
+    assert [following[0][0] for _, following in steps] == [*SENTENCES[0], MARKS[END]]
+    assert [word for word, _ in steps] == [MARKS[BEGIN], *SENTENCES[0]]
+    assert all(1 >= best > second for _, ((_, best), (_, second)) in steps)
 
 
 def test_unknown_words_are_learned_as_unknown_and_never_said():
@@ -215,7 +265,7 @@ def test_a_sentence_longer_than_any_in_training_ends(tmp_path):
     vocabulary = Vocabulary.of(SENTENCES)
     network = network_of(len(vocabulary))
     with torch.no_grad():
-        network.leave.bias[END] = -50.0
+        network.score.bias[END] = -50.0
     assert len(Captioner(network, vocabulary).predict(np.zeros((1, 6), np.float32))[0]) == 30
 
 
