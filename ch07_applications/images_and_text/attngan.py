@@ -152,16 +152,17 @@ def make(generator: Generator, noise: Noise, words: Words, there: There, whole: 
 
 
 def judge_stages(discriminators: nn.ModuleList, fakes: Fakes, *batch: Tensor) -> Float[Tensor, ""]:
-    """Eq. 5, summed over stages; as in the authors' code, a real picture with another one's sentence is wrong, too."""
-    _, _, _, whole, _, *reals = batch
-    losses = []
+    """Eq. 5, summed over stages; as in the authors' code, a real picture with another one's sentence is wrong, too,
+    unless both sentences state the same."""
+    _, _, _, whole, meanings, *reals = batch
+    differs, losses = (meanings != meanings.roll(1)).float(), []
     for discriminator, real, fake in zip(discriminators, reals, fakes[: len(reals)], strict=True):
         maps = discriminator.maps(real)
         on_real, own = discriminator.real(maps).flatten().float(), discriminator.match(maps, whole)
-        wrong = discriminator.match(maps, whole.roll(1, dims=0))
+        wrong = softplus(discriminator.match(maps, whole.roll(1, dims=0))) @ differs / differs.sum().clamp(min=1)
         on_fake, with_fake = discriminator(fake, whole)
         alone = softplus(-on_real).mean() + softplus(on_fake).mean()
-        matched = softplus(-own).mean() + (softplus(with_fake).mean() + softplus(wrong).mean()) / 2
+        matched = softplus(-own).mean() + (softplus(with_fake).mean() + wrong) / 2
         losses.append((alone + matched) / 2)
     return torch.stack(losses).sum()
 

@@ -84,9 +84,12 @@ class PlacedScenes:
     def colours_swapped(self) -> PlacedScenes:
         """The scenes with two things of different colours, each thing in the other's colour, with captions that say so.
 
-        The pictures remain: they show the colours that the captions no longer state.
+        Only scenes whose new pairs of class and colour occur in training. The pictures remain: they show the colours
+        that the captions no longer state.
         """
-        some = self.take(np.flatnonzero((self.labels[:, 1] >= 0) & (self.colours[:, 0] != self.colours[:, 1])))
+        known = trained_pairs()[self.labels, self.colours[:, ::-1]].all(axis=1)
+        differ = (self.labels[:, 1] >= 0) & (self.colours[:, 0] != self.colours[:, 1])
+        some = self.take(np.flatnonzero(differ & known))
         captions = tuple(tuple(swap_colours(caption) for caption in captions) for captions in some.captions)
         return replace(some, colours=some.colours[:, ::-1].copy(), captions=captions)
 

@@ -243,17 +243,19 @@ def networks():
 
 def test_the_discriminators_loss_is_equation_5_with_mismatched_sentences():
     generator, judges = networks()
-    batch = described()
+    batch = list(described())
+    batch[4] = torch.tensor([3, 5, 5, 2, 2, 3])  # 0, 2 and 4 get a sentence that states the same: no mismatch
+    differs = torch.tensor([False, True, False, True, False, True])
     judges.eval()
     fakes, whole, total = make(generator, *batch), batch[3], 0.0
     ones, zeros = torch.ones(6), torch.zeros(6)
     for judge, real, fake in zip(judges, batch[5:], fakes[:2], strict=True):
         (alone, own), (made, with_made) = judge(real, whole), judge(fake, whole)
-        wrong = judge(real, torch.cat([whole[-1:], whole[:-1]]))[1]
+        wrong = judge(real, torch.cat([whole[-1:], whole[:-1]]))[1][differs]
         total += binary_cross_entropy_with_logits(alone, ones) / 2 + binary_cross_entropy_with_logits(made, zeros) / 2
         total += binary_cross_entropy_with_logits(own, ones) / 2
         total += binary_cross_entropy_with_logits(with_made, zeros) / 4
-        total += binary_cross_entropy_with_logits(wrong, zeros) / 4
+        total += binary_cross_entropy_with_logits(wrong, torch.zeros_like(wrong)) / 4
     torch.testing.assert_close(judge_stages(judges, fakes, *batch), total)
 
 

@@ -110,6 +110,7 @@ def test_swapped_colours_are_stated_and_belong_to_the_other_things():
         assert before.words != after.words
         assert [w for w in before.words if w not in COLOURS] == [w for w in after.words if w not in COLOURS]
         np.testing.assert_array_equal(swapped.labels[k], part.labels[item])
+        assert trained_pairs()[swapped.labels[k], swapped.colours[k]].all()
         assert not is_true(read(after.words), [
             module.Thing(NOUNS[label], COLOURS[colour], None, module.box_of(place))
             for label, colour, place in things(part, item)
