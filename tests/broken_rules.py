@@ -2,7 +2,6 @@
 
 # By lesson: later lessons that it imports, directly or through parts.
 TOO_EARLY = {
-    "ch01_regression": {"design_matrix": ["rivals"], "basis": ["rivals"]},
     "ch03_classification": {"softmax": ["rivals"]},
     "ch04_backprop": {"optimiser_race": ["output_units", "hidden_units"], "output_units": ["hidden_units"]},
     "ch05_cnn": {"filters": ["convolution"]},
@@ -10,7 +9,6 @@ TOO_EARLY = {
 
 # Modules that import each other.
 CIRCLES = {
-    "ch01_regression": [["design_matrix", "rivals"]],
     "ch03_classification": [["rivals", "softmax"]],
     "ch04_backprop": [["hidden_units", "output_units", "training"]],
     "ch05_cnn": [

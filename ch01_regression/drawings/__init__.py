@@ -1,0 +1,1 @@
+"""Pictures of this chapter's lessons: no part of what is measured."""
