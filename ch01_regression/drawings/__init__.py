@@ -1,1 +1,0 @@
-"""Pictures of this chapter's lessons: no part of what is measured."""
