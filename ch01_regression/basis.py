@@ -23,8 +23,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from sklearn.tree import DecisionTreeRegressor
 
+from ch01_regression.baselines.tuned_rivals import NEIGHBOURS
 from ch01_regression.design_matrix import LinearRegression
-from ch01_regression.rivals import NEIGHBOURS
 from common import data, plots
 from common.claims import beats
 from common.data import Table

@@ -11,9 +11,7 @@ Costs      3 s on two cores, nearly all of it to tune the rivals.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from numbers import Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -21,16 +19,16 @@ from jaxtyping import Real as RealArray
 from numpy.typing import ArrayLike
 from scipy import linalg
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import LinearRegression as Reference
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from common import data, plots
+from ch01_regression.baselines.tuned_rivals import classical_rivals
+from ch01_regression.drawings.design_matrix import draw_weights
+from common import data
 from common.answers import check_same_shape, refuse_text
 from common.run import Run
 from common.scales import LARGE, must_be, powers_of_two
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 BLOCK = 2048  # points in one block of the sums
 EPSILON = np.finfo(np.float64).eps
@@ -41,6 +39,17 @@ WORST = 3e6  # condition of columns of length 1 up to which Cholesky keeps two o
 def design_matrix(features: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m+1"]:
     """X of the lecture: one row per point, x₀ = 1 in front, so that theta_0 is a weight like the others."""
     return np.column_stack([np.ones(len(features)), features])
+
+
+def normal_equations(X: Float[np.ndarray, "n m"], y: Float[np.ndarray, "n"]) -> Float[np.ndarray, "m"]:
+    """The textbook's solution: ∇C(θ) = −2Xᵀ(y − Xθ) = 0 where XᵀXθ = Xᵀy, one equation per weight.
+
+    It forms XᵀX in one go, and is exact enough for a few inputs of similar size. The three solvers below find the same
+    θ for more points, for columns that nearly repeat each other, and with a penalty; each says what it adds.
+    """
+    gram = X.T @ X
+    moment = X.T @ y
+    return np.linalg.solve(gram, moment)
 
 
 def solve_cholesky(
@@ -187,22 +196,7 @@ def relative_gap(a: Float[np.ndarray, "m"], b: Float[np.ndarray, "m"]) -> float:
     return float(np.abs(a - b).max() / np.abs(b).max())
 
 
-def draw_weights(weights: Float[np.ndarray, "m"], names: Sequence[str]) -> Figure:
-    """One bar per weight."""
-    figure, axis = plots.panels(width=6.4, height=3.2)
-    axis.barh(names, weights, color=[plots.BLUE if w > 0 else plots.ORANGE for w in weights])
-    axis.axvline(0, color=plots.INK, linewidth=0.8)
-    axis.invert_yaxis()
-    axis.grid(visible=False, axis="y")
-    axis.set(title="Weights of the plane", xlabel="change of the score per standard deviation of the input")
-    return figure
-
-
 def lesson(run: Run) -> None:
-    from sklearn.linear_model import LinearRegression as Reference
-
-    from ch01_regression.rivals import classical_rivals  # which builds on this file
-
     patients = data.diabetes(seed=run.seed)
     train, test = patients.train, patients.test
     for solver in SOLVE:
@@ -223,7 +217,7 @@ def lesson(run: Run) -> None:
     gap = max(relative_gap(w, reference.coef_) for w in weights.values())
     run.fact(AGREEMENT, -np.log10(gap))
     X = design_matrix(train.features)
-    by_hand = np.linalg.solve(X.T @ X, X.T @ train.targets)  # as the lecture writes it, column of ones and all
+    by_hand = normal_equations(X, train.targets)  # as the lecture writes it, column of ones and all
     run.fact(
         "digits in which the column of ones agrees with centring", -np.log10(relative_gap(by_hand[1:], weights["qr"]))
     )

@@ -17,6 +17,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 
+from ch01_regression.drawings.line import draw_gradient
 from common import data, plots
 from common.answers import check_same_shape
 from common.run import Run
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POUNDS = 1000.0  # the weight's unit: with x near 1, theta_0 and theta_1 have similar sizes, so the surface can be drawn
+LIGHT = 2.0  # of these units: where the picture of the gradient counts weights from, which makes its valley wider
 NEIGHBOURS = [1, 2, 3, 5, 8, 12, 20, 30, 50]
 
 
@@ -63,6 +65,34 @@ def cost(
     check_same_shape(x=x, y=y)
     residuals = y - (theta_0[..., None] + theta_1[..., None] * x)  # (*grid) -> (*grid, n)
     return np.asarray(np.square(residuals).sum(axis=-1))
+
+
+def gradient(
+    theta_0: Float[np.ndarray, "*grid"],
+    theta_1: Float[np.ndarray, "*grid"],
+    x: Shaped[np.ndarray, "..."],
+    y: Shaped[np.ndarray, "..."],
+) -> Float[np.ndarray, "*grid 2"]:
+    """∇C, the vector of the partial derivatives (∂C/∂θ₀, ∂C/∂θ₁) = −2 (Σ r, Σ x r), with the residuals r.
+
+    It points in the direction of steepest ascent: along a unit vector u the slope of C is uᵀ∇C = ‖∇C‖ cos α, where α is
+    the angle between u and ∇C. That is largest for α = 0. Raises ValueError unless x and y have the same shape.
+    """
+    check_same_shape(x=x, y=y)
+    residuals = y - (theta_0[..., None] + theta_1[..., None] * x)
+    return -2 * np.stack([residuals.sum(axis=-1), (x * residuals).sum(axis=-1)], axis=-1)
+
+
+def directional_derivative(
+    theta: tuple[float, float], angle: Float[np.ndarray, "k"], x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "k"]:
+    """The slope of C at θ along u = (cos φ, sin φ) for each angle φ, measured: (C(θ + hu) − C(θ − hu)) / 2h.
+
+    C is quadratic along any line, so this difference is exact for every h.
+    """
+    u = np.stack([np.cos(angle), np.sin(angle)])
+    up, down = (cost(theta[0] + h * u[0], theta[1] + h * u[1], x, y) for h in (0.5, -0.5))
+    return up - down
 
 
 def draw_squares(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], lines: dict[str, tuple[float, float]]) -> Figure:
@@ -164,5 +194,23 @@ def lesson(run: Run) -> None:
         caption="Every point of the plane is a line, the pair of its θ₀ and θ₁; the height is its cost per car, on a "
         "logarithmic scale, and the red dot is the least squares line. The valley lies aslant: a line that starts "
         "higher fits nearly as well if it falls faster.",
+    )
+    above = x - LIGHT
+    best, start = fit_line(above, y), (24.0, 0.0)
+    theta_0, theta_1 = np.meshgrid(np.linspace(18, 42, 97), np.linspace(-17, 3, 81))
+    places = np.array([start, (34.0, -1.5), (38.5, -6.0), (21.0, -4.0), (24.0, -12.0), (36.0, -13.5)])
+    angles = np.radians(np.arange(-180, 181, 15))
+    run.figure(
+        "gradient",
+        draw_gradient,
+        (theta_0, theta_1, cost(theta_0, theta_1, above, y) / x.size),
+        best,
+        (places, gradient(*places.T, above, y) / x.size),
+        (angles, directional_derivative(start, angles, above, y) / x.size),
+        caption=f"Left: contours of the cost per car, with weights counted from {LIGHT * POUNDS:,.0f} lb, and its "
+        "gradient at six lines (arrows, their lengths in proportion). Each is perpendicular to the contour and points "
+        "uphill, which is seldom straight away from the minimum (red). Right: the slope of the cost at the orange "
+        "arrow's foot in every direction: measured (dots), and ‖∇C‖ cos α (curve). It is largest in the direction of "
+        "the gradient, zero along the contour, and lowest in the opposite direction, in which gradient descent steps.",
     )
     run.note(f"mpg = {theta[0]:.1f} + ({theta[1]:.2f}) · weight, with the weight in units of {POUNDS:g} lb.")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -23,22 +22,20 @@ from sklearn.linear_model import HuberRegressor, RANSACRegressor, TheilSenRegres
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ch02_probabilistic.drawings.contamination import draw_contamination
 from ch02_probabilistic.linear_likelihood import GaussianLinearModel
 from ch02_probabilistic.robust import LaplaceRegressor, StudentTRegressor
-from common import data, plots
+from common import data
 from common.claims import beats
 from common.data import Table
 from common.results import rms
 from common.run import Run
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 LITRES = 235.215  # miles per US gallon × litres per 100 km
 SHARE = 0.2
 
 
-def contaminated(part: Table, share: float, rng: np.random.Generator) -> Table:
+def contaminate(part: Table, share: float, rng: np.random.Generator) -> Table:
     """The same cars, a random share of them with their mileage in litres per 100 km."""
     wrong = rng.permutation(len(part)) < round(share * len(part))
     return replace(part, targets=np.where(wrong, LITRES / part.targets, part.targets))
@@ -64,38 +61,17 @@ def errors_by_share(train: Table, held_out: Table, shares: list[float], run: Run
     """
     errors: dict[str, list[float]] = {name: [] for name in methods(run)}
     for share in run.track(shares, "shares of wrong cars"):
-        wrong = contaminated(train, share, np.random.default_rng(run.seed))
+        wrong = contaminate(train, share, np.random.default_rng(run.seed))
         for name, (_, make) in methods(run).items():
             misses = make().fit(wrong.features, wrong.targets).predict(held_out.features) - held_out.targets
             errors[name].append(float(rms(misses**2)))
     return errors
 
 
-def draw_contamination(
-    clean: Table, train: Table, fitted: dict[str, RegressorMixin], shares: list[float], errors: dict[str, list[float]]
-) -> Figure:
-    """The lines through contaminated cars, the wrong ones red, and each method's error by the share of wrong ones."""
-    figure, (lines, growth) = plots.panels(2, width=4.9, height=3.7)
-    wrong = train.targets != clean.targets
-    plots.dots(lines, train.features[~wrong, 0], train.targets[~wrong])
-    lines.plot(train.features[wrong, 0], train.targets[wrong], "o", color=plots.RED, markersize=3, markeredgewidth=0)
-    x = np.linspace(train.features.min(), train.features.max(), 50)
-    for i, name in enumerate(errors):
-        colour, style = plots.CYCLE[i], "-" if i < 3 else "--"
-        lines.plot(x, fitted[name].predict(x[:, None]), style, color=colour, linewidth=1.8)
-        growth.plot(100 * np.array(shares), errors[name], style, color=colour, marker="o", markersize=3, label=name)
-    lines.set(title=f"{100 * wrong.mean():.0f} % in the wrong unit", xlabel="weight (lb)", ylabel="recorded mileage")
-    growth.set(
-        title="Error by the share of wrong cars", xlabel="wrong training cars (%)", ylabel="RMSE on clean cars (mpg)"
-    )
-    growth.legend(fontsize=8)
-    return figure
-
-
 def lesson(run: Run) -> None:
     cars = data.auto_mpg(seed=run.seed)
     clean, test = cars.train.select("weight"), cars.test.select("weight")
-    train = contaminated(clean, SHARE, run.rng)
+    train = contaminate(clean, SHARE, run.rng)
     with run.method("least squares, clean cars", kind="reference") as method:
         method.fit(GaussianLinearModel(), clean)
         method.score(test)
@@ -122,7 +98,7 @@ def lesson(run: Run) -> None:
             {name: run.methods[name].model for name in methods(run)},
             shares,
             errors_by_share(fitted, held_out, shares, run),
-            caption="Left: training cars, those in the wrong unit in red, and each method's line. Right: each "
+            caption="Left: training cars, those in the wrong unit as crosses, and each method's line. Right: each "
             "method's error on clean cars held out, against the share of training cars in the wrong unit. At one half "
             "nothing in the data says which unit is the mistake.",
         )

@@ -10,10 +10,7 @@ Costs      0.6 s on two cores.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -23,14 +20,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ch02_probabilistic.drawings.linear_likelihood import draw_bias, draw_surfaces
 from ch02_probabilistic.likelihood import gaussian_log_density, gaussian_log_likelihood
-from common import data, plots
+from common import data
 from common.answers import refuse_text
 from common.run import Run
 from common.scales import powers_of_two, warn_of_scale
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 POUNDS = 1000.0
 EPSILON = np.finfo(np.float64).eps
@@ -98,52 +93,6 @@ def variance_ratio(n: int, rng: np.random.Generator, draws: int) -> tuple[float,
     return float(cost.mean() / n), float(cost.mean() / (n - 2))
 
 
-def draw_surfaces(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], model: GaussianLinearModel) -> Figure:
-    """The cost and the log-likelihood of every line, side by side: one is the other upside down."""
-    from matplotlib.colors import BoundaryNorm
-
-    best = (model.intercept_, float(model.coef_[0]))
-    theta_0, theta_1 = np.meshgrid(best[0] + np.linspace(-12, 12, 61), best[1] + np.linspace(-4, 4, 61))
-    residuals = y - theta_0[..., None] - theta_1[..., None] * x
-    cost = (residuals**2).sum(axis=-1)
-    logs = gaussian_log_density(residuals, 0.0, model.sigma2_).sum(axis=-1)
-    heights = cost.min() * np.array([1, 1.05, 1.2, 1.5, 2, 3, 5, 9])  # the same lines in both panels
-    log_heights = -0.5 * (len(x) * np.log(2 * np.pi * model.sigma2_) + heights / model.sigma2_)
-    figure, axes = plots.panels(2, sharey=True)
-    for axis, surface, levels, colours, title in (
-        (axes[0], cost, heights, "Blues", r"Cost $C(\theta)$: a valley"),
-        (axes[1], logs, log_heights[::-1], "Oranges", "Log-likelihood: a hill"),
-    ):
-        norm = BoundaryNorm(levels, 256, extend="both")  # as many shades between any two levels
-        axis.contourf(theta_0, theta_1, surface, levels=levels, cmap=colours, norm=norm, extend="both", alpha=0.6)
-        lines = axis.contour(
-            theta_0, theta_1, surface, levels=levels[1:-1], colors=plots.INK, linewidths=0.6, linestyles="-"
-        )
-        axis.clabel(lines, fontsize=7, fmt="%.0f")
-        axis.plot(*best, "o", color=plots.RED, markersize=7)
-        axis.set(title=title, xlabel=r"$\theta_0$ (mpg)")
-        axis.grid(visible=False)
-    axes[0].set_ylabel(r"$\theta_1$ (mpg per 1000 lb)")
-    return figure
-
-
-def draw_bias(sizes: list[int], ratios: list[tuple[float, float]]) -> Figure:
-    """The estimated variance as a share of the true one, against the number of points."""
-    figure, axis = plots.panels(width=5.6, height=3.2)
-    biased, unbiased = zip(*ratios, strict=True)
-    axis.axhline(1, color=plots.GREY, linewidth=1)
-    axis.plot(
-        sizes, (np.array(sizes) - 2) / np.array(sizes), color=plots.PALE, linewidth=5, label="theory, (N − 2) / N"
-    )
-    axis.plot(sizes, biased, "o", color=plots.BLUE, markersize=5, label="maximum likelihood, ÷ N")
-    axis.plot(sizes, unbiased, "s", color=plots.ORANGE, markersize=4, label="unbiased, ÷ (N − 2)")
-    axis.set(title="Mean estimate of the variance", xlabel="N, points on the line", ylabel="share of the true one")
-    axis.set(xscale="log", xticks=sizes, xticklabels=[str(n) for n in sizes])
-    axis.minorticks_off()
-    axis.legend(loc="lower right")
-    return figure
-
-
 def lesson(run: Run) -> None:
     cars = data.auto_mpg(seed=run.seed)
     noise = WhiteKernel(0.2, (1e-3, 1e1))
@@ -176,7 +125,8 @@ def lesson(run: Run) -> None:
         draw_surfaces,
         weight[:, 0],
         cars.train.targets,
-        line,
+        (line.intercept_, float(line.coef_[0])),
+        line.sigma2_,
         caption="Mileage over weight: the cost of every line, darker where it is higher, and its log-likelihood, "
         "darker where it is higher. The contours are the same, and so is the best line (red): one surface is the "
         "other upside down.",

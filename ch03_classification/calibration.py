@@ -22,10 +22,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from ch03_classification.curvature import log_softmax
+from ch03_classification.baselines.tuned_rivals import classical_rivals
+from ch03_classification.digits.tables import pixels
 from ch03_classification.drawings.calibration import draw_corrections
-from ch03_classification.rivals import classical_rivals
-from ch03_classification.softmax import LEAST, SoftmaxRegression, pixels
+from ch03_classification.softmax import LEAST, SoftmaxRegression, log_softmax
 from common import data, plots
 from common.answers import as_floats, check_labels, check_same_shape
 from common.claims import beats

@@ -3,7 +3,8 @@
 Question   How is logistic regression fitted to many inputs, and how many steps does Newton's method save?
 Method     Σ −log Pr(y | x, θ) + λ/2 ‖w‖², whose gradient is Xᵀ(p − y) + λw and whose Hessian Xᵀ diag(p (1 − p)) X + λI.
            A Newton step is a weighted least squares fit to xᵀθ + (y − p) / p (1 − p), hence its other name, iteratively
-           reweighted least squares (Nelder and Wedderburn 1972; Rubin 1983). The solvers are in descent.py.
+           reweighted least squares (Nelder and Wedderburn 1972; Rubin 1983). It stands here twice: as the textbook has
+           it, and with safeguards for many points, dependent columns and steps that overshoot.
 Rival      Linear discriminant analysis, k nearest neighbours; scikit-learn's LogisticRegression as the reference.
 Differs    The lecture has no penalty; why one is needed is the next lesson. λ is chosen by cross-validation.
 Costs      1.5 s on two cores, most of it to choose λ and k.
@@ -12,35 +13,33 @@ Costs      1.5 s on two cores, most of it to choose λ and k.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Real, Shaped
 from numpy.typing import ArrayLike
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as Reference
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.bernoulli import malignant_as_1, score_probability
-from ch03_classification.descent import Objective, accelerated_gradient, few_threads, newton, separated
+from ch03_classification.drawings.logistic import draw_boundary, draw_convergence, draw_unit
+from ch03_classification.estimators.two_classes import TwoClassClassifier
 from ch03_classification.logistic_line import NEIGHBOURS, neighbours_probability
+from ch03_classification.optimisation.accelerated_gradient import accelerated_gradient
+from ch03_classification.optimisation.column_units import scale_columns
+from ch03_classification.optimisation.logistic_loss import Descent, Objective, few_threads, is_separated, solve
 from ch03_classification.sigmoid import sigmoid
-from ch03_classification.two_classes import TwoClassClassifier
-from common import data, plots
-from common.data import Table
+from common import data
 from common.run import Run
-from common.scales import LARGE, must_be, powers_of_two, warn_of_scale
+from common.scales import must_be
 from common.tuning import scaled, tuned
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 EPSILON = np.finfo(np.float64).eps
-SOLVE = {"newton": newton, "gradient": accelerated_gradient}
+MANY = 1000  # points for each weight, from which on a sixteenth of them shows where to start
+SLACK = 1e-12  # a loss that rises by a smaller share of itself rises by rounding
 PENALTIES = np.logspace(-3, 3, 13).tolist()
 TWO = ("worst radius", "worst concave points")
 SEPARABLE = (
@@ -49,14 +48,49 @@ SEPARABLE = (
 )
 
 
-def centred(
-    X: Float[np.ndarray, "n m"],
-) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "n m+1"], Float[np.ndarray, "m+1"]]:
-    """The columns' means, a column of ones before the columns less their means, and the sum of squares of each."""
-    mean, design = X.mean(axis=0), np.empty((len(X), X.shape[1] + 1))
-    design[:, 0] = 1.0
-    np.subtract(X, mean, out=design[:, 1:])
-    return mean, design, np.einsum("ij,ij->j", design, design)
+def textbook_newton(
+    X: Float[np.ndarray, "n m"], y: Real[np.ndarray, "n"], penalties: Float[np.ndarray, "m"], steps: int
+) -> Float[np.ndarray, "m"]:
+    """Newton's method as the equations have it, from θ = 0. X: one column is 1, and its penalty 0. y: 0 or 1.
+
+    Enough where points are few, columns are of similar size and none depends on others, and no step overshoots.
+    """
+    theta = np.zeros(X.shape[1])
+    for _ in range(steps):
+        p = sigmoid(X @ theta)
+        gradient = X.T @ (p - y) + penalties * theta
+        hessian = X.T @ ((p * (1 - p))[:, None] * X) + np.diag(penalties)
+        theta = theta - np.linalg.solve(hessian, gradient)
+    return theta
+
+
+def newton(objective: Objective, max_iter: int, tol: float) -> Descent:
+    """The same with three safeguards: half-way back where a step has raised the loss; a start from a sixteenth of many
+    points; a Hessian that dependent columns make singular is solved all the same.
+
+    H⁻¹ is also the covariance of the estimate, so √(gᵀH⁻¹g) is the length of a step in standard errors. Each error is
+    like the square of the one before: after steps of lengths a and b the next one's is about b (b / a)². It ends where
+    that is below tol.
+    """
+    n, m = objective.X.shape
+    before, lowest, last, losses = np.zeros(m), n * np.log(2), 0.0, []  # with θ = 0 every p is ½
+    theta = newton(objective.sixteenth(), max_iter, tol=0.1).theta if n > MANY * m else before
+    for _ in range(max_iter):
+        loss, slope, wrong = objective.slope(theta)
+        losses.append(loss)
+        if not loss <= lowest * (1 + SLACK):  # "not": neither is NaN
+            theta = (theta + before) / 2
+            continue
+        step = solve(objective.curvature(wrong), slope)
+        theta, before, lowest = theta - step, theta, loss
+        length = np.sqrt(max(slope @ step, 0.0))
+        if length**3 <= tol * last**2:
+            return Descent(theta, losses, arrived=True)
+        last = length
+    return Descent(theta, losses, arrived=False)
+
+
+SOLVE = {"newton": newton, "gradient": accelerated_gradient}
 
 
 class LogisticRegression(TwoClassClassifier):
@@ -81,30 +115,16 @@ class LogisticRegression(TwoClassClassifier):
         must_be("max_iter", self.max_iter, least=1, whole=True)
         must_be("tol", self.tol)
         X, y = self._two_classes(X, y)
-        # Columns are centred, which the intercept makes up for, and get units in which no curvature is above 1, so that
-        # one step length suits all. The penalty stays on the weights of the columns as they came.
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, design, squares = centred(X)
-        factors = np.ones(X.shape[1])
-        if not ((squares > LARGE**-2) & (squares < LARGE**2)).all():  # constant columns, too
-            factors = powers_of_two(X)
-            mean, design, squares = centred(X / factors)
-            if self.penalty > 0:
-                warn_of_scale(X, "the penalty counts for nothing, or for all")
-        with np.errstate(over="ignore"):
-            penalties = np.r_[0.0, np.minimum(self.penalty / factors / factors, 1e300)]
-        unit = np.sqrt(squares / 4 + penalties)
-        unit[1:][unit[1:] <= len(X) * EPSILON * np.abs(mean)] = np.inf  # constant, but for the rounding of the mean
-        design /= unit
-        objective = Objective(design, 2.0 * y - 1, penalties / unit**2)
-        with few_threads(design.shape[1]):
+        design = scale_columns(X, self.penalty)
+        objective = Objective(design.matrix, 2.0 * y - 1, design.penalties)
+        with few_threads(X.shape[1] + 1):
             found = SOLVE[self.solver](objective, self.max_iter, self.tol)
-        if self.penalty == 0 and separated(objective, found):
+        if self.penalty == 0 and is_separated(objective, found):
             warnings.warn(SEPARABLE, ConvergenceWarning, stacklevel=2)
         elif not found.arrived:
             warnings.warn(f"{self.solver} did not arrive in {self.max_iter} steps", ConvergenceWarning, stacklevel=2)
-        theta = found.theta / unit
-        self.coef_, self.intercept_ = theta[None, 1:] / factors, theta[:1] - mean @ theta[1:]
+        theta = found.theta / design.unit
+        self.coef_, self.intercept_ = theta[None, 1:] / design.factors, theta[:1] - design.mean @ theta[1:]
         self.loss_curve_, self.n_iter_ = found.losses, len(found.losses)
         return self
 
@@ -122,39 +142,6 @@ class LogisticRegression(TwoClassClassifier):
         """classes_[1] where its probability is at least ½, that is, where xᵀθ ≥ 0."""
         log_odds = self.decision_function(X)
         return self.classes_[(log_odds >= 0).astype(int)]
-
-
-def draw_boundary(part: Table, model: Pipeline) -> Figure:
-    """Two standardised inputs, the probability as shades and contours, theta at right angles to the boundary."""
-    figure, axis = plots.panels(width=6.4, height=4.4)
-    z, theta, offset = model["scale"].transform(part.features), model["model"].coef_[0], model["model"].intercept_[0]
-    x_0, x_1 = np.meshgrid(*(np.linspace(column.min() - 0.3, column.max() + 0.3, 150) for column in z.T))
-    p = sigmoid(offset + theta[0] * x_0 + theta[1] * x_1)
-    axis.contourf(x_0, x_1, p, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.4)
-    axis.grid(visible=False)
-    levels = np.arange(1, 10) / 10
-    lines = axis.contour(x_0, x_1, p, levels, colors=plots.INK, linewidths=np.where(levels == 0.5, 2.5, 0.6))
-    axis.clabel(lines, levels[::2], fontsize=8)
-    for label, colour in ((0, plots.BLUE), (1, plots.RED)):
-        axis.plot(*z[part.labels == label].T, "o", color=colour, markersize=3, markeredgewidth=0)
-    foot = -offset * theta / (theta @ theta)  # of all points with xᵀθ = 0 the nearest to the middle
-    tip = foot + 1.5 * theta / np.linalg.norm(theta)
-    axis.annotate("", tip, foot, arrowprops={"arrowstyle": "-|>", "color": plots.INK, "linewidth": 2.5})
-    axis.text(*tip, r"  $\theta$", fontsize=14, va="bottom")
-    axis.set(title="Probability of malignant", aspect="equal", xlabel=f"{part.names[0]} (standardised)")
-    axis.set_ylabel(f"{part.names[1]} (standardised)")
-    return figure
-
-
-def draw_convergence(curves: dict[str, list[float]]) -> Figure:
-    """How far the loss is above the lowest, step by step."""
-    figure, axis = plots.panels(width=6.4, height=3.2)
-    lowest = min(min(curve) for curve in curves.values())
-    for name, curve in curves.items():
-        axis.loglog(np.arange(1, len(curve) + 1), np.maximum(np.array(curve) - lowest, 1e-14), label=name)
-    axis.set(title="Loss above the lowest", xlabel="step", ylabel="nats", ylim=(1e-10, None))
-    axis.legend(loc="upper right")
-    return figure
 
 
 def lesson(run: Run) -> None:
@@ -194,8 +181,24 @@ def lesson(run: Run) -> None:
         digits[name] = run.fact(f"digits in which {name} agrees with scikit-learn", -np.log10(gap + EPSILON))
     z = StandardScaler().fit_transform(train.features)
     penalties = np.r_[0.0, np.full(z.shape[1], penalty)]
-    objective = Objective(np.column_stack([np.ones(len(z)), z]), 2.0 * train.labels - 1, penalties)
+    X = np.column_stack([np.ones(len(z)), z])
+    short = textbook_newton(X, train.labels, penalties, steps=run.pick(smoke=8, lecture=15))[1:]
+    gap = float(np.abs(short - exact).max() / np.abs(exact).max())
+    run.fact("digits in which the textbook's Newton agrees with scikit-learn", -np.log10(gap + EPSILON))
+    objective = Objective(X, 2.0 * train.labels - 1, penalties)
     plain = accelerated_gradient(objective, run.pick(smoke=100, lecture=10_000), tol=1e-7, momentum=False)
+    pair = train.select(*TWO).features
+    near = pair[np.abs(two.predict_proba(pair)[:, 1] - 0.8).argmin()][None]
+    weights = np.r_[two["model"].intercept_, two["model"].coef_[0]]
+    run.figure(
+        "unit",
+        draw_unit,
+        TWO,
+        two["scale"].transform(near)[0],
+        weights,
+        caption="Logistic regression on two inputs as a graph: the inputs, here of one tumour and standardised, times "
+        "the weights on the arrows; their sum z; and the sigmoid, which makes a probability of it.",
+    )
     run.figure(
         "boundary",
         draw_boundary,

@@ -5,7 +5,8 @@ Method     McCulloch and Pitts (1943): 1 where wᵀx ≥ θ. Hebb (1949): Δw = 
            (1958, 1962): the same, but only after a mistake, and at most (R/γ)² of these (Novikoff 1962).
 Rival      Logistic regression and a linear support vector machine on the same tumours; scikit-learn's Perceptron is the
            reference. Where nothing separates, the average of all weights met (Freund and Schapire 1999).
-Differs    Rosenblatt's machine had random units in front, and motors turned its weights. The gates are in gates.py.
+Differs    Rosenblatt's machine had random units in front, and motors turned its weights. The gates are in
+           threshold_logic/gates.py.
 Costs      3 s on two cores.
 """
 
@@ -27,9 +28,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ch03_classification.bernoulli import malignant_as_1
 from ch03_classification.drawings.neuron import draw_mistakes
-from ch03_classification.gates import computable, corners, draw_gates, xor
+from ch03_classification.estimators.two_classes import TwoClassClassifier
 from ch03_classification.logistic import LogisticRegression
-from ch03_classification.two_classes import TwoClassClassifier
+from ch03_classification.threshold_logic.gates import computable, corners, draw_gates, xor
 from common import data, plots
 from common.answers import check_labels
 from common.claims import beats
@@ -233,8 +234,8 @@ def lesson(run: Run) -> None:
             counts,
             {"tumours": ours.mistakes_, "XOR": [len(found) for found in largest]},
             caption="Left: mistakes until there are none, for points on two sides of a line in ten orders (dots), and "
-            "Novikoff's bound (R/γ)², the grey line. Right: mistakes in each pass (pale) and their mean so far, over "
-            "the training tumours and over the four corners of XOR, which no line separates.",
+            "Novikoff's bound (R/γ)², the grey line. Right: mistakes per pass over the training tumours and over the "
+            "four corners of XOR, which no line separates: mean (line) and range (pale) of groups of passes.",
         )
     run.note(f"Mistakes on the training tumours: {made:.0f}. Novikoff's bound, for any order of them: {bound:,.0f}.")
     run.claim(

@@ -11,31 +11,30 @@ Costs      5 s on two cores.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float, Real
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ch03_classification.hidden import HiddenUnits, count_parameters, hidden_units, log_odds
+from ch03_classification.drawings.no_line import draw_models, draw_units
+from ch03_classification.estimators.two_classes import TwoClassClassifier
 from ch03_classification.logistic import LogisticRegression
-from common import plots
+from ch03_classification.sigmoid import log_sigmoid, sigmoid
 from common.answers import as_floats
 from common.claims import beats
 from common.data import Table
-from common.record import LessonRecord
 from common.run import Run
+from common.scales import must_be, warn_of_scale
 from common.tuning import tuned
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
+STEP = 1e-7  # of a finite difference: a smaller one drowns in rounding, a larger one is no derivative
 SOLVED = 0.9  # of the training points right
 CAPTIONS = {
     "XOR": "The probability of class 1 (orange) as shades, a line where it is ½: by logistic regression on x; on x, "
@@ -45,6 +44,9 @@ CAPTIONS = {
     "directions add up to no peak, so the region of two hidden units is open; three units can close it.",
 }
 PLACES = np.stack(np.meshgrid([-2.0, 0.0, 2.0], [-2.0, 0.0, 2.0]), axis=-1).reshape(-1, 2)
+
+Points = Float[np.ndarray, "n m"]
+Thetas = Float[np.ndarray, "batch parameters"]
 
 
 def xor_clouds(n: int, rng: np.random.Generator) -> Table:
@@ -72,69 +74,91 @@ def bumps(x: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 9"]:
     return np.exp(-((x[:, None] - PLACES) ** 2).sum(axis=2) / 2)
 
 
+def count_parameters(inputs: int, hidden: int) -> int:
+    """(M + 1) H weights and thresholds of the hidden units, H + 1 of the output."""
+    return (inputs + 1) * hidden + hidden + 1
+
+
+def hidden_units(thetas: Thetas, x: Points, hidden: int) -> Float[np.ndarray, "batch n hidden"]:
+    """φⱼ(x) = tanh(wⱼᵀx + bⱼ), for a whole batch of networks at once. Row 0 of each network's weights holds the b."""
+    weights = thetas[:, : (x.shape[1] + 1) * hidden].reshape(len(thetas), x.shape[1] + 1, hidden)
+    return np.tanh(x @ weights[:, 1:] + weights[:, :1])
+
+
+def log_odds(thetas: Thetas, x: Points, hidden: int) -> Float[np.ndarray, "batch n"]:
+    """θ₀ + Σⱼ θⱼ φⱼ(x): logistic regression on the hidden units."""
+    top = thetas[:, -hidden - 1 :]
+    return (hidden_units(thetas, x, hidden) @ top[:, 1:, None])[..., 0] + top[:, :1]
+
+
+def loss(
+    thetas: Thetas, x: Points, signs: Float[np.ndarray, "n"], hidden: int, penalty: float
+) -> Float[np.ndarray, "batch"]:
+    """Mean log loss −log σ(±z) of each network, in nats, plus λ/2 ‖θ‖². signs: 1 for class 1, −1 for class 0."""
+    misfit = -log_sigmoid(signs * log_odds(thetas, x, hidden)).mean(axis=1)
+    return misfit + penalty / 2 * (thetas**2).sum(axis=1)
+
+
+class HiddenUnits(TwoClassClassifier):
+    """A network with one hidden layer of tanh units, for two classes; of several random starts the lowest loss wins.
+
+    fit sets classes_, theta_ (parameters,), ends_ (starts, parameters), where each descent ended, their losses_,
+    evaluations_ of the loss in all, and n_iter_.
+    """
+
+    def __init__(
+        self, hidden: int = 3, penalty: float = 1e-4, starts: int = 5, max_iter: int = 300, random_state=None
+    ) -> None:
+        self.hidden = hidden
+        self.penalty = penalty
+        self.starts = starts
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> HiddenUnits:
+        """X: (n, m), of size about 1. y: (n,), labels of two kinds. Raises ValueError for more or fewer."""
+        for name in ("hidden", "starts", "max_iter"):
+            must_be(name, getattr(self, name), least=1, whole=True)
+        must_be("penalty", self.penalty)
+        X, labels = self._two_classes(X, y)
+        warn_of_scale(X, "units of tanh want inputs of size about 1")
+        rng, size = check_random_state(self.random_state), count_parameters(X.shape[1], self.hidden)
+        signs, nudges = 2.0 * labels - 1, np.vstack([np.zeros(size), STEP * np.eye(size)])
+
+        def slope(theta: Float[np.ndarray, "p"]) -> tuple[float, Float[np.ndarray, "p"]]:
+            here, *there = loss(theta + nudges, X, signs, self.hidden, self.penalty)
+            return float(here), (np.array(there) - here) / STEP
+
+        ends = [
+            minimize(slope, rng.normal(size=size), jac=True, method="L-BFGS-B", options={"maxiter": self.max_iter})
+            for _ in range(self.starts)
+        ]
+        self.ends_, self.losses_ = np.array([end.x for end in ends]), np.array([end.fun for end in ends])
+        self.theta_ = self.ends_[self.losses_.argmin()]
+        self.evaluations_ = sum(end.nfev for end in ends) * (size + 1)
+        self.n_iter_ = max(end.nit for end in ends)
+        return self
+
+    def unit_values(self, X: Points) -> Float[np.ndarray, "n hidden"]:
+        """The values of the hidden units."""
+        return hidden_units(self.theta_[None], X, self.hidden)[0]
+
+    def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n 2"]:
+        """The probability of each class. X: (n, m)."""
+        check_is_fitted(self)
+        z = log_odds(self.theta_[None], validate_data(self, X, dtype=np.float64, reset=False), self.hidden)[0]
+        return sigmoid(np.column_stack([-z, z]))
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """The likelier class of each row, (n,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+
 def share_solved(model: HiddenUnits, part: Table) -> float:
     """The share of the starts that ended with at least SOLVED of the points right."""
     right = (log_odds(model.ends_, part.features, model.hidden) > 0) == (part.labels == 1)
     return float(np.mean(right.mean(axis=1) >= SOLVED))
-
-
-def draw_points(axis: Axes, x: Float[np.ndarray, "n 2"], part: Table) -> None:
-    """Class 1 in orange, class 0 in blue."""
-    for label, colour in ((0, plots.BLUE), (1, plots.ORANGE)):
-        axis.plot(*x[part.labels == label].T, "o", color=colour, markersize=3)
-    axis.set(xlabel="$x_1$", aspect="equal")
-    axis.grid(visible=False)
-
-
-def draw_places(axis: Axes, model: BaseEstimator, part: Table) -> None:
-    """The probability of class 1 as shades, a line where it is ½, the hidden units' own lines dashed."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    ends = 1.05 * float(np.abs(part.features).max())
-    ticks = np.linspace(-ends, ends, 121)
-    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    p = model.predict_proba(grid)[:, 1].reshape(121, 121)
-    colours = LinearSegmentedColormap.from_list("classes", [plots.BLUE, "white", plots.ORANGE])
-    axis.imshow(p, origin="lower", extent=(-ends, ends, -ends, ends), cmap=colours, vmin=-0.5, vmax=1.5)
-    axis.contour(ticks, ticks, p, [0.5], colors=plots.INK, linewidths=1.6)
-    if isinstance(model, HiddenUnits):
-        for unit in hidden_units(model.theta_[None], grid, model.hidden)[0].T:
-            axis.contour(ticks, ticks, unit.reshape(121, 121), [0], colors=plots.RED, linestyles="--", linewidths=1)
-    draw_points(axis, part.features, part)
-
-
-def draw_models(models: dict[str, BaseEstimator], part: Table) -> Figure:
-    """One panel per model. If the last has two hidden units: a further panel, the points by these units' values."""
-    last = list(models.values())[-1]
-    inside = isinstance(last, HiddenUnits) and last.hidden == 2
-    figure, axes = plots.panels(len(models) + inside, width=2.6, height=2.9)
-    for axis, (name, model) in zip(axes, models.items(), strict=False):
-        draw_places(axis, model, part)
-        axis.set_title(name)
-    axes[0].set_ylabel("$x_2$")
-    if inside:
-        theta_0, *theta = last.theta_[-3:]
-        draw_points(axes[-1], hidden_units(last.theta_[None], part.features, 2)[0], part)
-        axes[-1].axline(-theta_0 * np.array(theta) / np.dot(theta, theta), slope=-theta[0] / theta[1], color=plots.INK)
-        axes[-1].set(title="Its units' values", xlabel="unit 1", ylabel="unit 2", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1))
-    return figure
-
-
-def draw_units(record: LessonRecord, counts: list[int], problems: list[str]) -> Figure:
-    """Against the number of hidden units: the accuracy of the best start, and the share of starts that solve it."""
-    figure, axes = plots.panels(2, height=3)
-    accuracy = {row.method: row.interval for row in record.scores() if row.metric == "accuracy"}
-    for problem in problems:
-        best = [accuracy[f"{h} hidden, {problem}"] for h in counts]
-        solved = [record.findings()[starts_that_solve(problem, h)][0] for h in counts]
-        for axis, intervals in zip(axes, (best, solved), strict=True):
-            value, low, high = np.array([interval.ends for interval in intervals]).T
-            axis.errorbar(counts, value, yerr=(value - low, high - value), fmt="o-", label=problem)
-            axis.set(xlabel="hidden units", xticks=counts)
-    axes[0].set(title="Accuracy of the best start", ylabel="% of test points", ylim=(45, 102))
-    axes[1].set(title="Starts that solve it", ylabel="% of starts", ylim=(-5, 105))
-    axes[0].legend(loc="lower right")
-    return figure
 
 
 def starts_that_solve(problem: str, hidden: int) -> str:
@@ -180,7 +204,7 @@ def lesson(run: Run) -> None:
         "units",
         draw_units,
         counts,
-        list(problems),
+        {problem: [starts_that_solve(problem, h) for h in counts] for problem in problems},
         caption=f"Against the number of hidden units, left: the accuracy of the best of {starts} starts; right: the "
         f"share of starts that end with at least {100 * SOLVED:.0f} % of the training points right. One unit draws "
         "one line, too, but as it saturates it can get three of the four clouds of XOR right. Bars: 95 % intervals.",

@@ -6,18 +6,18 @@ Method     P(k | x) = exp(zₖ) / Σⱼ exp(zⱼ) with zₖ = θₖᵀx (Bishop 
 Rival      Discriminant analysis, k nearest neighbours and an RBF-SVM on the same digits; scikit-learn's logistic
            regression is the reference.
 Differs    The lecture has two classes, for which softmax is the sigmoid of z₁ − z₀. Böhning (1992) bounds the curvature
-           once and for all; here it is measured again during the descent. Cost and descent are in curvature.py.
+           once and for all; here it is measured again during the descent (optimisation/preconditioning.py).
 Costs      14 s on two cores, half of it for the rivals.
 """
 
 from __future__ import annotations
 
 import warnings
-from numbers import Real
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from numbers import Real as RealNumber
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real, Shaped
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -27,19 +27,76 @@ from sklearn.utils import check_scalar
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ch03_classification.curvature import Cost, descend_in_rounds, draw_walks, log_softmax, walks
-from ch03_classification.drawings.softmax import shade_plane
-from common import data, plots
-from common.data import Images, Table
+from ch03_classification.baselines.tuned_rivals import classical_rivals
+from ch03_classification.digits.tables import pixels, principal_plane
+from ch03_classification.drawings.softmax import draw_answers, draw_plane, draw_walks, draw_weights
+from ch03_classification.optimisation.preconditioning import EPSILON, Theta, compare_coordinates, descend_in_rounds
+from common import data
+from common.answers import as_floats, check_labels
+from common.data import Table
 from common.run import Method, Run
 from common.scales import must_be, powers_of_two, warn_of_scale
 from common.tuning import tuned
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 LEAST = 1e-6  # probabilities below are counted as this: a forest's 0 would make its log loss infinite
 PENALTIES = {"8×8": [0.01, 0.1, 1.0, 10.0, 100.0], "28×28": [3.0, 10.0, 30.0]}
+
+
+def log_softmax(z: Real[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
+    """log P = z − log Σⱼ exp(zⱼ). The largest z is taken off first, which changes nothing but that no exp overflows."""
+    z = as_floats(z)
+    z = z - z.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def gini_impurity(P: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n"]:
+    """1 − Σₖ Pₖ², 0 where one class has the whole probability: then the point contributes no curvature.
+
+    A point adds (diag(P) − PPᵀ) ⊗ xxᵀ to the Hessian, and 1 − Σ Pₖ² is the trace of that first factor.
+    """
+    return 1 - (P**2).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """C(θ) = −Σ Y log P + ½ Σ λθ², in nats. X: a column of ones, then the centred inputs. Y: a 1 in the true class."""
+
+    X: Float[np.ndarray, "n m"]
+    Y: Float[np.ndarray, "n classes"]
+    penalty: Float[np.ndarray, "m"]
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Float[np.ndarray, "n m"],
+        labels: Shaped[np.ndarray, "..."],
+        penalty: float | Float[np.ndarray, "m"],
+    ) -> Cost:
+        """The cost of these inputs, centred, with theta_0 unpenalised. labels: 0 … classes − 1, none missing.
+
+        penalty: one for all columns, or one for each. Raises ValueError unless there is a label for each row.
+        """
+        labels = check_labels(labels, inputs.shape, int(labels.max(initial=0)) + 1, ("labels", "inputs"))
+        mean = inputs.mean(axis=0)
+        centred = inputs - mean
+        centred[:, np.abs(centred).max(axis=0) <= len(inputs) * EPSILON * np.abs(mean)] = 0.0  # but for its rounding
+        X = np.column_stack([np.ones(len(inputs)), centred])
+        return cls(X, np.eye(labels.max() + 1)[labels], np.r_[0.0, np.broadcast_to(penalty, len(mean))])
+
+    @property
+    def start(self) -> Theta:
+        """θ = 0: all classes are as likely."""
+        return np.zeros((self.X.shape[1], self.Y.shape[1]))
+
+    def at(self, theta: Theta) -> tuple[float, Theta]:
+        """C(θ) and its gradient Xᵀ(P − Y) + λθ."""
+        logs = log_softmax(self.X @ theta)
+        value = self.penalty @ (theta**2).sum(axis=1) / 2 - np.vdot(self.Y, logs)
+        return float(value), self.X.T @ (np.exp(logs) - self.Y) + self.penalty[:, None] * theta
+
+    def point_curvatures(self, theta: Theta) -> Float[np.ndarray, "n"]:
+        """½ (1 − Σ P²) for each point at θ. Böhning's ½ (1992) bounds it everywhere; this is closer, but no bound."""
+        return gini_impurity(np.exp(log_softmax(self.X @ theta))) / 2
 
 
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):
@@ -56,7 +113,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> SoftmaxRegression:
         """X: (n, m). y: (n,). Raises ValueError for a single class, and as scikit-learn does."""
-        check_scalar(self.penalty, "penalty", Real, min_val=0)
+        check_scalar(self.penalty, "penalty", RealNumber, min_val=0)
         must_be("penalty", self.penalty)
         must_be("max_iter", self.max_iter, least=1, whole=True)
         must_be("tol", self.tol)
@@ -97,12 +154,6 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         return self.classes_[best]
 
 
-def pixels(part: Images, white: int) -> Table:
-    """The same images as rows of numbers in [0, 1]. white: the largest value of a pixel."""
-    rows = part.images.reshape(len(part), -1) / white
-    return Table(rows, part.labels, tuple(f"pixel {i}" for i in range(rows.shape[1])), ids=part.ids)
-
-
 def score_classes(method: Method, part: Table) -> None:
     """Accuracy, and log loss: −log of the probability that the true class was given, counted as LEAST if below."""
     method.score(part)
@@ -110,51 +161,7 @@ def score_classes(method: Method, part: Table) -> None:
     method.score_items("log loss", -np.log(np.maximum(given, LEAST)), part, unit="nats")
 
 
-def principal_plane(part: Table, labels: list[int]) -> Table:
-    """The points of these classes, along the two directions in which they vary most; classes renumbered from 0."""
-    part = part.take(np.isin(part.labels, labels))
-    centred = part.features - part.features.mean(axis=0)
-    directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
-    names = ("first principal component", "second principal component")
-    return Table(centred @ directions.T, np.searchsorted(labels, part.labels), names)
-
-
-def draw_plane(part: Table, names: list[str]) -> Figure:
-    """The regions of softmax regression on two numbers per digit."""
-    figure, axis = plots.panels(width=5.6, height=4.4)
-    shade_plane(axis, SoftmaxRegression().fit(part.features, part.labels), part, places=400)
-    axis.set(title=f"{len(names)} digits in two numbers", xlabel=part.names[0], ylabel=part.names[1])
-    axis.legend(names, loc="upper right", frameon=True)
-    return figure
-
-
-def draw_weights(weights: Float[np.ndarray, "classes side side"]) -> Figure:
-    """Each class's weights as an image: blue pixels raise its score, red ones lower it."""
-    figure, axes = plots.panels(5, len(weights) // 5, width=1.5, height=1.65)
-    most = float(np.abs(weights).max())
-    for k, axis in enumerate(axes.flat):
-        axis.imshow(weights[k], cmap="RdBu", vmin=-most, vmax=most)
-        axis.set(title=str(k), xticks=[], yticks=[])
-    return figure
-
-
-def draw_answers(part: Images, P: Float[np.ndarray, "n classes"]) -> Figure:
-    """Each digit above, its ten probabilities below: green is the true class, red a wrong prediction."""
-    figure, axes = plots.panels(len(part), 2, width=1.4, height=1.4)
-    for (image, bars), digit, label, p in zip(axes.T, part.images, part.labels, P, strict=True):
-        image.imshow(digit, cmap="gray_r")
-        image.set(xticks=[], yticks=[])
-        colours = [plots.GREEN if k == label else plots.RED if k == p.argmax() else plots.GREY for k in range(len(p))]
-        bars.bar(range(len(p)), p, color=colours)
-        bars.set(ylim=(0, 1), yticks=[0, 1], xticks=range(len(p)))
-        bars.tick_params(labelsize=6)
-        bars.grid(visible=False)
-    return figure
-
-
 def lesson(run: Run) -> None:
-    from ch03_classification.rivals import classical_rivals  # which builds on this file
-
     digits, mnist = data.digits(seed=run.seed), data.mnist(run.scale)
     small = pixels(digits.train, white=16), pixels(digits.test, white=16)
     large = pixels(mnist.train, white=255), pixels(mnist.test, white=255)
@@ -187,15 +194,20 @@ def lesson(run: Run) -> None:
     steps, tumours = run.pick(smoke=15, lecture=1000), data.breast_cancer(seed=run.seed).train
     few = run.pick(smoke=300, lecture=1000)  # digits on which to compare ways down
     problems = {"Digits: pixels, one unit": large[0].take(slice(few)), "Tumours: thirty units": tumours}
-    walked = {name: walks(Cost.of(part.features, part.labels, 1.0), steps, 1e-5) for name, part in problems.items()}
+    walked = {
+        name: compare_coordinates(Cost.of(part.features, part.labels, 1.0), steps, 1e-5)
+        for name, part in problems.items()
+    }
     for problem, found in walked.items():
         near = 1.0001 * min(min(costs) for costs in found.values())
         for name, costs in found.items():
             run.fact(f"{problem}: steps to within 0.01 %, {name}", int(np.sum(np.array(costs) > near)) + 1)
+    plane = principal_plane(small[0], [0, 1, 2])
     run.figure(
         "plane",
         draw_plane,
-        principal_plane(small[0], [0, 1, 2]),
+        plane,
+        SoftmaxRegression().fit(plane.features, plane.labels),
         ["0", "1", "2"],
         caption="Training digits of three classes along their first two principal components, and softmax regression "
         "on these: colours are mixed in proportion to the probabilities. Two classes are equally probable where their "

@@ -2,16 +2,12 @@
 
 # By lesson: later lessons that it imports, directly or through parts.
 TOO_EARLY = {
-    "ch01_regression": {"design_matrix": ["rivals"], "basis": ["rivals"]},
-    "ch03_classification": {"softmax": ["rivals"]},
     "ch04_backprop": {"optimiser_race": ["output_units", "hidden_units"], "output_units": ["hidden_units"]},
     "ch05_cnn": {"filters": ["convolution"]},
 }
 
 # Modules that import each other.
 CIRCLES = {
-    "ch01_regression": [["design_matrix", "rivals"]],
-    "ch03_classification": [["rivals", "softmax"]],
     "ch04_backprop": [["hidden_units", "output_units", "training"]],
     "ch05_cnn": [
         ["convolution", "convolution_checks", "layer_as_matrix", "pooling", "small_network"],
@@ -21,7 +17,6 @@ CIRCLES = {
 
 # Files on the top level of a chapter that are no lessons.
 PARTS_ON_TOP = {
-    "ch03_classification": ["curvature", "descent", "gates", "hidden", "two_classes"],
     "ch04_backprop": [
         "autograd",
         "broadcasting",

@@ -21,7 +21,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ch01_regression import design_matrix as module
 from ch01_regression.conditioning import design_of_condition
-from ch01_regression.design_matrix import SOLVE, LinearRegression, design_matrix, solve_cholesky, solve_qr
+from ch01_regression.design_matrix import (
+    SOLVE,
+    LinearRegression,
+    design_matrix,
+    normal_equations,
+    solve_cholesky,
+    solve_qr,
+)
 
 RTOL = 1e-8
 every_solver = pytest.mark.parametrize("solver", SOLVE)
@@ -40,6 +47,32 @@ def assert_same_plane(ours, peer, rtol=RTOL):
     size = np.abs(peer.coef_).max()
     assert_allclose(ours.coef_, peer.coef_, rtol=rtol, atol=rtol * size)
     assert_allclose(ours.intercept_, peer.intercept_, rtol=rtol, atol=rtol * max(1.0, abs(peer.intercept_)))
+
+
+# --- The textbook's four lines ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), m=st.integers(1, 6), offset=st.floats(-3, 3))
+def test_the_normal_equations_give_what_numpy_scikit_learn_and_every_solver_give(seed, m, offset):
+    """Where columns are of size 1 and far from dependent, the short way is as good as the safe ones."""
+    features, y = problem(seed, 80, m, offset)
+    X = design_matrix(features)
+    theta = normal_equations(X, y)
+    assert_allclose(theta, np.linalg.lstsq(X, y, rcond=None)[0], rtol=1e-8, atol=1e-9)
+    peer = Peer().fit(features, y)
+    assert_allclose(theta, [peer.intercept_, *peer.coef_], rtol=1e-8, atol=1e-9)
+    for solver in SOLVE:
+        safe = LinearRegression(solver).fit(features, y)
+        assert_allclose(theta, [safe.intercept_, *safe.coef_], rtol=1e-8, atol=1e-9)
+
+
+def test_where_columns_nearly_repeat_each_other_the_short_way_loses_the_digits_that_qr_keeps():
+    X = design_of_condition(1e7, np.random.default_rng(0))
+    theta = np.arange(1.0, 9)
+    short = normal_equations(X, X @ theta)
+    safe = solve_qr(X, X.mean(axis=0), X @ theta, 0.0)
+    assert np.abs(safe - theta).max() < 1e-6 < 1e-4 < np.abs(short - theta).max()
 
 
 # --- scikit-learn's idea of a regressor -------------------------------------------------------------------------------

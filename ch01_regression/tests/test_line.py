@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import optimize, stats
 
-from ch01_regression.line import cost, fit_line
+from ch01_regression.line import cost, directional_derivative, fit_line, gradient
 
 
 def cloud(seed: int, n: int, offset: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
@@ -104,3 +105,34 @@ def test_cost_is_least_at_the_fitted_line():
     around = best[0] + np.linspace(-1, 1, 41), best[1] + np.linspace(-1, 1, 41)
     surface = cost(*np.meshgrid(*around), x, y)
     assert np.unravel_index(surface.argmin(), surface.shape) == (20, 20)
+
+
+# --- The gradient -----------------------------------------------------------------------------------------------------
+
+
+def test_the_gradient_is_autograds_and_vanishes_at_the_best_line():
+    x, y = cloud(1, 30, 2.0, 1.5)
+    rng = np.random.default_rng(0)
+    thetas = rng.normal(size=(4, 3, 2))
+    free = torch.tensor(thetas, requires_grad=True)
+    residuals = torch.tensor(y) - free[..., :1] - free[..., 1:] * torch.tensor(x)
+    (residuals**2).sum().backward()
+    assert_allclose(gradient(thetas[..., 0], thetas[..., 1], x, y), free.grad.numpy(), rtol=1e-12)
+    best = [np.array(value) for value in fit_line(x, y)]
+    assert_allclose(gradient(*best, x, y), 0, atol=1e-10)
+
+
+def test_the_slope_in_a_direction_is_the_gradients_component_and_largest_along_it():
+    x, y = cloud(2, 40, 1.0, 2.0)
+    theta, angles = (1.0, -1.0), np.radians(np.arange(0, 360, 0.5))
+    slope = gradient(np.array(theta[0]), np.array(theta[1]), x, y)
+    found = directional_derivative(theta, angles, x, y)
+    assert_allclose(found, np.cos(angles) * slope[0] + np.sin(angles) * slope[1], rtol=1e-9, atol=1e-8)
+    steepest = angles[found.argmax()]
+    assert_allclose([np.cos(steepest), np.sin(steepest)], slope / np.linalg.norm(slope), atol=0.005)
+    assert_allclose(found.max(), np.linalg.norm(slope), rtol=1e-4)
+
+
+def test_the_gradient_refuses_what_the_cost_refuses():
+    with pytest.raises((ValueError, TypeError)):
+        gradient(np.array(0.0), np.array(0.0), np.zeros(3), np.zeros(4))

@@ -11,8 +11,9 @@ from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 
+from ch01_regression.baselines.tuned_rivals import classical_rivals
 from ch01_regression.design_matrix import LinearRegression
-from ch01_regression.rivals import classical_rivals, products_plane
+from ch01_regression.rivals import products_plane
 from common.console import Console
 from common.data import Scale, auto_mpg
 from common.record import LessonRecord

@@ -28,7 +28,8 @@ from ch03_classification.calibration import (
     murphy,
     temper,
 )
-from ch03_classification.softmax import SoftmaxRegression, pixels
+from ch03_classification.digits.tables import pixels
+from ch03_classification.softmax import SoftmaxRegression
 from common.console import Console
 from common.data import Images, Scale, Table, digits
 from common.record import LessonRecord

@@ -12,12 +12,10 @@ from sklearn.linear_model import LogisticRegression as Reference
 
 from ch03_classification.bernoulli import laplace_rule, log_loss
 from ch03_classification.calibration import bin_of, calibration_error, fit_temperature, murphy, temper
-from ch03_classification.curvature import Cost, log_softmax
-from ch03_classification.hidden import HiddenUnits
 from ch03_classification.logistic import LogisticRegression
 from ch03_classification.logistic_line import design, gradient, mean_log_loss, newton_step, safe_learning_rate
 from ch03_classification.neuron import Hebb, Perceptron, signed
-from ch03_classification.no_line import products
+from ch03_classification.no_line import HiddenUnits, products
 from ch03_classification.separable import descend, log_score, widest
 from ch03_classification.sigmoid import (
     cut_off_line,
@@ -29,7 +27,7 @@ from ch03_classification.sigmoid import (
     staircase,
     two_gaussians,
 )
-from ch03_classification.softmax import SoftmaxRegression
+from ch03_classification.softmax import Cost, SoftmaxRegression, log_softmax
 
 RNG = np.random.default_rng
 X = RNG(0).normal(size=(60, 3))

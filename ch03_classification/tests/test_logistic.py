@@ -21,16 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from ch03_classification.descent import (
-    MANY,
-    Objective,
-    accelerated_gradient,
-    few_threads,
-    newton,
-    separated,
-    solve,
-)
-from ch03_classification.logistic import SOLVE, LogisticRegression
+from ch03_classification.logistic import MANY, SOLVE, LogisticRegression, newton, textbook_newton
+from ch03_classification.optimisation.accelerated_gradient import accelerated_gradient
+from ch03_classification.optimisation.logistic_loss import Objective, few_threads, is_separated, solve
 
 RTOL = 1e-6
 every_solver = pytest.mark.parametrize("solver", SOLVE)
@@ -176,6 +169,34 @@ def test_without_a_penalty_units_do_not_matter(solver):
     assert_allclose(scaled.coef_ * units, plain.coef_, rtol=1e-6)
 
 
+# --- The textbook's five lines ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), m=st.integers(1, 6), penalty=st.sampled_from([0.3, 1.0, 10.0]))
+def test_the_textbooks_newton_gives_what_the_safe_one_and_scikit_learn_give(seed, m, penalty):
+    """Where columns are of size 1 and independent, and the penalty keeps every step short enough."""
+    X, y = problem(seed, 120, m, offset=0.5)
+    theta = textbook_newton(np.column_stack([np.ones(len(X)), X]), y, np.r_[0.0, np.full(m, penalty)], 25)
+    safe, reference = LogisticRegression(penalty).fit(X, y), peer(penalty).fit(X, y)
+    for model in (safe, reference):
+        assert_allclose(theta, np.r_[model.intercept_, model.coef_[0]], rtol=RTOL, atol=RTOL)
+
+
+def test_where_a_step_overshoots_the_textbooks_newton_runs_away_and_the_safe_one_does_not():
+    X, y, _ = heavy_tails(1377)
+    D, penalties = np.column_stack([np.ones(len(X)), X]), np.r_[0.0, np.full(X.shape[1], 1e-4)]
+    objective = Objective(D, 2.0 * y - 1, penalties)
+    safe = newton(objective, 1000, 1e-7)
+    assert safe.arrived
+    with np.errstate(all="ignore"):
+        try:
+            away = objective.slope(textbook_newton(D, y, penalties, 20))[0]
+        except np.linalg.LinAlgError:
+            away = np.inf
+    assert not away < 10 * safe.losses[-1]
+
+
 # --- Newton's method is iteratively reweighted least squares ----------------------------------------------------------
 
 
@@ -213,7 +234,7 @@ def made_objective(seed: int = 8, n: int = 50, m: int = 4) -> Objective:
 
 @pytest.mark.parametrize("n", [5, 50])
 def test_slope_and_curvature_are_those_of_finite_differences(n, monkeypatch):
-    monkeypatch.setattr("ch03_classification.descent.BLOCK", 7)  # several blocks, and a rest
+    monkeypatch.setattr("ch03_classification.optimisation.logistic_loss.BLOCK", 7)  # several blocks, and a rest
     objective, theta, h = made_objective(n=n), np.array([0.3, -0.5, 1.0, 0.2, -2.0]), 1e-5
     loss, slope, wrong = objective.slope(theta)
     margin = objective.sign * (objective.X @ theta)
@@ -478,7 +499,7 @@ def test_the_warning_is_what_a_linear_programme_says(seed, n, m, strength):
     # Is there a theta with every margin at least 1?
     found = optimize.linprog(np.zeros(m + 1), A_ub=-rows, b_ub=-np.ones(n), bounds=[(None, None)] * (m + 1))
     objective = Objective(np.column_stack([np.ones(n), X]), 2.0 * y - 1, np.zeros(m + 1))
-    assert separated(objective, newton(objective, 1000, 1e-7)) == (found.status == 0)
+    assert is_separated(objective, newton(objective, 1000, 1e-7)) == (found.status == 0)
 
 
 def test_with_redundant_columns_and_no_penalty_it_still_fits():

@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ch03_classification.gates import AND, NAND, NOT, OR, computable, corners, fires, half_adder, xor
 from ch03_classification.neuron import Hebb, Perceptron, count_mistakes, mistake_bound, nuisance, one_pass, signed
+from ch03_classification.threshold_logic.gates import AND, NAND, NOT, OR, computable, corners, fires, half_adder, xor
 from common.data import breast_cancer
 
 

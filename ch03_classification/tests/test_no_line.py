@@ -17,10 +17,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ch03_classification import hidden
-from ch03_classification.hidden import HiddenUnits, count_parameters, hidden_units, log_odds, loss
+from ch03_classification import no_line
 from ch03_classification.logistic import LogisticRegression
-from ch03_classification.no_line import bumps, disc_in_ring, products, share_solved, xor_clouds
+from ch03_classification.no_line import (
+    HiddenUnits,
+    bumps,
+    count_parameters,
+    disc_in_ring,
+    hidden_units,
+    log_odds,
+    loss,
+    products,
+    share_solved,
+    xor_clouds,
+)
 
 SETS = pytest.mark.parametrize("make", [xor_clouds, disc_in_ring])
 
@@ -76,7 +86,7 @@ def gradients(monkeypatch, theta, part, units, penalty):
         seen.append(slope(theta))
         return SimpleNamespace(x=start, fun=0.0, nfev=1, nit=1)
 
-    monkeypatch.setattr(hidden, "minimize", spy)
+    monkeypatch.setattr(no_line, "minimize", spy)
     HiddenUnits(units, penalty, starts=1, random_state=0).fit(part.features, part.labels)
     return seen[0]
 
@@ -98,7 +108,7 @@ def test_finite_differences_are_autograds_gradient(monkeypatch, units, penalty):
 
 def test_a_gradient_costs_an_evaluation_more_than_there_are_parameters(monkeypatch):
     counted = []
-    monkeypatch.setattr(hidden, "loss", lambda thetas, *rest: counted.append(len(thetas)) or loss(thetas, *rest))
+    monkeypatch.setattr(no_line, "loss", lambda thetas, *rest: counted.append(len(thetas)) or loss(thetas, *rest))
     part = xor_clouds(60, np.random.default_rng(0))
     model = HiddenUnits(3, starts=2, random_state=0).fit(part.features, part.labels)
     assert set(counted) == {14}

@@ -17,9 +17,11 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
+from ch03_classification.baselines.tuned_rivals import Neighbours, Platt, classical_rivals
+from ch03_classification.digits.tables import pixels
 from ch03_classification.logistic import LogisticRegression
-from ch03_classification.rivals import Neighbours, Platt, classical_rivals, our_regression
-from ch03_classification.softmax import SoftmaxRegression, pixels
+from ch03_classification.rivals import our_regression
+from ch03_classification.softmax import SoftmaxRegression
 from common.console import Console
 from common.data import Scale, breast_cancer, digits
 from common.record import LessonRecord

@@ -16,10 +16,22 @@ from sklearn.linear_model import LogisticRegression as Peer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
-from ch03_classification import curvature
-from ch03_classification.curvature import Cost, descend, descend_in_rounds, doubt, log_softmax, walks
+from ch03_classification.digits.tables import pixels, principal_plane
 from ch03_classification.logistic import LogisticRegression
-from ch03_classification.softmax import SoftmaxRegression, pixels, principal_plane, score_classes
+from ch03_classification.optimisation import preconditioning
+from ch03_classification.optimisation.preconditioning import (
+    compare_coordinates,
+    descend,
+    descend_in_rounds,
+    preconditioner,
+)
+from ch03_classification.softmax import (
+    Cost,
+    SoftmaxRegression,
+    gini_impurity,
+    log_softmax,
+    score_classes,
+)
 from common.console import Console
 from common.data import Images, Scale, Table, breast_cancer, digits
 from common.record import LessonRecord
@@ -101,11 +113,11 @@ def hessian(cost: Cost, theta) -> np.ndarray:
     return blocks + np.diag(np.tile(cost.penalty, classes))
 
 
-def test_rounding_makes_its_matrix_the_identity():
+def test_preconditioning_makes_its_matrix_the_identity():
     X, y = problem(3)
     cost = Cost.of(X, y, 0.5)
     weights = np.random.default_rng(0).uniform(0.1, 1, len(y))
-    R = cost.rounding(weights)
+    R = preconditioner(cost, weights)
     assert_allclose(R.T @ (cost.X.T @ (cost.X * weights[:, None]) + np.diag(cost.penalty)) @ R, np.eye(5), atol=1e-6)
 
 
@@ -115,25 +127,25 @@ def test_in_boehnings_coordinates_no_curvature_is_above_1(seed, size, classes):
     X, y = problem(seed, 40, 3, classes)
     cost = Cost.of(X, y, 0.3)
     theta = size * np.random.default_rng(seed).normal(size=cost.start.shape)
-    R = np.kron(np.eye(classes), cost.rounding(np.full(len(y), 0.5)))
+    R = np.kron(np.eye(classes), preconditioner(cost, np.full(len(y), 0.5)))
     assert np.linalg.eigvalsh(R.T @ hessian(cost, theta) @ R)[-1] <= 1 + 1e-6
 
 
-def test_doubt_is_the_trace_and_bounds_a_points_curvature():
+def test_the_impurity_is_the_trace_and_bounds_a_points_curvature():
     P = special.softmax(3 * np.random.default_rng(4).normal(size=(50, 4)), axis=1)
-    for p, trace in zip(P, doubt(P), strict=True):
+    for p, trace in zip(P, gini_impurity(P), strict=True):
         inner = np.diag(p) - np.outer(p, p)
         assert_allclose(trace, np.trace(inner))
         assert np.linalg.eigvalsh(inner)[-1] <= trace + 1e-12
-    assert doubt(np.eye(3)).max() == 0
+    assert gini_impurity(np.eye(3)).max() == 0
 
 
 def test_a_wide_table_gets_its_diagonal_only(monkeypatch):
     X, y = problem(5, 60, 6)
     narrow = SoftmaxRegression(tol=1e-7).fit(X, y)
-    monkeypatch.setattr(curvature, "WIDE", 3)
+    monkeypatch.setattr(preconditioning, "WIDE", 3)
     cost = Cost.of(X, y, 1.0)
-    R = cost.rounding(np.full(len(y), 0.5))
+    R = preconditioner(cost, np.full(len(y), 0.5))
     assert sparse.issparse(R)
     assert_allclose(R.toarray(), np.diag((0.5 * (cost.X**2).sum(axis=0) + cost.penalty) ** -0.5))
     assert_allclose(SoftmaxRegression(tol=1e-7).fit(X, y).coef_, narrow.coef_, atol=1e-6)
@@ -141,7 +153,7 @@ def test_a_wide_table_gets_its_diagonal_only(monkeypatch):
 
 def test_all_walks_end_at_the_same_cost_and_none_rises():
     part = breast_cancer(seed=0).train
-    found = walks(Cost.of(part.features, part.labels, 1.0), 2000, 1e-6)
+    found = compare_coordinates(Cost.of(part.features, part.labels, 1.0), 2000, 1e-6)
     ends = [costs[-1] for costs in found.values()]
     assert_allclose(ends, min(ends), rtol=1e-4)
     for costs in found.values():

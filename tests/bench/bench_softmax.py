@@ -10,7 +10,8 @@ from scipy.special import log_softmax
 from side_by_side import row
 from sklearn.linear_model import LogisticRegression as Reference
 
-from ch03_classification.softmax import SoftmaxRegression, pixels
+from ch03_classification.digits.tables import pixels
+from ch03_classification.softmax import SoftmaxRegression
 from common import data
 from common.data import Table
 

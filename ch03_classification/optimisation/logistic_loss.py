@@ -1,4 +1,8 @@
-"""The logistic loss of many inputs, and the two solvers that logistic.py compares: Newton's method and Nesterov's."""
+"""The logistic loss of many inputs, its gradient and its Hessian, quickly; a step that survives dependent columns.
+
+The equations are those of `textbook_newton` in logistic.py. Here sums run over blocks that stay in the cache, and
+labels are ±1, so that no probability is subtracted from 1. A system without a unique solution gets the shortest.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,7 @@ from threadpoolctl import ThreadpoolController
 from ch03_classification.sigmoid import log_sigmoid, sigmoid
 
 BLOCK = 16384  # points: weighted, they stay in the processor's cache
-MANY = 1000  # points for each weight, from which on a sixteenth of them says where to start
 WIDE = 64  # columns, from which on products are large enough to be shared out to threads
-SLACK = 1e-12  # a loss that rises by a smaller share of itself rises by rounding
 DEPENDENT = 1e-12  # a column of which no larger share is new, beside the columns before it
 
 Theta = Float[np.ndarray, "m"]
@@ -84,53 +86,7 @@ def solve(hessian: Float[np.ndarray, "m m"], slope: Theta) -> Theta:
     return linalg.lstsq(hessian, slope, cond=DEPENDENT)[0]
 
 
-def newton(objective: Objective, max_iter: int, tol: float) -> Descent:
-    """θ ← θ − H⁻¹ g, and half-way back where that has raised the loss.
-
-    H⁻¹ is also the covariance of the estimate, so √(gᵀH⁻¹g) is the length of a step in standard errors. Each error is
-    like the square of the one before: after steps of lengths a and b the next one's is about b (b / a)². It ends where
-    that is below tol.
-    """
-    n, m = objective.X.shape
-    before, lowest, last, losses = np.zeros(m), n * np.log(2), 0.0, []  # with θ = 0 every p is ½
-    theta = newton(objective.sixteenth(), max_iter, tol=0.1).theta if n > MANY * m else before
-    for _ in range(max_iter):
-        loss, slope, wrong = objective.slope(theta)
-        losses.append(loss)
-        if not loss <= lowest * (1 + SLACK):  # "not": neither is NaN
-            theta = (theta + before) / 2
-            continue
-        step = solve(objective.curvature(wrong), slope)
-        theta, before, lowest = theta - step, theta, loss
-        length = np.sqrt(max(slope @ step, 0.0))
-        if length**3 <= tol * last**2:
-            return Descent(theta, losses, arrived=True)
-        last = length
-    return Descent(theta, losses, arrived=False)
-
-
-def accelerated_gradient(objective: Objective, max_iter: int, tol: float, momentum: bool = True) -> Descent:
-    """θ ← a − g(a) / L with a ahead of θ by its momentum (Nesterov 1983). L bounds the curvature: no step overshoots.
-
-    Momentum that points uphill is dropped (O'Donoghue and Candès 2015). It ends where ‖g‖ ≤ 10⁻³ tol: then theta is
-    within tol standard errors, unless curvatures are below 10⁻⁶.
-    """
-    theta = ahead = np.zeros(len(objective.penalties))
-    rate, t, losses = 1 / objective.largest_curvature(), 1.0, []
-    for _ in range(max_iter):
-        loss, slope, _ = objective.slope(ahead)
-        losses.append(loss)
-        if np.linalg.norm(slope) <= 1e-3 * tol:
-            return Descent(ahead, losses, arrived=True)
-        theta, before = ahead - rate * slope, theta
-        if not momentum or slope @ (theta - before) > 0:
-            t = 1.0
-        t, last = (1 + np.sqrt(1 + 4 * t**2)) / 2, t
-        ahead = theta + (last - 1) / t * (theta - before)
-    return Descent(theta, losses, arrived=False)
-
-
-def separated(objective: Objective, found: Descent) -> bool:
+def is_separated(objective: Objective, found: Descent) -> bool:
     """Whether the classes are separable, as far as an unpenalised descent can tell.
 
     It is proved where every point is on its side of the boundary: twice that theta is better still, and so on. Points

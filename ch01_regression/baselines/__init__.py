@@ -1,0 +1,1 @@
+"""The regression methods that several lessons use as rivals."""

@@ -1,0 +1,1 @@
+"""The classifiers that several lessons use as rivals."""

@@ -1,0 +1,1 @@
+"""How losses are minimised: what makes the lessons' algorithms fast and safe."""

@@ -1,0 +1,1 @@
+"""Logic made of threshold units."""
