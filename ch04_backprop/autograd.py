@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ch04_backprop.broadcasting import Array, unbroadcast
-from ch04_backprop.versioned import VersionedArray, floats, kept, values
+from ch04_backprop.arrays.broadcasting import Array, unbroadcast
+from ch04_backprop.arrays.versioned import VersionedArray, floats, kept, values
 
 Axes = int | tuple[int, ...] | None
 Rule = Callable[[Array], Array]  # from ∂C/∂result to ∂C/∂operand, before broadcasting is undone

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from ch04_backprop.few_digits import FewDigits, few_digits, recipe
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network, Parameter, Sigmoid
+from ch04_backprop.digits.few_digits import FewDigits, few_digits, recipe
+from ch04_backprop.layers import Layer, Linear, Network, Parameter, ReLU, Sigmoid
+from ch04_backprop.networks.training import accuracy, mlp
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import accuracy, mlp
 from common import plots
 from common.claims import level
 from common.errors import LossNotFinite

@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from sklearn.linear_model import LogisticRegression
 
-from ch04_backprop.hidden_units import LeakyReLU, ReLU
-from ch04_backprop.layers import Layer, Linear, Network
+from ch04_backprop.hidden_units import LeakyReLU
+from ch04_backprop.layers import Layer, Linear, Network, ReLU
+from ch04_backprop.networks.training import Pixels, Training, accuracy, minibatches, mlp, predict
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import Pixels, Training, accuracy, minibatches, mlp, predict
 from common import data, plots
 from common.errors import LossNotFinite
 from common.results import mean_interval

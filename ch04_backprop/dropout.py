@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from sklearn.ensemble import RandomForestClassifier
 
-from ch04_backprop.few_digits import (
+from ch04_backprop.digits.few_digits import (
     FewDigits,
     Sweep,
     few_digits,
@@ -30,9 +30,8 @@ from ch04_backprop.few_digits import (
     swept,
     taught,
 )
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Network, Parameter
-from ch04_backprop.output_units import log_sum_exp
+from ch04_backprop.layers import Layer, Network, Parameter, ReLU
+from ch04_backprop.networks.costs import log_sum_exp
 from common import plots
 from common.claims import beats, level
 from common.run import Run

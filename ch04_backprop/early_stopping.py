@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ch04_backprop.few_digits import few_digits, log_losses, log_probabilities, new_network, recipe
+from ch04_backprop.digits.few_digits import few_digits, log_losses, log_probabilities, new_network, recipe
 from ch04_backprop.layers import Network
+from ch04_backprop.networks.training import accuracy
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import accuracy
 from common import data, plots
 from common.claims import beats
 from common.results import rms

@@ -22,8 +22,10 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from ch04_backprop.layers import Layer, Linear, Network, Sigmoid
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.layers import Layer, Linear, Network, ReLU, Sigmoid
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import Pixels, Training, accuracy, one_cycle, predict
+from ch04_backprop.optimisers import Momentum
 from common import data, plots
 from common.claims import beats, level
 from common.errors import LossNotFinite
@@ -38,18 +40,6 @@ if TYPE_CHECKING:
 
 WIDTH, DEPTH = 64, 2  # outputs of each hidden linear layer, and how many such layers
 RATES = [0.01, 0.03, 0.1, 0.3, 1.0]  # of momentum, at its peak
-
-
-class ReLU(Layer):
-    """max(0, z): flat for z < 0; for z > 0 delta passes unchanged."""
-
-    def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        self.rises = z > 0
-        return np.maximum(z, 0)
-
-    def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        """∂/∂z = [z > 0]."""
-        return delta * self.rises
 
 
 class LeakyReLU(Layer):
@@ -189,9 +179,6 @@ def draw_scores(record: LessonRecord) -> Figure:
 
 
 def lesson(run: Run) -> None:
-    from ch04_backprop.optimisers import Momentum
-    from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
-
     digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=4)
     test, pixels = digits.test, Pixels.of(digits.train.images)
     x, labels = pixels(digits.train.images), digits.train.labels

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from ch04_backprop.versioned import floats
+from ch04_backprop.arrays.versioned import floats
 from common.answers import check_labels
 
 
@@ -112,6 +112,18 @@ class Sigmoid(Layer):
     def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
         """∂z_k^{l+1}/∂z_k^l = σ(1 − σ): one unit's delta depends on no other unit."""
         return delta * self.out * (1 - self.out)
+
+
+class ReLU(Layer):
+    """max(0, z): flat for z < 0; for z > 0 delta passes unchanged."""
+
+    def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
+        self.rises = z > 0
+        return np.maximum(z, 0)
+
+    def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
+        """∂/∂z = [z > 0]."""
+        return delta * self.rises
 
 
 class Softmax(Layer):

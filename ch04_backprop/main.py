@@ -12,9 +12,9 @@ CHAPTER = Chapter(
         "graph",  # the same by a machine that remembers (autograd.py), drawn
         "moons",  # and trained
         "valleys",  # momentum, Nesterov, AdaGrad, RMSProp, Adam (optimisers.py) on Rosenbrock and Beale
-        "optimiser_race",  # and on a network
         "output_units",  # linear, sigmoid, softmax, each with its loss, and exponentials that overflow
         "hidden_units",  # ReLU and its kin
+        "optimiser_race",  # the six rules on a network of such units; and what batches are good for
         "vanishing",  # what depth does to gradients
         "dead_units",  # units that have stopped learning
         "wide_or_deep",  # one hidden layer can do anything; at what price?

@@ -19,11 +19,10 @@ from jaxtyping import Float, Shaped
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVC
 
-from ch04_backprop.few_digits import FewDigits, Sweep, few_digits, swept, taught
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network
-from ch04_backprop.moves import Moves
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.digits.few_digits import FewDigits, Sweep, few_digits, swept, taught
+from ch04_backprop.digits.moves import Moves
+from ch04_backprop.layers import Layer, Linear, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common import data, plots
 from common.answers import check_labels
 from common.claims import beats

@@ -19,8 +19,8 @@ from jaxtyping import Float32, Int
 from scipy.optimize import minimize
 
 from ch04_backprop.layers import Network
+from ch04_backprop.networks.training import Pixels, Training, accuracy, mlp, predict
 from ch04_backprop.optimisers import OPTIMISERS, SGD
-from ch04_backprop.training import Pixels, Training, accuracy, mlp, predict
 from common import data, plots
 from common.claims import level
 from common.errors import LossNotFinite

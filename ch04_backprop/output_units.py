@@ -5,7 +5,7 @@ Method     Linear, sigmoid and softmax units, each with the log-likelihood of it
            categorical). Joined, each has the same delta: (prediction − answer) / N. (Bridle 1990; Bishop 1995, §6.)
 Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot answers.
 Differs    The lecture draws softmax and log-likelihood as two layers, as layers.py has them; here they are one, in
-           costs.py.
+           networks/costs.py.
 Costs      5 s on two cores, nearly all of it to choose learning rates.
 """
 
@@ -19,14 +19,16 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from sklearn.linear_model import RidgeClassifier
 
-from ch04_backprop.costs import (
+from ch04_backprop.layers import Linear, Network, Sigmoid, Softmax
+from ch04_backprop.networks.costs import (
     OneHotSquaredError,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SquaredError,
     log_sum_exp,
 )
-from ch04_backprop.layers import Linear, Network, Sigmoid, Softmax
+from ch04_backprop.networks.training import Pixels, Training, accuracy, mlp, one_cycle, predict
+from ch04_backprop.optimisers import Momentum
 from common import data, plots
 from common.errors import LossNotFinite
 from common.run import Run
@@ -125,9 +127,6 @@ def draw_recovery(curves: dict[str, Curve]) -> Figure:
 
 
 def lesson(run: Run) -> None:
-    from ch04_backprop.optimisers import Momentum
-    from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle, predict
-
     for dtype in (np.float32, np.float64):
         for what, logit in first_failures(dtype).items():
             run.fact(f"{dtype.__name__}: {what}", logit)

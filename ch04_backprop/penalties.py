@@ -20,7 +20,7 @@ from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from ch04_backprop.few_digits import LEARNING_RATE, Sweep, best_on_validation, few_digits, swept, taught
+from ch04_backprop.digits.few_digits import LEARNING_RATE, Sweep, best_on_validation, few_digits, swept, taught
 from ch04_backprop.layers import Network, Parameter
 from ch04_backprop.optimisers import Momentum
 from common import plots

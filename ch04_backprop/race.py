@@ -26,12 +26,11 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
 from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.digits.moves import Moves
 from ch04_backprop.dropout import Dropout
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Network
-from ch04_backprop.moves import Moves
+from ch04_backprop.layers import Layer, Network, ReLU
+from ch04_backprop.networks.training import Pixels, Training, accuracy, mlp, one_cycle, predict
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle, predict
 from common import data, plots
 from common.data import Images
 from common.run import Run

@@ -25,17 +25,23 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.digits.few_digits import (
+    LEARNING_RATE,
+    FewDigits,
+    best_on_validation,
+    few_digits,
+    new_network,
+    recipe,
+)
+from ch04_backprop.digits.moves import Moves
 from ch04_backprop.dropout import Dropout
 from ch04_backprop.early_stopping import ASKED, EarlyStopping, mean_loss
-from ch04_backprop.few_digits import LEARNING_RATE, FewDigits, best_on_validation, few_digits, new_network, recipe
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network
-from ch04_backprop.moves import Moves
+from ch04_backprop.layers import Layer, Linear, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import accuracy, predict
 from ch04_backprop.noise import GaussianNoise, NoisyLinear
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy
 from ch04_backprop.penalties import L1, L2
-from ch04_backprop.training import accuracy, predict
 from common.ablation import BASE, Ablation, draw_differences
 from common.claims import beats, level, mean_of
 from common.run import Run

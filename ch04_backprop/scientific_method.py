@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ch04_backprop.few_digits import few_digits
-from ch04_backprop.hidden_units import ReLU, Tanh
-from ch04_backprop.layers import Layer, Network, Sigmoid
+from ch04_backprop.digits.few_digits import few_digits
+from ch04_backprop.hidden_units import Tanh
+from ch04_backprop.layers import Layer, Network, ReLU, Sigmoid
+from ch04_backprop.networks.training import Training, mlp, one_cycle, predict
 from ch04_backprop.optimisers import Adam, Momentum, Optimiser
-from ch04_backprop.training import Training, mlp, one_cycle, predict
 from common import plots, results, significance
 from common.ablation import Ablation, draw_effects, one_at_a_time
 from common.errors import LossNotFinite

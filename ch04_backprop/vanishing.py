@@ -20,11 +20,11 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from sklearn.linear_model import LogisticRegression
 
-from ch04_backprop.hidden_units import LeakyReLU, ReLU, Tanh
-from ch04_backprop.layers import Layer, Linear, Network, Sigmoid
+from ch04_backprop.hidden_units import LeakyReLU, Tanh
+from ch04_backprop.layers import Layer, Linear, Network, ReLU, Sigmoid
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import Pixels, Training, accuracy, one_cycle, predict
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy
-from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
 from common import data, plots
 from common.claims import beats
 from common.errors import LossNotFinite

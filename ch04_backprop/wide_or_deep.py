@@ -19,11 +19,10 @@ from jaxtyping import Float
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network, Sigmoid
+from ch04_backprop.layers import Layer, Linear, Network, ReLU, Sigmoid
+from ch04_backprop.networks.costs import SquaredError
+from ch04_backprop.networks.training import mlp, one_cycle
 from ch04_backprop.optimisers import Adam
-from ch04_backprop.output_units import SquaredError
-from ch04_backprop.training import mlp, one_cycle
 from common import plots
 from common.data import Table
 from common.results import rms

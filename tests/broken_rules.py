@@ -4,7 +4,6 @@
 TOO_EARLY = {
     "ch01_regression": {"design_matrix": ["rivals"], "basis": ["rivals"]},
     "ch03_classification": {"softmax": ["rivals"]},
-    "ch04_backprop": {"optimiser_race": ["output_units", "hidden_units"], "output_units": ["hidden_units"]},
     "ch05_cnn": {"filters": ["convolution"]},
 }
 
@@ -12,7 +11,6 @@ TOO_EARLY = {
 CIRCLES = {
     "ch01_regression": [["design_matrix", "rivals"]],
     "ch03_classification": [["rivals", "softmax"]],
-    "ch04_backprop": [["hidden_units", "output_units", "training"]],
     "ch05_cnn": [
         ["convolution", "convolution_checks", "layer_as_matrix", "pooling", "small_network"],
         ["filters", "learned_filter"],
@@ -24,14 +22,8 @@ PARTS_ON_TOP = {
     "ch03_classification": ["curvature", "descent", "gates", "hidden", "two_classes"],
     "ch04_backprop": [
         "autograd",
-        "broadcasting",
-        "costs",
-        "few_digits",
         "layers",
-        "moves",
         "optimisers",
-        "training",
-        "versioned",
     ],
     "ch05_cnn": [
         "borrowed",

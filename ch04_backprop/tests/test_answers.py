@@ -9,20 +9,20 @@ from numpy.testing import assert_allclose
 from torch.nn import functional as F
 
 from ch04_backprop.autograd import Tensor
-from ch04_backprop.few_digits import log_losses
+from ch04_backprop.digits.few_digits import log_losses
 from ch04_backprop.layers import Linear, LogLikelihood, Network, Softmax
 from ch04_backprop.moons import Perceptron
-from ch04_backprop.noise import NoisyAnswers
-from ch04_backprop.optimisers import SGD
-from ch04_backprop.output_units import (
+from ch04_backprop.networks.costs import (
     OneHotSquaredError,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SquaredError,
     log_sum_exp,
 )
+from ch04_backprop.networks.training import Pixels, Training, accuracy, predict
+from ch04_backprop.noise import NoisyAnswers
+from ch04_backprop.optimisers import SGD
 from ch04_backprop.three_times import cross_entropy
-from ch04_backprop.training import Pixels, Training, accuracy, predict
 
 SCORES = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
 COSTS = {

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop.batchnorm import ARMS, BatchNorm, before, behind, no_norm, tried
-from ch04_backprop.few_digits import few_digits
+from ch04_backprop.digits.few_digits import few_digits
 from ch04_backprop.finite_differences import finite_differences
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear, Network
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.layers import Linear, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common.console import Console
 from common.data import Scale
 from common.record import LessonRecord

@@ -13,7 +13,6 @@ from ch04_backprop import (
     dead_units,
     dropout,
     early_stopping,
-    few_digits,
     hidden_units,
     initialisation,
     moons,
@@ -23,14 +22,15 @@ from ch04_backprop import (
     penalties,
     race,
     regularisation,
-    training,
     vanishing,
     wide_or_deep,
 )
 from ch04_backprop.batchnorm import BatchNorm
 from ch04_backprop.dead_units import Outcomes
-from ch04_backprop.few_digits import Sweep
+from ch04_backprop.digits import few_digits
+from ch04_backprop.digits.few_digits import Sweep
 from ch04_backprop.layers import Network
+from ch04_backprop.networks import training
 from ch04_backprop.regularisation import GRIDS, HELPED, SHARES, Settings, weakened
 from tests.recorded_lesson import Choice, recorded
 
@@ -115,8 +115,8 @@ def held_out_values(events) -> list[float]:
 
 
 LESSONS = {  # options, judges, settings, whether what is trained in the end has more digits than what was tried
-    "hidden_units": (hidden_units, hidden_units.RATES, (training, "accuracy"), {}, True),
-    "output_units": (output_units, output_units.RATES, (training, "accuracy"), {}, True),
+    "hidden_units": (hidden_units, hidden_units.RATES, (hidden_units, "accuracy"), {}, True),
+    "output_units": (output_units, output_units.RATES, (output_units, "accuracy"), {}, True),
     "vanishing": (vanishing, vanishing.RATES, (vanishing, "accuracy"), {}, True),
     "dead_units": (dead_units, dead_units.RATES[::3], (dead_units, "accuracy"), {}, True),
     "optimiser_race": (optimiser_race, optimiser_race.RATES[1::3], (optimiser_race, "accuracy"), {}, True),

@@ -9,11 +9,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.digits.few_digits import log_probabilities, new_network
 from ch04_backprop.dropout import Crowd, Dropout, log_mean, masked, with_dropout
-from ch04_backprop.few_digits import log_probabilities, new_network
 from ch04_backprop.finite_differences import finite_differences
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear, Softmax
+from ch04_backprop.layers import Linear, ReLU, Softmax
 from common.model_size import model_size
 
 

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 
 from ch04_backprop.batchnorm import before
+from ch04_backprop.digits.few_digits import few_digits, new_network
 from ch04_backprop.early_stopping import EarlyStopping, descended, mean_loss, ridge, teach
-from ch04_backprop.few_digits import few_digits, new_network
 from ch04_backprop.layers import Linear, Network
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common.console import Console
 from common.data import Scale
 from common.record import LessonRecord

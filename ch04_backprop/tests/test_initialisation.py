@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch04_backprop.hidden_units import ReLU, Tanh
+from ch04_backprop.hidden_units import Tanh
 from ch04_backprop.initialisation import (
     ALIKE,
     STARTS,
@@ -18,7 +18,7 @@ from ch04_backprop.initialisation import (
     expected_factor,
     trained,
 )
-from ch04_backprop.layers import Linear
+from ch04_backprop.layers import Linear, ReLU
 from ch04_backprop.vanishing import deep_network
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ch04_backprop.finite_differences import finite_differences
 from ch04_backprop.layers import Linear, LogLikelihood, Network, Parameter, Sigmoid, Softmax
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 
 SIZES = st.integers(1, 6)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -10,6 +10,7 @@ from torch import nn
 
 from ch04_backprop import optimiser_race
 from ch04_backprop.layers import Network
+from ch04_backprop.networks.training import Pixels, accuracy, mlp
 from ch04_backprop.optimiser_race import (
     BATCHES,
     LARGEST_RATE,
@@ -22,7 +23,6 @@ from ch04_backprop.optimiser_race import (
     trained,
 )
 from ch04_backprop.optimisers import SGD
-from ch04_backprop.training import Pixels, accuracy, mlp
 from common.data import Scale, mnist
 from common.errors import LossNotFinite
 

@@ -16,17 +16,14 @@ from torch.nn import functional as F
 
 from ch04_backprop import output_units
 from ch04_backprop.layers import Linear, Network, Sigmoid, Softmax
-from ch04_backprop.output_units import (
+from ch04_backprop.networks.costs import (
     OneHotSquaredError,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SquaredError,
-    descend,
-    first_failures,
     log_sum_exp,
-    naive_log_loss,
-    recoveries,
 )
+from ch04_backprop.output_units import descend, first_failures, naive_log_loss, recoveries
 from common.console import Console
 from common.data import Scale, breast_cancer
 from common.record import LessonRecord

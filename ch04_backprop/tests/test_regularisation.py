@@ -11,10 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop import regularisation
 from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.digits.few_digits import few_digits, new_network, recipe
 from ch04_backprop.dropout import Dropout
-from ch04_backprop.few_digits import few_digits, new_network, recipe
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear
+from ch04_backprop.layers import Linear, ReLU
 from ch04_backprop.noise import GaussianNoise, NoisyLinear
 from ch04_backprop.penalties import sizes
 from ch04_backprop.regularisation import (

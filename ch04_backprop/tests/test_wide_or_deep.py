@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear
-from ch04_backprop.training import mlp
+from ch04_backprop.layers import Linear, ReLU
+from ch04_backprop.networks.training import mlp
 from ch04_backprop.wide_or_deep import (
     COUNTS,
     NOISE,

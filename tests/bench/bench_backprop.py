@@ -11,9 +11,9 @@ from sklearn.neural_network import MLPClassifier
 from torch import nn
 
 from ch04_backprop.moons import PENALTY, POINTS, SIZES, STEPS, Perceptron, moons
+from ch04_backprop.networks.training import Pixels, accuracy, minibatches, mlp
 from ch04_backprop.optimisers import Nesterov
 from ch04_backprop.three_times import by_autograd, by_deltas, by_pytorch
-from ch04_backprop.training import Pixels, accuracy, minibatches, mlp
 from common import data
 
 BATCH = 256

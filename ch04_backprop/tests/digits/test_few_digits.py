@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss
 from sklearn.svm import SVC
 
-from ch04_backprop.few_digits import (
+from ch04_backprop.digits.few_digits import (
     SIZES,
     best_on_validation,
     few_digits,
@@ -20,7 +20,7 @@ from ch04_backprop.few_digits import (
     swept,
     taught,
 )
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common.console import Console
 from common.data import Scale, mnist
 from common.record import LessonRecord

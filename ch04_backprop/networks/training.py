@@ -13,10 +13,9 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float32, Int, Shaped, UInt8
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network, Parameter
+from ch04_backprop.layers import Layer, Linear, Network, Parameter, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from ch04_backprop.optimisers import Optimiser
-from ch04_backprop.output_units import SoftmaxCrossEntropy
 from common.answers import check_same_shape
 from common.errors import LossNotFinite
 

@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped, UInt8
 from sklearn.base import ClassifierMixin
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Network
+from ch04_backprop.layers import Layer, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy, log_sum_exp
+from ch04_backprop.networks.training import Pixels, Training, accuracy, mlp, one_cycle
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy, log_sum_exp
-from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle
 from common import data
 from common.answers import check_labels
 from common.data import Images

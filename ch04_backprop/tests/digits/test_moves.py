@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from ch04_backprop.moves import Moves, moved
+from ch04_backprop.digits.moves import Moves, moved
 from common.data import mnist
 
 
