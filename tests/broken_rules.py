@@ -20,11 +20,6 @@ CIRCLES = {
 # Files on the top level of a chapter that are no lessons.
 PARTS_ON_TOP = {
     "ch03_classification": ["curvature", "descent", "gates", "hidden", "two_classes"],
-    "ch04_backprop": [
-        "autograd",
-        "layers",
-        "optimisers",
-    ],
     "ch05_cnn": [
         "borrowed",
         "convolution_checks",
