@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from ch04_backprop.arrays.broadcasting import Array, unbroadcast
 from ch04_backprop.arrays.versioned import VersionedArray, floats, kept, values
+from ch04_backprop.layers import sigmoid
 from ch04_backprop.scalar_autograd import Value
 from common.run import Run
 
@@ -207,7 +208,7 @@ class Tensor(VersionedArray):
         return self._result(out, (self, lambda g: g * (1 - out * out)))
 
     def sigmoid(self) -> Tensor:
-        out = 0.5 + 0.5 * np.tanh(0.5 * self.data)
+        out = sigmoid(self.data)
         return self._result(out, (self, lambda g: g * out * (1 - out)))
 
     def relu(self) -> Tensor:

@@ -109,11 +109,16 @@ class Linear(Layer):
         self.b.grad = delta.sum(axis=0)
 
 
+def sigmoid(z: np.ndarray) -> np.ndarray | np.floating:
+    """σ(z) = 1 / (1 + e^−z), written with tanh, which does not overflow."""
+    return 0.5 + 0.5 * np.tanh(0.5 * z)
+
+
 class Sigmoid(Layer):
-    """z^{l+1} = 1 / (1 + e^−z), written with tanh, which does not overflow."""
+    """z^{l+1} = σ(z)."""
 
     def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        self.out = 0.5 + 0.5 * np.tanh(0.5 * z)
+        self.out = sigmoid(z)
         return self.out.copy()
 
     def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
+from ch04_backprop.deltas import descend_on_all
 from ch04_backprop.drawings.stochastic_gradient import draw_estimates
 from ch04_backprop.finite_differences import sigmoid_network
 from ch04_backprop.layers import Network
@@ -84,12 +85,7 @@ def all_at_once(
     network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"], epochs: int
 ) -> list[float]:
     """θ ← θ − η ∇C, a step per epoch, at a rate 20 times as large. The cost of all, before and after each step."""
-    costs = []
-    for _ in range(epochs):
-        costs.append(network.gradient(x, answers))
-        for parameter in network.parameters():
-            parameter.data -= FULL_RATE * parameter.grad
-    return [*costs, full_cost(network, x, answers)]
+    return [*descend_on_all(network, x, answers, FULL_RATE, epochs), full_cost(network, x, answers)]
 
 
 def full_cost(network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> float:

@@ -121,7 +121,7 @@ def answers(network: Network, x: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, 
     return network.forward(2 * x - 1)[:, 0]  # [0, 1] → [−1, 1], as networks like it
 
 
-def trained(sizes: tuple[int, ...], spread: bool, part: Table, steps: int, rng: np.random.Generator) -> Network:
+def train_network(sizes: tuple[int, ...], spread: bool, part: Table, steps: int, rng: np.random.Generator) -> Network:
     """Fitted by Adam, all points in every step. spread: let the first ReLUs bend all over [−1, 1], not all at 0."""
     network = Network(mlp(sizes, rng).layers, SquaredError())
     if spread:  # w x + b bends at −b / w
@@ -216,7 +216,7 @@ def lesson(run: Run) -> None:
     networks, misses = {}, {}
     for name, (sizes, spread) in SHAPES.items():
         with run.method(name, kind="from scratch") as method:
-            networks[name] = [method.time(trained, sizes, spread, fitted, steps, run.rng) for _ in range(starts)]
+            networks[name] = [method.time(train_network, sizes, spread, fitted, steps, run.rng) for _ in range(starts)]
             misses[name] = [float(rms((answers(n, held_out.features) - held_out.targets) ** 2)) for n in networks[name]]
             network = method.model = choose(networks[name], misses[name])
             off = method.score(test, predict=lambda x, network=network: answers(network, x)) - test.targets

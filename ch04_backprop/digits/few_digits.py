@@ -123,7 +123,7 @@ def recipe(run: Run, **changes: Any) -> Training:
     return Training(**usual | changes)
 
 
-def taught(run: Run, few: FewDigits, seed: int, changes: dict[str, Any] | None = None) -> Network:
+def train_on_few(run: Run, few: FewDigits, seed: int, changes: dict[str, Any] | None = None) -> Network:
     """A network that learned the few. seed: of its first weights and its batches.
 
     changes: to the network, as new_network has them (hidden, cost, rebuild), and to the recipe.
@@ -155,7 +155,7 @@ class Sweep:
         return choose(range(len(self.strengths)), self.accuracies[:, 1], highest=True)
 
 
-def swept(
+def sweep_strengths(
     run: Run, few: FewDigits, strengths: Sequence[float], change: Callable[[float, np.random.Generator], dict]
 ) -> Sweep:
     """Train a network at every strength (smoke: one in three), all from the same first weights.
@@ -164,7 +164,7 @@ def swept(
     """
     strengths = tuple(strengths[:: run.pick(smoke=3, lecture=1)])
     changes = [change(strength, np.random.default_rng([run.seed, 1])) for strength in strengths]
-    networks = [taught(run, few, run.seed, these) for these in changes]
+    networks = [train_on_few(run, few, run.seed, these) for these in changes]
     losses, accuracies = (np.array([of(network) for network in networks]) for of in (few.losses, few.accuracies))
     return Sweep(strengths, networks, losses, accuracies)
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ch04_backprop.autograd import Tensor
 from ch04_backprop.digits.few_digits import log_losses
 from ch04_backprop.layers import Linear, LogLikelihood, Network, Softmax
-from ch04_backprop.moons import Perceptron
+from ch04_backprop.moons import MultilayerPerceptron
 from ch04_backprop.networks.costs import (
     OneHotSquaredError,
     SigmoidCrossEntropy,
@@ -136,7 +136,7 @@ def test_training_wants_an_answer_for_each_row(n):
 @pytest.mark.parametrize("labels", [np.zeros((6, 1), int), np.zeros(5, int), np.full(6, 2), np.full(6, -1)])
 def test_the_perceptron_of_moons_too(labels):
     with pytest.raises(ValueError, match=r"labels"):
-        Perceptron(np.random.default_rng(0)).fit(np.zeros((6, 2)), labels)
+        MultilayerPerceptron(np.random.default_rng(0)).fit(np.zeros((6, 2)), labels)
 
 
 def test_a_delta_of_another_shape():

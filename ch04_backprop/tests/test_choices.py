@@ -31,7 +31,7 @@ from ch04_backprop.digits import few_digits
 from ch04_backprop.digits.few_digits import Sweep
 from ch04_backprop.layers import Network
 from ch04_backprop.networks import training
-from ch04_backprop.regularisation import GRIDS, HELPED, SHARES, Settings, weakened
+from ch04_backprop.regularisation import GRIDS, HELPED, SHARES, Settings, weaken
 from tests.recorded_lesson import Choice, recorded
 
 
@@ -115,8 +115,8 @@ def held_out_values(events) -> list[float]:
 
 
 LESSONS = {  # options, judges, settings, whether what is trained in the end has more digits than what was tried
-    "hidden_units": (hidden_units, hidden_units.RATES, (hidden_units, "accuracy"), {}, True),
-    "output_units": (output_units, output_units.RATES, (output_units, "accuracy"), {}, True),
+    "hidden_units": (hidden_units, hidden_units.RATES, (training, "accuracy"), {}, True),
+    "output_units": (output_units, output_units.RATES, (training, "accuracy"), {}, True),
     "vanishing": (vanishing, vanishing.RATES, (vanishing, "accuracy"), {}, True),
     "dead_units": (dead_units, dead_units.RATES[::3], (dead_units, "accuracy"), {}, True),
     "optimiser_race": (optimiser_race, optimiser_race.RATES[1::3], (optimiser_race, "accuracy"), {}, True),
@@ -245,15 +245,15 @@ def test_the_race_chooses_hidden_layers_on_digits_that_it_was_not_trained_on(wat
 def test_the_race_takes_what_is_best_held_out(best, monkeypatch):
     """Planted: one kind of hidden layer is always right."""
 
-    def taught(part, pixels, hidden, seed, **how):
+    def train_perceptron(part, pixels, hidden, seed, **how):
         network = Network([], None)
         network.hidden = hidden
         return network
 
-    monkeypatch.setattr(race, "taught", taught)
+    monkeypatch.setattr(race, "train_perceptron", train_perceptron)
     monkeypatch.setattr(race, "accuracy", lambda network, x, answers: float(network.hidden == best))
     part = few_digits.data.mnist(few_digits.data.Scale("smoke")).train
-    assert race.chosen(part, training.Pixels.of(part.images), 0).hidden == best
+    assert race.choose_and_train(part, training.Pixels.of(part.images), 0).hidden == best
 
 
 def test_the_best_rival_has_the_settings_of_the_best_machine(watch):
@@ -312,7 +312,7 @@ def test_what_regularisation_combines_is_what_was_best_on_validation_digits(watc
     at_once = {setting: value for name in helped for setting, value in tried[name].taken.items()}
     last = made[len(GRIDS)]
     assert last.highest
-    assert last.options == [weakened(at_once, share) for share in SHARES]
+    assert last.options == [weaken(at_once, share) for share in SHARES]
     assert found.timed["all that helped, weakened"][0].args[1] == Settings(**last.taken)
     both = tried["dropout"].taken | tried["L2"].taken
     assert found.timed["dropout + L2"][0].args[1] == Settings(**both)
