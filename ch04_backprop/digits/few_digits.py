@@ -160,7 +160,7 @@ def sweep_strengths(
 ) -> Sweep:
     """Train a network at every strength (smoke: one in three), all from the same first weights.
 
-    change: from a strength, and a generator for what is random about it, to the changes that taught wants.
+    change: from a strength, and a generator for what is random about it, to the changes that train_on_few wants.
     """
     strengths = tuple(strengths[:: run.pick(smoke=3, lecture=1)])
     changes = [change(strength, np.random.default_rng([run.seed, 1])) for strength in strengths]
