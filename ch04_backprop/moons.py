@@ -1,6 +1,6 @@
 """A hundred points in two half moons, two hidden layers of 16, a hundred steps: a first network for a new engine.
 
-Question   Are two files, autograd.py and versioned.py, enough of a tensor engine to train a network with?
+Question   Is the engine of autograd.py enough to train a network with?
 Method     A multilayer perceptron written with Tensor and nothing else: ReLU, the hinge loss max(0, 1 − y f(x)) plus a
            penalty, full-batch gradient descent with a falling learning rate: the demo of micrograd (Karpathy 2020).
 Rival      An RBF-SVM, which minimises the same loss over another family of functions; logistic regression.

@@ -225,7 +225,7 @@ def lesson(run: Run) -> None:
         for name, rule in OPTIMISERS.items()
     }
     for name, (same, _) in lengths.items():
-        run.fact(f"{name}: step {SHOWN} / η where every gradient is 1", same[-1])
+        run.fact(f"{name}: step {SHOWN} in units of η where every gradient is 1", same[-1])
     run.figure(
         "steps",
         draw_steps,

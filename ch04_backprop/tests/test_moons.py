@@ -55,12 +55,12 @@ def test_fresh_points_are_read_rightly(seed):
 TIMED = """
 import time
 import numpy as np
-from ch04_backprop.moons import POINTS, Perceptron, moons
+from ch04_backprop.moons import POINTS, MultilayerPerceptron, moons
 
 part, seconds = moons(POINTS, 0), []
 for _ in range(3):
     start = time.perf_counter()
-    Perceptron(np.random.default_rng(0)).fit(part.features, part.labels)
+    MultilayerPerceptron(np.random.default_rng(0)).fit(part.features, part.labels)
     seconds.append(time.perf_counter() - start)
 print(min(seconds))
 """
