@@ -1,12 +1,16 @@
-"""A tensor that remembers its operands, so that gradients of any expression are computed automatically.
+"""A tensor that remembers its operands, so that gradients of any expression of arrays are computed automatically.
 
-Question   Deltas by hand need a backward for every layer. Can a program derive the backward pass of any expression?
-Method     Reverse-mode automatic differentiation (Linnainmaa 1970; Griewank and Walther 2008, chapter 3). An operation
-           keeps its operands, and beside its own line stands how a gradient g of the result becomes one of each.
+Question   A network has a hundred thousand weights. What has to change for the scalar engine to differentiate arrays?
+Method     Reverse-mode automatic differentiation (Linnainmaa 1970; Griewank and Walther 2008, chapter 3). Where Value
+           stores a derivative, Tensor stores a rule, from the gradient g of the result to that of an operand: the
+           derivatives of a matrix product would be a matrix of matrices, the rule is another matrix product. An operand
+           that was broadcast gets the sum of the gradients of all its copies. A list by age takes the place of the
+           recursion, so that a graph may be deep; grad adds up from one backward to the next; and since arrays can be
+           changed in place, each counts its changes (arrays/versioned.py), and backward refuses one that changed.
+Rival      PyTorch on the same random graphs; the scalar engine on the same numbers.
 Differs    The semantics are PyTorch's. But a graph that was walked is freed whole, unless retain_graph=True; masks and
            grad are NumPy arrays, and of equal maxima each gets its share, as in torch.amax.
-
-graph.py draws what a tensor remembers; moons.py trains a network with it.
+Costs      2 s on two cores.
 """
 
 from __future__ import annotations
@@ -19,8 +23,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ch04_backprop.broadcasting import Array, unbroadcast
-from ch04_backprop.versioned import VersionedArray, floats, kept, values
+from ch04_backprop.arrays.broadcasting import Array, unbroadcast
+from ch04_backprop.arrays.versioned import VersionedArray, floats, kept, values
+from ch04_backprop.layers import sigmoid
+from ch04_backprop.scalar_autograd import Value
+from common.run import Run
+
+GRAPHS, STEPS, SIDE = 200, 15, 20  # random graphs, operations in each; and the side of a matrix of single numbers
+SHAPES = ((3, 4), (4,), (3, 1), (1, 4), ())  # of a graph's leaves: all can be broadcast to the first
+OPERATIONS: tuple[Callable[[Any, Any, Any], Any], ...] = (  # of Tensors as of PyTorch's; W is a square matrix
+    lambda a, b, W: a + b,
+    lambda a, b, W: 1 - a * b,
+    lambda a, b, W: a / (b * b + 1),
+    lambda a, b, W: (a * a + 1) ** b.tanh(),
+    lambda a, b, W: (a.tanh() + 2).log() * b.sigmoid().exp(),
+    lambda a, b, W: a.relu() - b,
+    lambda a, b, W: (a @ W).tanh() if a.shape[-1:] == (4,) else -a,
+    lambda a, b, W: a.mean(axis=0) if len(a.shape) == 2 else a,
+    lambda a, b, W: (a + b).sum(axis=-1, keepdims=True).tanh() if len(b.shape) == 2 else b,
+    lambda a, b, W: a[[0, 2, 0]] if a.shape[:1] == (3,) else a,
+)
 
 Axes = int | tuple[int, ...] | None
 Rule = Callable[[Array], Array]  # from ∂C/∂result to ∂C/∂operand, before broadcasting is undone
@@ -186,7 +208,7 @@ class Tensor(VersionedArray):
         return self._result(out, (self, lambda g: g * (1 - out * out)))
 
     def sigmoid(self) -> Tensor:
-        out = 0.5 + 0.5 * np.tanh(0.5 * self.data)
+        out = sigmoid(self.data)
         return self._result(out, (self, lambda g: g * out * (1 - out)))
 
     def relu(self) -> Tensor:
@@ -247,3 +269,51 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         Tensor.recording = before
+
+
+def random_graph(leaves: list[Any], W: Any, steps: int, rng: np.random.Generator) -> Any:
+    """So many random operations, each on two results so far, drawn with replacement; then the sum over all results."""
+    results = list(leaves)
+    for _ in range(steps):
+        a, b = (results[i] for i in rng.integers(len(results), size=2))
+        results.append(OPERATIONS[rng.integers(len(OPERATIONS))](a, b, W).tanh())
+    return sum(result.sum() for result in results)
+
+
+def compare_with_pytorch(run: Run) -> float:
+    """The largest difference of any gradient of a random graph, relative to that graph's largest gradient."""
+    import torch
+
+    arrays, seed = [run.rng.normal(size=shape) for shape in (*SHAPES, (4, 4))], int(run.rng.integers(2**31))
+    found = []
+    for make in (Tensor, torch.tensor):
+        leaves = [make(array, requires_grad=True) for array in arrays]
+        random_graph(leaves[:-1], leaves[-1], STEPS, np.random.default_rng(seed)).backward()
+        grads = [np.zeros_like(a) if leaf.grad is None else leaf.grad for a, leaf in zip(arrays, leaves, strict=True)]
+        found.append(np.concatenate([np.ravel(grad) for grad in grads]))
+    return float(np.abs(found[0] - found[1]).max() / np.abs(found[1]).max())
+
+
+def compare_with_scalars(run: Run, side: int) -> tuple[int, int, float]:
+    """‖tanh(W x)‖² by Tensors and by Values: the nodes of either graph, and the largest difference of a gradient."""
+    W, x = run.rng.normal(size=(side, side)), run.rng.normal(size=side)
+    ours, vector = Tensor(W, requires_grad=True), Tensor(x, requires_grad=True)
+    result = ((ours @ vector).tanh() ** 2).sum()
+    nodes = len(result.history())
+    result.backward()
+    single = [[Value(weight) for weight in row] for row in W]
+    total = sum(sum(w * number for w, number in zip(row, x, strict=True)).tanh() ** 2 for row in single)
+    total.backward()
+    grads = np.array([[value.grad for value in row] for row in single])
+    return nodes, len(total.history()), float(np.abs(ours.grad - grads).max())
+
+
+def lesson(run: Run) -> None:
+    gaps = [compare_with_pytorch(run) for _ in range(run.pick(smoke=GRAPHS // 10, lecture=GRAPHS))]
+    run.fact("random graphs", len(gaps))
+    run.fact("largest relative difference from PyTorch's gradients", max(gaps))
+    tensors, single, gap = compare_with_scalars(run, run.pick(smoke=SIDE // 4, lecture=SIDE))
+    run.fact("nodes for a matrix times a vector, Tensors", tensors)
+    run.fact("nodes for a matrix times a vector, Values", single)
+    run.fact("largest difference from the scalar engine's gradients", gap)
+    run.note(f"One expression of a matrix and a vector is a graph of {tensors} Tensors or of {single:,} Values.")

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from ch04_backprop.few_digits import FewDigits, few_digits, recipe
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network, Parameter, Sigmoid
+from ch04_backprop.digits.few_digits import FewDigits, few_digits, recipe
+from ch04_backprop.layers import Layer, Linear, Network, Parameter, ReLU, Sigmoid
+from ch04_backprop.networks.training import accuracy, mlp
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import accuracy, mlp
 from common import plots
 from common.claims import level
-from common.errors import LossNotFinite
 from common.run import Run
 from common.tuning import choose
 
@@ -102,7 +100,7 @@ def behind(units: int) -> list[Layer]:
 ARMS = {"no BatchNorm": no_norm, "BatchNorm before ReLU": before, "BatchNorm behind ReLU": behind}
 
 
-def tried(
+def train_with(
     run: Run,
     few: FewDigits,
     seed: int,
@@ -124,18 +122,15 @@ def tried(
             layer.W.data *= layer.W.data.dtype.type(scale)
     changes = {"epochs": 8, "optimiser": lambda parameters: Momentum(parameters, rate)} | changes
     changes["epochs"] = run.pick(smoke=1, lecture=changes["epochs"])
-    try:
-        with np.errstate(all="ignore"):  # too large a rate, or weights, overflow: that is what is being tried
-            return network, recipe(run, **changes)(network, few.x, few.train.labels, rng)
-    except LossNotFinite:
-        return network, []
+    with np.errstate(all="ignore"):  # too large a rate, or weights, overflow: that is what is being tried
+        return network, recipe(run, **changes).attempt(network, few.x, few.train.labels, rng)
 
 
 def accuracies(
     run: Run, few: FewDigits, hidden: Callable, settings: Sequence[dict], seeds: Sequence[int]
 ) -> Float[np.ndarray, "seeds settings"]:
     """Validation accuracy under every seed and setting, in %."""
-    networks = [[tried(run, few, seed, hidden, **setting)[0] for setting in settings] for seed in seeds]
+    networks = [[train_with(run, few, seed, hidden, **setting)[0] for setting in settings] for seed in seeds]
     with np.errstate(all="ignore"):
         return np.array(
             [[accuracy(network, few.x_validation, few.validation.labels) for network in row] for row in networks]
@@ -192,7 +187,7 @@ def lesson(run: Run) -> None:
         with run.method(name, kind="from scratch") as method:
             found = method.time(accuracies, run, few, hidden, [{"rate": rate} for rate in RATES], seeds)
             best = choose(RATES, found.mean(axis=0), highest=True)
-            few.score(method, method.time(tried, run, few, run.seed, hidden, rate=best)[0])
+            few.score(method, method.time(train_with, run, few, run.seed, hidden, rate=best)[0])
         by_rate[name] = found
         run.fact(f"best learning rate, {name}", best)
         tolerated = [rate for rate, right in zip(RATES, found.mean(axis=0), strict=True) if right >= GOOD_ENOUGH]
@@ -216,7 +211,7 @@ def lesson(run: Run) -> None:
             "ReLU": no_norm,
             "ReLU, BatchNorm": before,
         }
-        losses = {name: tried(run, few, run.seed, hidden, sizes=DEEPER)[1] for name, hidden in deeper.items()}
+        losses = {name: train_with(run, few, run.seed, hidden, sizes=DEEPER)[1] for name, hidden in deeper.items()}
         run.figure(
             "tolerance",
             draw_tolerance,

@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from sklearn.linear_model import LogisticRegression
 
-from ch04_backprop.hidden_units import LeakyReLU, ReLU
-from ch04_backprop.layers import Layer, Linear, Network
+from ch04_backprop.hidden_units import LeakyReLU
+from ch04_backprop.layers import Layer, Linear, Network, ReLU
+from ch04_backprop.networks.training import Pixels, accuracy, by_momentum, minibatches, mlp, predict
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import Pixels, Training, accuracy, minibatches, mlp, predict
 from common import data, plots
 from common.errors import LossNotFinite
 from common.results import mean_interval
@@ -71,7 +71,7 @@ class Outcomes:
         return float(np.sum(self.right)) - (100 * networks + 1) * self.ran_away
 
 
-def watched(name: str, part: Part, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
+def watch_dead_units(name: str, part: Part, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
     """The share of dead units, in %, before each of STEPS steps at the LARGE rate, or as long as the loss is finite."""
     (x, answers), rng, shares = part, np.random.default_rng([run.seed, 0]), []
     network = network_of(name, rng)
@@ -129,19 +129,18 @@ def lesson(run: Run) -> None:
     x = pixels(train.images)
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
-    def trained(name: str, rate: float, part: Part, number: int = 0) -> Network:
+    def train_network(name: str, rate: float, part: Part, number: int = 0) -> Network:
         """Momentum, and a rate that falls to 0 in a straight line. Raises LossNotFinite."""
         rng = np.random.default_rng([run.seed, number])
         network = network_of(name, rng)
-        training = Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=lambda share: 1 - share)
-        training(network, *part, rng)
+        by_momentum(rate, epochs, schedule=lambda share: 1 - share)(network, *part, rng)
         return network
 
     def several(name: str, rate: float) -> Outcomes:
         outcomes = Outcomes()
         for number in range(repetitions):
             try:
-                network = trained(name, rate, fitted, number)
+                network = train_network(name, rate, fitted, number)
             except LossNotFinite:
                 outcomes.ran_away += 1
                 continue
@@ -154,7 +153,7 @@ def lesson(run: Run) -> None:
     for name, by_rate in outcomes.items():
         with run.method(name, kind="from scratch") as method:
             rate = choose(rates, [by_rate[rate].score(repetitions) for rate in rates], highest=True)
-            network = method.model = method.time(trained, name, rate, (x, train.labels))
+            network = method.model = method.time(train_network, name, rate, (x, train.labels))
             method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
         run.fact(f"learning rate that validation likes, {name}", rate)
         run.fact(f"dead units at that rate, {name}", float(np.mean(by_rate[rate].dead)), "%")
@@ -171,7 +170,7 @@ def lesson(run: Run) -> None:
         "dead",
         draw_dead,
         outcomes,
-        {name: watched(name, fitted, held_out[0][:SOME], run) for name in UNITS},
+        {name: watch_dead_units(name, fitted, held_out[0][:SOME], run) for name in UNITS},
         caption=f"Means of {repetitions} networks per learning rate, with 95 % intervals: dead units, accuracy, and "
         f"how many networks had a loss that ran away. Last: dead units step by step at a learning rate of {LARGE}; a ✕ "
         "marks the step at which the loss ran away.",

@@ -11,10 +11,11 @@ Costs      1 s on two cores.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from ch04_backprop.layers import Linear, LogLikelihood, Network, Softmax
 from common import data, plots
@@ -31,14 +32,19 @@ def two_class_softmax(inputs: int, rng: np.random.Generator) -> Network:
     return Network([Linear(inputs, 2, rng, std=0.01, dtype=np.float64), Softmax()], LogLikelihood())
 
 
-def descend(network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> list[float]:
-    """θ ← θ − η ∂C/∂θ, STEPS times over all points. Returns the cost before each step."""
-    costs = []
-    for _ in range(STEPS):
-        costs.append(network.gradient(x, answers))
+def descend_on_all(
+    network: Network, x: Float[np.ndarray, "n inputs"], answers: Shaped[np.ndarray, "n ..."], rate: float, steps: int
+) -> Iterator[float]:
+    """θ ← θ − η ∂C/∂θ over all points. Before each step, gives the cost; the gradients stand in the parameters."""
+    for _ in range(steps):
+        yield network.gradient(x, answers)
         for parameter in network.parameters():
-            parameter.data -= LEARNING_RATE * parameter.grad
-    return costs
+            parameter.data -= rate * parameter.grad
+
+
+def train_classifier(network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> list[float]:
+    """STEPS steps over all points. Returns the cost before each of them."""
+    return list(descend_on_all(network, x, answers, LEARNING_RATE, STEPS))
 
 
 def draw_deltas(x: Float[np.ndarray, "1 2"], answer: int, network: Network) -> Figure:
@@ -79,7 +85,7 @@ def lesson(run: Run) -> None:
     mean, deviation = train.features.mean(axis=0), train.features.std(axis=0)
     with run.method("two-class softmax, deltas", kind="from scratch") as method:
         network = method.model = two_class_softmax(2, run.rng)
-        costs = method.time(descend, network, (train.features - mean) / deviation, train.targets)
+        costs = method.time(train_classifier, network, (train.features - mean) / deviation, train.targets)
         ours = method.score(test, predict=lambda x: network.forward((x - mean) / deviation).argmax(axis=1))
     with run.method("logistic regression", kind="reference") as method:
         method.fit(LogisticRegression(C=np.inf), train)

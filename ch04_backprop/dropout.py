@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from sklearn.ensemble import RandomForestClassifier
 
-from ch04_backprop.few_digits import (
+from ch04_backprop.digits.few_digits import (
     FewDigits,
     Sweep,
     few_digits,
@@ -27,12 +27,11 @@ from ch04_backprop.few_digits import (
     log_probabilities,
     new_network,
     recipe,
-    swept,
-    taught,
+    sweep_strengths,
+    train_on_few,
 )
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Network, Parameter
-from ch04_backprop.output_units import log_sum_exp
+from ch04_backprop.layers import Layer, Network, Parameter, ReLU
+from ch04_backprop.networks.costs import log_sum_exp
 from common import plots
 from common.claims import beats, level
 from common.run import Run
@@ -72,7 +71,9 @@ def with_dropout(p: float, rng: np.random.Generator) -> dict:
     return {"hidden": lambda units: [ReLU(), Dropout(p, rng)]}
 
 
-def masked(network: Network, x: Float32[np.ndarray, "n 784"], passes: int) -> Float32[np.ndarray, "passes n 10"]:
+def predict_masked(
+    network: Network, x: Float32[np.ndarray, "n 784"], passes: int
+) -> Float32[np.ndarray, "passes n 10"]:
     """The probabilities of so many networks with units missing: Dropout drops as if the network were learning."""
     for layer in network.layers:
         layer.training = isinstance(layer, Dropout)
@@ -99,7 +100,7 @@ class Crowd:
         return log_mean(np.exp([log_probabilities(network, x) for network in self.networks]))
 
 
-def followed(run: Run, few: FewDigits, changes: dict) -> Float[np.ndarray, "epochs 2"]:
+def follow_losses(run: Run, few: FewDigits, changes: dict) -> Float[np.ndarray, "epochs 2"]:
     """Log losses on the few and on validation digits after every epoch."""
     rng, curve = np.random.default_rng(run.seed), []
     network = new_network(rng, **changes)
@@ -148,18 +149,18 @@ def lesson(run: Run) -> None:
     few, passes = few_digits(run, run.seed), run.pick(smoke=2, lecture=50)
     averaged, several = f"dropout, {passes} masked networks averaged", f"{CROWD} networks averaged"
     with run.method("no dropout", kind="from scratch") as method:
-        base = method.time(taught, run, few, run.seed)
+        base = method.time(train_on_few, run, few, run.seed)
         few.score(method, base)
     with run.method("dropout", kind="from scratch") as method:
-        sweep = method.time(swept, run, few, SHARES, with_dropout)
+        sweep = method.time(sweep_strengths, run, few, SHARES, with_dropout)
         network, p = sweep.networks[sweep.most_right], sweep.strengths[sweep.most_right]
         few.score(method, network)
     with run.method(averaged, kind="from scratch") as method:
         method.fit_seconds = run.methods["dropout"].fit_seconds  # it is the same network, asked more often
-        few.score(method, network, lambda network, x: log_mean(masked(network, x, passes)))
+        few.score(method, network, lambda network, x: log_mean(predict_masked(network, x, passes)))
     with run.method(several, kind="from scratch") as method:
         seeds = np.random.SeedSequence(run.seed).generate_state(CROWD)
-        crowd = Crowd([method.time(taught, run, few, int(seed)) for seed in seeds])
+        crowd = Crowd([method.time(train_on_few, run, few, int(seed)) for seed in seeds])
         few.score(method, crowd, Crowd.log_probabilities)
     with run.method("random forest", kind="classical") as method:
         forest = method.model = RandomForestClassifier(200, random_state=run.seed)
@@ -178,7 +179,7 @@ def lesson(run: Run) -> None:
         run.figure(
             "learning",
             draw_learning,
-            {name: followed(run, few, changes) for name, changes in curves.items()},
+            {name: follow_losses(run, few, changes) for name, changes in curves.items()},
             sweep,
             few.accuracies(base),
             caption="Left: the log loss by epoch, without and with dropout. Right: the accuracy by the share p of "
@@ -187,7 +188,7 @@ def lesson(run: Run) -> None:
         run.figure(
             "crowd",
             draw_crowd,
-            masked(network, few.x_validation, passes),
+            predict_masked(network, few.x_validation, passes),
             few.validation.labels,
             (float(few.losses(network)[1]), float(few.accuracies(network)[1])),
             caption="On validation digits: log loss and accuracy of the mean of several masked networks, by their "

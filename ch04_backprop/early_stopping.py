@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ch04_backprop.few_digits import few_digits, log_losses, log_probabilities, new_network, recipe
+from ch04_backprop.digits.few_digits import few_digits, log_losses, log_probabilities, new_network, recipe
+from ch04_backprop.gradient_descent import descend
 from ch04_backprop.layers import Network
+from ch04_backprop.networks.training import accuracy
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import accuracy
 from common import data, plots
 from common.claims import beats
 from common.results import rms
@@ -61,7 +62,9 @@ class EarlyStopping:
             array[...] = kept
 
 
-def teach(run: Run, network: Network, part: Rows, epochs: int, each_epoch: Callable = lambda epoch: None) -> None:
+def train_at_constant_rate(
+    run: Run, network: Network, part: Rows, epochs: int, each_epoch: Callable = lambda epoch: None
+) -> None:
     """The recipe at a constant rate."""
     changes = {"schedule": None, "epochs": epochs, "optimiser": lambda parameters: Momentum(parameters, RATE)}
     recipe(run, each_epoch=each_epoch, **changes)(network, *part, np.random.default_rng([run.seed, 1]))
@@ -71,19 +74,6 @@ def mean_loss(network: Network, part: Rows) -> float:
     """The mean log loss on rows with their answers, in nats."""
     x, answers = part
     return float(log_losses(log_probabilities(network, x), answers).mean())
-
-
-def descended(
-    H: Float[np.ndarray, "m m"], g: Float[np.ndarray, "m"], rate: float, steps: int
-) -> Float[np.ndarray, "steps m"]:
-    """θ after 1, 2, … steps down C = ½ θᵀHθ − gᵀθ from 0.
-
-    Along an eigenvector of H of eigenvalue h it has come 1 − (1 − ηh)ᵗ of the way to the minimum.
-    """
-    path = np.zeros((steps + 1, len(g)))
-    for step in range(steps):
-        path[step + 1] = path[step] - rate * (H @ path[step] - g)
-    return path[1:]
 
 
 def ridge(
@@ -136,7 +126,8 @@ def as_ridge(run: Run) -> tuple:
     H, g = x.T @ x / len(x), x.T @ y / len(x)
     rate = 0.2 / np.linalg.eigvalsh(H)[-1]
     steps = np.unique(np.geomspace(1, run.pick(smoke=100, lecture=20_000), 60).astype(int))
-    stopped = descended(H, g, rate, int(steps[-1]))[steps - 1]
+    # Along an eigenvector of H of eigenvalue h, t steps from 0 come 1 − (1 − ηh)ᵗ of the way to the minimum.
+    stopped = descend(lambda theta: H @ theta - g, np.zeros(len(g)), rate, int(steps[-1]))[steps]
     penalised = ridge(H, g, 1 / (rate * steps))
     new = (held_out.features - mean) / size
     errors = {
@@ -157,7 +148,7 @@ def lesson(run: Run) -> None:
     with run.method("early stopping", kind="from scratch") as method:
         network = fresh()
         stopping = EarlyStopping(network, lambda: mean_loss(network, asked))
-        method.time(teach, run, network, part, epochs, stopping)
+        method.time(train_at_constant_rate, run, network, part, epochs, stopping)
         stopping.restore()
         few.score(method, network)
     others = {
@@ -168,7 +159,7 @@ def lesson(run: Run) -> None:
     for name, (digits, count) in others.items():
         with run.method(name, kind="from scratch") as method:
             network = fresh()
-            method.time(teach, run, network, digits, count)
+            method.time(train_at_constant_rate, run, network, digits, count)
             few.score(method, network)
     for name, other in (
         ("early stopping", "to the end"),
@@ -188,7 +179,7 @@ def lesson(run: Run) -> None:
         def look(epoch: int) -> None:
             curves.append([(mean_loss(network, these), accuracy(network, *these)) for these in parts])
 
-        teach(run, network, part, epochs, look)
+        train_at_constant_rate(run, network, part, epochs, look)
         run.figure(
             "epochs",
             draw_epochs,

@@ -13,7 +13,6 @@ Costs      8 s on two cores, most of it to choose a learning rate for each unit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,14 +21,13 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from ch04_backprop.layers import Layer, Linear, Network, Sigmoid
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.layers import Layer, Linear, Network, ReLU, Sigmoid
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import Pixels, by_momentum, choose_rate, predict
 from common import data, plots
 from common.claims import beats, level
-from common.errors import LossNotFinite
 from common.run import Run
 from common.scales import must_be
-from common.tuning import choose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,18 +36,6 @@ if TYPE_CHECKING:
 
 WIDTH, DEPTH = 64, 2  # outputs of each hidden linear layer, and how many such layers
 RATES = [0.01, 0.03, 0.1, 0.3, 1.0]  # of momentum, at its peak
-
-
-class ReLU(Layer):
-    """max(0, z): flat for z < 0; for z > 0 delta passes unchanged."""
-
-    def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        self.rises = z > 0
-        return np.maximum(z, 0)
-
-    def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        """∂/∂z = [z > 0]."""
-        return delta * self.rises
 
 
 class LeakyReLU(Layer):
@@ -189,30 +175,24 @@ def draw_scores(record: LessonRecord) -> Figure:
 
 
 def lesson(run: Run) -> None:
-    from ch04_backprop.optimisers import Momentum
-    from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
-
     digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=4)
     test, pixels = digits.test, Pixels.of(digits.train.images)
     x, labels = pixels(digits.train.images), digits.train.labels
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
-    def trained(unit: Callable[[], Layer], rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
+    def train_network(unit: Callable[[], Layer], rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
         rng = np.random.default_rng(run.seed)
         network = digit_network(unit, rng)
-        training = Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=one_cycle)
-        with suppress(LossNotFinite):  # too fast: the network stays as it last was
-            training(network, x, labels, rng)
+        by_momentum(rate, epochs).attempt(network, x, labels, rng)
         return network
 
-    def chosen(unit: Callable[[], Layer]) -> tuple[float, Network]:
-        right = [accuracy(trained(unit, rate, *fitted), *held_out) for rate in RATES]
-        rate = choose(RATES, right, highest=True)
-        return rate, trained(unit, rate, x, labels)
+    def choose_and_train(unit: Callable[[], Layer]) -> tuple[float, Network]:
+        rate = choose_rate(lambda rate: train_network(unit, rate, *fitted), RATES, held_out)
+        return rate, train_network(unit, rate, x, labels)
 
     for name, unit in UNITS.items():
         with run.method(name, kind="from scratch") as method:
-            rate, network = method.time(chosen, unit)
+            rate, network = method.time(choose_and_train, unit)
             method.model = network
             method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
             run.fact(f"learning rate that validation likes, {name}", rate)

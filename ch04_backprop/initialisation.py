@@ -11,22 +11,19 @@ Costs      6 s on two cores, most of it to train 30 networks of ten hidden layer
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 from sklearn.linear_model import LogisticRegression
 
-from ch04_backprop.hidden_units import ReLU, Tanh
-from ch04_backprop.layers import Linear, Network
-from ch04_backprop.optimisers import Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy
-from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
+from ch04_backprop.hidden_units import Tanh
+from ch04_backprop.layers import Linear, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import Pixels, accuracy, by_momentum, predict
 from ch04_backprop.vanishing import Deviation, deep_network, rms
 from common import data, plots
 from common.claims import beats
-from common.errors import LossNotFinite
 from common.results import mean_interval
 from common.run import Run
 from common.tuning import choose
@@ -81,12 +78,9 @@ def different_units(network: Network) -> int:
     return np.unique(network.layers[0].W.data.round(6), axis=1).shape[1]
 
 
-def trained(network: Network, rate: float, epochs: int, part: Part, rng: np.random.Generator) -> list[float]:
+def train_network(network: Network, rate: float, epochs: int, part: Part, rng: np.random.Generator) -> list[float]:
     """Momentum over one cycle of the rate. Returns the loss of every step; none where it ran away."""
-    training = Training(lambda parameters: Momentum(parameters, rate), epochs, schedule=one_cycle)
-    with suppress(LossNotFinite):
-        return training(network, *part, rng)
-    return []
+    return by_momentum(rate, epochs).attempt(network, *part, rng)
 
 
 def draw_sizes(sizes: dict[str, dict[str, Float[np.ndarray, "depth"]]]) -> Figure:
@@ -161,7 +155,7 @@ def lesson(run: Run) -> None:
         "0.01": deep_network(ReLU, STARTS["0.01"], 1, ALIKE, run.rng),
     }
     for name, network in starts.items():
-        trained(network, RATES[-1], epochs, fitted, run.rng)
+        train_network(network, RATES[-1], epochs, fitted, run.rng)
         run.fact(f"one hidden layer, {name}: different units of {ALIKE} after training", different_units(network))
         run.fact(f"one hidden layer, {name}: held-out digits right", accuracy(network, *held_out), "%")
     run.figure(
@@ -175,7 +169,7 @@ def lesson(run: Run) -> None:
     def attempt(name: str, rate: float, number: int) -> tuple[float, list[float], Network]:
         rng = np.random.default_rng([run.seed, number])
         network = deep_network(ReLU, STARTS[name], DEPTH, WIDTH, rng)
-        losses = trained(network, rate, epochs, fitted, rng)
+        losses = train_network(network, rate, epochs, fitted, rng)
         return accuracy(network, *held_out), losses, network
 
     right, losses, rates = {}, {}, run.pick(smoke=RATES[-1:], lecture=RATES)

@@ -7,14 +7,19 @@ CHAPTER = Chapter(
     title="Backpropagation",
     lessons=(
         "gradient_descent",  # one step downhill, three fates, and momentum
-        "deltas",  # the layered view (layers.py): every layer hands a delta to the one before
+        "layers",  # the layered view: every layer hands a delta to the one before
+        "deltas",  # one point there and back, delta by delta
         "finite_differences",  # the slow way, which checks the fast one
-        "graph",  # the same by a machine that remembers (autograd.py), drawn
-        "moons",  # and trained
-        "valleys",  # momentum, Nesterov, AdaGrad, RMSProp, Adam (optimisers.py) on Rosenbrock and Beale
-        "optimiser_race",  # and on a network
+        "scalar_autograd",  # the same by a program that records its operations: single numbers, sixty lines
+        "autograd",  # the same with arrays, and what that changes
+        "graph",  # what a tensor remembers, drawn
+        "stochastic_gradient",  # one example's gradient instead of all: on-line steps and batches
+        "optimisers",  # six update rules: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam
+        "moons",  # a first network for our own engine
+        "valleys",  # the six rules on Rosenbrock and Beale
         "output_units",  # linear, sigmoid, softmax, each with its loss, and exponentials that overflow
         "hidden_units",  # ReLU and its kin
+        "optimiser_race",  # the six rules on a network of such units; and what batches are good for
         "vanishing",  # what depth does to gradients
         "dead_units",  # units that have stopped learning
         "wide_or_deep",  # one hidden layer can do anything; at what price?

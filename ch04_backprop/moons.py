@@ -1,6 +1,6 @@
 """A hundred points in two half moons, two hidden layers of 16, a hundred steps: a first network for a new engine.
 
-Question   Are two files, autograd.py and versioned.py, enough of a tensor engine to train a network with?
+Question   Is the engine of autograd.py enough to train a network with?
 Method     A multilayer perceptron written with Tensor and nothing else: ReLU, the hinge loss max(0, 1 − y f(x)) plus a
            penalty, full-batch gradient descent with a falling learning rate: the demo of micrograd (Karpathy 2020).
 Rival      An RBF-SVM, which minimises the same loss over another family of functions; logistic regression.
@@ -42,7 +42,7 @@ def moons(n: int, seed: int) -> Table:
     return Table(x, y.astype(np.int64), ("x₁", "x₂"))
 
 
-class Perceptron:
+class MultilayerPerceptron:
     """Layers of ReLU units and a linear output, all in Tensors."""
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -65,7 +65,7 @@ class Perceptron:
     def predict(self, x: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, "n"]:
         return (self(x) > 0).astype(np.int64)
 
-    def fit(self, x: Float[np.ndarray, "n 2"], labels: Shaped[np.ndarray, "..."]) -> Perceptron:
+    def fit(self, x: Float[np.ndarray, "n 2"], labels: Shaped[np.ndarray, "..."]) -> MultilayerPerceptron:
         """STEPS steps of gradient descent on the hinge loss over all points. Sets losses_.
 
         Raises ValueError unless labels are a 0 or a 1 for each point.
@@ -95,10 +95,10 @@ def draw_regions(models: dict[str, object], part: Table) -> Figure:
     return figure
 
 
-def draw_region(axis: Axes, grid: tuple, said: Int[np.ndarray, "h w"], part: Table) -> None:
+def draw_region(axis: Axes, grid: tuple, predicted: Int[np.ndarray, "h w"], part: Table) -> None:
     """One panel of draw_regions."""
-    axis.contourf(*grid, said, levels=[-0.5, 0.5, 1.5], colors=[plots.ORANGE, plots.BLUE], alpha=0.18)
-    axis.contour(*grid, said, levels=[0.5], colors=plots.INK, linewidths=1)
+    axis.contourf(*grid, predicted, levels=[-0.5, 0.5, 1.5], colors=[plots.ORANGE, plots.BLUE], alpha=0.18)
+    axis.contour(*grid, predicted, levels=[0.5], colors=plots.INK, linewidths=1)
     for label, colour in ((0, plots.ORANGE), (1, plots.BLUE)):
         axis.plot(*part.features[part.targets == label].T, "o", color=colour, markersize=3.5)
     axis.grid(visible=False)
@@ -110,7 +110,7 @@ def lesson(run: Run) -> None:
 
     train, test = moons(POINTS, run.seed), moons(FRESH, 10_000 + run.seed)
     with run.method("network, our autograd", kind="from scratch") as method:
-        network = method.fit(Perceptron(run.rng), train)
+        network = method.fit(MultilayerPerceptron(run.rng), train)
         method.score(test)
     with run.method("RBF-SVM", kind="classical") as method:
         grid = {"C": [1.0, 10.0, 100.0], "gamma": [0.5, 1.0, 2.0, 4.0]}

@@ -19,11 +19,10 @@ from jaxtyping import Float, Shaped
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVC
 
-from ch04_backprop.few_digits import FewDigits, Sweep, few_digits, swept, taught
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network
-from ch04_backprop.moves import Moves
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.digits.few_digits import FewDigits, Sweep, few_digits, sweep_strengths, train_on_few
+from ch04_backprop.digits.moves import Moves
+from ch04_backprop.layers import Layer, Linear, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common import data, plots
 from common.answers import check_labels
 from common.claims import beats
@@ -180,17 +179,17 @@ def draw_ridge(deviations: np.ndarray, ridge: np.ndarray, noisy: np.ndarray) -> 
 def lesson(run: Run) -> None:
     few = few_digits(run, run.seed)
     with run.method("no noise", kind="from scratch") as method:
-        base = method.time(taught, run, few, run.seed)
+        base = method.time(train_on_few, run, few, run.seed)
         few.score(method, base)
     found = {}
     for kind, (strengths, _, change) in KINDS.items():
         with run.method(kind, kind="from scratch") as method:
-            found[kind] = method.time(swept, run, few, strengths, change)
+            found[kind] = method.time(sweep_strengths, run, few, strengths, change)
             few.score(method, found[kind].networks[found[kind].most_right])
         run.compare(kind, "no noise")
     moves = Moves(*(found[kind].strengths[found[kind].most_right] for kind in ("shifts", "turns")))
     with run.method("shifts and turns", kind="from scratch") as method:
-        few.score(method, method.time(taught, run, few, run.seed, {"augment": moves}))
+        few.score(method, method.time(train_on_few, run, few, run.seed, {"augment": moves}))
     run.compare("shifts and turns", "no noise")
     copies = np.concatenate([few.x, *(moves(few.x, run.rng) for _ in range(COPIES))])
     for name, rows in (("RBF-SVM", few.x), ("RBF-SVM, moved copies", copies)):

@@ -19,8 +19,8 @@ from jaxtyping import Float32, Int
 from scipy.optimize import minimize
 
 from ch04_backprop.layers import Network
+from ch04_backprop.networks.training import Pixels, Training, accuracy, mlp, predict
 from ch04_backprop.optimisers import OPTIMISERS, SGD
-from ch04_backprop.training import Pixels, Training, accuracy, mlp, predict
 from common import data, plots
 from common.claims import level
 from common.errors import LossNotFinite
@@ -41,7 +41,7 @@ LARGEST_RATE = 0.2
 Points = tuple[np.ndarray, np.ndarray]  # inputs (n, 784) and answers (n,)
 
 
-def trained(rule: str, rate: float, epochs: int, part: Points, seed: int) -> tuple[Network, list[float]]:
+def train_network(rule: str, rate: float, epochs: int, part: Points, seed: int) -> tuple[Network, list[float]]:
     """The network of this seed after training, and its loss at every step. Raises LossNotFinite."""
     rng = np.random.default_rng(seed)
     network = mlp(SIZES, rng)
@@ -55,7 +55,7 @@ def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Points, se
     found = []
     for rate in rates:
         try:
-            found.append(accuracy(trained(rule, rate, epochs, tuple(fitted), seed)[0], *held_out))
+            found.append(accuracy(train_network(rule, rate, epochs, tuple(fitted), seed)[0], *held_out))
         except LossNotFinite:
             found.append(float("nan"))
     return choose(rates, found, highest=True), found
@@ -144,7 +144,7 @@ def lesson(run: Run) -> None:
     for name in OPTIMISERS:
         with run.method(name, kind="from scratch") as method:
             rate, grid[name] = method.time(best_rate, name, rates, max(1, epochs // 2), (x, y), run.seed)
-            network, losses[name] = method.time(trained, name, rate, epochs, (x, y), run.seed)
+            network, losses[name] = method.time(train_network, name, rate, epochs, (x, y), run.seed)
             method.model = network
             method.score(digits.test, predict=lambda images, network=network: predict(network, pixels(images)))
         run.fact(f"best learning rate, {name}", rate)

@@ -4,10 +4,10 @@ Question   The gradient says which way is down. How far to go, and what to remem
 Method     Stochastic gradient descent (Robbins and Monro 1951); momentum (Polyak 1964); Nesterov's (1983, in the form
            of Sutskever et al. 2013); AdaGrad (Duchi et al. 2011), RMSProp (Tieleman and Hinton 2012), Adam (Kingma and
            Ba 2015, Algorithm 1). A rule receives a batch's gradient g and returns what to subtract from θ.
+Rival      PyTorch's optimisers, given the same gradients, step by step.
 Differs    Momentum is written as PyTorch writes it, v ← μ v + g; gradient_descent.py has the lecture's form and the
            conversion. The lecture calls authors by first names: Adam is Kingma's and Ba's, RMSProp Tieleman's.
-
-valleys.py and optimiser_race.py set the rules against each other.
+Costs      1 s on two cores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
+
+from ch04_backprop.drawings.optimisers import draw_steps
+from ch04_backprop.layers import Parameter
+from common.run import Run
+
+RATE, STEPS, WEIGHTS = 0.1, 200, 50
+SHOWN = 60  # steps in the figure
 
 
 def checked(parameters: Any) -> list[Any]:
@@ -168,3 +175,66 @@ OPTIMISERS = {
     "RMSProp": RMSProp,
     "Adam": Adam,
 }
+
+
+def follow(rule: type[Optimiser], gradients: Float[np.ndarray, "steps n"]) -> Float[np.ndarray, "points n"]:
+    """θ from 0 on, before the first step and after each one, where these are the gradients whatever θ is."""
+    parameter = Parameter(np.zeros(gradients.shape[1]))
+    optimiser, path = rule([parameter], RATE), [parameter.data.copy()]
+    for g in gradients:
+        parameter.grad = g.copy()
+        optimiser.step()
+        path.append(parameter.data.copy())
+    return np.array(path)
+
+
+def follow_pytorch(name: str, gradients: Float[np.ndarray, "steps n"]) -> Float[np.ndarray, "points n"]:
+    """The same by PyTorch's optimiser of this name."""
+    import torch
+
+    kinds = {
+        "SGD": torch.optim.SGD,
+        "momentum": lambda theta, lr: torch.optim.SGD(theta, lr, momentum=0.9),
+        "Nesterov": lambda theta, lr: torch.optim.SGD(theta, lr, momentum=0.9, nesterov=True),
+        "AdaGrad": torch.optim.Adagrad,
+        "RMSProp": torch.optim.RMSprop,
+        "Adam": torch.optim.Adam,
+    }
+    theta = torch.zeros(gradients.shape[1], dtype=torch.float64, requires_grad=True)
+    optimiser, path = kinds[name]([theta], lr=RATE), [theta.detach().numpy().copy()]
+    for g in gradients:
+        theta.grad = torch.tensor(g)
+        optimiser.step()
+        path.append(theta.detach().numpy().copy())
+    return np.array(path)
+
+
+def lesson(run: Run) -> None:
+    steps = run.pick(smoke=STEPS // 10, lecture=STEPS)
+    sizes = np.logspace(-3, 3, WEIGHTS)  # gradients of very different sizes
+    gradients = sizes * (run.rng.normal(size=(steps, WEIGHTS)) + 0.5)
+    for name, rule in OPTIMISERS.items():
+        ours, theirs = follow(rule, gradients), follow_pytorch(name, gradients)
+        gap = (np.abs(ours - theirs).max(axis=0) / np.abs(theirs).max(axis=0)).max()  # of any weight
+        run.fact(f"{name}: largest difference from PyTorch's path in {steps} steps, relative", gap)
+
+    equal = np.ones((SHOWN, 1))
+    alternating = np.resize([1.0, -1.0], (SHOWN, 1))
+    lengths = {
+        name: tuple(np.abs(np.diff(follow(rule, g)[:, 0])) / RATE for g in (equal, alternating))
+        for name, rule in OPTIMISERS.items()
+    }
+    for name, (same, _) in lengths.items():
+        run.fact(f"{name}: step {SHOWN} in units of η where every gradient is 1", same[-1])
+    run.figure(
+        "steps",
+        draw_steps,
+        lengths,
+        caption="How far each rule moves a weight in each step, in units of the learning rate. Left: all gradients are "
+        "1. Right: they alternate between 1 and −1. Momentum adds up gradients that agree, and gradients of opposite "
+        "sign cancel in it; AdaGrad's steps shrink with the root of the number of steps.",
+    )
+    run.note(
+        f"Where every gradient is 1, momentum's step {SHOWN} is {lengths['momentum'][0][-1]:.1f} η, AdaGrad's "
+        f"{lengths['AdaGrad'][0][-1]:.2f} η and Adam's {lengths['Adam'][0][-1]:.2f} η."
+    )

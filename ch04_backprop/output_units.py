@@ -5,13 +5,12 @@ Method     Linear, sigmoid and softmax units, each with the log-likelihood of it
            categorical). Joined, each has the same delta: (prediction − answer) / N. (Bridle 1990; Bishop 1995, §6.)
 Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot answers.
 Differs    The lecture draws softmax and log-likelihood as two layers, as layers.py has them; here they are one, in
-           costs.py.
+           networks/costs.py.
 Costs      5 s on two cores, nearly all of it to choose learning rates.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
@@ -19,18 +18,19 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from sklearn.linear_model import RidgeClassifier
 
-from ch04_backprop.costs import (
+from ch04_backprop.deltas import descend_on_all
+from ch04_backprop.layers import Linear, Network, Sigmoid, Softmax
+from ch04_backprop.networks.costs import (
     OneHotSquaredError,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SquaredError,
     log_sum_exp,
 )
-from ch04_backprop.layers import Linear, Network, Sigmoid, Softmax
+from ch04_backprop.networks.training import Pixels, by_momentum, choose_rate, mlp, predict
 from common import data, plots
-from common.errors import LossNotFinite
 from common.run import Run
-from common.tuning import choose, tuned
+from common.tuning import tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,26 +61,25 @@ def first_failures(dtype: type) -> dict[str, int]:
     return {what: int(failed.argmax()) for what, failed in failures.items()}
 
 
-def descend(network: Network, x: Float[np.ndarray, "n m"], answers: Shaped[np.ndarray, "n ..."], rate: float) -> Curve:
+def follow_descent(
+    network: Network, x: Float[np.ndarray, "n m"], answers: Shaped[np.ndarray, "n ..."], rate: float
+) -> Curve:
     """Gradient descent on all points. Of each step: the share of right answers in %, and the length of ∂C/∂W."""
     unit, right, length = network.layers[0], [], []
-    for _ in range(STEPS):
-        network.gradient(x, answers)
+    for _ in descend_on_all(network, x, answers, rate, STEPS):
         right.append(100 * float(np.mean((unit.forward(x) > 0).ravel() == answers.ravel())))
         length.append(float(np.linalg.norm(unit.W.grad)))
-        for parameter in network.parameters():
-            parameter.data -= rate * parameter.grad
     return right, length
 
 
 def recoveries(x: Float[np.ndarray, "n m"], answers: Int[np.ndarray, "n"], run: Run) -> dict[str, Curve]:
     """One sigmoid unit learns that every answer is the other one; then copies of it learn the truth."""
     misled = Network([Linear(x.shape[1], 1, run.rng, std=0.01, dtype=np.float64)], SigmoidCrossEntropy())
-    descend(misled, x, 1 - answers, rate=10 * RATE)
-    curves = {"log loss": descend(deepcopy(misled), x, answers, RATE)}
+    follow_descent(misled, x, 1 - answers, rate=10 * RATE)
+    curves = {"log loss": follow_descent(deepcopy(misled), x, answers, RATE)}
     for name, rate in (("squared error", RATE), ("squared error, 100 × the rate", 100 * RATE)):
         squared = Network([*deepcopy(misled.layers), Sigmoid()], SquaredError())
-        curves[name] = descend(squared, x, answers[:, None], rate)
+        curves[name] = follow_descent(squared, x, answers[:, None], rate)
     return curves
 
 
@@ -125,9 +124,6 @@ def draw_recovery(curves: dict[str, Curve]) -> Figure:
 
 
 def lesson(run: Run) -> None:
-    from ch04_backprop.optimisers import Momentum
-    from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle, predict
-
     for dtype in (np.float32, np.float64):
         for what, logit in first_failures(dtype).items():
             run.fact(f"{dtype.__name__}: {what}", logit)
@@ -155,23 +151,23 @@ def lesson(run: Run) -> None:
     x, labels = pixels(digits.train.images), digits.train.labels
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
-    def trained(cost: SquaredError | SoftmaxCrossEntropy, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
+    def train_network(
+        cost: SquaredError | SoftmaxCrossEntropy, rate: float, x: np.ndarray, labels: np.ndarray
+    ) -> Network:
         rng = np.random.default_rng(run.seed)
         network = Network(mlp((784, 64, 10), rng).layers, cost)
-        training = Training(lambda parameters: Momentum(parameters, rate), epochs, batch_size=32, schedule=one_cycle)
-        with suppress(LossNotFinite):  # too fast: the network stays as it last was
-            training(network, x, labels, rng)
+        by_momentum(rate, epochs, batch_size=32).attempt(network, x, labels, rng)
         return network
 
-    def chosen(cost: SquaredError | SoftmaxCrossEntropy) -> Network:
-        right = [accuracy(trained(cost, rate, *fitted), *held_out) for rate in RATES]
-        return trained(cost, choose(RATES, right, highest=True), x, labels)
+    def choose_and_train(cost: SquaredError | SoftmaxCrossEntropy) -> Network:
+        rate = choose_rate(lambda rate: train_network(cost, rate, *fitted), RATES, held_out)
+        return train_network(cost, rate, x, labels)
 
     softmax, squared, linear = "softmax, log loss", "softmax, squared error", "linear, squared error"
     costs = {softmax: SoftmaxCrossEntropy(), squared: OneHotSquaredError(Softmax()), linear: OneHotSquaredError()}
     for name, cost in costs.items():
         with run.method(name, kind="from scratch") as method:
-            network = method.model = method.time(chosen, cost)
+            network = method.model = method.time(choose_and_train, cost)
             method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
             if name != linear:  # whose outputs are no probabilities
                 z = network.forward(pixels(test.images))

@@ -20,7 +20,14 @@ from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from ch04_backprop.few_digits import LEARNING_RATE, Sweep, best_on_validation, few_digits, swept, taught
+from ch04_backprop.digits.few_digits import (
+    LEARNING_RATE,
+    Sweep,
+    best_on_validation,
+    few_digits,
+    sweep_strengths,
+    train_on_few,
+)
 from ch04_backprop.layers import Network, Parameter
 from ch04_backprop.optimisers import Momentum
 from common import plots
@@ -168,7 +175,7 @@ def draw_strengths(paths: dict[str, Sweep], base: Float[np.ndarray, "2"]) -> Fig
 def lesson(run: Run) -> None:
     few = few_digits(run, run.seed)
     with run.method("no penalty", kind="from scratch") as method:
-        base = method.time(taught, run, few, run.seed)
+        base = method.time(train_on_few, run, few, run.seed)
         few.score(method, base)
     paths = {}
     ways = {
@@ -178,7 +185,7 @@ def lesson(run: Run) -> None:
     }
     for name, (strengths, change) in ways.items():
         with run.method(name, kind="from scratch") as method:
-            found = paths[name] = method.time(swept, run, few, strengths, change)
+            found = paths[name] = method.time(sweep_strengths, run, few, strengths, change)
             few.score(method, found.networks[found.least_loss])
         run.compare(name, "no penalty")
         run.compare(name, "no penalty", "log loss")

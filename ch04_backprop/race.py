@@ -26,12 +26,10 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
 from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.digits.moves import Moves
 from ch04_backprop.dropout import Dropout
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Network
-from ch04_backprop.moves import Moves
-from ch04_backprop.optimisers import Momentum
-from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle, predict
+from ch04_backprop.layers import Layer, Network, ReLU
+from ch04_backprop.networks.training import Pixels, accuracy, by_momentum, mlp, predict
 from common import data, plots
 from common.data import Images
 from common.run import Run
@@ -49,7 +47,9 @@ HIDDEN: dict[str, Callable] = {
 }
 
 
-def taught(part: Images, pixels: Pixels, hidden: str, seed: int, *, moves: Moves | None, epochs: int) -> Network:
+def train_perceptron(
+    part: Images, pixels: Pixels, hidden: str, seed: int, *, moves: Moves | None, epochs: int
+) -> Network:
     """The perceptron with these hidden layers after so many epochs of the part."""
     rng = np.random.default_rng(seed)
 
@@ -57,22 +57,21 @@ def taught(part: Images, pixels: Pixels, hidden: str, seed: int, *, moves: Moves
         return HIDDEN[hidden](units, rng)
 
     network = mlp(SIZES, rng, layers)
-    training = Training(lambda p: Momentum(p, LEARNING_RATE), epochs, schedule=one_cycle, augment=moves)
-    training(network, pixels(part.images), part.labels, rng)
+    by_momentum(LEARNING_RATE, epochs, augment=moves)(network, pixels(part.images), part.labels, rng)
     return network
 
 
-def chosen(part: Images, pixels: Pixels, seed: int, **how: Any) -> Network:
+def choose_and_train(part: Images, pixels: Pixels, seed: int, **how: Any) -> Network:
     """Taught with the hidden layers that are best on digits held out of the part; then once more, on all of it."""
     order = np.random.default_rng(seed).permutation(len(part))
     held_out, left = (part.take(half) for half in np.split(order, [int(HELD_OUT * len(part))]))
     x, answers = pixels(held_out.images), held_out.labels
 
     def held_out_accuracy(hidden: str) -> float:
-        return accuracy(taught(left, pixels, hidden, seed, **how), x, answers)
+        return accuracy(train_perceptron(left, pixels, hidden, seed, **how), x, answers)
 
     best = choose(list(HIDDEN), [held_out_accuracy(hidden) for hidden in HIDDEN], highest=True)
-    return taught(part, pixels, best, seed, **how)
+    return train_perceptron(part, pixels, best, seed, **how)
 
 
 def rows(images: UInt8[np.ndarray, "n height width"]) -> Float[np.ndarray, "n pixels"]:
@@ -108,15 +107,15 @@ def with_moved_copies(part: Images, seed: int) -> Images:
     return Images(np.concatenate([part.images, copies]), np.tile(part.labels, 2))
 
 
-def draw_mistakes(images: Images, said: Int[np.ndarray, "n"], count: int = 12) -> Figure:
+def draw_mistakes(images: Images, predicted: Int[np.ndarray, "n"], count: int = 12) -> Figure:
     """Digits that were taken for another: the predicted and the true class."""
-    wrong = np.flatnonzero(said != images.labels)[:count]
+    wrong = np.flatnonzero(predicted != images.labels)[:count]
     figure, axes = plots.panels(6, -(-count // 6), width=1.15, height=1.45)
     for axis in axes.flat:
         axis.axis("off")
     for axis, item in zip(axes.flat, wrong, strict=False):
         axis.imshow(255 - images.images[item])
-        axis.set_title(f"{said[item]}, is {images.labels[item]}", fontsize=9)
+        axis.set_title(f"{predicted[item]}, is {images.labels[item]}", fontsize=9)
     return figure
 
 
@@ -127,7 +126,7 @@ def lesson(run: Run) -> None:
     networks = {"perceptron": None, "perceptron, moved digits": MOVES}
     for name, moves in networks.items():
         with run.method(name, kind="from scratch") as method:
-            network = method.model = method.time(chosen, train, pixels, run.seed, moves=moves, epochs=epochs)
+            network = method.model = method.time(choose_and_train, train, pixels, run.seed, moves=moves, epochs=epochs)
             method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
     for name, rival in rivals(run).items():
         with run.method(name, kind="classical") as method:

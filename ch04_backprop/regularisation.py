@@ -25,17 +25,23 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.digits.few_digits import (
+    LEARNING_RATE,
+    FewDigits,
+    best_on_validation,
+    few_digits,
+    new_network,
+    recipe,
+)
+from ch04_backprop.digits.moves import Moves
 from ch04_backprop.dropout import Dropout
 from ch04_backprop.early_stopping import ASKED, EarlyStopping, mean_loss
-from ch04_backprop.few_digits import LEARNING_RATE, FewDigits, best_on_validation, few_digits, new_network, recipe
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network
-from ch04_backprop.moves import Moves
+from ch04_backprop.layers import Layer, Linear, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import accuracy, predict
 from ch04_backprop.noise import GaussianNoise, NoisyLinear
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy
 from ch04_backprop.penalties import L1, L2
-from ch04_backprop.training import accuracy, predict
 from common.ablation import BASE, Ablation, draw_differences
 from common.claims import beats, level, mean_of
 from common.run import Run
@@ -90,7 +96,7 @@ class Settings:
     rival: ClassifierMixin | None = None  # instead of a network
 
 
-def built(settings: Settings, seed: int) -> Network:
+def build_network(settings: Settings, seed: int) -> Network:
     """The network before it learns: linear, BatchNorm, ReLU, noise, dropout, as far as they are wanted."""
     noise = np.random.default_rng([seed, 1])
 
@@ -112,9 +118,9 @@ def built(settings: Settings, seed: int) -> Network:
     return new_network(np.random.default_rng(seed), hidden=hidden, cost=cost, rebuild=rebuild)
 
 
-def taught_under(settings: Settings, run: Run, few: FewDigits, seed: int) -> Network:
+def train_under(settings: Settings, run: Run, few: FewDigits, seed: int) -> Network:
     """The network after it learned. seed: of its first weights, its batches and its noise."""
-    network, x, answers = built(settings, seed), few.x, few.train.labels
+    network, x, answers = build_network(settings, seed), few.x, few.train.labels
     changes: dict[str, Any] = {"optimiser": lambda parameters: Momentum(parameters, settings.rate)}
     if settings.l2 or settings.l1:
         both = L2(settings.l2), L1(settings.l1)
@@ -140,14 +146,14 @@ def gains(
     """How much more of the validation digits each change reads than the base, in %; the mean over the seeds of fews."""
 
     def read(change: dict[str, Any]) -> float:
-        networks = ((few, taught_under(Settings(**change), run, few, seed)) for seed, few in fews.items())
+        networks = ((few, train_under(Settings(**change), run, few, seed)) for seed, few in fews.items())
         return float(np.mean([few.accuracies(network)[1] for few, network in networks]))
 
     base = read({})
     return {name: np.array([read(change) - base for change in changes]) for name, changes in grids.items()}
 
 
-def weakened(change: dict[str, Any], share: float) -> dict[str, Any]:
+def weaken(change: dict[str, Any], share: float) -> dict[str, Any]:
     """The same with this share of every penalty and of every noise."""
     return {name: value if name in NO_STRENGTHS else share * value for name, value in change.items()}
 
@@ -170,7 +176,7 @@ def lesson(run: Run) -> None:
     best = {name: choose(GRIDS[name], values, highest=True) for name, values in gain.items()}
     helped = [name for name in best if gain[name].max() >= HELPED]
     at_once = {setting: value for name in helped for setting, value in best[name].items()}
-    weaker = [weakened(at_once, share) for share in SHARES]
+    weaker = [weaken(at_once, share) for share in SHARES]
     together = gains(run, fews, {"all that helped": weaker})["all that helped"]
     for share, points in zip(SHARES, together, strict=True):
         run.fact(f"all that helped at {share:g} × their strengths, gain on validation digits", points, "%")
@@ -184,7 +190,7 @@ def lesson(run: Run) -> None:
         if settings.rival is not None:
             model = clone(settings.rival).fit(few.x, few.train.labels)
             return model, model.predict(rows)
-        network = taught_under(settings, run, few, seed)
+        network = train_under(settings, run, few, seed)
         by_heart.setdefault(settings, []).append(accuracy(network, few.x, few.train.labels))
         return network, predict(network, rows)
 

@@ -19,21 +19,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ch04_backprop.few_digits import few_digits
-from ch04_backprop.hidden_units import ReLU, Tanh
-from ch04_backprop.layers import Layer, Network, Sigmoid
+from ch04_backprop.digits.few_digits import few_digits
+from ch04_backprop.hidden_units import Tanh
+from ch04_backprop.layers import Layer, Network, ReLU, Sigmoid
+from ch04_backprop.networks.training import Training, mlp, one_cycle, predict
 from ch04_backprop.optimisers import Adam, Momentum, Optimiser
-from ch04_backprop.training import Training, mlp, one_cycle, predict
 from common import plots, results, significance
 from common.ablation import Ablation, draw_effects, one_at_a_time
-from common.errors import LossNotFinite
 from common.run import Run
 
 if TYPE_CHECKING:
@@ -76,8 +74,7 @@ def experiment(run: Run, settings: Settings, seed: int) -> tuple[Network, Int[np
         settings.batch_size,
         one_cycle if settings.one_cycle else None,
     )
-    with suppress(LossNotFinite):  # a run that ran away counts as it last stood
-        training(network, few.x, few.train.labels, rng)
+    training.attempt(network, few.x, few.train.labels, rng)  # a run that ran away counts as it last stood
     return network, predict(network, few.pixels(few.test.images))
 
 

@@ -19,8 +19,8 @@ from jaxtyping import Float, Int, Shaped
 
 from ch04_backprop.autograd import Tensor
 from ch04_backprop.layers import Network
+from ch04_backprop.networks.training import Pixels, minibatches, mlp, predict
 from ch04_backprop.optimisers import SGD
-from ch04_backprop.training import Pixels, minibatches, mlp, predict
 from common import data, plots
 from common.answers import check_labels
 from common.run import Run

@@ -18,17 +18,14 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from ch04_backprop.autograd import Tensor
+from ch04_backprop.drawings.valleys import draw_valleys
 from ch04_backprop.optimisers import OPTIMISERS, Optimiser
-from common import plots
 from common.run import Run
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from common.record import LessonRecord
 
-STEPS = 300
+STEPS, SHOWN = 300, 50  # steps of each rule, and those whose way is drawn
 RATES = np.logspace(-5, 0.5, 23)
 
 
@@ -84,31 +81,6 @@ def quasi_newton(
     return np.array(points), heights
 
 
-def draw_race(axes: tuple[Axes, Axes], name: str, paths: dict, least: tuple[float, float]) -> None:
-    """One valley: the paths over its contours, and the heights by evaluation."""
-    ground, falling = axes
-    box = {"Rosenbrock": (-2.1, 2.1, -1.2, 3.0), "Beale": (-2.4, 4.2, -2.4, 2.2)}[name]
-    x, y = np.meshgrid(np.linspace(*box[:2], 140), np.linspace(*box[2:], 140))
-    height = VALLEYS[name][0](Tensor(np.array([x, y]))).data
-    ground.contour(x, y, np.log10(height + 1e-3), levels=14, cmap="Blues_r", linewidths=0.7)
-    for (rule, (points, heights)), colour in zip(paths.items(), (*plots.CYCLE, plots.INK), strict=True):
-        ground.plot(*points.T, color=colour, linewidth=1.3, label=rule)
-        falling.semilogy(np.maximum(np.minimum.accumulate(heights), 1e-12), color=colour, linewidth=1.5)
-    ground.plot(*least, "*", color=plots.RED, markersize=12)
-    ground.set(title=name, xlim=box[:2], ylim=box[2:], xlabel="x₁", ylabel="x₂")
-    ground.grid(visible=False)
-    falling.set(title="lowest height so far", xlabel="gradients asked for", ylim=(1e-10, None))
-
-
-def draw_valleys(races: dict[str, dict]) -> Figure:
-    """A row a valley."""
-    figure, axes = plots.panels(2, len(races), height=3.3)
-    for row, (name, paths) in zip(axes, races.items(), strict=True):
-        draw_race(tuple(row), name, paths, VALLEYS[name][2])
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
-    return figure
-
-
 def ends_nearest(record: LessonRecord) -> bool:
     """Whether L-BFGS ended nearer to the minimum of each valley than any rule of optimisers.py."""
     ends = {name: value.value for name, (value, _) in record.findings().items() if "distance" in name}
@@ -134,8 +106,12 @@ def lesson(run: Run) -> None:
         "paths",
         draw_valleys,
         races,
-        caption=f"{steps} steps of each rule at the learning rate, of one grid, that ends lowest, from the same start; "
-        "the star marks the minimum. Left: the paths over lines of equal height. Right: the lowest height so far.",
+        {name: lambda points, valley=valley: valley(Tensor(points)).data for name, (valley, *_) in VALLEYS.items()},
+        {name: least for name, (*_, least) in VALLEYS.items()},
+        SHOWN,
+        caption=f"The first {min(SHOWN, steps)} steps of each rule from the same start (dot), over lines of equal "
+        "height; the star marks the minimum. Each rule has the learning rate, of one grid, that ends lowest after "
+        f"{steps} steps. Last panel of each valley: the lowest height so far by the number of gradients computed.",
     )
     run.claim(
         "In two dimensions and with exact gradients L-BFGS ends nearer to the minimum than any rule for networks. "

@@ -12,7 +12,6 @@ Costs      8 s on two cores, nearly all of it to train 104 networks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,14 +19,12 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from sklearn.linear_model import LogisticRegression
 
-from ch04_backprop.hidden_units import LeakyReLU, ReLU, Tanh
-from ch04_backprop.layers import Layer, Linear, Network, Sigmoid
-from ch04_backprop.optimisers import Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy
-from ch04_backprop.training import Pixels, Training, accuracy, one_cycle, predict
+from ch04_backprop.hidden_units import LeakyReLU, Tanh
+from ch04_backprop.layers import Layer, Linear, Network, ReLU, Sigmoid
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import Pixels, accuracy, by_momentum, predict
 from common import data, plots
 from common.claims import beats
-from common.errors import LossNotFinite
 from common.run import Run
 from common.tuning import choose
 
@@ -108,19 +105,17 @@ def lesson(run: Run) -> None:
         run.fact(f"δ's factor a layer, {name}", factor_a_layer(sizes[name]))
         run.fact(f"√g · rms f′, {name}", float(np.exp(np.log(np.sqrt(g) * slope).mean())))
 
-    def trained(name: str, depth: int, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
+    def train_network(name: str, depth: int, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:
         rng = np.random.default_rng(run.seed)
         unit, g = UNITS[name]
         network = deep_network(unit, by_inputs(g), depth, WIDTH, rng)
-        training = Training(lambda parameters: Momentum(parameters, rate), epochs, batch_size=128, schedule=one_cycle)
-        with suppress(LossNotFinite):  # too fast: the network stays as it last was
-            training(network, x, labels, rng)
+        by_momentum(rate, epochs, batch_size=128).attempt(network, x, labels, rng)
         return network
 
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
     depths = run.pick(smoke=[SHALLOW, DEEP], lecture=[0, 1, SHALLOW, 4, 8, DEEP])
     right = {
-        (name, depth): [accuracy(trained(name, depth, rate, *fitted), *held_out) for rate in RATES]
+        (name, depth): [accuracy(train_network(name, depth, rate, *fitted), *held_out) for rate in RATES]
         for name in UNITS
         for depth in run.track(depths, name)
     }
@@ -128,7 +123,7 @@ def lesson(run: Run) -> None:
         for name in UNITS:
             with run.method(f"{name}, {depth} hidden layers", kind="from scratch") as method:
                 rate = choose(RATES, right[name, depth], highest=True)
-                network = method.model = method.time(trained, name, depth, rate, x, train.labels)
+                network = method.model = method.time(train_network, name, depth, rate, x, train.labels)
                 method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
     with run.method("logistic regression", kind="classical") as method:
         logistic = method.model = LogisticRegression(C=0.01, tol=1e-3, max_iter=1000)

@@ -19,11 +19,10 @@ from jaxtyping import Float
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network, Sigmoid
+from ch04_backprop.layers import Layer, Linear, Network, ReLU, Sigmoid
+from ch04_backprop.networks.costs import SquaredError
+from ch04_backprop.networks.training import mlp, one_cycle
 from ch04_backprop.optimisers import Adam
-from ch04_backprop.output_units import SquaredError
-from ch04_backprop.training import mlp, one_cycle
 from common import plots
 from common.data import Table
 from common.results import rms
@@ -122,7 +121,7 @@ def answers(network: Network, x: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, 
     return network.forward(2 * x - 1)[:, 0]  # [0, 1] → [−1, 1], as networks like it
 
 
-def trained(sizes: tuple[int, ...], spread: bool, part: Table, steps: int, rng: np.random.Generator) -> Network:
+def train_network(sizes: tuple[int, ...], spread: bool, part: Table, steps: int, rng: np.random.Generator) -> Network:
     """Fitted by Adam, all points in every step. spread: let the first ReLUs bend all over [−1, 1], not all at 0."""
     network = Network(mlp(sizes, rng).layers, SquaredError())
     if spread:  # w x + b bends at −b / w
@@ -217,7 +216,7 @@ def lesson(run: Run) -> None:
     networks, misses = {}, {}
     for name, (sizes, spread) in SHAPES.items():
         with run.method(name, kind="from scratch") as method:
-            networks[name] = [method.time(trained, sizes, spread, fitted, steps, run.rng) for _ in range(starts)]
+            networks[name] = [method.time(train_network, sizes, spread, fitted, steps, run.rng) for _ in range(starts)]
             misses[name] = [float(rms((answers(n, held_out.features) - held_out.targets) ** 2)) for n in networks[name]]
             network = method.model = choose(networks[name], misses[name])
             off = method.score(test, predict=lambda x, network=network: answers(network, x)) - test.targets

@@ -2,13 +2,11 @@
 
 # By lesson: later lessons that it imports, directly or through parts.
 TOO_EARLY = {
-    "ch04_backprop": {"optimiser_race": ["output_units", "hidden_units"], "output_units": ["hidden_units"]},
     "ch05_cnn": {"filters": ["convolution"]},
 }
 
 # Modules that import each other.
 CIRCLES = {
-    "ch04_backprop": [["hidden_units", "output_units", "training"]],
     "ch05_cnn": [
         ["convolution", "convolution_checks", "layer_as_matrix", "pooling", "small_network"],
         ["filters", "learned_filter"],
@@ -17,17 +15,6 @@ CIRCLES = {
 
 # Files on the top level of a chapter that are no lessons.
 PARTS_ON_TOP = {
-    "ch04_backprop": [
-        "autograd",
-        "broadcasting",
-        "costs",
-        "few_digits",
-        "layers",
-        "moves",
-        "optimisers",
-        "training",
-        "versioned",
-    ],
     "ch05_cnn": [
         "borrowed",
         "convolution_checks",

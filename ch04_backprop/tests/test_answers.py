@@ -9,20 +9,20 @@ from numpy.testing import assert_allclose
 from torch.nn import functional as F
 
 from ch04_backprop.autograd import Tensor
-from ch04_backprop.few_digits import log_losses
+from ch04_backprop.digits.few_digits import log_losses
 from ch04_backprop.layers import Linear, LogLikelihood, Network, Softmax
-from ch04_backprop.moons import Perceptron
-from ch04_backprop.noise import NoisyAnswers
-from ch04_backprop.optimisers import SGD
-from ch04_backprop.output_units import (
+from ch04_backprop.moons import MultilayerPerceptron
+from ch04_backprop.networks.costs import (
     OneHotSquaredError,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SquaredError,
     log_sum_exp,
 )
+from ch04_backprop.networks.training import Pixels, Training, accuracy, predict
+from ch04_backprop.noise import NoisyAnswers
+from ch04_backprop.optimisers import SGD
 from ch04_backprop.three_times import cross_entropy
-from ch04_backprop.training import Pixels, Training, accuracy, predict
 
 SCORES = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
 COSTS = {
@@ -136,7 +136,7 @@ def test_training_wants_an_answer_for_each_row(n):
 @pytest.mark.parametrize("labels", [np.zeros((6, 1), int), np.zeros(5, int), np.full(6, 2), np.full(6, -1)])
 def test_the_perceptron_of_moons_too(labels):
     with pytest.raises(ValueError, match=r"labels"):
-        Perceptron(np.random.default_rng(0)).fit(np.zeros((6, 2)), labels)
+        MultilayerPerceptron(np.random.default_rng(0)).fit(np.zeros((6, 2)), labels)
 
 
 def test_a_delta_of_another_shape():

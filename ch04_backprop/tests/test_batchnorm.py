@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch04_backprop.batchnorm import ARMS, BatchNorm, before, behind, no_norm, tried
-from ch04_backprop.few_digits import few_digits
+from ch04_backprop.batchnorm import ARMS, BatchNorm, before, behind, no_norm, train_with
+from ch04_backprop.digits.few_digits import few_digits
 from ch04_backprop.finite_differences import finite_differences
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear, Network
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.layers import Linear, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common.console import Console
 from common.data import Scale
 from common.record import LessonRecord
@@ -151,16 +150,16 @@ def test_the_arms_differ_in_where_it_stands():
 def test_what_runs_away_is_put_back_and_says_nothing():
     run = make_run()
     few = few_digits(run, 0)
-    network, losses = tried(run, few, 0, no_norm, rate=1e30, scale=1e3)
+    network, losses = train_with(run, few, 0, no_norm, rate=1e30, scale=1e3)
     assert losses == []
     assert all(np.isfinite(parameter.data).all() for parameter in network.parameters())
-    network, losses = tried(run, few, 0, before)
+    network, losses = train_with(run, few, 0, before)
     assert len(losses) == 4  # one epoch of 200 digits, 50 at a time
 
 
 def test_scale_is_that_of_all_first_weights():
     run = make_run()
     few = few_digits(run, 0)
-    small, usual = (tried(run, few, 0, no_norm, scale=s, rate=0.0)[0] for s in (0.1, 1.0))
+    small, usual = (train_with(run, few, 0, no_norm, scale=s, rate=0.0)[0] for s in (0.1, 1.0))
     for a, b in zip(small.parameters(), usual.parameters(), strict=True):
         assert_allclose(a.data, 0.1 * b.data, rtol=1e-6)

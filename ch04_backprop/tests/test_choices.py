@@ -13,7 +13,6 @@ from ch04_backprop import (
     dead_units,
     dropout,
     early_stopping,
-    few_digits,
     hidden_units,
     initialisation,
     moons,
@@ -23,15 +22,16 @@ from ch04_backprop import (
     penalties,
     race,
     regularisation,
-    training,
     vanishing,
     wide_or_deep,
 )
 from ch04_backprop.batchnorm import BatchNorm
 from ch04_backprop.dead_units import Outcomes
-from ch04_backprop.few_digits import Sweep
+from ch04_backprop.digits import few_digits
+from ch04_backprop.digits.few_digits import Sweep
 from ch04_backprop.layers import Network
-from ch04_backprop.regularisation import GRIDS, HELPED, SHARES, Settings, weakened
+from ch04_backprop.networks import training
+from ch04_backprop.regularisation import GRIDS, HELPED, SHARES, Settings, weaken
 from tests.recorded_lesson import Choice, recorded
 
 
@@ -245,15 +245,15 @@ def test_the_race_chooses_hidden_layers_on_digits_that_it_was_not_trained_on(wat
 def test_the_race_takes_what_is_best_held_out(best, monkeypatch):
     """Planted: one kind of hidden layer is always right."""
 
-    def taught(part, pixels, hidden, seed, **how):
+    def train_perceptron(part, pixels, hidden, seed, **how):
         network = Network([], None)
         network.hidden = hidden
         return network
 
-    monkeypatch.setattr(race, "taught", taught)
+    monkeypatch.setattr(race, "train_perceptron", train_perceptron)
     monkeypatch.setattr(race, "accuracy", lambda network, x, answers: float(network.hidden == best))
     part = few_digits.data.mnist(few_digits.data.Scale("smoke")).train
-    assert race.chosen(part, training.Pixels.of(part.images), 0).hidden == best
+    assert race.choose_and_train(part, training.Pixels.of(part.images), 0).hidden == best
 
 
 def test_the_best_rival_has_the_settings_of_the_best_machine(watch):
@@ -312,7 +312,7 @@ def test_what_regularisation_combines_is_what_was_best_on_validation_digits(watc
     at_once = {setting: value for name in helped for setting, value in tried[name].taken.items()}
     last = made[len(GRIDS)]
     assert last.highest
-    assert last.options == [weakened(at_once, share) for share in SHARES]
+    assert last.options == [weaken(at_once, share) for share in SHARES]
     assert found.timed["all that helped, weakened"][0].args[1] == Settings(**last.taken)
     both = tried["dropout"].taken | tried["L2"].taken
     assert found.timed["dropout + L2"][0].args[1] == Settings(**both)

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop import dead_units
-from ch04_backprop.dead_units import SIZES, STEPS, Outcomes, dead_share, draw_dead, network_of, watched
+from ch04_backprop.dead_units import SIZES, STEPS, Outcomes, dead_share, draw_dead, network_of, watch_dead_units
 from ch04_backprop.layers import Linear
 from ch04_backprop.optimisers import Momentum
 from common import plots
@@ -81,7 +81,7 @@ def test_a_dead_relu_of_the_first_layer_stays_as_it_is():
 def test_watched_looks_before_every_step(monkeypatch):
     monkeypatch.setattr(dead_units, "LARGE", 1e-6)
     x, y = images(6000)
-    shares = watched("ReLU", (x, y), x[:3], make_run(3))
+    shares = watch_dead_units("ReLU", (x, y), x[:3], make_run(3))
     fresh = network_of("ReLU", np.random.default_rng([3, 0]))
     assert len(shares) == STEPS
     assert 5 < shares[0] == 100 * dead_share(fresh, x[:3]).mean()
@@ -92,7 +92,7 @@ def test_watched_looks_before_every_step(monkeypatch):
 def test_watched_ends_where_the_loss_runs_away(monkeypatch):
     monkeypatch.setattr(dead_units, "LARGE", 50.0)
     x, y = images(6000)
-    assert 0 < len(watched("leaky ReLU", (x, y), x[:50], make_run())) < STEPS
+    assert 0 < len(watch_dead_units("leaky ReLU", (x, y), x[:50], make_run())) < STEPS
 
 
 def test_the_picture_shows_means_intervals_and_what_ran_away():

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
 from ch04_backprop import deltas
-from ch04_backprop.deltas import LEARNING_RATE, STEPS, descend, draw_deltas, two_class_softmax
+from ch04_backprop.deltas import LEARNING_RATE, STEPS, draw_deltas, train_classifier, two_class_softmax
 from common.data import breast_cancer
 
 
@@ -30,7 +30,7 @@ def test_the_whole_descent_is_pytorch_s():
     x, answers = tumours()
     network = two_class_softmax(2, np.random.default_rng(0))
     W, b = torch_layer(network)
-    costs, theirs = descend(network, x, answers), []
+    costs, theirs = train_classifier(network, x, answers), []
     optimiser = torch.optim.SGD([W, b], LEARNING_RATE)
     for _ in range(STEPS):
         loss = F.cross_entropy(torch.tensor(x) @ W + b, torch.tensor(answers))
@@ -49,7 +49,7 @@ def test_it_ends_where_logistic_regression_is(monkeypatch):
     monkeypatch.setattr(deltas, "STEPS", 1500)
     monkeypatch.setattr(deltas, "LEARNING_RATE", 10.0)
     network = two_class_softmax(2, np.random.default_rng(1))
-    descend(network, x, answers)
+    train_classifier(network, x, answers)
     peer = LogisticRegression(C=np.inf, tol=1e-10).fit(x, answers)
     linear = network.layers[0]
     assert_allclose(linear.W.data @ (-1, 1), peer.coef_[0], rtol=1e-4)
@@ -62,7 +62,7 @@ def test_what_is_the_same_in_both_classes_is_never_learned():
     x, answers = tumours()
     network = two_class_softmax(2, np.random.default_rng(2))
     before = network.layers[0].W.data.sum(axis=1)
-    descend(network, x, answers)
+    train_classifier(network, x, answers)
     assert_allclose(network.layers[0].W.data.sum(axis=1), before, atol=1e-12)
 
 

@@ -9,11 +9,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop.batchnorm import BatchNorm
-from ch04_backprop.dropout import Crowd, Dropout, log_mean, masked, with_dropout
-from ch04_backprop.few_digits import log_probabilities, new_network
+from ch04_backprop.digits.few_digits import log_probabilities, new_network
+from ch04_backprop.dropout import Crowd, Dropout, log_mean, predict_masked, with_dropout
 from ch04_backprop.finite_differences import finite_differences
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear, Softmax
+from ch04_backprop.layers import Linear, ReLU, Softmax
 from common.model_size import model_size
 
 
@@ -89,7 +88,7 @@ def test_masked_passes_differ_and_change_nothing_but_dropout():
     network = new_network(rng, hidden=lambda units: [BatchNorm(units), ReLU(), Dropout(0.5, rng)])
     measured = [array.copy() for array in network.layers[1].measured]
     x = rng.normal(size=(6, 784)).astype(np.float32)
-    votes = masked(network, x, 3)
+    votes = predict_masked(network, x, 3)
     assert_allclose(votes.sum(axis=2), 1, rtol=1e-5)
     assert np.abs(votes[0] - votes[1]).max() > 1e-3
     assert not any(layer.training for layer in network.layers)
@@ -101,7 +100,7 @@ def test_without_dropout_every_vote_is_the_same():
     rng = np.random.default_rng(6)
     network = new_network(rng, **with_dropout(0.0, rng))
     x = rng.normal(size=(6, 784)).astype(np.float32)
-    votes = masked(network, x, 2)
+    votes = predict_masked(network, x, 2)
     assert_allclose(log_mean(votes), log_probabilities(network, x), rtol=1e-4, atol=1e-6)
 
 

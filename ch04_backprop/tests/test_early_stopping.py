@@ -12,10 +12,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 
 from ch04_backprop.batchnorm import before
-from ch04_backprop.early_stopping import EarlyStopping, descended, mean_loss, ridge, teach
-from ch04_backprop.few_digits import few_digits, new_network
+from ch04_backprop.digits.few_digits import few_digits, new_network
+from ch04_backprop.early_stopping import EarlyStopping, mean_loss, ridge, train_at_constant_rate
+from ch04_backprop.gradient_descent import descend
 from ch04_backprop.layers import Linear, Network
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common.console import Console
 from common.data import Scale
 from common.record import LessonRecord
@@ -37,6 +38,11 @@ def counted(losses, patience):
         if stopping(epoch):
             break
     return epoch, stopping, network
+
+
+def stopped_descent(H, g, rate, steps):
+    """θ after 1, 2, … steps from 0, as the lesson computes it."""
+    return descend(lambda theta: H @ theta - g, np.zeros(len(g)), rate, steps)[1:]
 
 
 @settings(max_examples=100, deadline=None)
@@ -92,7 +98,7 @@ def test_in_training_it_ends_the_epochs_and_asks_a_network_in_use():
 
     stopping = EarlyStopping(network, loss, patience=2)
     at_best = []
-    teach(
+    train_at_constant_rate(
         run,
         network,
         (few.x, few.train.labels),
@@ -121,7 +127,7 @@ def test_descent_has_come_that_part_of_the_way_along_every_eigenvector(seed):
     rate, steps = 0.5 / h[-1], np.array([1, 2, 10, 200])
     goal = V.T @ np.linalg.lstsq(x, y)[0]
     ways = 1 - (1 - rate * h) ** steps[:, None]
-    assert_allclose(descended(H, g, rate, 200)[steps - 1] @ V, ways * goal, atol=1e-9)
+    assert_allclose(stopped_descent(H, g, rate, 200)[steps - 1] @ V, ways * goal, atol=1e-9)
 
 
 def test_ridge_is_scikit_learns():
@@ -136,7 +142,7 @@ def test_how_far_ridge_is_behind_descent_depends_on_the_step(share, gap):
     """The three values that ridge's docstring gives, for one weight: share is ηh, with h = 1."""
     H, g = np.eye(1), np.ones(1)
     steps = np.arange(1, round(10 / share) + 2)
-    behind = descended(H, g, share, len(steps)) - ridge(H, g, 1 / (share * steps))
+    behind = stopped_descent(H, g, share, len(steps)) - ridge(H, g, 1 / (share * steps))
     assert behind.max() == pytest.approx(gap, abs=5e-4)
 
 
@@ -147,7 +153,7 @@ def test_stopped_descent_and_ridge_differ_by_a_fifth_of_the_way_at_most():
     rate = 0.01 / h[-1]  # small, as (1 − ηh)ᵗ is to be e^−ηht
     steps = np.unique(np.geomspace(1, 200_000, 200).astype(int))
     goal = V.T @ np.linalg.lstsq(x, y)[0]
-    stopped, penalised = descended(H, g, rate, int(steps[-1]))[steps - 1], ridge(H, g, 1 / (rate * steps))
+    stopped, penalised = stopped_descent(H, g, rate, int(steps[-1]))[steps - 1], ridge(H, g, 1 / (rate * steps))
     ways = [theta @ V / goal for theta in (stopped, penalised)]
     gap = ways[0] - ways[1]
     assert gap.min() > -1e-6

@@ -20,12 +20,11 @@ from ch04_backprop.hidden_units import (
     Identity,
     LeakyReLU,
     Maxout,
-    ReLU,
     Tanh,
     digit_network,
     draw_units,
 )
-from ch04_backprop.layers import Linear, Sigmoid
+from ch04_backprop.layers import Linear, ReLU, Sigmoid
 
 PEERS = [
     (ReLU(), torch.relu),

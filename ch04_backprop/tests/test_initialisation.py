@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch04_backprop.hidden_units import ReLU, Tanh
+from ch04_backprop.hidden_units import Tanh
 from ch04_backprop.initialisation import (
     ALIKE,
     STARTS,
@@ -16,9 +16,9 @@ from ch04_backprop.initialisation import (
     different_units,
     draw_units,
     expected_factor,
-    trained,
+    train_network,
 )
-from ch04_backprop.layers import Linear
+from ch04_backprop.layers import Linear, ReLU
 from ch04_backprop.vanishing import deep_network
 
 
@@ -76,7 +76,7 @@ def test_he_keeps_the_size_and_xavier_loses_the_root_of_two():
 def test_units_that_begin_alike_stay_alike():
     network, part = all_equal(0.01, np.random.default_rng(0)), images(500)
     before = network.layers[0].W.data.copy()
-    assert len(trained(network, 0.03, 3, part, np.random.default_rng(1))) == 24
+    assert len(train_network(network, 0.03, 3, part, np.random.default_rng(1))) == 24
     first, last = network.layers[0], network.layers[-1]
     assert np.abs(first.W.data - before).max() > 1e-5  # they learn, all the same
     assert_allclose(first.W.data, first.W.data[:, :1] + np.zeros(ALIKE), atol=1e-12)
@@ -86,7 +86,7 @@ def test_units_that_begin_alike_stay_alike():
 
 def test_random_units_become_different():
     network = deep_network(ReLU, STARTS["He"], 1, ALIKE, np.random.default_rng(0))
-    trained(network, 0.03, 1, images(200), np.random.default_rng(1))
+    train_network(network, 0.03, 1, images(200), np.random.default_rng(1))
     assert different_units(network) == ALIKE
 
 
@@ -111,7 +111,7 @@ def test_from_zeros_only_the_last_biases_learn():
 def test_trained_returns_no_loss_where_it_runs_away():
     for rate in (10.0, 1e6, 1e30):
         network = deep_network(ReLU, STARTS["twice He"], 12, 64, np.random.default_rng(0))
-        assert trained(network, rate, 1, images(256), np.random.default_rng(1)) == []
+        assert train_network(network, rate, 1, images(256), np.random.default_rng(1)) == []
         assert all(np.isfinite(parameter.data).all() for parameter in network.parameters())
 
 

@@ -12,15 +12,18 @@ from scipy import special
 from sklearn.metrics import log_loss
 from torch.nn import functional as F
 
+from ch04_backprop import layers
 from ch04_backprop.finite_differences import finite_differences
-from ch04_backprop.layers import Linear, LogLikelihood, Network, Parameter, Sigmoid, Softmax
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.layers import Linear, LogLikelihood, Network, Parameter, ReLU, Sigmoid, Softmax
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from tests.recorded_lesson import recorded
 
 SIZES = st.integers(1, 6)
 SEEDS = st.integers(0, 2**32 - 1)
 PEERS = {  # each layer in PyTorch: from its input and its parameters
     Linear: lambda z, W, b: F.linear(z, W.T, b),
     Sigmoid: torch.sigmoid,
+    ReLU: torch.relu,
     Softmax: lambda z: torch.softmax(z, dim=1),
 }
 EACH_LAYER = pytest.mark.parametrize("kind", PEERS, ids=lambda kind: kind.__name__)
@@ -247,3 +250,22 @@ def test_nobody_asks_the_first_layer_for_the_input_s_delta_unless_told():
     assert asked == []
     assert network.backward(delta, to_input=True).shape == (4, 2)
     assert len(asked) == 1
+
+
+# --- The lesson -------------------------------------------------------------------------------------------------------
+
+
+def test_the_lesson_agrees_with_pytorch_and_adds_up_its_paths(monkeypatch):
+    found = recorded(layers, monkeypatch)
+    assert found.facts["rows whose gradients all have PyTorch's shapes"] == 100
+    assert found.facts["largest difference from PyTorch's gradients"] < 1e-12
+    by_path = [found.facts[f"its path through hidden unit {unit}"] for unit in (1, 2)]
+    assert_allclose(sum(by_path), found.facts["derivative of the first output by the second input, by backward"])
+    assert_allclose(by_path[1], 0.5 * 0.25 * -2)  # weight, slope of the sigmoid at 0, weight
+
+
+@pytest.mark.parametrize("kind", [Linear, Sigmoid, Softmax, ReLU])
+def test_the_lesson_would_see_a_wrong_delta(kind, monkeypatch):
+    right = kind.backward
+    monkeypatch.setattr(kind, "backward", lambda self, delta: 1.01 * right(self, delta))
+    assert recorded(layers, monkeypatch).facts["largest difference from PyTorch's gradients"] > 1e-6

@@ -12,9 +12,9 @@ from ch04_backprop.batchnorm import BatchNorm
 from ch04_backprop.dropout import Dropout
 from ch04_backprop.hidden_units import UNITS
 from ch04_backprop.layers import Layer, Linear, LogLikelihood, Network, Parameter, Sigmoid, Softmax
+from ch04_backprop.networks.costs import SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from ch04_backprop.noise import GaussianNoise, NoisyLinear
 from ch04_backprop.optimisers import OPTIMISERS, SGD
-from ch04_backprop.output_units import SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
 
 
 def rng():

@@ -14,16 +14,16 @@ from sklearn.datasets import make_moons
 from torch import nn
 
 import ch04_backprop
-from ch04_backprop.moons import FRESH, NOISE, PENALTY, POINTS, STEPS, Perceptron, moons
+from ch04_backprop.moons import FRESH, NOISE, PENALTY, POINTS, STEPS, MultilayerPerceptron, moons
 
 
 def fitted(seed):
     part = moons(POINTS, seed)
-    return Perceptron(np.random.default_rng(seed)).fit(part.features, part.labels)
+    return MultilayerPerceptron(np.random.default_rng(seed)).fit(part.features, part.labels)
 
 
 def test_the_100_steps_are_pytorch_s():
-    part, network = moons(POINTS, 0), Perceptron(np.random.default_rng(0))
+    part, network = moons(POINTS, 0), MultilayerPerceptron(np.random.default_rng(0))
     weights = [torch.tensor(p.data.copy(), requires_grad=True) for p in network.parameters()]
     network.fit(part.features, part.labels)
     x, sign = torch.tensor(part.features), torch.tensor(2.0 * part.labels - 1)
@@ -55,12 +55,12 @@ def test_fresh_points_are_read_rightly(seed):
 TIMED = """
 import time
 import numpy as np
-from ch04_backprop.moons import POINTS, Perceptron, moons
+from ch04_backprop.moons import POINTS, MultilayerPerceptron, moons
 
 part, seconds = moons(POINTS, 0), []
 for _ in range(3):
     start = time.perf_counter()
-    Perceptron(np.random.default_rng(0)).fit(part.features, part.labels)
+    MultilayerPerceptron(np.random.default_rng(0)).fit(part.features, part.labels)
     seconds.append(time.perf_counter() - start)
 print(min(seconds))
 """
@@ -74,7 +74,7 @@ def test_100_steps_take_less_than_a_second():
 
 
 def test_the_class_is_the_sign_of_the_score():
-    network, x = Perceptron(np.random.default_rng(0)), moons(50, 1).features
+    network, x = MultilayerPerceptron(np.random.default_rng(0)), moons(50, 1).features
     score = network(x)
     assert score.shape == (50,)
     assert_array_equal(network.predict(x), np.where(score.data > 0, 1, 0))
@@ -82,7 +82,7 @@ def test_the_class_is_the_sign_of_the_score():
 
 
 def test_the_network_has_two_hidden_layers_of_16():
-    shapes = [p.shape for p in Perceptron(np.random.default_rng(0)).parameters()]
+    shapes = [p.shape for p in MultilayerPerceptron(np.random.default_rng(0)).parameters()]
     assert shapes == [(2, 16), (16,), (16, 16), (16,), (16, 1), (1,)]
 
 

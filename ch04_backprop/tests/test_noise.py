@@ -9,9 +9,9 @@ from sklearn.linear_model import Ridge
 
 from ch04_backprop.finite_differences import finite_differences
 from ch04_backprop.layers import Linear
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import mlp
 from ch04_backprop.noise import GaussianNoise, NoisyAnswers, NoisyLinear, noisy_least_squares, noisy_weights
-from ch04_backprop.output_units import SoftmaxCrossEntropy
-from ch04_backprop.training import mlp
 
 
 def held(layer, z, weights):

@@ -10,6 +10,7 @@ from torch import nn
 
 from ch04_backprop import optimiser_race
 from ch04_backprop.layers import Network
+from ch04_backprop.networks.training import Pixels, accuracy, mlp
 from ch04_backprop.optimiser_race import (
     BATCHES,
     LARGEST_RATE,
@@ -19,10 +20,9 @@ from ch04_backprop.optimiser_race import (
     by_batch,
     in_order,
     quasi_newton,
-    trained,
+    train_network,
 )
 from ch04_backprop.optimisers import SGD
-from ch04_backprop.training import Pixels, accuracy, mlp
 from common.data import Scale, mnist
 from common.errors import LossNotFinite
 
@@ -76,7 +76,7 @@ def test_l_bfgs_is_given_the_cost_of_all_digits_and_its_gradient(digits, monkeyp
 
 
 def test_digits_in_order_of_class_teach_less_than_shuffled_ones(digits):
-    network, _ = trained("SGD", SGD_RATE * 64, 1, digits, seed=0)
+    network, _ = train_network("SGD", SGD_RATE * 64, 1, digits, seed=0)
     shuffled, sorted_ones = (accuracy(n, *digits) for n in (network, in_order(*digits, seed=0)))
     assert shuffled > 65
     assert sorted_ones < shuffled - 25
@@ -98,7 +98,7 @@ def test_the_best_rate_is_the_best_on_points_that_it_has_not_learned(digits):
     assert best == 0.1
     assert np.isnan(found[2])  # it ran away
     for rate, accuracy_found in zip(rates[:2], found[:2], strict=True):
-        network, _ = trained("SGD", rate, 1, (x[:-120], y[:-120]), seed=0)
+        network, _ = train_network("SGD", rate, 1, (x[:-120], y[:-120]), seed=0)
         assert accuracy_found == accuracy(network, x[-120:], y[-120:])
     wrong = np.concatenate([y[:-120], (y[-120:] + 1) % 10])
     assert max(best_rate("SGD", rates[:2], 1, (x, wrong), seed=0)[1]) < 20  # it never saw the answers held out
@@ -106,11 +106,11 @@ def test_the_best_rate_is_the_best_on_points_that_it_has_not_learned(digits):
 
 def test_a_rate_that_runs_away_is_said_to(digits):
     with pytest.raises(LossNotFinite):
-        trained("momentum", 1e6, 1, digits, seed=0)
+        train_network("momentum", 1e6, 1, digits, seed=0)
 
 
 def test_the_seed_decides_all(digits):
-    runs = [trained("Adam", 1e-3, 1, digits, seed)[1] for seed in (0, 0, 1)]
+    runs = [train_network("Adam", 1e-3, 1, digits, seed)[1] for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
     assert len(runs[0]) == 10
 

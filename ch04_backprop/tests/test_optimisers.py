@@ -7,9 +7,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from ch04_backprop import optimisers
 from ch04_backprop.autograd import Tensor
 from ch04_backprop.layers import Parameter
 from ch04_backprop.optimisers import OPTIMISERS, SGD, AdaGrad, Adam, Momentum, Nesterov, RMSProp
+from tests.recorded_lesson import recorded
 
 STEPS, RATE = 100, 0.003  # RMSProp at larger rates jumps about the bottom, and doubles every rounding error
 RULES = {  # ours and PyTorch's; the defaults, and settings of one's own
@@ -193,3 +195,22 @@ def test_a_tensor_that_was_stepped_is_another_version():
 def test_the_table_of_rules():
     assert tuple(OPTIMISERS.values()) == (SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam)
     assert [name.lower() for name in OPTIMISERS] == [rule.__name__.lower() for rule in OPTIMISERS.values()]
+
+
+def test_the_lesson_follows_pytorch(monkeypatch):
+    found = recorded(optimisers, monkeypatch)
+    for name in OPTIMISERS:
+        (gap,) = [value for fact, value in found.facts.items() if fact.startswith(f"{name}: largest difference")]
+        assert gap < 1e-12
+    lengths = found.figures["steps"][0]
+    assert_allclose(lengths["SGD"][0], 1)
+    assert_allclose(lengths["momentum"][0], 10 * (1 - 0.9 ** np.arange(1, optimisers.SHOWN + 1)))
+    assert_allclose(lengths["AdaGrad"][1], np.arange(1, optimisers.SHOWN + 1) ** -0.5, rtol=1e-8)
+
+
+def test_the_lesson_would_see_a_wrong_rule(monkeypatch):
+    monkeypatch.setattr(AdaGrad, "epsilon", 1e-4)
+    facts = recorded(optimisers, monkeypatch).facts
+    gaps = {name.partition(":")[0]: gap for name, gap in facts.items() if "largest difference" in name}
+    assert gaps.pop("AdaGrad") > 1e-6
+    assert max(gaps.values()) < 1e-12

@@ -16,17 +16,14 @@ from torch.nn import functional as F
 
 from ch04_backprop import output_units
 from ch04_backprop.layers import Linear, Network, Sigmoid, Softmax
-from ch04_backprop.output_units import (
+from ch04_backprop.networks.costs import (
     OneHotSquaredError,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SquaredError,
-    descend,
-    first_failures,
     log_sum_exp,
-    naive_log_loss,
-    recoveries,
 )
+from ch04_backprop.output_units import first_failures, follow_descent, naive_log_loss, recoveries
 from common.console import Console
 from common.data import Scale, breast_cancer
 from common.record import LessonRecord
@@ -159,7 +156,7 @@ def test_descend_is_pytorchs_gradient_descent(monkeypatch, squared):
     unit = Linear(3, 1, np.random.default_rng(1), dtype=np.float64)
     W, b = (torch.tensor(p.data.copy(), requires_grad=True) for p in unit.parameters())
     network = Network([unit, Sigmoid()], SquaredError()) if squared else Network([unit], SigmoidCrossEntropy())
-    right, length = descend(network, x, y[:, None] if squared else y, rate=0.7)
+    right, length = follow_descent(network, x, y[:, None] if squared else y, rate=0.7)
 
     optimiser, wanted = torch.optim.SGD([W, b], lr=0.7), torch.tensor(y[:, None]).double()
     for step in range(5):

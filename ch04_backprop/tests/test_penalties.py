@@ -13,12 +13,11 @@ from sklearn.linear_model import Lasso, Ridge
 
 from ch04_backprop.batchnorm import BatchNorm
 from ch04_backprop.finite_differences import finite_differences
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear, Network, Parameter
+from ch04_backprop.layers import Linear, Network, Parameter, ReLU
+from ch04_backprop.networks.costs import SquaredError
+from ch04_backprop.networks.training import mlp
 from ch04_backprop.optimisers import SGD, Momentum
-from ch04_backprop.output_units import SquaredError
 from ch04_backprop.penalties import L1, L2, SparseMomentum, sizes, soft_threshold, weights
-from ch04_backprop.training import mlp
 
 
 def test_weights_are_those_of_linear_layers():

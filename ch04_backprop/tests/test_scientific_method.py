@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop import scientific_method
-from ch04_backprop.few_digits import few_digits
-from ch04_backprop.hidden_units import ReLU, Tanh
-from ch04_backprop.layers import Linear, Sigmoid
+from ch04_backprop.digits.few_digits import few_digits
+from ch04_backprop.hidden_units import Tanh
+from ch04_backprop.layers import Linear, ReLU, Sigmoid
+from ch04_backprop.networks.training import Training, one_cycle
 from ch04_backprop.optimisers import SGD, Adam, Momentum
 from ch04_backprop.scientific_method import (
     FACTORS,
@@ -29,7 +30,6 @@ from ch04_backprop.scientific_method import (
     holm,
     p_values_of_nulls,
 )
-from ch04_backprop.training import Training, one_cycle
 from common import significance
 from common.console import Console
 from common.data import Scale

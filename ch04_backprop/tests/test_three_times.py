@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional as F
 
 from ch04_backprop.autograd import Tensor
+from ch04_backprop.networks.training import Pixels, mlp
 from ch04_backprop.three_times import BATCH, SIZES, batches, by_autograd, by_deltas, by_pytorch, cross_entropy
-from ch04_backprop.training import Pixels, mlp
 from common.data import Scale, mnist
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from torch.nn import functional as F
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear
+from ch04_backprop.layers import Linear, ReLU
 from ch04_backprop.vanishing import UNITS, by_inputs, deep_network, delta_sizes, factor_a_layer, rms
 
 PEERS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu, "leaky ReLU": F.leaky_relu}

@@ -10,10 +10,10 @@ from side_by_side import row
 from sklearn.neural_network import MLPClassifier
 from torch import nn
 
-from ch04_backprop.moons import PENALTY, POINTS, SIZES, STEPS, Perceptron, moons
+from ch04_backprop.moons import PENALTY, POINTS, SIZES, STEPS, MultilayerPerceptron, moons
+from ch04_backprop.networks.training import Pixels, accuracy, minibatches, mlp
 from ch04_backprop.optimisers import Nesterov
 from ch04_backprop.three_times import by_autograd, by_deltas, by_pytorch
-from ch04_backprop.training import Pixels, accuracy, minibatches, mlp
 from common import data
 
 BATCH = 256
@@ -80,7 +80,7 @@ def measure() -> list[dict]:
         row(f"{step}: our autograd", lambda: autograd(batch), "PyTorch", lambda: pytorch(batch), 0.5, 301),
         row(
             "100 steps of 2-16-16-1 on 100 points: our autograd",
-            lambda: Perceptron(np.random.default_rng(0)).fit(points.features, points.targets),
+            lambda: MultilayerPerceptron(np.random.default_rng(0)).fit(points.features, points.targets),
             "PyTorch",
             lambda: torch_moons(x, sign),
             0.5,

@@ -17,12 +17,11 @@ from torch import nn
 
 from ch04_backprop import three_times
 from ch04_backprop.batchnorm import BatchNorm
-from ch04_backprop.few_digits import few_digits
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Linear, Sigmoid
+from ch04_backprop.digits.few_digits import few_digits
+from ch04_backprop.layers import Linear, ReLU, Sigmoid
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.training import BATCH, Pixels, Training, accuracy, minibatches, mlp, one_cycle, predict
 from ch04_backprop.optimisers import SGD, Adam, Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy
-from ch04_backprop.training import BATCH, Pixels, Training, accuracy, minibatches, mlp, one_cycle, predict
 from common.console import Console
 from common.data import Scale, mnist
 from common.errors import LossNotFinite

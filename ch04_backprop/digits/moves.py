@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32
 from common.scales import must_be
 
 
-def moved(
+def move_images(
     images: Float32[np.ndarray, "n side side"], shifts: Float[np.ndarray, "n 2"], angles: Float[np.ndarray, "n"]
 ) -> Float32[np.ndarray, "n side side"]:
     """Every image turned about its centre, then shifted; bilinear, and background (the smallest value) comes in.
@@ -55,4 +55,4 @@ class Moves:
         n, side = len(x), round(x.shape[1] ** 0.5)
         shifts = rng.uniform(-self.shift, self.shift, (n, 2))
         angles = np.radians(rng.uniform(-self.angle, self.angle, n))
-        return moved(x.reshape(n, side, side), shifts, angles).reshape(n, -1)
+        return move_images(x.reshape(n, side, side), shifts, angles).reshape(n, -1)

@@ -10,17 +10,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss
 from sklearn.svm import SVC
 
-from ch04_backprop.few_digits import (
+from ch04_backprop.digits.few_digits import (
     SIZES,
     best_on_validation,
     few_digits,
     log_losses,
     log_probabilities,
     new_network,
-    swept,
-    taught,
+    sweep_strengths,
+    train_on_few,
 )
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from common.console import Console
 from common.data import Scale, mnist
 from common.record import LessonRecord
@@ -61,7 +61,7 @@ def test_pixels_are_measured_on_the_few():
 def test_the_recipe_learns_a_thousand_digits_by_heart():
     run = make_run(preset="lecture")
     few = few_digits(run, 0)
-    network = taught(run, few, 0)
+    network = train_on_few(run, few, 0)
     assert network.layers[0].W.shape == SIZES[:2]
     learned, others = few.accuracies(network)
     assert learned == 100
@@ -85,7 +85,7 @@ def test_changes_go_to_the_network_or_to_the_recipe():
     few, seen = few_digits(run, 0), []
     changes = {"cost": SoftmaxCrossEntropy(0.2), "epochs": 1, "each_epoch": seen.append, "rebuild": lambda row: row[:1]}
     before = dict(changes)
-    network = taught(run, few, 0, changes)
+    network = train_on_few(run, few, 0, changes)
     assert changes == before
     assert network.cost.smoothing == 0.2
     assert len(network.layers) == 1
@@ -100,13 +100,13 @@ def test_a_sweep_teaches_each_strength_from_the_same_weights_and_names_the_best(
         given.append(rng.random())
         return {"epochs": round(strength), "schedule": None}
 
-    sweep = swept(run, few, (1.0, 2.0, 3.0), change)
+    sweep = sweep_strengths(run, few, (1.0, 2.0, 3.0), change)
     assert sweep.strengths == (1.0, 2.0, 3.0)
     assert len(set(given)) == 1
     for network, losses, accuracies, epochs in zip(
         sweep.networks, sweep.losses, sweep.accuracies, (1, 2, 3), strict=True
     ):
-        alone = taught(run, few, run.seed, {"epochs": epochs, "schedule": None})
+        alone = train_on_few(run, few, run.seed, {"epochs": epochs, "schedule": None})
         assert_array_equal(network.layers[0].W.data, alone.layers[0].W.data)
         assert_allclose(losses, few.losses(alone))
         assert_allclose(accuracies, few.accuracies(alone))
@@ -124,7 +124,7 @@ def test_the_best_model_is_the_best_on_validation_digits():
 def test_a_network_is_scored_on_the_test_digits_by_accuracy_and_log_loss():
     run = make_run()
     few = few_digits(run, 0)
-    network = taught(run, few, 0)
+    network = train_on_few(run, few, 0)
     with run.method("ours", kind="from scratch") as method:
         few.score(method, network)
     right, loss = (row.value for row in run.record.rows)

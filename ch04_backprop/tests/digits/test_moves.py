@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from ch04_backprop.moves import Moves, moved
+from ch04_backprop.digits.moves import Moves, move_images
 from common.data import mnist
 
 
@@ -33,33 +33,33 @@ def by_scipy(image, shift, angle):
 def test_moved_is_scipys_affine_transform(shifts, angles):
     images, shifts, angles = digits(), np.array(shifts), np.array(angles)
     expected = [by_scipy(*one) for one in zip(images, shifts, angles, strict=True)]
-    assert_allclose(moved(images, shifts, angles), expected, atol=2e-5)
+    assert_allclose(move_images(images, shifts, angles), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("side", [1, 2, 5, 28])
 def test_nothing_moves_by_nothing(side):
     images = np.random.default_rng(side).random((3, side, side)).astype(np.float32)
-    assert_allclose(moved(images, np.zeros((3, 2)), np.zeros(3)), images, atol=1e-6)
+    assert_allclose(move_images(images, np.zeros((3, 2)), np.zeros(3)), images, atol=1e-6)
 
 
 def test_a_whole_pixel_down_and_two_to_the_right():
     images = digits()
     expected = np.zeros_like(images)
     expected[:, 1:, 2:] = images[:, :-1, :-2]
-    assert_allclose(moved(images, np.tile([1.0, 2.0], (5, 1)), np.zeros(5)), expected, atol=1e-6)
+    assert_allclose(move_images(images, np.tile([1.0, 2.0], (5, 1)), np.zeros(5)), expected, atol=1e-6)
 
 
 def test_a_quarter_turn_is_counter_clockwise():
     images = digits()
-    turned = moved(images, np.zeros((5, 2)), np.full(5, np.pi / 2))
+    turned = move_images(images, np.zeros((5, 2)), np.full(5, np.pi / 2))
     assert_allclose(turned, np.rot90(images, axes=(1, 2)), atol=1e-5)
 
 
 def test_background_comes_in_and_no_value_that_was_not_between():
     images = digits() - 3
-    shifted = moved(images, np.full((5, 2), 100.0), np.zeros(5))
+    shifted = move_images(images, np.full((5, 2), 100.0), np.zeros(5))
     assert_array_equal(shifted, np.full_like(images, -3))
-    turned = moved(images, np.full((5, 2), 0.3), np.full(5, 0.2))
+    turned = move_images(images, np.full((5, 2), 0.3), np.full(5, 0.2))
     assert turned.min() >= images.min() - 1e-5
     assert turned.max() <= images.max() + 1e-5
 

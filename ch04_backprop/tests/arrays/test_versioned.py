@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from ch04_backprop.versioned import VersionedArray, values
+from ch04_backprop.arrays.versioned import VersionedArray, values
 
 
 class Doubled(VersionedArray):

@@ -7,18 +7,20 @@ Method     Mini-batch stochastic gradient descent: the lecture's on-line rule, Î
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int, Shaped, UInt8
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Linear, Network, Parameter
-from ch04_backprop.optimisers import Optimiser
-from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.layers import Layer, Linear, Network, Parameter, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.optimisers import Momentum, Optimiser
 from common.answers import check_same_shape
 from common.errors import LossNotFinite
+from common.tuning import choose
 
 BATCH = 64
 
@@ -129,6 +131,28 @@ class Training:
             if self.each_epoch(epoch):
                 break
         return losses
+
+    def attempt(
+        self,
+        network: Network,
+        x: Float32[np.ndarray, "n inputs"],
+        answers: Shaped[np.ndarray, "..."],
+        rng: np.random.Generator,
+    ) -> list[float]:
+        """The same where the loss may run away: the network then stays as it last was, and no losses are returned."""
+        with suppress(LossNotFinite):
+            return self(network, x, answers, rng)
+        return []
+
+
+def by_momentum(rate: float, epochs: int, **settings: Any) -> Training:
+    """Momentum over one cycle of the learning rate, which peaks at `rate`. settings: others of Training, or instead."""
+    return Training(lambda parameters: Momentum(parameters, rate), epochs, **{"schedule": one_cycle} | settings)
+
+
+def choose_rate(train: Callable[[float], Network], rates: Sequence[float], held_out: tuple) -> float:
+    """The learning rate whose network has the highest accuracy on held-out inputs and answers."""
+    return choose(rates, [accuracy(train(rate), *held_out) for rate in rates], highest=True)
 
 
 def predict(network: Network, x: Float32[np.ndarray, "n inputs"]) -> Int[np.ndarray, "n"]:

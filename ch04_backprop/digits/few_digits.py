@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped, UInt8
 from sklearn.base import ClassifierMixin
 
-from ch04_backprop.hidden_units import ReLU
-from ch04_backprop.layers import Layer, Network
+from ch04_backprop.layers import Layer, Network, ReLU
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy, log_sum_exp
+from ch04_backprop.networks.training import Pixels, Training, accuracy, mlp, one_cycle
 from ch04_backprop.optimisers import Momentum
-from ch04_backprop.output_units import SoftmaxCrossEntropy, log_sum_exp
-from ch04_backprop.training import Pixels, Training, accuracy, mlp, one_cycle
 from common import data
 from common.answers import check_labels
 from common.data import Images
@@ -124,7 +123,7 @@ def recipe(run: Run, **changes: Any) -> Training:
     return Training(**usual | changes)
 
 
-def taught(run: Run, few: FewDigits, seed: int, changes: dict[str, Any] | None = None) -> Network:
+def train_on_few(run: Run, few: FewDigits, seed: int, changes: dict[str, Any] | None = None) -> Network:
     """A network that learned the few. seed: of its first weights and its batches.
 
     changes: to the network, as new_network has them (hidden, cost, rebuild), and to the recipe.
@@ -156,16 +155,16 @@ class Sweep:
         return choose(range(len(self.strengths)), self.accuracies[:, 1], highest=True)
 
 
-def swept(
+def sweep_strengths(
     run: Run, few: FewDigits, strengths: Sequence[float], change: Callable[[float, np.random.Generator], dict]
 ) -> Sweep:
     """Train a network at every strength (smoke: one in three), all from the same first weights.
 
-    change: from a strength, and a generator for what is random about it, to the changes that taught wants.
+    change: from a strength, and a generator for what is random about it, to the changes that train_on_few wants.
     """
     strengths = tuple(strengths[:: run.pick(smoke=3, lecture=1)])
     changes = [change(strength, np.random.default_rng([run.seed, 1])) for strength in strengths]
-    networks = [taught(run, few, run.seed, these) for these in changes]
+    networks = [train_on_few(run, few, run.seed, these) for these in changes]
     losses, accuracies = (np.array([of(network) for network in networks]) for of in (few.losses, few.accuracies))
     return Sweep(strengths, networks, losses, accuracies)
 

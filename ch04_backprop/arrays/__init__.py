@@ -1,0 +1,1 @@
+"""What a tensor is apart from its gradients: an array that counts its changes, and broadcasting undone."""

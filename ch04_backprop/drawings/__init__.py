@@ -1,0 +1,1 @@
+"""Drawings that are longer than the lesson should be."""

@@ -1,0 +1,1 @@
+"""What every network here shares: costs behind the last layer, and the loop that trains."""
