@@ -27,7 +27,7 @@ from common.run import Run
 
 UNITS, STEPS = 32, 60  # of the networks whose gradients are measured
 RADII = [0.8, 1.0, 1.2]  # spectral radii of their recurrent matrices
-INPUTS = {"small inputs": 0.01, "large inputs": 1.0}  # standard deviations: tanh is straight near 0, and flat far away
+INPUTS = {"small inputs": 1e-4, "large inputs": 1.0}  # standard deviations: tanh is straight near 0, and flat far away
 BALANCED, WALL_STEPS = 0.5, 20  # the state in which one unit starts, in balance, and the steps for which it keeps it
 START = 2.0  # its w at first
 AIM, RATE, DESCENT, MOST = 0.2, 0.1, 200, 1.0  # its target; learning rate, steps and longest gradient of the descent
@@ -123,7 +123,7 @@ def lesson(run: Run) -> None:
         unit.cost,
         paths,
         caption=f"The cost of one unit after {WALL_STEPS} steps, by its two weights, and gradient descent from a point "
-        f"on the wall: as it is, and clipped to a length of {MOST:g}. Arrow: the first step leads out of the picture.",
+        f"on the wall: as it is, and clipped to a length of {MOST:g}.",
     )
     run.note(
         f"The gradient on the wall has the length {paths['as it is'][0, 3]:.0f}. A step of {RATE:g} times that, not "

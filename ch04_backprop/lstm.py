@@ -124,5 +124,5 @@ def lesson(run: Run) -> None:
         caption=f"An LSTM before training, with a forget bias of {BIASES[-1]:g}, reads {STEPS} random "
         "symbols: the gates of one unit, what they let in, and the cell.",
     )
-    kept = float(sigmoid(np.array(KEEP)))
+    kept = float(sigmoid(np.array([KEEP]))[0])
     run.note(f"A forget gate of bias {KEEP:g} begins at {kept:.3f}; after 40 steps {kept**40:.2f} of a cell is left.")

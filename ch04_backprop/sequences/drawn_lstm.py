@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"LSTM": plots.BLUE, "tanh": plots.ORANGE, "hidden Markov models": plots.GREEN, "window": plots.PURPLE}
 STYLES = ("-", ":", "--", "-")
-LIMIT = 3  # of the colours of cells
+LIMIT = 6  # of the colours of cells
 
 
 def draw_carried(norms: dict[str, Float[np.ndarray, "steps"]]) -> Figure:
@@ -43,7 +43,8 @@ def draw_gates(gates: Float[np.ndarray, "steps sums"], cells: Float[np.ndarray, 
     below.bar(steps, i * g, color=plots.GREEN, width=0.8, label="i g, what is added")
     below.plot(steps, cells[:, 0], color=plots.INK, linewidth=1.8, label="cell c")
     above.set(ylim=(-0.03, 1.03))
-    below.set(xlabel="step")
+    above.set_title("Gates of one unit")
+    below.set(title="Its cell", xlabel="step")
     for axis in (above, below):
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -42,7 +42,9 @@ def draw_unrolled(h: Float[np.ndarray, "steps"], delta: Float[np.ndarray, "steps
         axis.text(2 * t, -0.04, f"$x_{t}$ = {1 if t == 1 else 0}", ha="center", va="top", color=plots.BLUE)
         if t > 1:
             axis.annotate("", (2 * t - 1.52, 0.86), (2 * t - 0.48, 0.86), arrowprops=arrow | {"color": plots.ORANGE})
-        axis.text(2 * t, 1.56, f"$δ_{t}$ = {delta[t - 1]:.3f}", ha="center", va="bottom", color=plots.ORANGE)
+        axis.text(
+            2 * t, 1.56, f"$δ_{t}$ = {delta[t - 1]:.3f}".replace("-", "−"), ha="center", va="bottom", color=plots.ORANGE
+        )
         share = f"{states[t - 1]:.3f} · ({delta[t - 1]:.3f})".replace("-", "−")
         axis.text(
             2 * t - 1, 0.7, f"$h_{t - 1} δ_{t}$ =\n{share}", ha="center", va="top", color=plots.ORANGE, fontsize=8.5
@@ -65,7 +67,7 @@ def draw_norms(norms: dict[float, dict[str, Float[np.ndarray, "steps"]]]) -> Fig
         for name, norm in lines.items():
             axis.semilogy(np.arange(len(norm))[::-1], norm, label=name, **STYLES[name])
         axis.set(title=f"spectral radius {radius:g}", xlabel="T − t (steps)", ylim=(1e-14, 1e14))
-    axes[0].set_ylabel("‖∂h_T/∂h_t‖")
+    axes[0].set_ylabel(r"$\|\partial h_T / \partial h_t\|$")
     axes[0].legend(fontsize=8)
     return figure
 
