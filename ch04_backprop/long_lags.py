@@ -34,7 +34,7 @@ from ch04_backprop.sequences import drawn_lstm
 from ch04_backprop.sequences.hidden_markov import MarkovClassifier
 from ch04_backprop.sequences.temporal_order import CLASSES, SYMBOLS, symbols_of, temporal_order
 from ch04_backprop.training import Training, one_cycle, predict
-from common.claims import beats
+from common.claims import beats, level
 from common.data import Table
 from common.model_size import model_size
 from common.run import Run
@@ -192,6 +192,11 @@ def lesson(run: Run) -> None:
     run.claim(
         f"At a lag of {lag} the LSTM classifies more sequences correctly than the tanh network.",
         beats(f"LSTM, lag {lag}", f"tanh, lag {lag}"),
+    )
+    run.claim(
+        f"At a lag of {lag} the hidden Markov models, which also keep a state, and the LSTM are not significantly "
+        "different.",
+        level(f"LSTM, lag {lag}", f"hidden Markov models, lag {lag}"),
     )
     run.claim(
         f"Noise in the weights helps an LSTM that learns from {FEW} sequences.",
