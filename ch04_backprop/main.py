@@ -30,6 +30,10 @@ CHAPTER = Chapter(
         "batchnorm",  # activations put right, layer by layer
         "early_stopping",  # the cheapest regulariser
         "regularisation",  # which of them helped, by how much, and together with what
+        "recurrent",  # a network unrolled in time
+        "exploding",  # gradients through time that vanish or explode, and clipping
+        "lstm",  # a cell that is added to, so that gradients come back
+        "long_lags",  # what these networks remember, and for how long
         "three_times",  # one network: by hand, by our autograd, by PyTorch
         "race",  # and against the classical rivals
         "scientific_method",  # how not to be fooled by a seed

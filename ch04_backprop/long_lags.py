@@ -1,0 +1,204 @@
+"""Long lags: which of X and Y came first, and which second, when it is asked many steps later?
+
+Question   For how many steps does a network remember what it has read, and does the LSTM's cell help?
+Method     The temporal order problem (Hochreiter and Schmidhuber 1997, §5.6; sequences/temporal_order.py), with lags of
+           5 to 40 steps. An LSTM and a tanh network read a sequence and classify it by their last state. Then, an
+           LSTM that learns from few sequences, without and with noise in the weights (Jim, Giles and Horne 1996; Graves
+           2011, §4): it reads every batch with W + σE in place of W, E new each time.
+Rival      A hidden Markov model per class (Baum and Welch; sequences/hidden_markov.py). It is the fair rival: it reads
+           step by step, has a state, and one set of weights for all steps. Logistic regression on the whole window sees
+           all steps at once, and needs a weight for each of them.
+Differs    One matrix of noise per batch; Graves draws one per sequence. All have the same sequences; each chooses its
+           learning rate, number of states or C by the accuracy on the same held-out ones.
+Costs      25 s on two cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.linear_model import LogisticRegression
+
+from ch04_backprop.exploding import clip
+from ch04_backprop.layers import Linear, Network
+from ch04_backprop.lstm import LSTM
+from ch04_backprop.networks.training import Training, one_cycle, predict
+from ch04_backprop.optimisers import Adam
+from ch04_backprop.output_units import SoftmaxCrossEntropy
+from ch04_backprop.recurrent import LastState, Recurrent, TanhRecurrent
+from ch04_backprop.sequences import drawn_lstm
+from ch04_backprop.sequences.hidden_markov import MarkovClassifier
+from ch04_backprop.sequences.temporal_order import CLASSES, SYMBOLS, symbols_of, temporal_order
+from common.claims import beats, level
+from common.data import Table
+from common.model_size import model_size
+from common.run import Run
+from common.tuning import choose
+
+LAGS = (5, 10, 20, 40)  # steps between the last symbol that counts and the question
+UNITS, BATCH, LONGEST = 16, 50, 1.0  # of the networks; sequences of a batch; the length at which gradients are clipped
+RATES = [0.01, 0.03]  # of Adam, at the peak of one cycle
+STATES, STRENGTHS = [3, 4, 5], [0.01, 0.1, 1.0, 10.0, 100.0]  # of the Markov models; C of the regression
+FEW, FEW_LAG, NOISES = 80, 20, [0.05, 0.1, 0.2]  # sequences that noise in the weights is tried on, and its σ
+
+
+class NoisyLSTM(LSTM):
+    """An LSTM that reads each batch with U + σE and W + σE, E new for every batch; in use the noise is off."""
+
+    def __init__(self, inputs: int, units: int, rng: np.random.Generator, std: float) -> None:
+        super().__init__(inputs, units, rng)
+        self.std, self.rng = std, rng
+
+    def weights(self) -> tuple[Float[np.ndarray, "inputs sums"], Float[np.ndarray, "units sums"]]:
+        """All steps of a sequence have the same noise. ∂C/∂W is Eq. (3) of recurrent.py: E does not depend on W."""
+        U, W = super().weights()
+        if not self.training:
+            return U, W
+        noisy = [w + w.dtype.type(self.std) * self.rng.standard_normal(w.shape, w.dtype) for w in (U, W)]
+        return noisy[0], noisy[1]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The sequences of one lag: to learn from, to choose settings on, and to be scored on once."""
+
+    fitted: Table
+    held_out: Table
+    test: Table
+
+    @classmethod
+    def of(cls, run: Run, lag: int) -> Sequences:
+        """1000, 500 and 1000 of them (smoke: 100, 50 and 50), drawn by the run's seed."""
+        drawn = temporal_order(lag, run.pick(smoke=(150, 50), lecture=(1500, 1000)), run.seed)
+        return cls(*drawn.split(1 / 3, run.seed), drawn.test)
+
+
+class Way(NamedTuple):
+    """One way to classify sequences: what is chosen on held-out ones, how it is fitted, and how it predicts classes."""
+
+    kind: str
+    options: list
+    fit: Callable[[Any], Any]
+    predict: Callable[[Any, np.ndarray], np.ndarray]
+
+    def best(self, part: Table) -> tuple[Any, Any]:
+        """The option whose model classifies most of the part's sequences correctly, and its model."""
+        models = [self.fit(option) for option in self.options]
+        right = [100 * np.mean(self.predict(model, part.features) == part.labels) for model in models]
+        option = choose(self.options, right, highest=True)
+        return option, models[self.options.index(option)]
+
+
+def train(layer: Recurrent, rate: float, part: Table, steps: int, rng: np.random.Generator) -> Network:
+    """The layer and a linear one on its last state, trained for so many batches with clipped gradients."""
+    network = Network([LastState(layer), Linear(layer.units, len(CLASSES), rng)], SoftmaxCrossEntropy())
+    training = Training(
+        lambda parameters: Adam(parameters, rate),
+        epochs=max(1, round(steps * BATCH / len(part))),
+        batch_size=BATCH,
+        schedule=one_cycle,
+        penalise=lambda parameters: clip(parameters, LONGEST),
+    )
+    training(network, part.features.astype(np.float32), part.labels, rng)
+    return network
+
+
+def classify(network: Network, rows: Float[np.ndarray, "n columns"]) -> Int[np.ndarray, "n"]:
+    return predict(network, rows.astype(np.float32))
+
+
+def ways(run: Run, part: Table, steps: int) -> dict[str, Way]:
+    """Two networks and two classical models. All are fitted to the same sequences."""
+
+    def trained(kind: type[Recurrent], rate: float) -> Network:
+        rng = np.random.default_rng(run.seed)
+        return train(kind(len(SYMBOLS), UNITS, rng), rate, part, steps, rng)
+
+    def markov(states: int) -> MarkovClassifier:
+        rounds = run.pick(smoke=3, lecture=30)
+        return MarkovClassifier(states, rounds, starts=2, seed=run.seed).fit(symbols_of(part.features), part.labels)
+
+    def window(C: float) -> LogisticRegression:
+        return LogisticRegression(C=C, max_iter=1000).fit(part.features, part.labels)
+
+    few = run.pick(smoke=2, lecture=1)
+    return {
+        "LSTM": Way("from scratch", RATES, partial(trained, LSTM), classify),
+        "tanh": Way("from scratch", RATES, partial(trained, TanhRecurrent), classify),
+        "hidden Markov models": Way(
+            "classical", STATES[::few], markov, lambda model, rows: model.predict(symbols_of(rows))
+        ),
+        "window": Way("classical", STRENGTHS[::few], window, lambda model, rows: model.predict(rows)),
+    }
+
+
+def lesson(run: Run) -> None:
+    steps = run.pick(smoke=2, lecture=400)
+    for lag in LAGS:
+        parts = Sequences.of(run, lag)
+        for name, way in ways(run, parts.fitted, steps).items():
+            with run.method(f"{name}, lag {lag}", kind=way.kind) as method:
+                option, method.model = method.time(way.best, parts.held_out)
+                method.score(parts.test, predict=partial(way.predict, method.model))
+            if way.options is RATES:
+                run.fact(f"learning rate chosen, {name}, lag {lag}", option)
+        for rival in ("tanh", "hidden Markov models", "window"):
+            run.compare(f"LSTM, lag {lag}", f"{rival}, lag {lag}")
+    longest, network = parts, run.methods[f"LSTM, lag {lag}"].model
+    names = list(ways(run, longest.fitted, steps))
+
+    parts, rate = Sequences.of(run, FEW_LAG), max(RATES)
+    few = parts.fitted.take(slice(run.pick(smoke=20, lecture=FEW)))
+
+    def noisy(std: float) -> Network:
+        rng = np.random.default_rng(run.seed)
+        return train(NoisyLSTM(len(SYMBOLS), UNITS, rng, std), rate, few, steps, rng)
+
+    for name, options in (("without noise", [0.0]), ("noise in the weights", NOISES)):
+        with run.method(f"LSTM, {FEW} sequences, {name}", kind="from scratch") as method:
+            std, method.model = method.time(Way("from scratch", options, noisy, classify).best, parts.held_out)
+            method.score(parts.test, predict=partial(classify, method.model))
+    run.fact("σ of the noise, chosen", std)
+    run.compare(f"LSTM, {FEW} sequences, noise in the weights", f"LSTM, {FEW} sequences, without noise")
+    run.floor(f"LSTM, lag {FEW_LAG}", "accuracy", at_least=97.0)
+
+    run.figure_over_seeds(
+        "lags",
+        drawn_lstm.draw_lags,
+        LAGS,
+        names,
+        caption="Accuracy on test sequences by the number of steps between the last symbol that counts and the "
+        "question, with 95 % intervals. Dotted: chance.",
+    )
+    shown = longest.held_out
+    run.figure(
+        "cells",
+        drawn_lstm.draw_cells,
+        network.layers[0].layer,
+        [shown.features[shown.labels == k][0] for k in range(len(CLASSES))],
+        caption=f"The cells of the trained LSTM while it reads a held-out sequence of each class, with a lag of {lag}. "
+        "Letters: the steps of X and Y. Red: negative; blue: positive.",
+    )
+    run.note(
+        f"Numbers kept at a lag of {lag}: "
+        + ", ".join(f"{name} {model_size(run.methods[f'{name}, lag {lag}'].model):,}" for name in names)
+        + "."
+    )
+    run.claim(
+        f"At a lag of {lag} the LSTM classifies more sequences correctly than the tanh network.",
+        beats(f"LSTM, lag {lag}", f"tanh, lag {lag}"),
+    )
+    run.claim(
+        f"At a lag of {lag} the hidden Markov models, which also keep a state, and the LSTM are not significantly "
+        "different.",
+        level(f"LSTM, lag {lag}", f"hidden Markov models, lag {lag}"),
+    )
+    run.claim(
+        f"Noise in the weights helps an LSTM that learns from {FEW} sequences.",
+        beats(f"LSTM, {FEW} sequences, noise in the weights", f"LSTM, {FEW} sequences, without noise"),
+    )
