@@ -5,7 +5,6 @@ TOO_EARLY = {
     "ch01_regression": {"design_matrix": ["rivals"], "basis": ["rivals"]},
     "ch03_classification": {"softmax": ["rivals"]},
     "ch04_backprop": {"optimiser_race": ["output_units", "hidden_units"], "output_units": ["hidden_units"]},
-    "ch05_cnn": {"filters": ["convolution"]},
 }
 
 # Modules that import each other.
@@ -13,10 +12,6 @@ CIRCLES = {
     "ch01_regression": [["design_matrix", "rivals"]],
     "ch03_classification": [["rivals", "softmax"]],
     "ch04_backprop": [["hidden_units", "output_units", "training"]],
-    "ch05_cnn": [
-        ["convolution", "convolution_checks", "layer_as_matrix", "pooling", "small_network"],
-        ["filters", "learned_filter"],
-    ],
 }
 
 # Files on the top level of a chapter that are no lessons.
@@ -32,27 +27,6 @@ PARTS_ON_TOP = {
         "optimisers",
         "training",
         "versioned",
-    ],
-    "ch05_cnn": [
-        "borrowed",
-        "convolution_checks",
-        "covered_copies",
-        "digit_by_digit",
-        "exciting",
-        "invariance",
-        "layer_as_matrix",
-        "learned_filter",
-        "masking",
-        "modern_recipes",
-        "networks",
-        "photo_views",
-        "pooling",
-        "projection",
-        "recipes",
-        "sixteen_pixels",
-        "small_network",
-        "upright_patches",
-        "zip_code_network",
     ],
     "ch06_detection": [
         "box_crops",
