@@ -22,7 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ch05_cnn.drawings.comparison import draw_accuracies, draw_curves
+from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors
 from ch05_cnn.models.recipes import RECIPES, as_rows, lenet5, modern
 from common import plots
 from common.claims import beats, level, mean_of
@@ -153,7 +153,7 @@ def lesson(run: Run) -> None:
     )
     run.figure_over_seeds(
         "curves",
-        lambda record: draw_curves(
+        lambda record: draw_errors(
             {name: mean_errors(record, name, sizes) for name, sizes in all_sizes.items()},
             all_sizes,
             {name: (contender.colour, contender.kind == "deep") for name, contender in CONTENDERS.items()},

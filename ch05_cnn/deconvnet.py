@@ -28,7 +28,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ch05_cnn.drawings.deconvnet import draw_filters, draw_masking, draw_units
 from ch05_cnn.models.mobilenet import layers_of
-from ch05_cnn.models.networks import five_layers
+from ch05_cnn.models.networks import build_five_layers
 from ch05_cnn.seeing.exciting import Tiles, cut_tiles, find_most_exciting, photo_crops
 from ch05_cnn.seeing.invariance import compare_invariance
 from ch05_cnn.seeing.masking import COVERED, activation_left, find_most_excited
@@ -229,7 +229,7 @@ def fashion_network(run: Run, clothes: data.Dataset) -> tuple[nn.Sequential, Pix
     optimiser = partial(torch.optim.AdamW, weight_decay=0.5)
     training = Training(run.pick(smoke=1, lecture=3), learning_rate=0.004, optimiser=optimiser, device=run.device)
     with run.method("five convolutional layers", kind="deep") as method:
-        classifier = method.fit(ImageClassifier(five_layers, training, seed=run.seed), clothes.train)
+        classifier = method.fit(ImageClassifier(build_five_layers, training, seed=run.seed), clothes.train)
         method.score(clothes.test)
     return classifier.network_.cpu(), classifier.pixels_
 

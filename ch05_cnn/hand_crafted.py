@@ -61,7 +61,7 @@ def build_machines(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseE
     }
 
 
-def cut_patches(images: Shaped[np.ndarray, "..."], sift: DenseSIFT) -> Float[np.ndarray, "n keypoints 12 12"]:
+def cut_word_patches(images: Shaped[np.ndarray, "..."], sift: DenseSIFT) -> Float[np.ndarray, "n keypoints 12 12"]:
     """The pixels, 0 to 1, that lie in the 4×4 bins of each keypoint; outside the image is black.
 
     Raises ValueError unless images are grey and uint8.
@@ -75,7 +75,7 @@ def cut_patches(images: Shaped[np.ndarray, "..."], sift: DenseSIFT) -> Float[np.
 def average_patches(images: Digits, words: Words, sift: DenseSIFT, count: int) -> Patches:
     """What each word looks like: the mean of the patches that are nearest to it. Black where there is none."""
     is_word = words.ravel()[:, None] == np.arange(count)  # a blank patch, −1, is none of them
-    patches = cut_patches(images, sift).reshape(-1, PATCH**2)
+    patches = cut_word_patches(images, sift).reshape(-1, PATCH**2)
     sums = is_word.T.astype(float) @ patches
     return (sums / np.maximum(is_word.sum(axis=0), 1)[:, None]).reshape(-1, PATCH, PATCH)
 
@@ -162,10 +162,10 @@ def lesson(run: Run) -> None:
     shown, rng = words[which], np.random.default_rng(0)
     kept = {"words in place": [], "pyramid": [], "plain bag": []}
     for own in shown:
-        for title, told in zip(
+        for title, arranged in zip(
             kept, (own, shuffle_words(own, bag.cells_[1:], rng), shuffle_words(own, bag.cells_[:1], rng)), strict=True
         ):
-            kept[title].append(redraw(told, patches, sift, few.images.shape[1]))
+            kept[title].append(redraw(arranged, patches, sift, few.images.shape[1]))
     columns = {"the digit": few.images[which] / 255, **kept}
     run.figure(
         "lost",

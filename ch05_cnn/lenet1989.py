@@ -30,7 +30,7 @@ from sklearn.svm import SVC
 from torch import Tensor, nn
 
 from ch05_cnn.drawings.lenet1989 import draw_first_layer, draw_passes, draw_readings
-from ch05_cnn.lenet.by_hand import DigitByDigit, bordered
+from ch05_cnn.lenet.by_hand import DigitByDigit, add_border
 from ch05_cnn.lenet.plan import (
     BACKGROUND,
     BEFORE,
@@ -159,7 +159,7 @@ def train_digit_by_digit(
     """
     network = build_seeded(LeNet1989, seed)
     by_hand, order = DigitByDigit(network), np.random.default_rng(seed).permutation(len(images))
-    x, t = bordered(images[order]), targets(torch.tensor(labels[order])).numpy()
+    x, t = add_border(images[order]), targets(torch.tensor(labels[order])).numpy()
     for _ in range(passes):
         by_hand.one_pass(x, t, RATE)
         by_hand.write(network)
@@ -233,8 +233,8 @@ def share_to_reject(network: nn.Module, images: Small, labels: Labels, error: fl
     check_labels(labels, images.shape, CLASSES, ("labels", "images"))
     o = outputs(network, torch.from_numpy(images[:, None])).numpy()
     second, first = np.sort(o, axis=1)[:, -2:].T
-    surest_first = np.argsort(second - first, kind="stable")
-    wrong = np.cumsum((o.argmax(axis=1) != labels)[surest_first])
+    by_margin = np.argsort(second - first, kind="stable")
+    wrong = np.cumsum((o.argmax(axis=1) != labels)[by_margin])
     enough = np.flatnonzero(wrong <= error * np.arange(1, len(labels) + 1))
     return float(100 * (1 - (enough.max(initial=-1) + 1) / len(labels)))
 
@@ -258,7 +258,7 @@ def lesson(run: Run) -> None:
     with run.method("LeNet 1989", kind="deep") as method:
         network = method.model = method.time(train_digit_by_digit, x, train.labels, run.seed, passes, each_pass)
         method.fit_seconds -= sum(reading)  # the passes count, the curves of the picture do not
-        said = method.score(test, predict=lambda images: read_digits(network, reduce(images)))
+        read = method.score(test, predict=lambda images: read_digits(network, reduce(images)))
     with run.method("dense network", kind="deep") as method:
         other = method.model = method.time(train_dense_rival, x, train.labels, run.seed, passes)
         method.score(test, predict=lambda images: read_digits(other, reduce(images)))
@@ -293,7 +293,7 @@ def lesson(run: Run) -> None:
         "digits",
         draw_readings,
         x_test,
-        said,
+        read,
         test.labels,
         caption="Test digits at 16×16 pixels. Above: classified correctly. Below: mistakes, predicted and true class.",
     )

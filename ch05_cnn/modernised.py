@@ -160,11 +160,11 @@ def ladder(steps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def verdicts(comparisons: Sequence[Comparison]) -> str:
     """What helped, what did harm, and what made no significant difference, in a sentence."""
-    told: dict[str, list[str]] = {"helps": [], "does harm": [], "no significant difference": []}
+    found: dict[str, list[str]] = {"helps": [], "does harm": [], "no significant difference": []}
     for c in comparisons:
         kind = {c.a: "helps", c.b: "does harm"}.get(c.winner, "no significant difference")
-        told[kind].append(f"{c.a.removeprefix('+ ')} ({c.difference:+.1f})")
-    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in told.items() if names)
+        found[kind].append(f"{c.a.removeprefix('+ ')} ({c.difference:+.1f})")
+    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in found.items() if names)
 
 
 def steps_and_whole(record: LessonRecord) -> tuple[list[Comparison], Comparison]:

@@ -151,6 +151,8 @@ def occlude_photos(run: Run) -> None:
         there = int(best.ravel()[maps[..., answer].argmin()])
         run.fact(f"{name}: the class under the worst square is that of the whole photo", float(there == answer))
         flips = run.fact(f"{name}: squares, of {best.size}, that change the class", int(np.sum(best != answer)))
+        changed = f"a place that changes the class, one of {flips:.0f} of {best.size} (white frames)"
+        changed = changed if flips else f"the photo, for none of the {best.size} places changes the class"
         fallen = (scores[0, answer] - scores[1:, answer]).double().numpy().reshape(masks.shape[:2])
         run.fact(
             f"{name}: correlation of the score's fall with the gradient's prediction",
@@ -169,8 +171,7 @@ def occlude_photos(run: Run) -> None:
             grey=weights.imagenet_grey(),
             caption=f"A grey square of {SQUARE} pixels covers a part of a photo of {SIDE}. Left: the place where the "
             f"probability of the whole photo's class is lowest, {lowest:.0f} %. Middle: that probability for every "
-            f"place of the square. Right: a place where another class is the most probable one, as at {flips:.0f} of "
-            f"{best.size} places (red frames).",
+            f"place of the square. Right: {changed}.",
         )
 
 

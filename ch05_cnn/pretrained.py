@@ -163,7 +163,7 @@ def lesson(run: Run) -> None:
         "changes",
         draw_changes,
         changed,
-        dict(zip(CHANGES, cats, strict=True)),
+        dict(zip(CHANGES, cats.tolist(), strict=True)),
         caption="The probability of a cat (three classes of house cats together) after each change of the photo.",
     )
     if run.photo is not None:

@@ -114,7 +114,9 @@ def gallery(
     size: float = 1.15,
 ) -> Figure:
     """Small pictures in rows, a title over each. Grey ones are drawn in ink on paper: black is 0 and becomes white."""
-    figure, axes = panels(columns, -(-len(images) // columns), width=size, height=size + 0.3, squeeze=False)
+    lines = 1 + max((title.count("\n") for title in titles), default=0)
+    height = size + 0.15 + 0.15 * lines
+    figure, axes = panels(columns, -(-len(images) // columns), width=size, height=height, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, title in zip(axes.flat, images, titles, strict=False):

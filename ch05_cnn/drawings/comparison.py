@@ -32,7 +32,7 @@ def draw_accuracies(record: LessonRecord, names: Sequence[str], colours: dict[st
     return figure
 
 
-def draw_curves(
+def draw_errors(
     errors: dict[str, dict[str, list[float]]], sizes: dict[str, list[int]], styles: dict[str, tuple[str, bool]]
 ) -> Figure:
     """One panel per set: the error by the number of training images.

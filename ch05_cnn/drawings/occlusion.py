@@ -31,7 +31,7 @@ def draw_photo(
     """
     from matplotlib.patches import Rectangle
 
-    figure, (lowest, heat, changed) = plots.panels(3, width=3.3, height=3.5)
+    figure, (lowest, heat, changed) = plots.panels(3, width=3.3, height=3.8)
     side, (length, step) = len(photo), square
     covered = {"facecolor": tuple(grey / 255), "edgecolor": "white", "linewidth": 1}
     other = np.array([[names[k] != answer for k in row] for row in best])
@@ -51,7 +51,7 @@ def draw_photo(
     picture = heat.imshow(probability, extent=(*ends, *ends[::-1]), vmin=0, vmax=1, cmap="viridis", alpha=0.8)
     for row, column in np.argwhere(other):
         corner = column * step + ends[0], row * step + ends[0]
-        heat.add_patch(Rectangle(corner, step, step, fill=False, edgecolor=plots.RED, linewidth=1.8))
+        heat.add_patch(Rectangle(corner, step, step, fill=False, edgecolor="white", linewidth=2.2))
     heat.set(title=f"P({answer})\nby the square's centre")
     figure.colorbar(picture, ax=heat, shrink=0.75)
     for axis in (lowest, heat, changed):

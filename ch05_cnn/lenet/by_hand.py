@@ -50,7 +50,7 @@ def neighbours(side: int) -> Int[np.ndarray, "units taps"]:
     return np.where(inside[:, None, :, None] & inside[None, :, None, :], cells, side**2).reshape(-1, TAPS)
 
 
-def connected() -> Bool[np.ndarray, "inputs maps"]:
+def connection_mask() -> Bool[np.ndarray, "inputs maps"]:
     """The weights of H2, tap by tap and map by map, that the network has."""
     there = np.zeros((TAPS, MAPS, MAPS), bool)
     there[:, SEEN_BY_H2, np.arange(MAPS)[:, None]] = True
@@ -63,7 +63,7 @@ def views(vector: Float32[np.ndarray, "n"]) -> list[Float32[np.ndarray, "..."]]:
     return [vector[a:b].reshape(shape) for (a, b), shape in zip(pairwise(ends), SHAPES, strict=True)]
 
 
-def bordered(images: Float32[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n cells"]:
+def add_border(images: Float32[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n cells"]:
     """Images as rows, and behind the last pixel the one that stands for all beyond the border."""
     return np.pad(images.reshape(len(images), -1), ((0, 0), (0, 1)), constant_values=BACKGROUND)
 
@@ -89,7 +89,7 @@ class DigitByDigit:
         self.weights, self.gradient = np.zeros(total, np.float32), np.zeros(total, np.float32)
         self.layers, self.slopes = views(self.weights), views(self.gradient)
         self.H1_sees, self.H2_sees = neighbours(SIDE), neighbours(SIDE // STRIDE)
-        self.connected = connected().astype(np.float32)
+        self.connected = connection_mask().astype(np.float32)
         reached = np.eye(H1_UNITS + 1, dtype=np.float32)[:H1_UNITS, self.H2_sees.ravel()]
         self.reached = np.ascontiguousarray(reached)  # (unit of H1, what H2 gathers): 1 where it was gathered from
         self.h1 = np.full((H1_UNITS + 1, MAPS), BACKGROUND, np.float32)  # its last row is beyond the border

@@ -62,10 +62,10 @@ def pick_either(both: Both, generator: torch.Generator) -> Float[Tensor, "n chan
     return both[torch.arange(len(both), device=both.device), side].float().contiguous(memory_format=torch.channels_last)
 
 
-def enlarge_or_mirror(
+def enlarge_and_mirror(
     images: Float[Tensor, "n 3 height width"], generator: torch.Generator
 ) -> Float[Tensor, "n 3 side side"]:
-    """Images enlarged to SMALLER, each one mirrored if the coin says so: for LabelledImages' augment."""
+    """Images enlarged to SMALLER, each one mirrored with probability ½: for LabelledImages' augment."""
     return enlarge(pick_either(torch.stack([images, images.flip(3)], dim=1), generator), SMALLER)
 
 

@@ -74,7 +74,7 @@ class Modern(nn.Module):
         return self.classify(self.features(images))
 
 
-def five_layers(channels: int, side: int) -> nn.Sequential:
+def build_five_layers(channels: int, side: int) -> nn.Sequential:
     """Five stages of convolution and ReLU, poolings as Krizhevsky et al. 2012 place them, and one linear layer.
 
     Weights start small; the random part of large ones would survive training and dominate the pictures.

@@ -18,7 +18,7 @@ PHOTOS = (
 )  # fmt: skip
 
 Stack = Float[Tensor, "n channels side side"]
-Tiles = Float[np.ndarray, "units tops height width 3"]
+Tiles = Float[np.ndarray, "units tops patch patch 3"]
 
 
 def photo_crops(side: int = 128) -> UInt8[np.ndarray, "n side side 3"]:

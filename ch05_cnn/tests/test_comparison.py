@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ch05_cnn import comparison
-from ch05_cnn.drawings.comparison import draw_accuracies, draw_curves
+from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors
 from common.record import Fact, LessonRecord
 from common.results import Row
 
@@ -53,7 +53,7 @@ def test_figures_show_the_means_over_seeds():
     assert set(curves) == set(comparison.CURVED)
     places = list(comparison.CONTENDERS)
     assert all(curve == [22, 9 - places.index(method)] for method, curve in curves.items())
-    draw_curves({"A": curves}, {"A": [100, 500]}, dict.fromkeys(curves, ("black", True)))
+    draw_errors({"A": curves}, {"A": [100, 500]}, dict.fromkeys(curves, ("black", True)))
 
 
 def test_every_contender_says_what_it_is():

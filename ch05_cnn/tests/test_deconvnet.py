@@ -24,7 +24,7 @@ from ch05_cnn.deconvnet import (
     there_and_back,
 )
 from ch05_cnn.models.mobilenet import layers_of
-from ch05_cnn.models.networks import Modern, five_layers
+from ch05_cnn.models.networks import Modern, build_five_layers
 from ch05_cnn.seeing.exciting import TOPS, UNITS, find_most_exciting, in_grid, photo_crops
 from ch05_cnn.seeing.invariance import distances, move
 from ch05_cnn.seeing.masking import COVERED, activation_left, find_most_excited
@@ -148,7 +148,7 @@ def test_without_switches_the_deconvnet_draws_the_same_for_every_image_and_with_
     assert correlate_with_other_image(layers, x, units) < 0.9
 
 
-@pytest.mark.parametrize("layers", [*five_layers(1, 28)[:5], five_layers(1, 28)[:3], small(0, stride=2)])
+@pytest.mark.parametrize("layers", [*build_five_layers(1, 28)[:5], build_five_layers(1, 28)[:3], small(0, stride=2)])
 def test_the_field_is_where_the_gradient_is(layers):
     """With positive weights and inputs nothing cancels: a unit in the middle has a gradient on all of its field."""
     layers = nn.Sequential(
@@ -193,7 +193,11 @@ def test_covering_is_exact_for_a_linear_unit_and_takes_a_tenth_of_its_field():
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_what_lies_outside_of_its_field_does_not_move_a_unit(depth):
     torch.manual_seed(0)
-    layers, images, units = five_layers(1, 28)[:depth].double(), torch.rand(9, 1, 28, 28).double(), torch.arange(9)
+    layers, images, units = (
+        build_five_layers(1, 28)[:depth].double(),
+        torch.rand(9, 1, 28, 28).double(),
+        torch.arange(9),
+    )
     with torch.no_grad():
         values, places = find_strongest(layers(images), units)
         seen = pixels_in_field(layers, places, 28)
@@ -273,7 +277,7 @@ def test_the_unit_of_distance_is_another_image():
 
 
 def test_our_network_has_five_layers_and_the_papers_poolings():
-    network = five_layers(1, 28)
+    network = build_five_layers(1, 28)
     assert [receptive_field(network[:n])[0] for n in range(1, 6)] == [6, 12, 20, 28, 40]
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     assert LAST == "layer 5"

@@ -12,7 +12,7 @@ from ch05_cnn import hand_crafted
 from ch05_cnn.hand_crafted import (
     average_patches,
     build_machines,
-    cut_patches,
+    cut_word_patches,
     find_telling_words,
     redraw,
     shuffle_words,
@@ -47,7 +47,7 @@ def test_patches_are_what_descriptors_see(images, sift):
         inside = np.zeros((28, 28), bool)
         top, left = np.round(sift.positions_[keypoint] - 5.5).astype(int)
         inside[max(0, top) : top + 12, max(0, left) : left + 12] = True
-        patch = cut_patches(image, sift)[0, keypoint]
+        patch = cut_word_patches(image, sift)[0, keypoint]
         seen = image[0][inside] / 255
         assert_allclose(np.sort(patch.ravel())[-len(seen) :].sum(), seen.sum())
         assert patch[6, 6] == image[0, top + 6, left + 6] / 255
@@ -64,7 +64,7 @@ def test_patches_are_what_descriptors_see(images, sift):
 
 def test_a_mean_patch_is_the_mean_of_its_patches(images, sift):
     words = np.random.default_rng(0).integers(-1, 4, (len(images), 144))
-    patches = cut_patches(images, sift)
+    patches = cut_word_patches(images, sift)
     means = average_patches(images, words, sift, 5)
     for word in range(4):
         assert_allclose(means[word], patches[words == word].mean(axis=0))
@@ -72,7 +72,7 @@ def test_a_mean_patch_is_the_mean_of_its_patches(images, sift):
 
 
 def test_with_a_word_for_each_patch_the_digit_is_rebuilt(images, sift):
-    patches = cut_patches(images[:1], sift)[0]
+    patches = cut_word_patches(images[:1], sift)[0]
     picture = redraw(np.arange(144), patches, sift, 28)
     assert_allclose(picture, images[0] / 255, atol=1e-12)
     assert_array_equal(redraw(np.full(144, -1), patches, sift, 28), 0)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ch05_cnn.convolution import conv2d_backward_loops, conv2d_loops
 from ch05_cnn.filters import convolve, correlate
-from ch05_cnn.hand_crafted import cut_patches
+from ch05_cnn.hand_crafted import cut_word_patches
 from ch05_cnn.layers.conv2d import conv2d, conv2d_backward
 from ch05_cnn.layers.numpy_network import SmallNetwork, as_input
 from ch05_cnn.layers.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
@@ -70,7 +70,7 @@ def test_filters_and_pooling_of_bytes():
 
 WANT_BYTES = {
     "thumbnail": thumbnail,
-    "keypoint_patches": lambda images: cut_patches(images, DenseSIFT(step=2, bin_size=3).fit(BYTES)),
+    "keypoint_patches": lambda images: cut_word_patches(images, DenseSIFT(step=2, bin_size=3).fit(BYTES)),
     "as_input": lambda images: as_input(images, np.float64),
     "reduced": shrink,
     "box_reduced": shrink_ink_box,

@@ -124,6 +124,7 @@ def test_curves_and_weights_are_drawn_as_they_are():
     assert_allclose(drawn[2], curves[:, 1])
     assert_allclose(drawn[3], [5.0] * 2)
     network = build_seeded(LeNet1989, 0)
+    parameters = network.H1.weight[:, 0].detach().numpy(), network.H1.bias.detach().numpy()
     weights, biases = (axis.images[0].get_array() for axis in draw_first_layer(*parameters).axes)
     assert_allclose(weights[:, 3 * 7 : 3 * 7 + 5], network.H1.weight[3, 0].detach())
     assert_allclose(biases[:, 3 * 10 : 3 * 10 + 8], network.H1.bias[3].detach())

@@ -10,9 +10,9 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from ch05_cnn import modernised
 from ch05_cnn.lenet1989 import LeNet1989, ScaledTanh, build_seeded, squared_error
 from ch05_cnn.modernised import MOVES, RATES, Variant, build_network, train_variant
+from common.train import Training
 
 TODAY = Variant(cross_entropy=True, relu=True, adam=True, layers="pooled")
 
@@ -69,33 +69,23 @@ def test_images_of_another_size_are_refused(variant):
         build_network(variant)(torch.zeros(2, 1, 28, 28))
 
 
-class Noting:
-    """A training loop that keeps what it is given."""
-
-    def __init__(self, seen: dict, device: str) -> None:
-        self.seen, self.device = seen, device
-
-    def __call__(self, network, images, seed):
-        self.seen.update(network=network, images=images, seed=seed)
-
-
 def told(monkeypatch, variant: Variant) -> dict:
     """What the training loop is told for a variant."""
     seen = {}
 
-    def training(epochs, rate, batch_size, **settings):
-        seen.update(epochs=epochs, rate=rate, batch_size=batch_size, **settings)
-        return Noting(seen, settings["device"])
+    def note(training, network, images, seed):
+        seen.update(vars(training), network=network, images=images, seed=seed)
 
-    monkeypatch.setattr(modernised, "Training", training)
-    images, labels = np.zeros((5, 16, 16), np.float32), np.arange(5)
-    seen["trained"] = train_variant(variant, images, labels, 7, "cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "__call__", note)
+        images, labels = np.zeros((5, 16, 16), np.float32), np.arange(5)
+        seen["trained"] = train_variant(variant, images, labels, 7, "cpu")
     return seen
 
 
 def test_the_loop_is_told_what_the_recipe_says(monkeypatch):
     base = told(monkeypatch, Variant(epochs=3))
-    assert (base["epochs"], base["rate"], base["seed"]) == (3, RATES["squared error"], 7)
+    assert (base["epochs"], base["learning_rate"], base["seed"]) == (3, RATES["squared error"], 7)
     assert base["loss"] is squared_error
     assert base["images"].augment is None
     assert base["images"].images.shape == (5, 1, 16, 16)
@@ -104,9 +94,9 @@ def test_the_loop_is_told_what_the_recipe_says(monkeypatch):
     assert isinstance(optimiser, torch.optim.SGD)
     assert optimiser.defaults["momentum"] == 0.9
 
-    assert told(monkeypatch, Variant(cross_entropy=True))["rate"] == RATES["cross-entropy"]
+    assert told(monkeypatch, Variant(cross_entropy=True))["learning_rate"] == RATES["cross-entropy"]
     today = told(monkeypatch, replace(TODAY, moved=True))
-    assert today["rate"] == RATES["Adam"]
+    assert today["learning_rate"] == RATES["Adam"]
     assert today["loss"] is nn.functional.cross_entropy
     assert today["optimiser"] is torch.optim.AdamW
     assert today["images"].augment is MOVES

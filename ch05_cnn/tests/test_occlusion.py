@@ -148,4 +148,4 @@ def test_places_where_the_class_is_another_one_are_counted(monkeypatch, tmp_path
     for name in ("cat", "coffee"):
         assert facts[f"{name}: squares, of 100, that change the class"] == 1  # only the first covers the corner
         assert facts[f"{name}: the class under the worst square is that of the whole photo"] == 0
-    assert "at 1 of 100 places" in run.record.pictures[0].caption
+    assert "one of 1 of 100" in run.record.pictures[0].caption

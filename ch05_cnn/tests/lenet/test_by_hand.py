@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch05_cnn.lenet.by_hand import DigitByDigit, bordered, connected, neighbours, slope, squash
+from ch05_cnn.lenet.by_hand import DigitByDigit, add_border, connection_mask, neighbours, slope, squash
 from ch05_cnn.lenet.sixteen_pixels import shrink_ink_box
 from ch05_cnn.lenet1989 import (
     LeNet1989,
@@ -42,7 +42,7 @@ def louder(network: LeNet1989) -> LeNet1989:
 def test_the_gradient_is_autograd_s(seed):
     network, (images, labels) = louder(build_seeded(LeNet1989, seed)), some(1, seed)
     by_hand = DigitByDigit(network)
-    by_hand.backpropagate(bordered(images)[0], targets(torch.tensor(labels))[0].numpy())
+    by_hand.backpropagate(add_border(images)[0], targets(torch.tensor(labels))[0].numpy())
 
     squared_error(network(torch.tensor(images[:, None])), torch.tensor(labels)).backward()
     theirs = build_seeded(LeNet1989, 0)
@@ -57,7 +57,7 @@ def test_steps_are_those_of_sgd():
     images, labels = some(30)
     network, twin = louder(build_seeded(LeNet1989, 1)), louder(build_seeded(LeNet1989, 1))
     by_hand = DigitByDigit(network)
-    by_hand.one_pass(bordered(images), targets(torch.tensor(labels)).numpy(), 0.01)
+    by_hand.one_pass(add_border(images), targets(torch.tensor(labels)).numpy(), 0.01)
     by_hand.write(network)
     optimiser = torch.optim.SGD(twin.parameters(), lr=0.01)
     for image, label in zip(images, labels, strict=True):
@@ -80,19 +80,19 @@ def test_what_is_read_is_written():
 def test_connections_that_are_not_there_stay_at_zero():
     network = build_seeded(LeNet1989, 1)
     by_hand, (images, labels) = DigitByDigit(network), some(10)
-    by_hand.one_pass(bordered(images), targets(torch.tensor(labels)).numpy(), 0.01)
+    by_hand.one_pass(add_border(images), targets(torch.tensor(labels)).numpy(), 0.01)
     weights = by_hand.layers[2]
-    assert np.count_nonzero(weights) == connected().sum() == 2400
-    assert np.all(weights[~connected()] == 0)
+    assert np.count_nonzero(weights) == connection_mask().sum() == 2400
+    assert np.all(weights[~connection_mask()] == 0)
     kernels = network.H2.kernels().detach().numpy()  # map, map before, 5, 5
-    assert_array_equal(kernels.transpose(2, 3, 1, 0).reshape(300, 12) != 0, connected())
+    assert_array_equal(kernels.transpose(2, 3, 1, 0).reshape(300, 12) != 0, connection_mask())
 
 
 def test_neighbours_are_those_that_torch_unfolds():
     x = np.random.default_rng(0).normal(size=(1, 16, 16)).astype(np.float32)
     padded = torch.nn.functional.pad(torch.tensor(x[None]), (2, 1, 2, 1), value=-1.0)
     expected = torch.nn.functional.unfold(padded, 5, stride=2)[0].T
-    assert_array_equal(bordered(x)[0][neighbours(16)], expected)
+    assert_array_equal(add_border(x)[0][neighbours(16)], expected)
 
 
 def test_squash_and_its_slope():
@@ -109,7 +109,7 @@ def test_what_runs_away_is_put_back():
     by_hand = DigitByDigit(build_seeded(LeNet1989, 1))
     before = by_hand.weights.copy()
     with pytest.raises(LossNotFinite):
-        by_hand.one_pass(bordered(images), targets(torch.tensor(labels)).numpy(), np.inf)
+        by_hand.one_pass(add_border(images), targets(torch.tensor(labels)).numpy(), np.inf)
     assert_array_equal(by_hand.weights, before)
 
 
@@ -130,7 +130,7 @@ def test_the_order_is_drawn_once_and_each_pass_is_shown(monkeypatch):
     (x, wanted), again, last = passes
     assert_array_equal(x, again[0])
     assert_array_equal(x, last[0])
-    order = [int(np.flatnonzero((bordered(images) == row).all(axis=1))[0]) for row in x]
+    order = [int(np.flatnonzero((add_border(images) == row).all(axis=1))[0]) for row in x]
     assert sorted(order) == list(range(20)) != order
     assert_array_equal(wanted.argmax(axis=1), labels[order])
 

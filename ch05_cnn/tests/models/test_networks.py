@@ -90,10 +90,10 @@ def test_an_image_alone_is_judged_as_within_a_batch(network):
 
 def test_a_residual_block_that_says_nothing_passes_its_input_on():
     block = Residual(5)
-    nn.init.zeros_(block.body[1][1].weight)
+    nn.init.zeros_(block.f[1][1].weight)
     x = torch.randn(2, 5, 6, 6)
     assert_allclose(block(x).detach(), x)
-    nn.init.ones_(block.body[1][1].weight)
+    nn.init.ones_(block.f[1][1].weight)
     out = block(x).detach()
     assert (out >= x).all()  # x + a rectified map
     assert not torch.equal(out, x)
