@@ -166,7 +166,7 @@ def lesson(run: Run) -> None:
             kept, (own, shuffle_words(own, bag.cells_[1:], rng), shuffle_words(own, bag.cells_[:1], rng)), strict=True
         ):
             kept[title].append(redraw(arranged, patches, sift, few.images.shape[1]))
-    columns = {"the digit": few.images[which] / 255, **kept}
+    columns = {"the digit": list(few.images[which] / 255), **kept}
     run.figure(
         "lost",
         draw_lost,
