@@ -14,7 +14,7 @@ Costs      12 s on two cores.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -23,17 +23,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
-from ch05_cnn.networks import CLASSES, LeNet5
-from common import data, plots
+from ch05_cnn.drawings.characters import draw_digit_rows, draw_structure
+from ch05_cnn.models.networks import CLASSES, LeNet5
+from common import data
 from common.claims import beats, level
 from common.data import Images
 from common.image_classifier import ImageClassifier
 from common.model_size import model_size
 from common.run import Run
 from common.train import Training
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Grey = UInt8[np.ndarray, "n side side"]
 
@@ -46,21 +44,21 @@ SHIFTED = "accuracy, shifted by 2 pixels"
 KINDS = {DENSE: "deep", CONVOLUTIONAL: "deep", NEAREST: "classical"}
 
 
-def dense(channels: int, side: int) -> nn.Sequential:
+def build_dense(channels: int, side: int) -> nn.Sequential:
     """One hidden layer over all pixels."""
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * side**2, UNITS), nn.ReLU(), nn.Linear(UNITS, CLASSES))
 
 
-def classifier(name: str, seed: int, epochs: int = EPOCHS, device: Any = "cpu") -> ImageClassifier | Pipeline:
+def make_classifier(name: str, seed: int, epochs: int = EPOCHS, device: Any = "cpu") -> ImageClassifier | Pipeline:
     """The network or the rival of this name, not yet fitted."""
     if name == NEAREST:
         rows = FunctionTransformer(lambda images: images.reshape(len(images), -1) / 255.0)
         return make_pipeline(rows, KNeighborsClassifier(NEIGHBOURS))
-    build = {DENSE: dense, CONVOLUTIONAL: LeNet5}[name]
+    build = {DENSE: build_dense, CONVOLUTIONAL: LeNet5}[name]
     return ImageClassifier(build, Training(epochs, LEARNING_RATE, device=device), seed=seed)
 
 
-def shifted(images: Grey, moves: Int[np.ndarray, "n 2"]) -> Grey:
+def shift(images: Grey, moves: Int[np.ndarray, "n 2"]) -> Grey:
     """Each image moved by its own number of pixels, (down, right); pixels that enter are black."""
     n, side, _ = images.shape
     margin = int(np.abs(moves).max(initial=0))
@@ -69,43 +67,10 @@ def shifted(images: Grey, moves: Int[np.ndarray, "n 2"]) -> Grey:
     return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def permuted(part: Images, order: Int[np.ndarray, "pixels"]) -> Images:
+def permute(part: Images, order: Int[np.ndarray, "pixels"]) -> Images:
     """The part with the pixels of every image in this order."""
     pixels = part.images.reshape(len(part), -1)[:, order]
     return Images(pixels.reshape(part.images.shape), part.labels, part.ids)
-
-
-def draw_digits(kinds: dict[str, Grey]) -> Figure:
-    """A row of the same digits for each kind."""
-    columns = len(next(iter(kinds.values())))
-    figure, axes = plots.panels(columns, len(kinds), width=0.85, height=0.9)
-    for row, (name, images) in zip(axes, kinds.items(), strict=True):
-        row[0].set_ylabel(name)
-        for axis, image in zip(row, images, strict=True):
-            axis.imshow(255 - image, vmin=0, vmax=255)
-            axis.grid(visible=False)
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set(visible=True, color=plots.PALE)
-    return figure
-
-
-def draw_structure(by_shift: dict[str, list[float]], errors: dict[str, tuple[float, float]]) -> Figure:
-    """Left: accuracy by shift of the test digits. Right: test error with pixels in place, and out of place."""
-    figure, (curve, bars) = plots.panels(2, width=4.8, height=3.4)
-    colours = dict(zip(by_shift, (plots.ORANGE, plots.BLUE, plots.GREY), strict=True))
-    for name, values in by_shift.items():
-        curve.plot(SHIFTS, values, "o-", color=colours[name], markersize=4, label=name)
-    curve.set(title="Test digits shifted", xlabel="shift (pixels)", ylabel="test accuracy (%)")
-    curve.set_xticks(SHIFTS)
-    curve.legend(loc="lower left")
-    for row, (name, pair) in enumerate(errors.items()):
-        for offset, error, alpha in zip((-0.2, 0.2), pair, (1.0, 0.45), strict=True):
-            bars.bar(row + offset, error, 0.37, color=colours[name], alpha=alpha)
-            bars.text(row + offset, error, f"{error:.1f}", ha="center", va="bottom", fontsize=9)
-    bars.set_xticks(range(len(errors)), [name.replace(" ", "\n", 1) for name in errors])
-    bars.set(title="Pixels in place (dark) and permuted (light)", ylabel="test error (%)")
-    bars.grid(visible=False, axis="x")
-    return figure
 
 
 def lesson(run: Run) -> None:
@@ -113,22 +78,22 @@ def lesson(run: Run) -> None:
     train, test = digits.train, digits.test
     order = run.rng.permutation(train.images[0].size)
     directions = DIRECTIONS[run.rng.integers(len(DIRECTIONS), size=len(test))]
-    moved = {shift: shifted(test.images, shift * directions) for shift in SHIFTS}
+    moved = {pixels: shift(test.images, pixels * directions) for pixels in SHIFTS}
     settings = run.seed, run.pick(smoke=1, lecture=EPOCHS), run.device
 
     by_shift: dict[str, list[float]] = {}
     for name, kind in KINDS.items():
         with run.method(name, kind=kind) as method:
-            model = method.fit(classifier(name, *settings), train)
+            model = method.fit(make_classifier(name, *settings), train)
             correct = [method.score(test) == test.labels]
-            correct += [model.predict(moved[shift]) == test.labels for shift in SHIFTS[1:]]
+            correct += [model.predict(moved[pixels]) == test.labels for pixels in SHIFTS[1:]]
             method.score_items(SHIFTED, 100.0 * correct[2], test, unit="%", higher_is_better=True)
             by_shift[name] = [100 * float(np.mean(right)) for right in correct]
     errors = {}
     for name, kind in KINDS.items():
         with run.method(f"{name}, permuted", kind=kind) as method:
-            method.fit(classifier(name, *settings), permuted(train, order))
-            right = method.score(permuted(test, order)) == test.labels
+            method.fit(make_classifier(name, *settings), permute(train, order))
+            right = method.score(permute(test, order)) == test.labels
             errors[name] = 100 - by_shift[name][0], 100 * float(np.mean(~right))
 
     for name in (DENSE, CONVOLUTIONAL):
@@ -144,14 +109,15 @@ def lesson(run: Run) -> None:
     shown = {"as they are": test.images[few], "shifted by 4": moved[4][few]}
     run.figure(
         "digits",
-        draw_digits,
-        shown | {"permuted": permuted(test.take(few), order).images},
+        draw_digit_rows,
+        shown | {"permuted": permute(test.take(few), order).images},
         caption="Test digits; the same, each moved by four pixels up, down, left or right; the same, with their pixels "
         "in another order. A dense network that learns from the third row has the same task as with the first.",
     )
     run.figure(
         "structure",
         draw_structure,
+        SHIFTS,
         by_shift,
         errors,
         caption="The first seed. Left: accuracy by the shift of the test digits. Right: test error with all pixels in "

@@ -1,8 +1,9 @@
 """Hand-crafted against learned: the same images, the same split, three sets that grow in difficulty.
 
 Question   Has the convolutional network made SIFT, HOG and their SVMs redundant? Where, and at what cost?
-Method     LeNet-5 (LeCun et al. 1998) and a small modern network (networks.py), trained as recipes.py says. All
-           learn from the same images; and from 100 and 1000 of them, so that it shows where the learned ones overtake.
+Method     LeNet-5 (LeCun et al. 1998) and a small modern network (models/networks.py), trained as in models/recipes.py.
+           All learn from the same images; and from 100 and 1000 of them, so that it shows where the learned ones
+           overtake.
 Rival      Pixels with k nearest neighbours and with an RBF-SVM; HOG, SIFT words and Fisher vectors with an RBF-SVM
            (common/features/pipelines.py), their settings chosen on images held out of the training packs.
 Differs    The lecture says that hand-crafted features are redundant since 2012. That was with 1.2 million images.
@@ -21,7 +22,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ch05_cnn.recipes import RECIPES, as_rows, lenet5, modern
+from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors
+from ch05_cnn.models.recipes import RECIPES, as_rows, lenet5, modern
 from common import plots
 from common.claims import beats, level, mean_of
 from common.data import Dataset
@@ -29,8 +31,6 @@ from common.features import pipelines
 from common.run import Run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from common.record import LessonRecord
 
 SIZES = (100, 1000)  # of the parts of the training images, beside all of them
@@ -52,49 +52,29 @@ class Contender:
     build: Callable[[Run, str, int], Any]
 
 
-def pixels_knn(run: Run, key: str, n: int) -> Any:
+def build_pixels_knn(run: Run, key: str, n: int) -> Any:
     """The nearest image of all, by pixels."""
     return make_pipeline(FunctionTransformer(as_rows), KNeighborsClassifier(3 if n > 500 else 1))
 
 
-def pixels_svm(run: Run, key: str, n: int) -> Any:
+def build_pixels_svm(run: Run, key: str, n: int) -> Any:
     """An RBF-SVM on the principal components of the pixels."""
     return make_pipeline(FunctionTransformer(as_rows), pipelines.KernelMachine(60, random_state=run.seed))
 
 
-def hand_crafted(pipeline: Callable[[str, int], Any], run: Run, key: str, n: int) -> Any:
+def build_hand_crafted(pipeline: Callable[[str, int], Any], run: Run, key: str, n: int) -> Any:
     return pipeline(key, run.seed)
 
 
-def learned(network: Callable, run: Run, key: str, n: int) -> Any:
-    return network(run, key, n)
-
-
 CONTENDERS = {
-    "pixels + k-NN": Contender("classical", plots.GREY, pixels_knn),
-    "pixels + RBF-SVM": Contender("classical", plots.PURPLE, pixels_svm),
-    "HOG + SVM": Contender("classical", plots.GREEN, partial(hand_crafted, pipelines.hog_svm)),
-    "SIFT words + SVM": Contender("classical", plots.SKY, partial(hand_crafted, pipelines.sift_words_svm)),
-    BEST: Contender("classical", plots.BLUE, partial(hand_crafted, pipelines.best_hand_crafted)),
+    "pixels + k-NN": Contender("classical", plots.GREY, build_pixels_knn),
+    "pixels + RBF-SVM": Contender("classical", plots.PURPLE, build_pixels_svm),
+    "HOG + SVM": Contender("classical", plots.GREEN, partial(build_hand_crafted, pipelines.hog_svm)),
+    "SIFT words + SVM": Contender("classical", plots.SKY, partial(build_hand_crafted, pipelines.sift_words_svm)),
+    BEST: Contender("classical", plots.BLUE, partial(build_hand_crafted, pipelines.best_hand_crafted)),
     "LeNet-5": Contender("deep", plots.ORANGE, lenet5),
     MODERN: Contender("deep", plots.RED, modern),
 }
-
-
-def draw_accuracies(record: LessonRecord, names: Sequence[str]) -> Figure:
-    """One panel per set: every method's accuracy on the test images, over all seeds, with its interval."""
-    figure, axes = plots.panels(len(names), width=3.6, height=3.0, sharey=True, squeeze=False)
-    scores = {row.method: row for row in record.scores()}
-    for axis, name in zip(axes[0], names, strict=True):
-        for place, (method, contender) in enumerate(CONTENDERS.items()):
-            row = scores[f"{name}: {method}"]
-            axis.plot([row.low, row.high], [place, place], color=contender.colour)
-            axis.plot(row.value, place, "o", color=contender.colour, markersize=6)
-        axis.set_yticks(range(len(CONTENDERS)), CONTENDERS)
-        axis.set(title=name, xlabel="accuracy on test images (%)")
-        axis.grid(visible=False, axis="y")
-    axes[0, 0].invert_yaxis()
-    return figure
 
 
 def mean_errors(record: LessonRecord, name: str, sizes: Sequence[int]) -> dict[str, list[float]]:
@@ -108,26 +88,6 @@ def mean_errors(record: LessonRecord, name: str, sizes: Sequence[int]) -> dict[s
         for method in CONTENDERS
         if method in CURVED
     }
-
-
-def draw_curves(record: LessonRecord, sizes: dict[str, list[int]]) -> Figure:
-    """One panel per set: the error by the number of training images, over all seeds."""
-    figure, axes = plots.panels(len(sizes), width=3.7, height=3.3, squeeze=False)
-    for axis, name in zip(axes[0], sizes, strict=True):
-        errors = mean_errors(record, name, sizes[name])
-        for method, values in errors.items():
-            contender = CONTENDERS[method]
-            line = "o-" if contender.kind == "deep" else "o--"
-            axis.plot(sizes[name], values, line, color=contender.colour, markersize=4, linewidth=1.6, label=method)
-        axis.set(title=name, xlabel="training images", xscale="log", yscale="log")
-        axis.set_xticks(sizes[name], [f"{n:,}" for n in sizes[name]], fontsize=8)
-        axis.tick_params(which="minor", labelleft=False, left=False, bottom=False, labelbottom=False)
-        low, high = min(map(min, errors.values())), max(map(max, errors.values()))
-        marks = [mark for mark in (0.5, 1, 2, 5, 10, 20, 40, 80) if low * 0.8 < mark < high * 1.2]
-        axis.set_yticks(marks, [f"{mark:g}" for mark in marks])
-    axes[0, 0].set_ylabel("error on test images (%)")
-    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
 
 
 def overtaken_at(sizes: Sequence[int], rival: Sequence[float], learned: Sequence[float]) -> float | None:
@@ -159,8 +119,8 @@ def learning_curves(run: Run, key: str, images: Dataset, sizes: list[int]) -> di
             label = f"{name}: {contender}" + (f", {n} images" if n < sizes[-1] else "")
             with run.method(label, kind=how.kind) as method:
                 model = method.fit_shared(f"{contender}, {key}, {n} images", partial(how.build, run, key, n), part)
-                said = method.score(images.test) if n == sizes[-1] else model.predict(images.test.images)
-                errors.append(100 * float(np.mean(said != images.test.labels)))
+                predicted = method.score(images.test) if n == sizes[-1] else model.predict(images.test.images)
+                errors.append(100 * float(np.mean(predicted != images.test.labels)))
             if n < sizes[-1]:
                 run.fact(f"{name}, {n} images: error of {contender}", errors[-1], "%")
         if contender in CURVED:
@@ -188,12 +148,16 @@ def lesson(run: Run) -> None:
         "accuracies",
         draw_accuracies,
         list(all_sizes),
+        {name: contender.colour for name, contender in CONTENDERS.items()},
         caption="Accuracy with all training images of each pack: means with their 95 % intervals.",
     )
     run.figure_over_seeds(
         "curves",
-        draw_curves,
-        all_sizes,
+        lambda record: draw_errors(
+            {name: mean_errors(record, name, sizes) for name, sizes in all_sizes.items()},
+            all_sizes,
+            {name: (contender.colour, contender.kind == "deep") for name, contender in CONTENDERS.items()},
+        ),
         caption="Test error by the number of training images, means over seeds. Solid: learned features; dashed: "
         "hand-crafted.",
     )

@@ -1,10 +1,11 @@
-"""Nine numbers find an edge: filters designed by hand, and then the same ones, found by gradient descent.
+"""Nine numbers find an edge: filters designed by hand, and the same ones found by gradient descent.
 
 Question   What can a few weights do that are applied at every place of a photo, and can they be learned from examples?
 Method     y_ij = Σ_uv k_uv x_{i+u, j+v}, at every pixel. By hand: means (box, Gaussian), slopes (Prewitt 1970, Sobel
-           1968), the Laplacian, sharpening, Gabor's waves under a Gaussian (Daugman 1985). Learned: one layer of four
-           kernels sees tiles of a photo and what four filters made of them, and follows its gradient.
-Rival      Linear least squares on the same patches, solved at once: a layer with a squared error is a regression.
+           1968), the Laplacian, sharpening, Gabor's waves under a Gaussian (Daugman 1985). Learned: a layer of four
+           kernels learns from tiles of a photo and what four known filters made of them, by gradient descent with
+           momentum on ½ the mean of Σ_f (y_f − t_f)².
+Rival      Linear least squares on the same patches: a convolutional layer with a squared error is a linear regression.
 Differs    The sum above is the lecture's, and PyTorch's: a cross-correlation. A convolution flips the kernel, to
            x_{i−u, j−v}; only this is associative. From a convolution's outputs, the layer learns the flipped kernel.
 Costs      2 s on two cores.
@@ -14,22 +15,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Real
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage, signal
 
-from ch05_cnn.convolution import conv2d
-from common import data, plots
+from ch05_cnn.drawings.filters import draw_by_hand, draw_flip, draw_learned
+from ch05_cnn.layers.conv2d import conv2d, conv2d_backward
+from common import data
 from common.run import Run
 from common.scales import must_be
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 Grey = Real[np.ndarray, "height width"]
 Kernel = Real[np.ndarray, "kh kw"]
+Tiles = Float[np.ndarray, "n 1 tile_height tile_width"]
+Kernels = Float[np.ndarray, "4 3 3"]
 
 BOX = np.ones((5, 5)) / 25
 PREWITT_X = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 6  # where brightness grows by 1 per pixel, its output is 1
@@ -38,6 +39,9 @@ LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
 TURNED = "kernel learned from convolved examples: largest difference from the flipped one"  # a fact
 EMBOSS = np.array([[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]]) / 4  # flipped, it is another filter
 LETTER = np.array([[1.0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]])
+KNOWN = {"Sobel, x": SOBEL_X, "Sobel, y": SOBEL_X.T, "Laplacian": LAPLACIAN, "emboss, convolved": EMBOSS}
+TILE, LEARNING_RATE, MOMENTUM, BATCH = 34, 0.04, 0.97, 8
+LEVELS = 64  # of grey per unit of brightness: targets are rounded, as in a stored image
 
 
 def gaussian(sigma: float, radius: int) -> Kernel:
@@ -72,7 +76,7 @@ def sharpen(image: Grey, amount: float = 1.5) -> Grey:
     return image + amount * (image - correlate(image, gaussian(1.5, 4)))
 
 
-def by_hand(photo: Grey) -> dict[str, Grey]:
+def apply_by_hand(photo: Grey) -> dict[str, Grey]:
     """What each filter makes of the photo."""
     slopes = [correlate(photo, kernel) for kernel in (SOBEL_X, SOBEL_X.T)]
     return {
@@ -96,7 +100,7 @@ def grouping_error(combine: Callable, x: Grey, a: Kernel, b: Float[np.ndarray, "
 
 
 def separable_gain(image: Grey, sigma: float, radius: int) -> tuple[float, float]:
-    """A Gaussian as a row after a column, beside the square: seconds of the square over the pair's, and difference."""
+    """A Gaussian at once, and as a row after a column: (seconds of the former over the latter, largest difference)."""
     square = gaussian(sigma, radius)
     line = square.sum(axis=0, keepdims=True)
     seconds, blurred = [], []
@@ -109,34 +113,60 @@ def separable_gain(image: Grey, sigma: float, radius: int) -> tuple[float, float
     return seconds[0] / seconds[1], float(np.abs(blurred[0] - blurred[1]).max())
 
 
-def draw_by_hand(results: dict[str, Grey]) -> Figure:
-    """The photo and its filtered versions: light where the output is large, mid-grey where it is 0."""
-    figure, axes = plots.panels(6, 2, width=1.45, height=1.6)
-    for axis, (name, image) in zip(axes.flat, results.items(), strict=True):
-        signed = image.min() < -0.02 and name != "sharpened"
-        low, high = (-image.std() * 2.5, image.std() * 2.5) if signed else (0, min(1, 4 * image.std() + image.mean()))
-        shades = np.round(15 * np.clip((image - low) / (high - low), 0, 1))  # few, for a small file
-        axis.imshow(shades, vmin=0, vmax=15, interpolation="nearest")
-        axis.set_title(name, fontsize=8.5)
-        axis.axis("off")
-    return figure
+def standardise(name: str) -> Float[np.ndarray, "height width"]:
+    """A grey photo with mean 0 and deviation 1."""
+    photo = data.photo(name)
+    return (photo - photo.mean()) / photo.std()
 
 
-def draw_flip(image: Grey) -> Figure:
-    """A kernel in the shape of a letter, and what either operation makes of single points."""
-    figure, axes = plots.panels(4, width=1.9, height=2.0)
-    shown = {"kernel": np.pad(LETTER, ((3, 3), (4, 4))), "image": image}
-    shown |= {"cross-correlation": correlate(image, LETTER), "convolution": convolve(image, LETTER)}
-    for axis, (name, values) in zip(axes, shown.items(), strict=True):
-        axis.imshow(1 - values, vmin=0, vmax=1)
-        axis.set_title(name, fontsize=9.5)
-        axis.set(xticks=[], yticks=[])
-    return figure
+def filter_with_known(photo: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "4 rows columns"]:
+    """The targets: outputs of the four known filters for a photo, by scipy; three correlate, the last one convolves."""
+    makers = [signal.convolve2d if "convolved" in name else signal.correlate2d for name in KNOWN]
+    return np.stack([make(photo, k, mode="valid") for make, k in zip(makers, KNOWN.values(), strict=True)])
+
+
+def make_examples(
+    photo: Float[np.ndarray, "height width"], tiles: int, rng: np.random.Generator
+) -> tuple[Tiles, Float[np.ndarray, "n 4 rows columns"]]:
+    """Tiles from random places of the photo, and their targets, rounded to steps of 1 / LEVELS."""
+    corners = rng.integers(0, np.array(photo.shape) - TILE, (tiles, 2))
+    x = np.stack([photo[i : i + TILE, j : j + TILE] for i, j in corners])
+    return x[:, None], np.round(LEVELS * np.stack([filter_with_known(tile) for tile in x])) / LEVELS
+
+
+def learn_kernels(
+    x: Tiles,
+    t: Float[np.ndarray, "n 4 rows columns"],
+    steps: int,
+    rng: np.random.Generator,
+) -> list[Kernels]:
+    """The kernels before each step of descent on ½ the mean of Σ_f (y − t)², and after the last."""
+    theta, bias = 0.3 * rng.normal(size=(4, 1, 3, 3)), np.zeros(4)
+    speed, path = np.zeros_like(theta), [theta[:, 0].copy()]
+    for _ in range(steps):
+        some = rng.integers(0, len(x), BATCH)
+        delta = conv2d(x[some], theta, bias) - t[some]
+        _, slope, bias_slope = conv2d_backward(delta / delta[:, 0].size, x[some], theta)
+        speed = MOMENTUM * speed + slope
+        theta, bias = theta - LEARNING_RATE * speed, bias - LEARNING_RATE * bias_slope
+        path.append(theta[:, 0].copy())
+    return path
+
+
+def least_squares(x: Tiles, t: Float[np.ndarray, "n 4 rows columns"]) -> Kernels:
+    """The kernels that descent is looking for, from all patches at once, and a bias that is not kept."""
+    patches = sliding_window_view(x[:, 0], (3, 3), axis=(1, 2)).reshape(-1, 9)
+    design = np.column_stack([patches, np.ones(len(patches))])
+    return np.linalg.lstsq(design, t.swapaxes(0, 1).reshape(4, -1).T)[0][:9].T.reshape(4, 3, 3)
+
+
+def edge_error(kernels: Kernels, photo: Float[np.ndarray, "height width"]) -> float:
+    """‖outputs − true outputs‖ over ‖true outputs‖ on a photo, in %, over all four kernels."""
+    wanted = filter_with_known(photo)
+    return float(100 * np.linalg.norm(conv2d(photo[None, None], kernels[:, None])[0] - wanted) / np.linalg.norm(wanted))
 
 
 def lesson(run: Run) -> None:
-    from ch05_cnn import learned_filter as layer  # which learns what stands above
-
     photo = data.photo("camera")[::2, ::2] / 255
     letter = run.rng.normal(size=LETTER.shape)  # no symmetry
     operations = {"cross-correlation": (correlate, ndimage.correlate), "convolution": (convolve, ndimage.convolve)}
@@ -149,51 +179,56 @@ def lesson(run: Run) -> None:
     moved = correlate(np.roll(photo, (9, 5), (0, 1)), letter) - np.roll(correlate(photo, letter), (9, 5), (0, 1))
     run.fact("equivariant: largest error, away from the borders", np.abs(moved[12:-3, 8:-3]).max())
     gain, apart = separable_gain(photo, 4.0, 12)
-    run.fact("Gaussian of 25×25, seconds of the square over row after column", gain)
-    run.fact("largest difference between the two", apart)
+    run.fact("Gaussian of 25×25: seconds of one square kernel over a row after a column", gain)
+    run.fact("Gaussian of 25×25: largest difference between the two ways", apart)
     run.figure(
         "by_hand",
         draw_by_hand,
-        by_hand(photo[20:116, 76:172]),
-        caption="A photo and what filters make of it. Means blur. Differences are blind to even light (mid-grey) "
-        "and see edges that run across them; Gabor's waves see stripes of their own width and direction.",
+        apply_by_hand(photo[20:116, 76:172]),
+        caption="A photo and the outputs of filters. Means blur. Differences are zero (mid-grey) where brightness is "
+        "constant, and large at edges across their direction; Gabor filters respond to stripes of their width and "
+        "direction.",
     )
     points = np.zeros((11, 11))
     points[3, 3], points[7, 8] = 1, 0.5
+    operated = {"cross-correlation": correlate(points, LETTER), "convolution": convolve(points, LETTER)}
     run.figure(
         "flip",
         draw_flip,
+        LETTER,
         points,
+        operated,
         caption="Each point of the image leaves a copy of the kernel. Convolution leaves it upright; "
-        "cross-correlation, the lecture's equation and what frameworks compute, leaves it turned by 180°.",
+        "cross-correlation, the lecture's equation and what frameworks compute, leaves it rotated by 180°.",
     )
 
-    x, t = layer.pairs(layer.normalised("camera"), run.pick(smoke=16, lecture=64), run.rng)
-    with run.method("one layer, by descent", kind="from scratch") as method:
-        path = method.time(layer.learned, x, t, run.pick(smoke=40, lecture=800), run.rng)
+    x, t = make_examples(standardise("camera"), run.pick(smoke=16, lecture=64), run.rng)
+    with run.method("one layer, gradient descent", kind="from scratch") as method:
+        path = method.time(learn_kernels, x, t, run.pick(smoke=40, lecture=800), run.rng)
         found = {method.name: path[-1]}
-    with run.method("least squares on its patches", kind="reference") as method:
-        found[method.name] = method.time(layer.least_squares, x, t)
-    unseen = layer.normalised("coins")
+    with run.method("least squares on the patches", kind="reference") as method:
+        found[method.name] = method.time(least_squares, x, t)
+    unseen = standardise("coins")
     for name, kernels in found.items():
-        run.methods[name].measure("error of the edges", layer.edge_error(kernels, unseen), n=unseen.size, unit="%")
-    run.floor("one layer, by descent", "error of the edges", at_most=0.08)
+        run.methods[name].measure("error of the outputs", edge_error(kernels, unseen), n=unseen.size, unit="%")
+    run.floor("one layer, gradient descent", "error of the outputs", at_most=0.08)
     emboss = path[-1][3]
     flipped, upright = (float(np.abs(emboss - kernel).max()) for kernel in (EMBOSS[::-1, ::-1], EMBOSS))
     run.fact(TURNED, flipped)
     run.figure(
         "learned",
-        layer.draw_learned,
+        draw_learned,
         path,
-        caption="Four kernels on their way: they are learned from tiles of a photo and from what four filters made of "
-        "these. The examples of the last were made by convolution, while the layer correlates.",
+        KNOWN,
+        caption="Four kernels during training, on tiles of a photo and the outputs of four known filters. The examples "
+        "of the last filter were made by convolution, while the layer correlates.",
     )
     run.note(
         f"Learned from the output of a convolution, the kernel differs by {flipped:.0e} from the convolution's kernel "
-        f"turned by 180°, and by {upright:.2f} from the upright one."
+        f"rotated by 180°, and by {upright:.2f} from the upright one."
     )
     run.claim(
-        "From examples made by a convolution, descent finds the kernel turned by 180°; "
-        "so it does not matter to a layer that learns its kernel whether it flips.",
+        "From examples made by a convolution, gradient descent finds the kernel rotated by 180°; "
+        "so to a layer that learns its kernel it makes no difference whether it flips.",
         lambda record: record.findings()[TURNED][0].value < 0.01,
     )

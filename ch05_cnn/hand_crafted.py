@@ -13,7 +13,6 @@ Costs      22 s on two cores.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
@@ -23,16 +22,14 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
-from common import data, plots
+from ch05_cnn.drawings.hand_crafted import draw_lost, draw_telling, draw_words
+from common import data
 from common.claims import beats, level
 from common.features import pipelines
 from common.features.image_kinds import check_bytes
 from common.features.sift import DenseSIFT
 from common.run import Run
 from common.tuning import tuned
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PATCH = 12  # pixels: 4 bins of 3
 HELD_OUT = 1 / 6
@@ -45,7 +42,7 @@ Words = Int[np.ndarray, "n keypoints"]
 Patches = Float[np.ndarray, "words 12 12"]
 
 
-def machines(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseEstimator]:
+def build_machines(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseEstimator]:
     """The support vector machines, with settings that were chosen on digits held out of the training part.
 
     The full preset chooses anew, among more of them.
@@ -64,7 +61,7 @@ def machines(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseEstimat
     }
 
 
-def keypoint_patches(images: Shaped[np.ndarray, "..."], sift: DenseSIFT) -> Float[np.ndarray, "n keypoints 12 12"]:
+def cut_word_patches(images: Shaped[np.ndarray, "..."], sift: DenseSIFT) -> Float[np.ndarray, "n keypoints 12 12"]:
     """The pixels, 0 to 1, that lie in the 4×4 bins of each keypoint; outside the image is black.
 
     Raises ValueError unless images are grey and uint8.
@@ -75,15 +72,15 @@ def keypoint_patches(images: Shaped[np.ndarray, "..."], sift: DenseSIFT) -> Floa
     return sliding_window_view(padded, (PATCH, PATCH), axis=(1, 2))[:, y, x]
 
 
-def mean_patches(images: Digits, words: Words, sift: DenseSIFT, count: int) -> Patches:
+def average_patches(images: Digits, words: Words, sift: DenseSIFT, count: int) -> Patches:
     """What each word looks like: the mean of the patches that are nearest to it. Black where there is none."""
     is_word = words.ravel()[:, None] == np.arange(count)  # a blank patch, −1, is none of them
-    patches = keypoint_patches(images, sift).reshape(-1, PATCH**2)
+    patches = cut_word_patches(images, sift).reshape(-1, PATCH**2)
     sums = is_word.T.astype(float) @ patches
     return (sums / np.maximum(is_word.sum(axis=0), 1)[:, None]).reshape(-1, PATCH, PATCH)
 
 
-def rebuilt(
+def redraw(
     words: Int[np.ndarray, "keypoints"], patches: Patches, sift: DenseSIFT, side: int
 ) -> Float[np.ndarray, "side side"]:
     """The picture that words at their keypoints tell of: each pixel is the mean of the patches that cover it."""
@@ -98,7 +95,7 @@ def rebuilt(
     return total[inside] / np.maximum(covered[inside], 1)
 
 
-def shuffled(
+def shuffle_words(
     words: Int[np.ndarray, "keypoints"], cells: Float[np.ndarray, "cells keypoints"], rng: np.random.Generator
 ) -> Int[np.ndarray, "keypoints"]:
     """The same words in other places, none leaving its cell: the histograms of these cells stay as they are."""
@@ -108,57 +105,13 @@ def shuffled(
     return moved
 
 
-def telling_words(
+def find_telling_words(
     histograms: Float[np.ndarray, "n features"], labels: Int[np.ndarray, "n"], pair: tuple[int, int], count: int
 ) -> tuple[Int[np.ndarray, "count"], Float[np.ndarray, "2 features"]]:
     """The features that differ most between two classes, half of each class's own; and both classes' means."""
     means = np.stack([histograms[labels == digit].mean(axis=0) for digit in pair])
     order = np.argsort(means[0] - means[1])
     return np.concatenate([order[::-1][: count // 2], order[: count // 2]]), means
-
-
-def draw_words(patches: Patches, counts: Int[np.ndarray, "words"], columns: int = 10, rows: int = 3) -> Figure:
-    """The most frequent words."""
-    figure, axes = plots.panels(columns, rows, width=0.62, height=0.72)
-    for axis, word in zip(axes.flat, np.argsort(counts)[::-1], strict=False):
-        axis.imshow(1 - patches[word], vmin=0, vmax=1)
-        axis.set(xticks=[], yticks=[])
-        axis.set_xlabel(f"{counts[word]}", fontsize=7, labelpad=1)
-    return figure
-
-
-def draw_lost(
-    images: Digits, words: Words, patches: Patches, cells: Float[np.ndarray, "5 keypoints"], sift: DenseSIFT
-) -> Figure:
-    """Digits, what their words tell in place, shuffled within quarters, shuffled all over."""
-    titles = "the digit", "words in place", "pyramid", "plain bag"
-    figure, axes = plots.panels(4, len(images), width=1.5, height=1.55)
-    rng = np.random.default_rng(0)
-    for row, image, own in zip(axes, images, words, strict=True):
-        tellings = own, shuffled(own, cells[1:], rng), shuffled(own, cells[:1], rng)
-        pictures = image / 255, *(rebuilt(telling, patches, sift, len(image)) for telling in tellings)
-        for axis, picture in zip(row, pictures, strict=True):
-            axis.imshow(-picture)
-            axis.set(xticks=[], yticks=[])
-    for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=9)
-    return figure
-
-
-def draw_telling(
-    features: Int[np.ndarray, "count"], means: Float[np.ndarray, "2 features"], patches: Patches, pair: tuple[int, int]
-) -> Figure:
-    """Each telling word with its cell, and how many a digit of either class has of it."""
-    figure, axes = plots.panels(len(features), 1, width=1.05, height=1.75)
-    for axis, feature in zip(axes, features, strict=True):
-        cell, word = divmod(int(feature), len(patches))
-        axis.imshow(1 - patches[word], vmin=0, vmax=1)
-        axis.set(xticks=[], yticks=[])
-        axis.set_title(CELLS[cell], fontsize=8.5)
-        axis.set_xlabel(
-            "\n".join(f"in a {digit}: {m:.2f}" for digit, m in zip(pair, means[:, feature], strict=True)), fontsize=8
-        )
-    return figure
 
 
 def lesson(run: Run) -> None:
@@ -173,7 +126,7 @@ def lesson(run: Run) -> None:
         start = time.perf_counter()
         encoded = encoder.fit_transform(train.images)
         seconds = time.perf_counter() - start
-        for machine, search in machines(run, kernel).items():
+        for machine, search in build_machines(run, kernel).items():
             with run.method(f"{feature}, {machine}", kind="classical") as method:
                 method.time(search.fit, encoded, train.labels)
                 method.fit_seconds += seconds  # both machines need the features, which are made once
@@ -193,12 +146,12 @@ def lesson(run: Run) -> None:
     few = train.take(slice(SHOWN))
     words = bag.assign(sift.transform(few.images))
     patches, counts = (
-        mean_patches(few.images, words, sift, bag.words),
+        average_patches(few.images, words, sift, bag.words),
         np.bincount(words[words >= 0], minlength=bag.words),
     )
     which = [int(np.flatnonzero(few.labels == digit)[0]) for digit in (2, *PAIR)]
     histograms = (bag.cells_ @ (words[..., None] == np.arange(bag.words))).reshape(len(few), -1)
-    telling, means = telling_words(histograms, few.labels, PAIR, count=8)
+    telling, means = find_telling_words(histograms, few.labels, PAIR, count=8)
     run.figure(
         "words",
         draw_words,
@@ -206,14 +159,18 @@ def lesson(run: Run) -> None:
         counts,
         caption=f"The 30 most frequent words, each as the mean of its patches, and how often {SHOWN} digits use it.",
     )
+    shown, rng = words[which], np.random.default_rng(0)
+    kept = {"words in place": [], "pyramid": [], "plain bag": []}
+    for own in shown:
+        for title, arranged in zip(
+            kept, (own, shuffle_words(own, bag.cells_[1:], rng), shuffle_words(own, bag.cells_[:1], rng)), strict=True
+        ):
+            kept[title].append(redraw(arranged, patches, sift, few.images.shape[1]))
+    columns = {"the digit": list(few.images[which] / 255), **kept}
     run.figure(
         "lost",
         draw_lost,
-        few.images[which],
-        words[which],
-        patches,
-        bag.cells_,
-        sift,
+        columns,
         caption="Digits redrawn from the mean patches of their words. Third column: words change places within a "
         "quarter, which leaves the pyramid's histograms as they are. Fourth: anywhere, which leaves a plain bag's.",
     )
@@ -224,6 +181,7 @@ def lesson(run: Run) -> None:
         means,
         patches,
         PAIR,
+        CELLS,
         caption=f"Words whose mean count differs most between {PAIR[0]} and {PAIR[1]}, with their cell of the pyramid.",
     )
     error = {name: 100 - 100 * np.mean(m.predictions == test.labels) for name, m in run.methods.items()}

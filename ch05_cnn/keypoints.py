@@ -2,13 +2,14 @@
 
 Question   What are a keypoint, its scale, its orientation and its descriptor, and what does each of them buy?
 Method     Lowe 2004. Keypoints are extremes of differences of Gaussians, over place and scale (§3); the orientation is
-           the peak of a histogram of gradients (§5); 8 orientations in 4×4 bins are the descriptor (§6). Then a photo
-           against views of itself: is the nearest descriptor that of the same spot, and does the ratio test (§7.1),
-           d₁ < 0.8 d₂, know when it is not?
+           the peak of a histogram of gradients (§5); a patch 3σ wide per bin, blurred to σ, is rotated upright by it;
+           8 orientations in 4×4 bins are the descriptor (§6). A photo against views of itself (sift/views.py): is the
+           nearest descriptor that of the same spot, and does the ratio test (§7.1), d₁ < 0.8 d₂, know when it is not?
 Rival      The pixels of the same patches, minus their mean, divided by their length; SIFT of patches that were not
            rotated; scikit-image's own descriptors as the reference.
-Differs    The views are computed, so that we know what is where: flat, without anything that hides something else.
-           Views: photo_views.py. Patches, and who finds their keypoints: upright_patches.py.
+Differs    The views are computed, so that true matches are known. scikit-image finds keypoints, scales and
+           orientations; the latter lie 5° beyond the peak, half a bar of the histogram, but do so in every picture.
+           Lowe rotates the gradients; here the photo is rotated, 4 pixels per bin. Blobs wider than σ = 12 stay out.
 Costs      4 s on two cores.
 """
 
@@ -19,31 +20,90 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import map_coordinates
 from skimage.color import rgb2gray
 from sklearn.metrics.pairwise import euclidean_distances
 
-from ch05_cnn.photo_views import SIDE, View, same_spot
-from ch05_cnn.upright_patches import Keypoints, draw_patch, found, patches, pixels, sift
-from common import data, plots
+from ch05_cnn.drawings.keypoints import draw_keypoints, draw_matches, draw_patch, draw_shares
+from ch05_cnn.sift.views import Keypoints, View, same_spot
+from common import data
 from common.claims import beats
 from common.data import Images
+from common.features.sift import BIN_PER_SCALE, BINS, blurred, dense_descriptors
 from common.run import Run
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from common.record import LessonRecord
 
 PHOTO = "astronaut"
+BIN_SIZE, PATCH = 4, 23  # in the patch's own pixels: a spatial bin, and 5 of them (all have a say) with a border
+LEVELS = 0.8 * 2 ** (np.arange(13) / 3)  # the blurs that patches are cut from, in pixels
+WIDEST = 12.0  # σ in pixels
+DIRECTIONS = 36  # of the histogram that finds the orientation
 RATIO = 0.8
 KINDS = {
     "SIFT": "from scratch",
-    "SIFT, not turned": "from scratch",
+    "SIFT, not rotated": "from scratch",
     "pixel patches": "classical",
     "scikit-image's SIFT": "reference",
 }
+
+
+def find_keypoints(
+    image: Float[np.ndarray, "height width"], upsampling: int = 2
+) -> tuple[Keypoints, Float32[np.ndarray, "n 128"]]:
+    """scikit-image's keypoints and descriptors. It measures angles from downwards on, we from the right."""
+    from skimage.feature import SIFT
+
+    finder = SIFT(upsampling=upsampling)
+    finder.detect_and_extract(image)
+    small = finder.sigmas <= WIDEST
+    places, sigmas, angles = (a[small].astype(float) for a in (finder.positions, finder.sigmas, finder.orientations))
+    return Keypoints(places, sigmas, angles - np.pi / 2), finder.descriptors[small].astype(np.float32)
+
+
+def orientation_histogram(patch: Float32[np.ndarray, "side side"]) -> Float[np.ndarray, "36"]:
+    """The gradients of a patch that is not turned yet, by direction, under a Gaussian 1.5 σ wide; smoothed. §5."""
+    down, right = np.gradient(patch)
+    row, column = np.mgrid[:PATCH, :PATCH] - PATCH // 2
+    width = 1.5 * BIN_SIZE / BIN_PER_SCALE
+    votes = np.hypot(down, right) * np.exp(-(row**2 + column**2) / (2 * width**2))
+    direction = np.round(np.arctan2(-down, right) * DIRECTIONS / (2 * np.pi)).astype(int) % DIRECTIONS
+    histogram = np.bincount(direction.ravel(), votes.ravel(), minlength=DIRECTIONS)
+    for _ in range(2):
+        histogram = (np.roll(histogram, 1) + histogram + np.roll(histogram, -1)) / 3
+    return histogram
+
+
+def cut_patches(
+    image: Float[np.ndarray, "height width"], keypoints: Keypoints, angles: Float[np.ndarray, "n"]
+) -> Float32[np.ndarray, "n side side"]:
+    """What is around each keypoint, blurred to its σ and turned until what pointed to its angle points right."""
+    across = np.stack([-np.sin(angles), np.cos(angles)], axis=-1)  # one step right in the patch, as (row, column)
+    down = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    steps = (np.arange(PATCH) - PATCH // 2) * BIN_PER_SCALE / BIN_SIZE  # in σ
+    offsets = steps[:, None, None] * down[:, None, None] + steps[:, None] * across[:, None, None]
+    places = keypoints.places[:, None, None] + keypoints.sigmas[:, None, None, None] * offsets
+
+    cut = np.empty(places.shape[:3], np.float32)
+    level = np.abs(np.log(keypoints.sigmas[:, None] / LEVELS)).argmin(axis=1)
+    for k in np.unique(level):
+        smooth = blurred(image[None].astype(np.float32), LEVELS[k])[0]
+        cut[level == k] = map_coordinates(smooth, np.moveaxis(places[level == k], -1, 0), order=1, mode="nearest")
+    return cut
+
+
+def describe_by_sift(cut: Float32[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 128"]:
+    """The SIFT descriptor of each patch's middle; sigma=0, for it has its blur already."""
+    return dense_descriptors(cut, [PATCH // 2], [PATCH // 2], BIN_SIZE, sigma=0)[:, 0, 0]
+
+
+def describe_by_pixels(cut: Float32[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 256"]:
+    """The pixels of the 4×4 bins, less their mean, divided by their length: brightness and contrast are gone, too."""
+    edge, width = (PATCH - BINS * BIN_SIZE) // 2, BINS * BIN_SIZE
+    v = cut[:, edge : edge + width, edge : edge + width].reshape(len(cut), -1)
+    v = v - v.mean(axis=1, keepdims=True)
+    return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-6)
 
 
 class Look(NamedTuple):
@@ -55,12 +115,13 @@ class Look(NamedTuple):
     descriptors: dict[str, Float32[np.ndarray, "n numbers"]]
 
 
-def look(image: Float[np.ndarray, "height width"], upsampling: int) -> Look:
+def find_and_describe(image: Float[np.ndarray, "height width"], upsampling: int) -> Look:
     """Find the keypoints and describe them in each way."""
-    keypoints, theirs = found(image, upsampling)
-    cut = patches(image, keypoints, keypoints.angles)
-    not_turned = sift(patches(image, keypoints, np.zeros(len(keypoints))))
-    return Look(image, keypoints, cut, dict(zip(KINDS, (sift(cut), not_turned, pixels(cut), theirs), strict=True)))
+    keypoints, theirs = find_keypoints(image, upsampling)
+    cut = cut_patches(image, keypoints, keypoints.angles)
+    not_turned = describe_by_sift(cut_patches(image, keypoints, np.zeros(len(keypoints))))
+    described = describe_by_sift(cut), not_turned, describe_by_pixels(cut), theirs
+    return Look(image, keypoints, cut, dict(zip(KINDS, described, strict=True)))
 
 
 class Matches(NamedTuple):
@@ -71,7 +132,7 @@ class Matches(NamedTuple):
     right: Bool[np.ndarray, "n"]
 
 
-def matched(
+def match_descriptors(
     views: Float32[np.ndarray, "n numbers"], photo: Float32[np.ndarray, "m numbers"], same: Bool[np.ndarray, "n m"]
 ) -> Matches:
     """Each descriptor's nearest neighbour, and the ratio of the two smallest distances. §7.1."""
@@ -81,103 +142,31 @@ def matched(
     return Matches(to, (first / np.maximum(second, 1e-9)).astype(float), same[np.arange(len(to)), to])
 
 
-def backdrop(axis: Axes, image: Float[np.ndarray, "height width"], left: float = 0) -> None:
-    """The picture, pale and in few greys, so that lines stand out and the file stays small."""
-    height, width = image.shape
-    coarse = np.round(9 * gaussian_filter(image, 1.5)[::2, ::2]) / 9
-    axis.imshow(coarse, vmin=-1, vmax=1, extent=(left, left + width, height, 0), interpolation="nearest")
-
-
-def draw_circles(axis: Axes, keypoints: Keypoints, which: Bool[np.ndarray, "n"], colour: str) -> None:
-    """A circle of radius 3σ round each keypoint, a bin of its patch, with a hand that shows its orientation."""
-    from matplotlib.collections import LineCollection
-
-    turn = keypoints.angles[which, None] + np.linspace(0, 2 * np.pi, 25)
-    rim = np.stack([np.cos(turn), -np.sin(turn)], axis=-1)  # x, and y downwards
-    hands = np.concatenate([np.zeros_like(rim[:, :1]), rim], axis=1)
-    middle = keypoints.places[which, None, ::-1]
-    axis.add_collection(LineCollection(middle + 3 * keypoints.sigmas[which, None, None] * hands, color=colour, lw=0.8))
-
-
-def draw_keypoints(photo: Look, view: Look, again: Bool[np.ndarray, "n"], least: float = 3.5) -> Figure:
-    """The photo's keypoints, and a view's: those that were found again, and those that were not."""
-    figure, axes = plots.panels(2, width=2.6, height=2.9)
-    shown = photo.keypoints.sigmas >= least
-    draw_circles(axes[0], photo.keypoints, shown, plots.ORANGE)
-    shown = view.keypoints.sigmas >= least
-    draw_circles(axes[1], view.keypoints, shown & ~again, plots.RED)
-    draw_circles(axes[1], view.keypoints, shown & again, plots.BLUE)
-    for axis, picture, title in zip(axes, (photo, view), ("the photo", "a view of it"), strict=True):
-        backdrop(axis, picture.image)
-        axis.set(title=title, xticks=[], yticks=[])
-    return figure
-
-
-def draw_matches(photo: Look, view: Look, matches: Matches) -> Figure:
-    """Lines from the view to the photo: a sample of the nearest neighbours that pass the ratio test."""
-    figure, axis = plots.panels(width=6.2, height=3.7)
-    gap = photo.image.shape[1] + 16
-    backdrop(axis, photo.image)
-    backdrop(axis, view.image, gap)
-    axis.set(xlim=(0, gap + SIDE), ylim=(photo.image.shape[0], 0))
-    axis.axis("off")
-    kept = np.flatnonzero(matches.ratio < RATIO)
-    for item in kept[:: max(1, len(kept) // 40)]:
-        (y0, x0), (y1, x1) = photo.keypoints.places[matches.to[item]], view.keypoints.places[item]
-        axis.plot([x0, x1 + gap], [y0, y1], color=plots.BLUE if matches.right[item] else plots.RED, lw=0.8)
-    return figure
-
-
-def draw_shares(
-    answers: dict[str, Matches], names: list[str], of_view: Int[np.ndarray, "n"], there: Bool[np.ndarray, "n"]
-) -> Figure:
-    """Right neighbours by view and descriptor; and of those that the ratio test keeps, at any threshold."""
-    figure, axes = plots.panels(2, width=4.8, height=3.4)
-    for k, (descriptor, matches) in enumerate(answers.items()):
-        shares = [100 * matches.right[there & (of_view == view)].mean() for view in range(len(names))]
-        axes[0].bar(np.arange(len(names)) + 0.2 * (k - 1.5), shares, width=0.18, color=plots.CYCLE[k])
-        order = np.argsort(matches.ratio)
-        kept = np.arange(1, len(order) + 1)
-        right = 100 * np.cumsum(matches.right[order]) / kept
-        at = np.count_nonzero(matches.ratio < RATIO) - 1
-        axes[1].plot(100 * kept[50:] / len(order), right[50:], color=plots.CYCLE[k], label=descriptor)
-        axes[1].plot(100 * kept[at] / len(order), right[at], "o", color=plots.CYCLE[k])
-    axes[0].set(title="right neighbours", ylabel="% of keypoints found again", ylim=(0, 105))
-    axes[0].set_xticks(np.arange(len(names)), names)
-    axes[1].set(title="with the ratio test", xlabel="kept, % of all keypoints", ylabel="right among them, %")
-    axes[1].legend(loc="lower left")
-    return figure
-
-
-def better_unturned(record: LessonRecord, views: Iterable[str]) -> list[str]:
-    """The views in which more of SIFT's neighbours are right if its patches are not turned, over all seeds."""
+def better_not_rotated(record: LessonRecord, views: Iterable[str]) -> list[str]:
+    """The views in which SIFT has more correct matches if its patches are not rotated, over all seeds."""
     share = {name: value.value for name, (value, _) in record.findings().items()}
-    names = "right neighbours, {}, SIFT", "right neighbours, {}, SIFT, not turned"
+    names = "correct matches, {}, SIFT", "correct matches, {}, SIFT, not rotated"
     return [view for view in views if share[names[1].format(view)] > share[names[0].format(view)]]
 
 
 def lesson(run: Run) -> None:
     whole, upsampling = rgb2gray(data.photo(PHOTO)), run.pick(smoke=1, lecture=2)
     views = {
-        "turned": View(turn=run.rng.uniform(30, 150)),
+        "rotated": View(turn=run.rng.uniform(30, 150)),
         "smaller": View(scale=0.7),
-        "dark": View(light=0.3),
-        "from aside": View(aside=45),
+        "darker": View(light=0.3),
+        "from the side": View(aside=45),
     }
-    photo = look(whole, upsampling)
-    looks = [look(view.of(whole, run.rng), upsampling) for view in views.values()]
+    photo = find_and_describe(whole, upsampling)
+    looks = [find_and_describe(view.of(whole, run.rng), upsampling) for view in views.values()]
     of_view = np.repeat(np.arange(len(views)), [len(seen.keypoints) for seen in looks])
-    same = np.concatenate(
-        [
-            same_spot(view.in_photo(seen.keypoints, whole.shape), photo.keypoints)
-            for view, seen in zip(views.values(), looks, strict=True)
-        ]
-    )
+    spots = zip(views.values(), looks, strict=True)
+    same = np.concatenate([same_spot(v.in_photo(s.keypoints, whole.shape), photo.keypoints) for v, s in spots])
     there = same.any(axis=1)
     run.fact("keypoints of the photo", len(photo.keypoints))
     for k, name in enumerate(views):
         run.fact(f"keypoints, {name}", int((of_view == k).sum()))
-        run.fact(f"of them in the photo, too, {name}", 100 * there[of_view == k].mean(), "%")
+        run.fact(f"share also found in the photo, {name}", 100 * there[of_view == k].mean(), "%")
 
     # An item is a keypoint that the photo has, too. The ratio test has to do without that knowledge.
     cut = np.concatenate([seen.cut for seen in looks])[there]
@@ -186,64 +175,74 @@ def lesson(run: Run) -> None:
     for name, kind in KINDS.items():
         with run.method(name, kind=kind) as method:
             described = np.concatenate([seen.descriptors[name] for seen in looks])
-            matches = answers[name] = matched(described, photo.descriptors[name], same)
+            matches = answers[name] = match_descriptors(described, photo.descriptors[name], same)
             right = 100.0 * matches.right
-            method.score_items("right neighbours", right[there], part, unit="%", higher_is_better=True)
+            method.score_items("correct matches", right[there], part, unit="%", higher_is_better=True)
             kept = matches.ratio < RATIO
             passed = {"n": int(kept.sum()), "unit": "%", "higher_is_better": True}
-            method.measure("right of those that pass the ratio test", right[kept].mean(), **passed)
+            method.measure("correct among those that pass the ratio test", right[kept].mean(), **passed)
     run.compare("SIFT", "pixel patches")
-    run.compare("SIFT", "SIFT, not turned")
-    run.floor("SIFT", "right neighbours", at_least=93.5)
+    run.compare("SIFT", "SIFT, not rotated")
+    run.floor("SIFT", "correct matches", at_least=93.5)
     turned = of_view == 0
     run.figure(
         "found",
         draw_keypoints,
-        photo,
-        looks[0],
+        (photo.image, photo.keypoints),
+        (looks[0].image, looks[0].keypoints),
         there[turned],
         caption="Keypoints with σ above 3.5 pixels: circles of radius 3σ, the hand shows the orientation. In the view, "
-        "blue ones lie where the photo has one of that size, red ones do not. The hands have turned with the photo.",
+        "blue ones lie where the photo has one of that size, red ones do not. The hands rotate with the photo.",
     )
+    one = photo.keypoints.take(int(np.argsort(photo.keypoints.sigmas)[-40]))
+    patch, upright = (cut_patches(whole, one, angles)[0] for angles in (np.zeros(1), one.angles))
     run.figure(
         "descriptor",
         draw_patch,
-        whole,
-        photo.keypoints.take(int(np.argsort(photo.keypoints.sigmas)[-40])),
+        patch,
+        upright,
+        float(one.angles[0]),
+        orientation_histogram(patch),
+        describe_by_sift(upright[None])[0],
         caption="One keypoint. Gradients; the histogram of their directions, whose peak is the orientation (orange; "
-        "scikit-image's is half a bar further on); the patch, turned until that points right; its descriptor: 8 arrows "
-        "for each of 4×4 bins.",
+        "scikit-image's is half a bar further on); the patch, rotated until that points right; its descriptor: 8 "
+        "arrows for each of 4×4 bins.",
     )
+    first = Matches(*(values[turned] for values in answers["SIFT"]))
+    kept = np.flatnonzero(first.ratio < RATIO)
     run.figure(
         "matches",
         draw_matches,
-        photo,
-        looks[0],
-        Matches(*(a[turned] for a in answers["SIFT"])),
+        photo.image,
+        looks[0].image,
+        np.stack([photo.keypoints.places[first.to[kept]], looks[0].keypoints.places[kept]], axis=1),
+        first.right[kept],
         caption=f"SIFT: some of the matches with d₁ < {RATIO} d₂. Blue ones end at the same spot, red ones do not.",
     )
+    by_view = [there & (of_view == k) for k in range(len(views))]
+    shares = {name: [100 * m.right[those].mean() for those in by_view] for name, m in answers.items()}
     run.figure(
         "shares",
         draw_shares,
-        answers,
+        shares,
         list(views),
-        of_view,
-        there,
+        {name: (m.ratio, m.right) for name, m in answers.items()},
+        RATIO,
         caption="Left: how often the nearest descriptor is the right one, for keypoints that are in both pictures. "
         f"Right: all keypoints, kept in the order of their ratio d₁ / d₂; dots: d₁ < {RATIO} d₂.",
     )
-    for name, matches in answers.items():
-        for k, view in enumerate(views):
-            run.fact(f"right neighbours, {view}, {name}", 100 * matches.right[there & (of_view == k)].mean(), "%")
+    for name, values in shares.items():
+        for view, share in zip(views, values, strict=True):
+            run.fact(f"correct matches, {view}, {name}", share, "%")
     run.note(
-        f"{np.sum(of_view == 2)} keypoints are found in the dark view and {np.sum(of_view == 0)} in the turned one. "
-        "The descriptor is normalised, the detector's threshold is not."
+        f"{np.sum(of_view == 2)} keypoints are found in the darker view and {np.sum(of_view == 0)} in the rotated one. "
+        "The descriptor is normalised; the detector's threshold is fixed."
     )
     run.claim(
         lambda record: (
-            "Orientation has a price where it is not needed: more neighbours are right if patches are left as "
-            f"they lie in these views: {', '.join(better_unturned(record, views))}."
+            "Orientation has a price where it is not needed: more matches are correct without rotating the patches "
+            f"in these views: {', '.join(better_not_rotated(record, views))}."
         ),
-        lambda record: bool(better_unturned(record, views)),
+        lambda record: bool(better_not_rotated(record, views)),
     )
     run.claim("Over all views the descriptor beats the bare pixels of its patches.", beats("SIFT", "pixel patches"))

@@ -1,13 +1,14 @@
-"""Nine thousand weights, sixty-four thousand connections: the network that read zip codes in 1989.
+"""LeNet of 1989: nine thousand weights, sixty-four thousand connections, trained to read zip codes.
 
 Question   Can a network learn to read digits from nearly raw pixels, if its connections are built for images?
 Method     LeCun et al. 1989, "Backpropagation Applied to Handwritten Zip Code Recognition", Neural Computation 1,
-           541-551: the network of zip_code_network.py, squared error, 23 passes, a step of gradient descent a digit,
-           in an order that stays. As many digits as there: 7291 to learn from, 2007 to be judged on. Paper: 5.00 %.
+           541-551: units that share weights in maps, squared error, 23 passes, one step of gradient descent per digit,
+           always in the same order (lenet/by_hand.py). As many digits: 7291 for training, 2007 for testing. The paper's
+           test error: 5.00 %.
 Rival      A dense network with as many weights, trained in batches; nearest neighbours and an RBF-SVM. All see the same
-           16×16 pixels.
+           16×16 pixels (lenet/sixteen_pixels.py).
 Differs    The digits are MNIST's; the post office's were harder. One learning rate for all weights, where the paper
-           has one for each, of the error's curvature. To which maps H2 is connected: see zip_code_network.py.
+           has one for each, of the error's curvature. To which maps H2 is connected: lenet/plan.py.
 Costs      18 s on two cores, two thirds of it the 23 passes.
 """
 
@@ -15,81 +16,204 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
 from sklearn.decomposition import PCA
 from sklearn.model_selection import ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
-from torch import nn
+from torch import Tensor, nn
 
-from ch05_cnn import modern_recipes
-from ch05_cnn.digit_by_digit import taught
-from ch05_cnn.modern_recipes import Recipe
-from ch05_cnn.sixteen_pixels import SIDE, box_reduced, reduced
-from ch05_cnn.zip_code_network import (
+from ch05_cnn.drawings.lenet1989 import draw_first_layer, draw_passes, draw_readings
+from ch05_cnn.lenet.by_hand import DigitByDigit, add_border
+from ch05_cnn.lenet.plan import (
+    BACKGROUND,
+    BEFORE,
     CLASSES,
+    HIDDEN,
+    KERNEL,
     PAPER,
-    LeNet1989,
-    ScaledTanh,
+    SEEN_BY_H1,
+    SEEN_BY_H2,
+    SIDE,
+    STRIDE,
+    A,
+    S,
     Size,
-    read,
-    seeded,
-    size,
-    start,
+    count_layer,
+    fan_in,
 )
-from common import data, plots
+from ch05_cnn.lenet.sixteen_pixels import shrink, shrink_ink_box
+from ch05_cnn.models.networks import check_images
+from common import data
 from common.answers import check_labels, check_same_shape
 from common.data import Dataset
-from common.image_classifier import outputs
+from common.image_classifier import LabelledImages, outputs
 from common.run import Run
+from common.train import Training
 from common.tuning import choose, tuned
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+RATE = 0.002  # of 0.001, 0.002, 0.003, 0.005, 0.01 and 0.02 the best on validation digits
 PASSES, TRIAL = 23, 3
+BATCH, BATCH_RATE, MOMENTUM = 64, 0.05, 0.9  # of training in batches; the rate of three, on validation digits
 DENSE = 36  # hidden units of a dense network with as many weights
-ERROR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 PAPER_TEST, PAPER_TRAIN, PAPER_REJECTED = 5.00, 0.14, 12.1  # % of the digits
-REDUCTIONS: dict[str, Callable] = {"whole image": reduced, "box of the ink": box_reduced}
+REDUCTIONS: dict[str, Callable] = {"whole image": shrink, "box of the ink": shrink_ink_box}
 
 Small = Float32[np.ndarray, "n 16 16"]
 Labels = Shaped[np.ndarray, "..."]
 
 
-def errors(network: nn.Module, images: Small, labels: Labels) -> float:
-    """The share of digits read wrongly, in %."""
-    said = read(network, images)
-    check_same_shape(said=said, labels=labels)
-    return float(100 * np.mean(said != labels))
+class ScaledTanh(nn.Module):
+    """A tanh(S a)."""
+
+    def forward(self, a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return A * torch.tanh(S * a)
+
+
+def squared_error(o: Float[Tensor, "n 10"], labels: Int[Tensor, "n"]) -> Float[Tensor, ""]:
+    """½ Σ (o − t)², the mean over the digits; t is +1 for the digit's own output and −1 for the others."""
+    return 0.5 * (o - targets(labels)).square().sum(dim=1).mean()
+
+
+def targets(labels: Int[Tensor, "n"]) -> Float32[Tensor, "n 10"]:
+    return 2.0 * nn.functional.one_hot(labels, CLASSES).float() - 1.0
+
+
+def initialise(layer: nn.Module) -> None:
+    """Weights and biases uniform in ±2.4 / F, F being the unit's fan-in: sums stay where the tanh bends."""
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -2.4 / fan_in(layer), 2.4 / fan_in(layer))
+
+
+class FeatureMaps(nn.Module):
+    """Maps of units with neighbourhoods of 5×5 in some of the maps before; weights shared in a map, biases not.
+
+    seen: for every map, which of the maps before it looks at. side: of those; the new ones have half of it.
+    """
+
+    def __init__(self, seen: list[list[int]], side: int) -> None:
+        super().__init__()
+        self.maps_before = 1 + max(map(max, seen))
+        self.register_buffer("seen", torch.tensor(seen), persistent=False)
+        self.weight = nn.Parameter(torch.empty(len(seen), len(seen[0]), KERNEL, KERNEL))
+        self.bias = nn.Parameter(torch.empty(len(seen), side // STRIDE, side // STRIDE))
+        initialise(self)
+
+    def kernels(self) -> Float[Tensor, "maps maps_before 5 5"]:
+        """The weights of all pairs of maps: 0 where they are not connected."""
+        maps = torch.arange(len(self.seen), device=self.seen.device)[:, None]
+        nothing = self.weight.new_zeros(len(maps), self.maps_before, KERNEL, KERNEL)
+        return nothing.index_put((maps, self.seen), self.weight)
+
+    def forward(self, x: Float[Tensor, "n maps_before side side"]) -> Float[Tensor, "n maps half half"]:
+        """What the units sum up, before it is squashed."""
+        behind = KERNEL - STRIDE - BEFORE  # of the three rows missing, two lie before the image and one behind it
+        x = nn.functional.pad(x, (BEFORE, behind, BEFORE, behind), value=BACKGROUND)
+        return nn.functional.conv2d(x, self.kernels(), stride=STRIDE) + self.bias
+
+
+class LeNet1989(nn.Module):
+    """Images (n, 1, 16, 16) in [−1, 1] to ten outputs, the right one near +1, the others near −1.
+
+    squash: of H1, H2 and H3, and of the output, too, unless `bare`.
+    """
+
+    def __init__(self, squash: nn.Module | None = None, bare: bool = False) -> None:
+        super().__init__()
+        self.squash, self.bare = squash or ScaledTanh(), bare
+        self.H1 = FeatureMaps(SEEN_BY_H1, SIDE)
+        self.H2 = FeatureMaps(SEEN_BY_H2, SIDE // STRIDE)
+        self.H3 = nn.Linear(self.H2.bias.numel(), HIDDEN)
+        self.output = nn.Linear(HIDDEN, CLASSES)
+        for layer in (self.H3, self.output):
+            initialise(layer)
+
+    def forward(self, x: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n 10"]:
+        """Raises ValueError for images of another size."""
+        check_images(x, 1, SIDE)
+        f = self.squash
+        h2 = f(self.H2(f(self.H1(x))))
+        o = self.output(f(self.H3(h2.flatten(1))))
+        return o if self.bare else f(o)
+
+
+def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network whose first weights are those of the seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build()
+
+
+def train_digit_by_digit(
+    images: Small, labels: Labels, seed: int, passes: int, each_pass: Callable[[LeNet1989], None] = lambda network: None
+) -> LeNet1989:
+    """LeNet after a number of passes: a step of gradient descent per digit, in the same order in each pass.
+
+    seed: of the initial weights and of the order. each_pass: called with the network after every pass.
+    """
+    network = build_seeded(LeNet1989, seed)
+    by_hand, order = DigitByDigit(network), np.random.default_rng(seed).permutation(len(images))
+    x, t = add_border(images[order]), targets(torch.tensor(labels[order])).numpy()
+    for _ in range(passes):
+        by_hand.one_pass(x, t, RATE)
+        by_hand.write(network)
+        each_pass(network)
+    return network
+
+
+def train_in_batches(
+    network: nn.Module, images: Small, labels: Labels, training: Training, seed: int, *, augment: Callable | None = None
+) -> nn.Module:
+    """The network after training on images of 16×16 pixels by the loop of common/train.py."""
+    inputs, answers = torch.from_numpy(images[:, None]), torch.tensor(labels)
+    training(network, LabelledImages(inputs.to(training.device), answers.to(training.device), augment), seed)
+    return network
+
+
+def read_digits(network: nn.Module, images: Float32[np.ndarray, "n side side"]) -> Int[np.ndarray, "n"]:
+    """The digit whose output is largest."""
+    return outputs(network, torch.from_numpy(images[:, None])).argmax(dim=1).numpy()
+
+
+def error_rate(network: nn.Module, images: Small, labels: Labels) -> float:
+    """The share of misclassified digits, in %."""
+    read = read_digits(network, images)
+    check_same_shape(read=read, labels=labels)
+    return float(100 * np.mean(read != labels))
 
 
 def reduction_errors(digits: Dataset, seed: int, passes: int) -> dict[str, float]:
-    """The share of validation digits that LeNet reads wrongly after a few passes, in %, for each way to make 16×16."""
+    """The share of validation digits that LeNet misclassifies after a few passes, in %, for each way to make 16×16."""
     train, validation = digits.split(0.2, seed)
-    return {
-        name: errors(
-            taught(reduce(train.images), train.labels, seed, passes), reduce(validation.images), validation.labels
-        )
-        for name, reduce in REDUCTIONS.items()
-    }
+    found = {}
+    for name, reduce in REDUCTIONS.items():
+        network = train_digit_by_digit(reduce(train.images), train.labels, seed, passes)
+        found[name] = error_rate(network, reduce(validation.images), validation.labels)
+    return found
 
 
-def dense(recipe: Recipe) -> nn.Module:
-    """256–36–10, with the units and the start of LeNet, and nearly its number of weights: 9622."""
+def build_dense_rival() -> nn.Module:
+    """256–36–10, with the units and the initial weights of LeNet, and nearly its number of weights: 9622."""
     hidden, output = nn.Linear(SIDE**2, DENSE), nn.Linear(DENSE, CLASSES)
     for layer in (hidden, output):
-        start(layer)
+        initialise(layer)
     return nn.Sequential(nn.Flatten(), hidden, ScaledTanh(), output, ScaledTanh())
 
 
-def rivals(run: Run, reduce: Callable) -> dict[str, Pipeline]:
+def train_dense_rival(images: Small, labels: Labels, seed: int, epochs: int) -> nn.Module:
+    """The dense rival, trained in batches with momentum."""
+    optimiser = partial(torch.optim.SGD, momentum=MOMENTUM)
+    training = Training(epochs, BATCH_RATE, BATCH, optimiser=optimiser, loss=squared_error, half=False)
+    return train_in_batches(build_seeded(build_dense_rival, seed), images, labels, training, seed)
+
+
+def build_rivals(run: Run, reduce: Callable) -> dict[str, Pipeline]:
     """Classical methods on rows of 256 pixels; their settings are chosen on training digits held out."""
     split = ShuffleSplit(1, test_size=0.2, random_state=run.seed)
     machine = make_pipeline(PCA(40, random_state=0), SVC(C=10))
@@ -101,71 +225,18 @@ def rivals(run: Run, reduce: Callable) -> dict[str, Pipeline]:
     return {name: make_pipeline(rows, tuned(*how, run, scoring="accuracy", cv=split)) for name, how in choices.items()}
 
 
-def rejected(network: nn.Module, images: Small, labels: Labels, error: float = 0.01) -> float:
-    """How many digits must be left unread, in %, for this share of errors among the others.
+def share_to_reject(network: nn.Module, images: Small, labels: Labels, error: float = 0.01) -> float:
+    """How many digits must be rejected, in %, for this share of errors among the others.
 
-    Left unread are those whose two largest outputs are nearest to each other.
+    Rejected are those whose two largest outputs are nearest to each other.
     """
     check_labels(labels, images.shape, CLASSES, ("labels", "images"))
     o = outputs(network, torch.from_numpy(images[:, None])).numpy()
     second, first = np.sort(o, axis=1)[:, -2:].T
-    surest_first = np.argsort(second - first, kind="stable")
-    wrong = np.cumsum((o.argmax(axis=1) != labels)[surest_first])
+    by_margin = np.argsort(second - first, kind="stable")
+    wrong = np.cumsum((o.argmax(axis=1) != labels)[by_margin])
     enough = np.flatnonzero(wrong <= error * np.arange(1, len(labels) + 1))
     return float(100 * (1 - (enough.max(initial=-1) + 1) / len(labels)))
-
-
-def draw_passes(curves: Float[np.ndarray, "passes 2"]) -> Figure:
-    """Errors on the training and on the test digits after every pass, and where the paper ended."""
-    figure, axis = plots.panels(width=6.4, height=3.6)
-    rows = (("training", PAPER_TRAIN, plots.BLUE), ("test", PAPER_TEST, plots.ORANGE))
-    for (name, paper, colour), values in zip(rows, curves.T, strict=True):
-        last = len(values)
-        axis.semilogy(range(1, last + 1), np.maximum(values, 0.01), "o-", markersize=4, color=colour)
-        axis.annotate(
-            f"{name} digits", (last, values[-1]), (6, 0), textcoords="offset points", color=colour, va="center"
-        )
-        axis.axhline(paper, color=colour, linestyle="--", linewidth=1)
-        above = {"xytext": (0, 3), "textcoords": "offset points", "color": colour, "ha": "right"}
-        axis.annotate(f"paper, {name}: {paper:.2f} %", (1.25 * last, paper), **above)
-    axis.set_xticks([1, 5, 10, 15, 20, PASSES])
-    axis.set_yticks(ERROR_TICKS, [f"{tick:g}" for tick in ERROR_TICKS])
-    axis.set(title="LeNet 1989, digit by digit", xlabel="pass", ylabel="digits read wrongly (%)")
-    axis.set_xlim(0, 1.25 * last)
-    return figure
-
-
-def strip(tiles: Float[np.ndarray, "n side side"]) -> Float[np.ndarray, "height width"]:
-    """The tiles side by side, each with a gap of two pixels behind it."""
-    return np.hstack(np.pad(tiles, ((0, 0), (0, 0), (0, 2)), constant_values=np.nan))
-
-
-def draw_digits(images: Small, said: Labels, labels: Labels, columns: int = 12) -> Figure:
-    """First row: digits read correctly. Below: mistakes, with the predicted and the true class."""
-    right, wrong = np.flatnonzero(said == labels)[:columns], np.flatnonzero(said != labels)[: 2 * columns]
-    figure, axes = plots.panels(1, 3, width=9.0, height=0.95)
-    for axis, items in zip(axes, (right, wrong[:columns], wrong[columns:]), strict=True):
-        blank = np.full((columns - len(items), SIDE, SIDE), np.nan)
-        axis.imshow(-strip(np.concatenate([images[items], blank])), vmin=-1, vmax=1)
-        axis.axis("off")
-        for place, item in enumerate(items):
-            mistaken = said[item] != labels[item]
-            title = f"{said[item]}, is {labels[item]}" if mistaken else f"{said[item]}"
-            colour = plots.RED if mistaken else plots.GREEN
-            axis.text((SIDE + 2) * place + SIDE / 2, -1.5, title, fontsize=9, ha="center", color=colour)
-    return figure
-
-
-def draw_weights(network: LeNet1989) -> Figure:
-    """The weights of H1, a kernel a map, and below each the biases of its units. Blue is positive, red negative."""
-    figure, axes = plots.panels(1, 2, width=9.0, height=0.9)
-    for axis, layer in zip(axes, (network.H1.weight[:, 0], network.H1.bias), strict=True):
-        maps = layer.detach().numpy()
-        axis.imshow(strip(maps), cmap="RdBu", vmin=-np.abs(maps).max(), vmax=np.abs(maps).max())
-        axis.axis("off")
-    axes[0].set_title("5×5 weights, shared in a map", fontsize=9)
-    axes[1].set_title("8×8 biases, one a unit", fontsize=9)
-    return figure
 
 
 def lesson(run: Run) -> None:
@@ -174,27 +245,24 @@ def lesson(run: Run) -> None:
     tried = reduction_errors(digits, run.seed, trial)
     reduce = REDUCTIONS[choose(list(tried), list(tried.values()))]
     for name, error in tried.items():
-        run.fact(f"validation error after {trial} passes, {name} as 16×16", error, "%")
+        run.fact(f"validation error after {trial} passes, {name} reduced to 16×16", error, "%")
     train, test = digits.train, digits.test
-    x, x_test, curves = reduce(train.images), reduce(test.images), []
-
-    reading: list[float] = []
+    x, x_test, curves, reading = reduce(train.images), reduce(test.images), [], []
 
     def each_pass(network: LeNet1989) -> None:
         """For the picture, as the paper has it; nothing is chosen by it."""
         begun = time.perf_counter()
-        curves.append((errors(network, x, train.labels), errors(network, x_test, test.labels)))
+        curves.append((error_rate(network, x, train.labels), error_rate(network, x_test, test.labels)))
         reading.append(time.perf_counter() - begun)
 
     with run.method("LeNet 1989", kind="deep") as method:
-        network = method.model = method.time(taught, x, train.labels, run.seed, passes, each_pass)
+        network = method.model = method.time(train_digit_by_digit, x, train.labels, run.seed, passes, each_pass)
         method.fit_seconds -= sum(reading)  # the passes count, the curves of the picture do not
-        said = method.score(test, predict=lambda images: read(network, reduce(images)))
-    recipe = Recipe(epochs=passes)
+        read = method.score(test, predict=lambda images: read_digits(network, reduce(images)))
     with run.method("dense network", kind="deep") as method:
-        other = method.model = method.time(modern_recipes.taught, recipe, x, train.labels, run.seed, build=dense)
-        method.score(test, predict=lambda images: read(other, reduce(images)))
-    for name, rival in rivals(run, reduce).items():
+        other = method.model = method.time(train_dense_rival, x, train.labels, run.seed, passes)
+        method.score(test, predict=lambda images: read_digits(other, reduce(images)))
+    for name, rival in build_rivals(run, reduce).items():
         with run.method(name, kind="classical") as method:
             method.fit(rival, train)
             method.score(test)
@@ -202,46 +270,47 @@ def lesson(run: Run) -> None:
         run.compare("LeNet 1989", name)
     run.floor("LeNet 1989", "accuracy", at_least=95.8)
 
-    sizes = {name: size(getattr(network, name)) for name in PAPER}
+    sizes = {name: count_layer(getattr(network, name)) for name in PAPER}
     assert sizes == PAPER, "not the network of the paper"
     whole = Size(*map(sum, zip(*sizes.values(), strict=True)))
     shared = sizes["H1"].connections + sizes["H2"].connections - sizes["H1"].units - sizes["H2"].units
-    run.fact("units, with those of the input", whole.units + SIDE**2)
+    run.fact("units, those of the input included", whole.units + SIDE**2)
     run.fact("connections", whole.connections)
     run.fact("free parameters", whole.free)
     run.fact("connections that share their weight", 100 * shared / whole.connections, "%")
-    run.fact("training digits read wrongly", curves[-1][0], "%")
-    biases = [of.H1.bias.detach().numpy().ravel() for of in (seeded(LeNet1989, run.seed), network)]
-    stayed = run.fact("correlation of the biases of H1 with their random start", float(np.corrcoef(biases)[0, 1]))
-    left = run.fact("digits to leave unread for 1 % errors", rejected(network, x_test, test.labels), "%")
+    run.fact("training error", curves[-1][0], "%")
+    biases = [of.H1.bias.detach().numpy().ravel() for of in (build_seeded(LeNet1989, run.seed), network)]
+    stayed = run.fact("correlation of the biases of H1 with their initial values", float(np.corrcoef(biases)[0, 1]))
+    left = run.fact("digits to reject for 1 % errors", share_to_reject(network, x_test, test.labels), "%")
     run.figure(
         "passes",
         draw_passes,
         np.array(curves),
-        caption="Digits read wrongly after every pass. Dashed: the paper's after 23 passes, on other, harder digits.",
+        (PAPER_TRAIN, PAPER_TEST),
+        caption="Misclassified digits after every pass. Dashed: the paper's after 23 passes, on other, harder digits.",
     )
     run.figure(
         "digits",
-        draw_digits,
+        draw_readings,
         x_test,
-        said,
+        read,
         test.labels,
-        caption="Test digits at 16×16 pixels. Above: read correctly. Below: mistakes, predicted and true class.",
+        caption="Test digits at 16×16 pixels. Above: classified correctly. Below: mistakes, predicted and true class.",
     )
     run.figure(
         "weights",
-        draw_weights,
-        network,
+        draw_first_layer,
+        *(parameter.detach().numpy() for parameter in (network.H1.weight[:, 0], network.H1.bias)),
         caption="The first layer after training. Above: the weights of its twelve maps. Below: the biases, one per "
         "unit, which are not shared. Blue: positive, red: negative.",
     )
     run.note(
         f"{whole.connections} connections, {whole.free} free parameters, as the paper counts: "
         f"{100 * shared / whole.connections:.0f} % of the connections share their weight. The biases of H1, which are "
-        f"not shared, correlate by {stayed:.2f} with their random start."
+        f"not shared, correlate by {stayed:.2f} with their initial values."
     )
     run.note(
         f"Test error {curves[-1][1]:.2f} % (paper: {PAPER_TEST:.2f} %), training error {curves[-1][0]:.2f} % (paper: "
         f"{PAPER_TRAIN:.2f} %). If the {left:.1f} % of the digits with the smallest margin are rejected, 1 % of the "
-        f"others is read wrongly (paper: {PAPER_REJECTED} %)."
+        f"others is misclassified (paper: {PAPER_REJECTED} %)."
     )

@@ -14,23 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from ch05_cnn.networks import LeNet5, Modern
-from common import data, plots
+from ch05_cnn.drawings.loading import draw_rates
+from ch05_cnn.models.networks import LeNet5, Modern
+from common import data
 from common.augment import Poses
 from common.data import Images
 from common.image_classifier import LabelledImages, Pixels
 from common.run import Run
 from common.train import Training, minibatches
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 BATCH = 64
 SHIFT, ANGLE, SCALE, SHEAR = 2, 10, 0.1, 10  # pixels, degrees, a share, degrees
@@ -51,7 +48,7 @@ class OneByOne(Dataset):
         return self.transform(Image.fromarray(self.images[item])), int(self.labels[item])
 
 
-def single(part: Images, pixels: Pixels, moved: bool) -> OneByOne:
+def transform_singly(part: Images, pixels: Pixels, moved: bool) -> OneByOne:
     """The part with torchvision's transforms; these scale to [0, 1] first, so mean and deviation are divided by 255."""
     from torchvision import transforms
 
@@ -66,7 +63,7 @@ def single(part: Images, pixels: Pixels, moved: bool) -> OneByOne:
 
 def one_by_one(part: Images, pixels: Pixels, *, moved: bool = False, workers: int = 0) -> DataLoader:
     """Its batches, put together from single images; workers stay for all passes instead of starting anew in each."""
-    images = single(part, pixels, moved)
+    images = transform_singly(part, pixels, moved)
     return DataLoader(images, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
 
 
@@ -82,7 +79,7 @@ class WholeBatches:
             yield self.all.batch(index, self.generator)
 
 
-def images_per_second(loader: Iterable, seconds: float) -> float:
+def measure_loading(loader: Iterable, seconds: float) -> float:
     """Of the fastest pass over the loader, of as many as fit into these seconds: what else runs here only slows it.
 
     A first batch that does not count starts the workers.
@@ -96,29 +93,10 @@ def images_per_second(loader: Iterable, seconds: float) -> float:
     return max(rates)
 
 
-def training_rate(build: Callable[[], nn.Module], part: Images, pixels: Pixels) -> float:
+def measure_training(build: Callable[[], nn.Module], part: Images, pixels: Pixels) -> float:
     """Images a second that a training of this network gets through on whole batches, as the loop counts them."""
     training = Training(2, batch_size=BATCH)  # the second epoch counts: in the first, kernels are chosen
     return training(build(), WholeBatches(part, pixels).all).rate
-
-
-def draw_rates(rates: dict[str, float], trained: dict[str, float]) -> Figure:
-    """A bar for each way to load, and a line for each network: how many images a second it trains on."""
-    figure, axis = plots.panels(width=7.6, height=3.6)
-    colours = [plots.SKY if "moved" in name else plots.BLUE for name in rates]
-    axis.barh(list(rates), rates.values(), color=colours, height=0.65)
-    for row, rate in enumerate(rates.values()):
-        patch = {"color": "white", "pad": 1}  # over a dashed line, a number can still be read
-        axis.annotate(f"{rate:,.0f}", (rate, row), (4, 0), textcoords="offset points", va="center", bbox=patch)
-    for (name, rate), colour in zip(trained.items(), (plots.ORANGE, plots.RED), strict=True):
-        axis.axvline(rate, color=colour, linestyle="--", label=f"{name} trains on {rate:,.0f}")
-    axis.set_xscale("log")
-    axis.set_xlim(min([*rates.values(), *trained.values()]) / 3, 5 * max(rates.values()))
-    axis.invert_yaxis()
-    axis.grid(visible=False, axis="y")
-    axis.set(xlabel="images a second (each gridline: ten times as many)")
-    figure.legend(loc="outside upper center", ncols=2)
-    return figure
 
 
 def lesson(run: Run) -> None:
@@ -130,9 +108,9 @@ def lesson(run: Run) -> None:
         loaders[f"one by one{end}"] = one_by_one(part, pixels, moved=moved)
         if workers:
             loaders[f"{workers} workers{end}"] = one_by_one(part, pixels, moved=moved, workers=workers)
-    rates = {name: images_per_second(loader, seconds) for name, loader in loaders.items()}
+    rates = {name: measure_loading(loader, seconds) for name, loader in loaders.items()}
     few = part.take(slice(run.pick(smoke=32, lecture=1000)))
-    trained = {name: training_rate(build, few, pixels) for name, build in NETWORKS.items()}
+    trained = {name: measure_training(build, few, pixels) for name, build in NETWORKS.items()}
 
     whole, single_file = rates["whole batches"], rates["one by one"]
     times = run.fact("whole batches over single images", whole / single_file)
@@ -151,8 +129,9 @@ def lesson(run: Run) -> None:
         draw_rates,
         rates,
         trained,
-        caption="Images a second that each way to load delivers, dark: as they are, light: moved at random. A bar "
-        "that ends before a dashed line is too slow for that network, even if loading took no time of its own.",
+        caption="Images per second that each way of loading delivers; dark: as they are, light: moved at random. "
+        "Dashed: what either network trains on. A dot to the left of a dashed line is too slow for that network, even "
+        "if it loads while the network computes.",
     )
     run.note(
         f"Whole batches come {times:.0f} times as fast as single images, {times_moved:.0f} times if they are moved. "

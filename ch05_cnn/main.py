@@ -7,8 +7,8 @@ CHAPTER = Chapter(
     title="Convolutional networks",
     lessons=(
         "characters",  # vectors or images: what a network gains by knowing which pixels are neighbours
-        "filters",  # filters that find edges, by hand and by gradient descent
         "convolution",  # the layer: as written, then fast, forward and backward; pooling
+        "filters",  # filters that find edges, by hand and by gradient descent
         "lenet1989",  # the network that read zip codes, rebuilt from its paper
         "modernised",  # thirty years of improvements, added to it one at a time
         "one_minute",  # one more digit classifier: the lowest error that a minute buys

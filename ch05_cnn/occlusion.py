@@ -3,7 +3,7 @@
 Question   Does a prediction depend on the object or on its surroundings, and on the same places as a hand-crafted
            classifier's?
 Method     Zeiler & Fergus 2014, "Occlusion Sensitivity": a grey square is moved over the picture, and for each place of
-           it the class's probability and the most probable class are recorded (covered_copies.py).
+           it the class's probability and the most probable class are recorded. One np.where makes all copies.
 Rival      On digits HOG and a linear SVM, covered in the same places; and the gradient's first-order prediction.
 Differs    MobileNetV2 instead of the paper's network; photos of scikit-image, whose class is the network's own answer
            to the whole photo. For digits the margin takes the place of the probability: it doesn't saturate, and an
@@ -13,38 +13,95 @@ Costs      14 s on two cores; once a download of 14 MB, not at smoke.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from torch import nn
 
-from ch05_cnn.covered_copies import Maps, Masks, agreement, covered, margin_maps, squares
-from ch05_cnn.networks import LeNet5
-from common import data, plots
-from common.data import weights
+from ch05_cnn.drawings.occlusion import draw_digit_maps, draw_photo
+from ch05_cnn.models.networks import LeNet5
+from common import data
+from common.answers import check_labels, check_same_shape
+from common.data import Images, weights
 from common.features.hog import HOG
 from common.image_classifier import ImageClassifier, in_chunks
 from common.run import Run
 from common.train import Training
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 PHOTOS = ("cat", "coffee")
-SIDE, SQUARE, STEP = (
-    224,
-    80,
-    16,
-)  # of a photo, of the square on it, and from one place of the square to the next; pixels
+SIDE, SQUARE, STEP = 224, 80, 16  # of a photo; of the square on it; from one place of it to the next; pixels
 DIGIT_SQUARE, DIGIT_STEP = 7, 3
 HOUSE_CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat")
 
+Masks = Bool[np.ndarray, "rows columns side side"]
+Maps = Float[np.ndarray, "n rows columns"]
 
-def square_photo(name: str) -> UInt8[np.ndarray, "224 224 3"]:
+
+def make_masks(side: int, size: int, step: int) -> Masks:
+    """A mask for every place of a square of so many pixels that lies wholly in the picture.
+
+    Raises ValueError for a square larger than the picture.
+    """
+    if size > side:
+        raise ValueError(f"a square of {size} pixels does not fit into a picture of {side}")
+    first = np.arange(0, side - size + 1, step)[:, None]
+    inside = (np.arange(side) >= first) & (np.arange(side) < first + size)
+    return inside[:, None, :, None] & inside[None, :, None, :]
+
+
+def cover(
+    images: Shaped[np.ndarray, "n side side *channels"],
+    masks: Masks,
+    fill: Shaped[np.ndarray, "*channels"] | float,
+) -> Shaped[np.ndarray, "copies side side *channels"]:
+    """Every image under every mask, fill in the mask's place. Copies run over (image, row, column).
+
+    Raises ValueError for a fill that pixels of this kind can't have, such as ½ among bytes.
+    """
+    filled = np.asarray(fill).astype(images.dtype)
+    if not np.array_equal(filled, fill) and images.dtype.kind != "f":
+        raise ValueError(f"pixels of {images.dtype} can't be filled with {fill}")
+    masks = masks.reshape(1, *masks.shape, *[1] * (images.ndim - 3))
+    copies = np.where(masks, filled, images[:, None, None])
+    return copies.reshape(-1, *images.shape[1:])
+
+
+def compute_margins(
+    scores: Float[np.ndarray, "*n classes"], labels: Shaped[np.ndarray, "..."]
+) -> Float[np.ndarray, "*n"]:
+    """The right class's score less the best other one's: below 0 the answer is wrong.
+
+    Raises ValueError for labels that don't belong to the scores.
+    """
+    rows = scores.reshape(-1, scores.shape[-1])
+    if labels.shape != scores.shape[:-1]:
+        raise ValueError(f"labels have shape {labels.shape}, scores {scores.shape}: there must be a label for each row")
+    labels = check_labels(labels.ravel(), rows.shape, rows.shape[1], ("labels", "scores")).reshape(labels.shape)
+    right = np.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
+    others = np.where(np.arange(scores.shape[-1]) == labels[..., None], -np.inf, scores)
+    return right - others.max(axis=-1)
+
+
+def margin_maps(scores: Callable, part: Images, masks: Masks, fill: int) -> Maps:
+    """The margin of every image under every mask. scores: of images, one column per class; higher is more probable."""
+    labels = np.repeat(part.answers, masks.shape[0] * masks.shape[1])
+    found = compute_margins(np.asarray(scores(cover(part.inputs, masks, fill)), float), labels)
+    return found.reshape(len(part), *masks.shape[:2])
+
+
+def correlate_maps(a: Maps, b: Float[np.ndarray, "..."]) -> float:
+    """The mean over images of the correlation of two maps. An image whose map is flat does not count."""
+    check_same_shape(a=a, b=b)
+    a, b = (maps.reshape(len(maps), -1) - maps.mean(axis=(1, 2))[:, None] for maps in (a, b))
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(np.mean((a * b).sum(axis=1)[lengths > 0] / lengths[lengths > 0]))
+
+
+def crop_photo(name: str) -> UInt8[np.ndarray, "224 224 3"]:
     """The middle of a photo, as large a square as there is, at the size that MobileNetV2 was trained on."""
     from skimage.transform import resize
 
@@ -56,7 +113,7 @@ def square_photo(name: str) -> UInt8[np.ndarray, "224 224 3"]:
     return (255 * middle).round().astype(np.uint8)
 
 
-def foretold(
+def predict_fall(
     network: nn.Module,
     photo: UInt8[np.ndarray, "224 224 3"],
     answer: int,
@@ -71,71 +128,15 @@ def foretold(
     return np.tensordot(masks, (slope * pixels.detach())[0].sum(0).double().numpy(), axes=2)
 
 
-def draw_photo(
-    photo: UInt8[np.ndarray, "224 224 3"],
-    probability: Float[np.ndarray, "rows columns"],
-    best: Int[np.ndarray, "rows columns"],
-    names: tuple[str, ...],
-    answer: str,
-) -> Figure:
-    """The photo and its worst square; the answer's probability, by the place of the square's middle; the best class."""
-    from matplotlib import colormaps
-    from matplotlib.patches import Patch, Rectangle
-
-    figure, (plain, heat, classes) = plots.panels(3, width=3.3, height=3.3)
-    row, column = np.unravel_index(probability.argmin(), probability.shape)
-    plain.imshow(photo[::2, ::2], extent=(0, SIDE, SIDE, 0))
-    grey = weights.imagenet_grey() / 255
-    plain.add_patch(Rectangle((column * STEP, row * STEP), SQUARE, SQUARE, color=tuple(grey), linewidth=0))
-    plain.set(title="The worst place")
-    ends = SQUARE / 2 - STEP / 2, SQUARE / 2 - STEP / 2 + STEP * len(probability)
-    tenths = int(10 * probability.min())  # a colour for every tenth that occurs
-    colours = colormaps["viridis"].resampled(10 - tenths)
-    picture = heat.imshow(probability, extent=(*ends, *ends[::-1]), vmin=tenths / 10, vmax=1, cmap=colours)
-    heat.set(title=f"P({answer})")
-    figure.colorbar(picture, ax=heat, shrink=0.75)
-    found, number = np.unique(best, return_inverse=True)
-    palette = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in plots.CYCLE], np.uint8)
-    classes.imshow(palette[number.reshape(best.shape) % len(palette)], extent=(*ends, *ends[::-1]))
-    patches = [Patch(color=plots.CYCLE[i % len(plots.CYCLE)], label=names[k]) for i, k in enumerate(found)]
-    classes.legend(handles=patches, loc="upper left", fontsize=8)
-    classes.set(title="Most probable class")
-    for axis in (heat, classes):
-        axis.imshow(photo[::4, ::4], extent=(0, SIDE, SIDE, 0), alpha=0.3, zorder=-1)
-    for axis in (plain, heat, classes):
-        axis.set(xlim=(0, SIDE), ylim=(SIDE, 0), xticks=[], yticks=[])
-        axis.grid(False)
-    return figure
-
-
-def draw_digits(images: UInt8[np.ndarray, "n side side"], drops: dict[str, Maps]) -> Figure:
-    """Digits, and below each how far its margin falls under a square around each place, by classifier."""
-    figure, axes = plots.panels(len(images), 1 + len(drops), width=1.3, height=1.4)
-    ends = (DIGIT_SQUARE - 1) / 2 - 0.5, 28 - (DIGIT_SQUARE - 1) / 2 - 0.5
-    for i, image in enumerate(images):
-        axes[0, i].imshow(image)
-        for axis, maps in zip(axes[1:, i], drops.values(), strict=True):
-            limit = np.abs(maps[i]).max()
-            axis.imshow(image, alpha=0.25, cmap="gray_r")
-            axis.imshow(maps[i], extent=(*ends, *ends[::-1]), cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.85)
-            axis.set(xlim=(-0.5, 27.5), ylim=(27.5, -0.5))
-    for axis, name in zip(axes[:, 0], ("digit", *drops), strict=True):
-        axis.set_ylabel(name, fontsize=8.5)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.grid(False)
-    return figure
-
-
-def photos(run: Run) -> None:
+def occlude_photos(run: Run) -> None:
     """MobileNetV2 on photos under a grey square."""
     network = weights.mobilenet_v2_or_none(run.scale, run.note)
     if network is None:
         return
-    masks, names = squares(SIDE, SQUARE, STEP), weights.imagenet_classes()
+    masks, names = make_masks(SIDE, SQUARE, STEP), weights.imagenet_classes()
     for name in PHOTOS:
-        photo = square_photo(name)
-        copies = np.concatenate([photo[None], covered(photo[None], masks, weights.imagenet_grey())])
+        photo = crop_photo(name)
+        copies = np.concatenate([photo[None], cover(photo[None], masks, weights.imagenet_grey())])
         scores = torch.cat(list(in_chunks(network, weights.imagenet_inputs(copies), 25)))
         answer, probabilities = int(scores[0].argmax()), scores.softmax(dim=1).numpy()
         maps = probabilities[1:].reshape(*masks.shape[:2], -1)
@@ -148,32 +149,36 @@ def photos(run: Run) -> None:
             )
         best = maps.argmax(axis=-1)
         there = int(best.ravel()[maps[..., answer].argmin()])
-        run.fact(f"class at the worst place is still that of the whole photo, {name}", float(there == answer))
-        flips = run.fact(f"places of {best.size} where the class is another one, {name}", int(np.sum(best != answer)))
+        run.fact(f"{name}: the class under the worst square is that of the whole photo", float(there == answer))
+        flips = run.fact(f"{name}: squares, of {best.size}, that change the class", int(np.sum(best != answer)))
+        changed = f"a place that changes the class, one of {flips:.0f} of {best.size} (white frames)"
+        changed = changed if flips else f"the photo, for none of the {best.size} places changes the class"
         fallen = (scores[0, answer] - scores[1:, answer]).double().numpy().reshape(masks.shape[:2])
         run.fact(
-            f"correlation of the fall with the gradient's forecast, {name}",
-            agreement(fallen[None], foretold(network, photo, answer, masks)[None]),
+            f"{name}: correlation of the score's fall with the gradient's prediction",
+            correlate_maps(fallen[None], predict_fall(network, photo, answer, masks)[None]),
         )
         run.figure(
             name,
             draw_photo,
             photo,
-            maps[..., answer],
+            maps.max(axis=-1),
             best,
-            names,
-            names[answer],
-            caption=f"A grey square of {SQUARE} pixels on a photo of {SIDE}. In the middle the class's probability if "
-            f"the square is centred there. Left: the worst place, where it falls to {lowest:.0f} % and the most "
-            f"probable class is {names[there]}. Right: the most probable class; at {flips:.0f} of {best.size} "
-            "places it is another one.",
+            maps[..., answer],
+            names=names,
+            answer=names[answer],
+            square=(SQUARE, STEP),
+            grey=weights.imagenet_grey(),
+            caption=f"A grey square of {SQUARE} pixels covers a part of a photo of {SIDE}. Left: the place where the "
+            f"probability of the whole photo's class is lowest, {lowest:.0f} %. Middle: that probability for every "
+            f"place of the square. Right: {changed}.",
         )
 
 
 def lesson(run: Run) -> None:
     digits = data.mnist(run.scale)
     part = digits.test.take(slice(run.pick(smoke=20, lecture=300)))
-    masks = squares(28, DIGIT_SQUARE, DIGIT_STEP)
+    masks = make_masks(28, DIGIT_SQUARE, DIGIT_STEP)
     training = Training(run.pick(smoke=1, lecture=3), learning_rate=0.004, device=run.device)
     models = {
         "LeNet-5": ImageClassifier(LeNet5, training, seed=run.seed),
@@ -189,9 +194,11 @@ def lesson(run: Run) -> None:
             for colour, found in worst.items():
                 stands = 100.0 * (found.min(axis=(1, 2)) > 0)
                 turned[name, colour] = 100 - stands.mean()
-                method.score_items(f"right under every {colour} square", stands, part, unit="%", higher_is_better=True)
+                method.score_items(
+                    f"correct under every {colour} square", stands, part, unit="%", higher_is_better=True
+                )
     for colour in ("black", "grey"):
-        run.compare(*models, f"right under every {colour} square")
+        run.compare(*models, f"correct under every {colour} square")
 
     run.floor("LeNet-5", "accuracy", at_least=96.9)
 
@@ -199,16 +206,16 @@ def lesson(run: Run) -> None:
     maps["LeNet-5 of another seed"] = margin_maps(twin.decision_function, part, masks, 0)
     ink = -np.tensordot(part.inputs.astype(float), masks, axes=([1, 2], [2, 3]))
     same = {}
-    for name, others in {**maps, "the ink that is covered": ink}.items():
+    for name, others in {**maps, "the covered ink": ink}.items():
         if name != "LeNet-5":
-            same[name] = run.fact(f"correlation with LeNet-5's map, {name}", agreement(maps["LeNet-5"], others))
+            same[name] = run.fact(f"correlation with LeNet-5's map, {name}", correlate_maps(maps["LeNet-5"], others))
     if not run.first:
         return
 
     if run.scale.preset != "smoke":  # photos take seconds
-        photos(run)
+        occlude_photos(run)
     shown = digits.test.take([int(np.flatnonzero(digits.test.answers == digit)[0]) for digit in (1, 2, 3, 4, 7, 9)])
-    everywhere, whole = squares(28, DIGIT_SQUARE, 1), np.zeros((1, 1, 28, 28), bool)
+    everywhere, whole = make_masks(28, DIGIT_SQUARE, 1), np.zeros((1, 1, 28, 28), bool)
     drops = {
         name: margin_maps(model.decision_function, shown, whole, 0)
         - margin_maps(model.decision_function, shown, everywhere, 0)
@@ -216,16 +223,16 @@ def lesson(run: Run) -> None:
     }
     run.figure(
         "digits",
-        draw_digits,
+        draw_digit_maps,
         shown.inputs,
         drops,
         caption=f"How far the margin falls if a black square of {DIGIT_SQUARE} pixels is centred there: red where it "
-        "falls, blue where it rises.",
+        "falls, blue where it rises; the line is the digit's outline.",
     )
     black = {name: turned[name, "black"] for name in models}
     run.note(
-        f"One black square of {DIGIT_SQUARE}×{DIGIT_SQUARE} pixels in its worst place turns {black['LeNet-5']:.0f} % "
-        f"of the digits for LeNet-5 and {black['HOG + linear SVM']:.0f} % for HOG with an SVM. LeNet-5's maps of what "
-        f"matters correlate by {same['HOG + linear SVM']:.2f} with HOG's, by {same['the ink that is covered']:.2f} "
-        f"with the ink that is covered, and by {same['LeNet-5 of another seed']:.2f} with another seed's LeNet-5."
+        f"With one black square of {DIGIT_SQUARE}×{DIGIT_SQUARE} pixels at its worst place, LeNet-5 misclassifies "
+        f"{black['LeNet-5']:.0f} % of the digits and HOG with an SVM {black['HOG + linear SVM']:.0f} %. LeNet-5's "
+        f"occlusion maps correlate by {same['HOG + linear SVM']:.2f} with HOG's, by {same['the covered ink']:.2f} with "
+        f"the covered ink, and by {same['LeNet-5 of another seed']:.2f} with another seed's LeNet-5."
     )

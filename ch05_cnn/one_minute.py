@@ -1,9 +1,9 @@
 """Yet another digit classifier: a small modern network, and the lowest error that one minute on two cores buys.
 
 Question   The network of 1989 took three days to learn its 7291 digits. How far does one minute reach today?
-Method     Convolutions of 3×3 with BatchNorm, ReLU, residual blocks and maximum pooling (networks.py: Modern). AdamW
-           with one cycle of the learning rate and smoothed labels, on digits moved anew each time; products in 16 bits
-           where the processor is faster at them.
+Method     Convolutions of 3×3 with BatchNorm, ReLU, residual blocks and maximum pooling (Modern, models/networks.py).
+           AdamW with one cycle of the learning rate and smoothed labels, on digits moved anew each time; products in 16
+           bits where the processor is faster at them.
 Rival      k nearest neighbours, and an RBF-SVM on 50 principal components that has a moved copy of every digit too.
 Differs    Time is part of the question: seven epochs are what fits into a fraction of the minute.
 Costs      22 s on two cores, 16 of them for the network.
@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
-from ch05_cnn.recipes import DIGITS, as_rows, modern
+from ch05_cnn.models.recipes import DIGITS, as_rows, modern
 from common import data, plots
 from common.data import Images
 from common.image_classifier import LabelledImages, Pixels
@@ -40,31 +40,17 @@ def with_moved_copies(part: Images, seed: int) -> Images:
     return Images(np.concatenate([part.images, copies]), np.tile(part.labels, 2))
 
 
-def images_per_second(run: Run, part: Images, half: bool) -> float:
+def training_speed(run: Run, part: Images, half: bool) -> float:
     """How fast the network learns with products in 16 bits, or in 32: the second of two short epochs."""
     network = modern(run, "mnist", 1).build(1, 28)
     images = LabelledImages(Pixels.of(part.images)(part.images), torch.tensor(part.labels))
     return Training(2, half=half, device=run.device)(network, images).rate
 
 
-def draw_training(losses: list[float], epochs: int) -> Figure:
-    """The loss of every step, its running mean, and the learning rate's one cycle."""
-    figure, axis = plots.panels(width=5.4, height=3.2)
-    steps = np.arange(len(losses)) * epochs / len(losses)
-    width = max(1, len(losses) // 40)
-    mean = np.convolve(losses, np.full(width, 1 / width), mode="valid")
-    axis.plot(steps, losses, color=plots.PALE, linewidth=0.8)
-    axis.plot(steps[width // 2 :][: len(mean)], mean, color=plots.BLUE, label="loss, running mean")
-    axis.plot(steps, [one_cycle(step / epochs) for step in steps], color=plots.ORANGE, label="learning rate / its peak")
-    axis.set(title="One cycle", xlabel="epochs", ylabel="cross-entropy of smoothed labels (nats)", ylim=(0, 1.6))
-    axis.legend()
-    return figure
-
-
-def draw_mistakes(images: Images, said: Int[np.ndarray, "n"], count: int = 18) -> Figure:
+def draw_mistakes(images: Images, predicted: Int[np.ndarray, "n"], count: int = 18) -> Figure:
     """The digits that were taken for another: the predicted and the true class."""
-    wrong = np.flatnonzero(said != images.labels)[:count]
-    titles = [f"{said[item]}, is {images.labels[item]}" for item in wrong]
+    wrong = np.flatnonzero(predicted != images.labels)[:count]
+    titles = [f"{predicted[item]}, is {images.labels[item]}" for item in wrong]
     return plots.gallery(images.images[wrong], titles)
 
 
@@ -72,13 +58,13 @@ def lesson(run: Run) -> None:
     digits = data.mnist(run.scale)
     train, test = digits.train, digits.test
     few = train.take(slice(0, run.pick(smoke=128, lecture=1024)))
-    single, half = (images_per_second(run, few, half) for half in (False, True))
+    single, half = (training_speed(run, few, half) for half in (False, True))
     run.fact("speed in 16 bits over 32 bits", half / single)
 
     with run.method("small modern network", kind="deep") as method:
         name = f"small modern network, mnist, {len(train)} images"
         model = method.fit_shared(name, lambda: modern(run, "mnist", len(train), checkpoint="modern"), train)
-        said = method.score(test)
+        predicted = method.score(test)
         minute = method.fit_seconds
     with run.method("k nearest neighbours", kind="classical") as method:
         method.fit(make_pipeline(FunctionTransformer(as_rows), KNeighborsClassifier(3)), train)
@@ -90,24 +76,27 @@ def lesson(run: Run) -> None:
     for name in ("k nearest neighbours", "RBF-SVM, moved digits"):
         run.compare("small modern network", name)
     run.floor("small modern network", "accuracy", at_least=99.0)
-    run.fact("test error", 100 * float(np.mean(said != test.labels)), "%")
+    run.fact("test error", 100 * float(np.mean(predicted != test.labels)), "%")
     run.fact("seconds of training", minute, "s")
 
     run.note(
         f"Products in 16 bits make an epoch {half / single:.1f} times as fast on this machine, "
         f"so training uses {'16' if half_pays(run.device) else '32'} bits."
     )
+    losses, epochs = model.history_.losses, model.history_.epochs
     run.figure(
         "training",
-        draw_training,
-        model.history_.losses,
-        model.history_.epochs,
+        plots.draw_training,
+        losses,
+        epochs,
+        "cross-entropy of smoothed labels (nats)",
+        [one_cycle(step / len(losses)) for step in range(len(losses))],
         caption="The loss of every step with its running mean, and the learning rate as a share of its peak.",
     )
     run.figure(
         "mistakes",
         draw_mistakes,
         test,
-        said,
+        predicted,
         caption="All test digits that the network gets wrong (18 at most): predicted and true class.",
     )

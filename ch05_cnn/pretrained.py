@@ -20,15 +20,14 @@ import torch
 from jaxtyping import Float, Shaped, UInt8
 from torch import nn
 
-from common import data, plots
+from ch05_cnn.drawings.pretrained import draw_answers, draw_changes, draw_yours
+from common import data
 from common.data import weights
 from common.features.image_kinds import check_bytes
 from common.image_classifier import outputs
 from common.run import Run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from common.record import LessonRecord
 
 SHORTER, SIDE = 256, 224  # pixels
@@ -44,7 +43,7 @@ NEVER_SHOWN = ("retina", "hubble_deep_field", "coins", "gravel")
 Photo = UInt8[np.ndarray, "height width 3"]
 
 
-def square(photo: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "side side 3"]:
+def crop_square(photo: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "side side 3"]:
     """The middle of a photo at the size that the network was trained on; a grey photo has three equal channels.
 
     What is transparent loses that. Raises ValueError for other pixels than uint8.
@@ -59,7 +58,7 @@ def square(photo: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "side side 3"]
     return np.asarray(picture.crop((left, top, left + SIDE, top + SIDE)))
 
 
-def shuffled(photo: Photo, tiles: int = 4) -> Photo:
+def shuffle_tiles(photo: Photo, tiles: int = 4) -> Photo:
     """The photo cut into tiles × tiles squares, which change places (always the same ones)."""
     side = len(photo) // tiles
     squares = photo.reshape(tiles, side, tiles, side, 3).swapaxes(1, 2).reshape(-1, side, side, 3)
@@ -67,7 +66,7 @@ def shuffled(photo: Photo, tiles: int = 4) -> Photo:
     return squares.reshape(tiles, tiles, side, side, 3).swapaxes(1, 2).reshape(photo.shape)
 
 
-def blurred(photo: Photo, sigma: float = 6.0) -> Photo:
+def blur(photo: Photo, sigma: float = 6.0) -> Photo:
     """The photo out of focus."""
     from scipy.ndimage import gaussian_filter
 
@@ -80,40 +79,15 @@ CHANGES: dict[str, Callable[[Photo], Photo]] = {
     "without colour": lambda photo: photo.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2),
     "turned by 90°": np.rot90,
     "upside down": lambda photo: photo[::-1],
-    BLUR: blurred,
+    BLUR: blur,
     "as a negative": lambda photo: 255 - photo,
-    TILES: shuffled,
+    TILES: shuffle_tiles,
 }
 
 
-def probabilities(network: nn.Module, photos: Sequence[Photo]) -> Float[np.ndarray, "photos classes"]:
+def compute_probabilities(network: nn.Module, photos: Sequence[Photo]) -> Float[np.ndarray, "photos classes"]:
     """The network's softmax for each photo."""
     return outputs(network, weights.imagenet_inputs(np.stack(photos))).softmax(dim=1).numpy()
-
-
-def draw_answers(
-    photos: list[Photo], shares: Float[np.ndarray, "photos classes"], names: Shaped[np.ndarray, "classes"]
-) -> Figure:
-    """Every photo above the three most probable classes."""
-    columns = len(photos) // 2
-    figure, axes = plots.panels(columns, 4, width=1.6, height=1.15, gridspec_kw={"height_ratios": [2, 0.75] * 2})
-    for number, (photo, share) in enumerate(zip(photos, shares, strict=True)):
-        above, below = axes[2 * (number // columns) : 2 * (number // columns) + 2, number % columns]
-        above.imshow(photo[::2, ::2], interpolation="bilinear")
-        above.axis("off")
-        for row, entry in enumerate(np.argsort(share)[::-1][:3]):
-            below.barh(row, share[entry], color=plots.SKY if row == 0 else plots.PALE)
-            below.text(0.02, row, f"{names[entry]}  {share[entry]:.0%}", va="center", fontsize=7)
-        below.set(xlim=(0, 1), xticks=[], yticks=[])
-        below.invert_yaxis()
-        below.spines[["left", "bottom"]].set_visible(False)
-    return figure
-
-
-def draw_changes(photos: list[Photo], cats: Float[np.ndarray, "changes"]) -> Figure:
-    """The cat after each change, and the probability of a cat."""
-    titles = [f"{name}\n{share:.0%}" for name, share in zip(CHANGES, cats, strict=True)]
-    return plots.gallery([photo[::2, ::2] for photo in photos], titles, columns=4, size=1.4)
 
 
 def cat_fact(record: LessonRecord, change: str) -> float:
@@ -121,33 +95,18 @@ def cat_fact(record: LessonRecord, change: str) -> float:
     return record.findings()[f"a cat, {change}: probability of a cat"][0].value
 
 
-def middle(photo: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The largest square in the middle of a photo: of a long one, `square` would make a picture of any size."""
+def crop_middle(photo: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
+    """The largest square in the middle of a photo: of a long one, `crop_square` would make a picture of any size."""
     side = min(photo.shape[:2])
     top, left = ((length - side) // 2 for length in photo.shape[:2])
     return photo[top : top + side, left : left + side]
 
 
-def draw_yours(
-    photo: Photo, share: Float[np.ndarray, "classes"], names: Shaped[np.ndarray, "classes"], best: int = 5
-) -> Figure:
-    """A photo as the network receives it, beside the classes of the highest probability."""
-    figure, (left, right) = plots.panels(2, width=3.6, height=2.9, gridspec_kw={"width_ratios": [1, 1.3]})
-    left.imshow(photo)
-    left.axis("off")
-    for row, entry in enumerate(np.argsort(share)[::-1][:best]):
-        right.barh(row, share[entry], color=plots.SKY if row == 0 else plots.PALE)
-        right.text(0.02, row, f"{names[entry]}  {share[entry]:.0%}", va="center", fontsize=9)
-    right.set(xlim=(0, 1), xlabel="probability", yticks=[])
-    right.invert_yaxis()
-    return figure
-
-
 def show_yours(run: Run, network: nn.Module, names: Shaped[np.ndarray, "classes"]) -> None:
     """The network's answer for the reader's own photo (--photo FILE): five classes with their probabilities."""
-    photo = square(np.ascontiguousarray(middle(run.photo)))
+    photo = crop_square(np.ascontiguousarray(crop_middle(run.photo)))
     with torch.inference_mode():
-        share = probabilities(network, [photo])[0]
+        share = compute_probabilities(network, [photo])[0]
     best = np.argsort(share)[::-1][:5]
     run.note("Your photo: " + ", ".join(f"{names[entry]} {share[entry]:.1%}" for entry in best) + ".")
     caption = "Your photo as the network receives it, and the five of its 1000 classes with the highest probability."
@@ -163,26 +122,28 @@ def lesson(run: Run) -> None:
 
         network = models.mobilenet_v2()
         run.note("An untrained network stands in: its answers mean nothing.")
-    photos = {name: square(data.photo(name)) for name in (*TAUGHT, *NEVER_SHOWN)}
+    photos = {name: crop_square(data.photo(name)) for name in (*TAUGHT, *NEVER_SHOWN)}
     with run.method("MobileNetV2", kind="reference") as method, torch.inference_mode():
         method.model = network
-        shares = method.time(probabilities, network, list(photos.values()))
+        shares = method.time(compute_probabilities, network, list(photos.values()))
         first = names[shares.argmax(axis=1)]
         right = [name in accepted for name, accepted in zip(first, TAUGHT.values(), strict=False)]
-        method.measure("photos named right", sum(right), n=len(right), higher_is_better=True)
-        run.floor("MobileNetV2", "photos named right", at_least=len(right) - 1)  # one has no class that fits it
+        method.measure("photos classified correctly", sum(right), n=len(right), higher_is_better=True)
+        run.floor(
+            "MobileNetV2", "photos classified correctly", at_least=len(right) - 1
+        )  # one has no class that fits it
         changed = [np.ascontiguousarray(change(photos["chelsea"])) for change in CHANGES.values()]
-        cats = probabilities(network, changed)[:, np.isin(names, CATS)].sum(axis=1)
+        cats = compute_probabilities(network, changed)[:, np.isin(names, CATS)].sum(axis=1)
 
-    for name, said, share in zip(photos, first, shares.max(axis=1), strict=True):
-        run.fact(f"{name} is called {said}, with a probability of", 100 * share, "%")
+    for name, predicted, share in zip(photos, first, shares.max(axis=1), strict=True):
+        run.fact(f"{name}: probability of the top class, {predicted}", 100 * share, "%")
     for name, share in zip(CHANGES, cats, strict=True):
         run.fact(f"a cat, {name}: probability of a cat", 100 * share, "%")
     sure = 100 * shares[len(TAUGHT) :].max(axis=1).mean()
-    run.fact("mean probability of the first answer, things never shown", sure, "%")
+    run.fact("mean probability of the top class, photos without a class", sure, "%")
     run.note(
-        f"For things that it was never trained on its first answer has a probability of {sure:.0f} % on average: "
-        "it has no class that means none of these."
+        f"For things without a class of their own, the top class has a probability of {sure:.0f} % on average: softmax "
+        "has no class for none of these."
     )
     tiles, focus = (100 * cats[list(CHANGES).index(name)] for name in (TILES, BLUR))
     run.note(f"Probability of a cat: {tiles:.0f} % with shuffled tiles, {focus:.0f} % out of focus.")
@@ -202,8 +163,8 @@ def lesson(run: Run) -> None:
         "changes",
         draw_changes,
         changed,
-        cats,
-        caption="The probability of a cat (three classes of house cats together), by what was done to the photo.",
+        dict(zip(CHANGES, cats.tolist(), strict=True)),
+        caption="The probability of a cat (three classes of house cats together) after each change of the photo.",
     )
     if run.photo is not None:
         show_yours(run, network, names)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +26,20 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torchvision import models
 
-from ch05_cnn.borrowed import CUT, FEATURES, SMALLER, Both, Tail, activations, answers, either, enlarged, mirrored
-from ch05_cnn.recipes import RECIPES, modern
+from ch05_cnn.drawings.transfer import draw_curves
+from ch05_cnn.models.mobilenet import (
+    CUT,
+    FEATURES,
+    SMALLER,
+    Both,
+    Tail,
+    classify,
+    compute_activations,
+    enlarge,
+    enlarge_and_mirror,
+    pick_either,
+)
+from ch05_cnn.models.recipes import RECIPES, modern
 from common import plots
 from common.claims import beats
 from common.data import Images, weights
@@ -36,18 +48,13 @@ from common.image_classifier import ImageClassifier, LabelledImages, outputs
 from common.run import Run
 from common.train import Training
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from common.record import LessonRecord
-
 SIFT = "SIFT words + SVM"
 PENALTY = 15.0  # logistic regression's C, times the number of images: so much do the images weigh in all
 EPOCHS = {"last blocks": 3, "all": 1}  # of 5000 images
 Predict = Callable[..., Int[np.ndarray, "n"]]
 
 
-def tuned(network: nn.Module, data: LabelledImages, run: Run, epochs: int) -> nn.Module:
+def fine_tune(network: nn.Module, data: LabelledImages, run: Run, epochs: int) -> nn.Module:
     """The network after this number of epochs of one cycle."""
     optimiser, loss = partial(torch.optim.AdamW, weight_decay=0.05), nn.CrossEntropyLoss(label_smoothing=0.1)
     batch = min(64, max(8, len(data) // 8))
@@ -65,11 +72,11 @@ def epochs_of(what: str, n: int) -> int:
 # Two ways that borrow nothing: they make a model that learns from the images as they are.
 
 
-def sift_words(run: Run, n: int) -> Pipeline:
+def build_sift_words(run: Run, n: int) -> Pipeline:
     return pipelines.sift_words_svm("cifar10", run.seed)
 
 
-def from_scratch(run: Run, n: int) -> ImageClassifier:
+def build_from_scratch(run: Run, n: int) -> ImageClassifier:
     return modern(run, "cifar10", n)
 
 
@@ -77,7 +84,7 @@ def from_scratch(run: Run, n: int) -> ImageClassifier:
 # function that tells the classes of images from the same two things.
 
 
-def frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
+def fit_frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
     """Logistic regression on the network's features: of images and of their mirror images."""
     tail = Tail(trained.features[CUT:]).to(run.device)
 
@@ -94,24 +101,24 @@ def frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any,
     return line, predict
 
 
-def last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
+def tune_last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
     """The last blocks tuned, on the features of the frozen ones."""
-    data = LabelledImages(both, torch.tensor(part.labels), either)
-    tail = tuned(
+    data = LabelledImages(both, torch.tensor(part.labels), pick_either)
+    tail = fine_tune(
         Tail(trained.features[CUT:]), data, run, run.pick(smoke=1, lecture=epochs_of("last blocks", len(part)))
     )
-    return tail, lambda images, both: answers(tail, both)
+    return tail, lambda images, both: classify(tail, both)
 
 
-def whole(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
+def tune_all(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
     """Every weight tuned, on images that are enlarged batch by batch."""
-    data = LabelledImages(weights.imagenet_inputs(part.images), torch.tensor(part.labels), mirrored)
+    data = LabelledImages(weights.imagenet_inputs(part.images), torch.tensor(part.labels), enlarge_and_mirror)
     epochs = epochs_of("all", len(part))
-    network = tuned(Tail(trained.features), data, run, run.pick(smoke=1, lecture=epochs, full=4 * epochs))
+    network = fine_tune(Tail(trained.features), data, run, run.pick(smoke=1, lecture=epochs, full=4 * epochs))
 
     def predict(images: UInt8[np.ndarray, "n side side 3"], both: Both) -> Int[np.ndarray, "n"]:
         inputs = weights.imagenet_inputs(images)
-        return answers(network, torch.stack([enlarged(side, SMALLER) for side in (inputs, inputs.flip(3))], dim=1))
+        return classify(network, torch.stack([enlarge(side, SMALLER) for side in (inputs, inputs.flip(3))], dim=1))
 
     return network, predict
 
@@ -128,34 +135,12 @@ class Way:
 
 
 WAYS = {
-    SIFT: Way("classical", plots.SKY, sift_words, borrowed=False, elsewhere=SIFT),
-    "from scratch": Way("deep", plots.RED, from_scratch, borrowed=False, elsewhere="small modern network"),
-    "frozen features": Way("deep", plots.BLUE, frozen),
-    "last blocks tuned": Way("deep", plots.GREEN, last_blocks),
-    "all tuned": Way("deep", plots.PURPLE, whole),
+    SIFT: Way("classical", plots.SKY, build_sift_words, borrowed=False, elsewhere=SIFT),
+    "from scratch": Way("deep", plots.RED, build_from_scratch, borrowed=False, elsewhere="small modern network"),
+    "frozen features": Way("deep", plots.BLUE, fit_frozen),
+    "last blocks tuned": Way("deep", plots.GREEN, tune_last_blocks),
+    "all tuned": Way("deep", plots.PURPLE, tune_all),
 }
-
-
-def draw_curves(record: LessonRecord, labels: dict[str, dict[int, str]]) -> Figure:
-    """Accuracy by the number of images, and by the time that learning took, over all seeds.
-
-    labels: the name on the scoreboard of each way with each number of images.
-    """
-    figure, (left, beside) = plots.panels(2, width=4.5, height=3.5, sharey=True)
-    scores = {row.method: row for row in record.scores()}
-    for name, by_size in labels.items():
-        rows, sizes = [scores[label] for label in by_size.values()], list(by_size)
-        accuracies = [row.value for row in rows]
-        left.plot(sizes, accuracies, "o-", color=WAYS[name].colour, markersize=4)
-        beside.plot([r.fit_seconds for r in rows], accuracies, "o-", color=WAYS[name].colour, markersize=4, label=name)
-    left.set(
-        title="By the number of images", xlabel="training images", ylabel="accuracy on test images (%)", xscale="log"
-    )
-    left.set_xticks(sizes, [f"{n:,}" for n in sizes])
-    left.tick_params(which="minor", bottom=False)
-    beside.set(title="By the time to learn them", xlabel="seconds", xscale="log")
-    beside.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
 
 
 def label_of(name: str, n: int, sizes: list[int]) -> str:
@@ -173,7 +158,7 @@ def lesson(run: Run) -> None:
     )
     if trained:
         start, trunk = perf_counter(), trained.features[:CUT]
-        seen, seen_test = (activations(trunk, part, run.device) for part in (train, test))
+        seen, seen_test = (compute_activations(trunk, part, run.device) for part in (train, test))
         looked = (perf_counter() - start) / (len(train) + len(test))  # seconds an image
 
     right: dict[str, list[float]] = {}
@@ -186,15 +171,15 @@ def lesson(run: Run) -> None:
             with run.method(label_of(name, n, sizes), kind=way.kind) as method:
                 if way.borrowed:
                     method.model, predict = method.time(way.teach, run, trained, part, seen[:n])
-                    method.fit_seconds += 0.0 if way.teach is whole else looked * n
-                    said = method.score(test, predict=partial(predict, both=seen_test))
+                    method.fit_seconds += 0.0 if way.teach is tune_all else looked * n
+                    predicted = method.score(test, predict=partial(predict, both=seen_test))
                 elif n == len(images.train):
                     method.fit_shared(f"{way.elsewhere}, cifar10, {n} images", partial(way.teach, run, n), images.train)
-                    said = method.score(test)
+                    predicted = method.score(test)
                 else:
                     method.fit(way.teach(run, n), part)
-                    said = method.score(test)
-                right[name].append(100 * float(np.mean(said == test.labels)))
+                    predicted = method.score(test)
+                right[name].append(100 * float(np.mean(predicted == test.labels)))
     for name in right:
         for n in sizes if name != "from scratch" else ():
             run.compare(label_of(name, n, sizes), label_of("from scratch", n, sizes))
@@ -210,6 +195,7 @@ def lesson(run: Run) -> None:
         "curves",
         draw_curves,
         labels,
+        {name: way.colour for name, way in WAYS.items()},
         caption="Accuracy on CIFAR-10's test images by the number of training images, and by the seconds of training; "
         "means over seeds.",
     )

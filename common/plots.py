@@ -114,10 +114,29 @@ def gallery(
     size: float = 1.15,
 ) -> Figure:
     """Small pictures in rows, a title over each. Grey ones are drawn in ink on paper: black is 0 and becomes white."""
-    figure, axes = panels(columns, -(-len(images) // columns), width=size, height=size + 0.3, squeeze=False)
+    lines = 1 + max((title.count("\n") for title in titles), default=0)
+    height = size + 0.15 + 0.15 * lines
+    figure, axes = panels(columns, -(-len(images) // columns), width=size, height=height, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
         axis.imshow(image, cmap="gray_r" if image.ndim == 2 else None)
         axis.set_title(title, fontsize=9)
+    return figure
+
+
+def draw_training(
+    losses: Sequence[float], epochs: float, label: str, learning_rates: Sequence[float] | None = None
+) -> Figure:
+    """The loss of every step and its running mean. learning_rates: of every step, as a share of their peak."""
+    figure, axis = panels(width=5.4, height=3.2)
+    steps, width = np.arange(len(losses)) * epochs / len(losses), max(1, len(losses) // 40)
+    mean = np.convolve(losses, np.full(width, 1 / width), mode="valid")
+    axis.plot(steps, losses, color=PALE, linewidth=0.8)
+    axis.plot(steps[width // 2 :][: len(mean)], mean, color=BLUE, label="loss, running mean")
+    if learning_rates is not None:
+        axis.plot(steps, learning_rates, color=ORANGE, label="learning rate / its peak")
+    top = float(np.quantile(losses, 0.99))
+    axis.set(xlabel="epochs", ylabel=label, ylim=(0, max(top, 1.05) if learning_rates is not None else top))
+    axis.legend()
     return figure

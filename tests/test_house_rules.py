@@ -171,6 +171,8 @@ def test_a_part_on_top_is_seen(toy):
 WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
     "ch04_backprop/autograd.py",
     "ch04_backprop/layers.py",
+    "ch05_cnn/deconvnet.py",
+    "ch05_cnn/lenet1989.py",
     "ch07_applications/classification/alexnet.py",
     "ch07_applications/classification/googlenet.py",
     "ch07_applications/classification/resnet.py",

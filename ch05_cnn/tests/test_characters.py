@@ -19,13 +19,13 @@ from ch05_cnn.characters import (
     DIRECTIONS,
     NEAREST,
     SHIFTS,
-    classifier,
-    dense,
-    draw_structure,
-    permuted,
-    shifted,
+    build_dense,
+    make_classifier,
+    permute,
+    shift,
 )
-from ch05_cnn.networks import LeNet5
+from ch05_cnn.drawings.characters import draw_structure
+from ch05_cnn.models.networks import LeNet5
 from common.console import Console
 from common.data import Scale, mnist
 from common.image_classifier import Pixels, outputs
@@ -41,7 +41,7 @@ def make_run(folder: Path) -> Run:
 
 
 def test_both_networks_have_as_many_parameters_within_two_percent():
-    assert model_size(dense(1, 28)) == 785 * 78 + 79 * 10 == 62_020
+    assert model_size(build_dense(1, 28)) == 785 * 78 + 79 * 10 == 62_020
     assert model_size(LeNet5()) == 61_706
     assert abs(62_020 / 61_706 - 1) < 0.02
 
@@ -51,22 +51,22 @@ def test_both_networks_have_as_many_parameters_within_two_percent():
 def test_shifted_is_scipys_shift(moves):
     images, moves = DIGITS.test.images[: len(moves)], np.array(moves)
     expected = [ndimage.shift(image, move, order=0) for image, move in zip(images, moves, strict=True)]
-    assert_array_equal(shifted(images, moves), expected)
+    assert_array_equal(shift(images, moves), expected)
 
 
 def test_shifts_go_down_up_right_and_left_and_lose_little_ink():
     corner = np.zeros((4, 9, 9), np.uint8)
     corner[:, 4, 4] = 1
-    places = np.argwhere(shifted(corner, 3 * DIRECTIONS))[:, 1:]
+    places = np.argwhere(shift(corner, 3 * DIRECTIONS))[:, 1:]
     assert places.tolist() == [[7, 4], [1, 4], [4, 7], [4, 1]]
     images = DIGITS.test.images
-    moved = shifted(images, max(SHIFTS) * DIRECTIONS[np.arange(len(images)) % 4])
+    moved = shift(images, max(SHIFTS) * DIRECTIONS[np.arange(len(images)) % 4])
     assert moved.sum(dtype=float) > 0.98 * images.sum(dtype=float)
 
 
 def test_a_permutation_moves_pixels_and_loses_none():
     order = np.random.default_rng(0).permutation(784)
-    mixed = permuted(DIGITS.test, order)
+    mixed = permute(DIGITS.test, order)
     assert_array_equal(mixed.images.reshape(-1, 784)[:, np.argsort(order)], DIGITS.test.images.reshape(-1, 784))
     assert_array_equal(mixed.labels, DIGITS.test.labels)
     assert_array_equal(mixed.ids, DIGITS.test.ids)
@@ -74,26 +74,29 @@ def test_a_permutation_moves_pixels_and_loses_none():
 
 def test_neighbours_do_not_see_a_permutation():
     order = np.random.default_rng(1).permutation(784)
-    plain = classifier(NEAREST, 0).fit(DIGITS.train.images, DIGITS.train.labels).predict(DIGITS.test.images)
-    mixed = permuted(DIGITS.train, order), permuted(DIGITS.test, order)
-    assert_array_equal(classifier(NEAREST, 0).fit(mixed[0].images, mixed[0].labels).predict(mixed[1].images), plain)
+    plain = make_classifier(NEAREST, 0).fit(DIGITS.train.images, DIGITS.train.labels).predict(DIGITS.test.images)
+    mixed = permute(DIGITS.train, order), permute(DIGITS.test, order)
+    assert_array_equal(
+        make_classifier(NEAREST, 0).fit(mixed[0].images, mixed[0].labels).predict(mixed[1].images), plain
+    )
 
 
 def test_the_dense_network_can_undo_a_permutation_and_the_convolutional_one_cannot():
     """With the columns of its first layer permuted alike, it says the same: every order is within its reach."""
     order, pixels = np.random.default_rng(2).permutation(784), Pixels.of(DIGITS.train.images)
-    network, test = dense(1, 28), DIGITS.test
+    network, test = build_dense(1, 28), DIGITS.test
     plain = outputs(network, pixels(test.images))
     with torch.no_grad():
         network[1].weight.copy_(network[1].weight[:, torch.tensor(order)])
-    assert_allclose(outputs(network, pixels(permuted(test, order).images)), plain, atol=1e-4)
+    assert_allclose(outputs(network, pixels(permute(test, order).images)), plain, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [DENSE, CONVOLUTIONAL])
 def test_the_seed_decides(name):
     few = DIGITS.train.take(slice(100))
     first, again, other = (
-        classifier(name, seed, epochs=1).fit(few.images, few.labels).decision_function(few.images) for seed in (0, 0, 1)
+        make_classifier(name, seed, epochs=1).fit(few.images, few.labels).decision_function(few.images)
+        for seed in (0, 0, 1)
     )
     assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0.1
@@ -111,7 +114,7 @@ def test_every_method_sees_the_same_shifts_and_the_same_order(tmp_path, monkeypa
             asked.append(images)
             return np.zeros(len(images), np.int64)
 
-    monkeypatch.setattr(characters, "classifier", lambda *arguments: Spy())
+    monkeypatch.setattr(characters, "make_classifier", lambda *arguments: Spy())
     monkeypatch.setattr(characters, "model_size", lambda model: 1)
     characters.lesson(make_run(tmp_path))
     assert len(fitted) == 6
@@ -120,21 +123,21 @@ def test_every_method_sees_the_same_shifts_and_the_same_order(tmp_path, monkeypa
         assert_array_equal(fitted[method], DIGITS.train.images)
         assert_array_equal(fitted[3 + method], fitted[3])
         assert_array_equal(asked[5 * method], DIGITS.test.images)
-        for shift in range(5):
-            assert_array_equal(asked[5 * method + shift], asked[shift])
+        for pixels in range(5):
+            assert_array_equal(asked[5 * method + pixels], asked[pixels])
         assert_array_equal(asked[15 + method], asked[15])
     order = make_run(tmp_path).rng.permutation(784)
-    assert_array_equal(fitted[3], permuted(DIGITS.train, order).images)
-    assert_array_equal(asked[15], permuted(DIGITS.test, order).images)
-    for shift in SHIFTS:
-        somewhere = [shifted(DIGITS.test.images, np.tile(shift * one, (300, 1))) for one in DIRECTIONS]
-        assert np.any([(asked[shift] == images).all((1, 2)) for images in somewhere], axis=0).all()
+    assert_array_equal(fitted[3], permute(DIGITS.train, order).images)
+    assert_array_equal(asked[15], permute(DIGITS.test, order).images)
+    for pixels in SHIFTS:
+        somewhere = [shift(DIGITS.test.images, np.tile(pixels * one, (300, 1))) for one in DIRECTIONS]
+        assert np.any([(asked[pixels] == images).all((1, 2)) for images in somewhere], axis=0).all()
     assert all((asked[4] != images).any() for images in somewhere)  # not all in one direction
 
 
 def test_the_figure_shows_what_was_measured():
     by_shift = {name: [100.0 - 10 * i for i in range(5)] for name in (DENSE, CONVOLUTIONAL, NEAREST)}
     errors = {DENSE: (4.0, 4.5), CONVOLUTIONAL: (1.5, 7.0), NEAREST: (5.0, 5.0)}
-    curve, bars = draw_structure(by_shift, errors).axes
+    curve, bars = draw_structure(SHIFTS, by_shift, errors).axes
     assert [list(line.get_ydata()) for line in curve.lines] == list(by_shift.values())
     assert [bar.get_height() for bar in bars.patches] == [4.0, 4.5, 1.5, 7.0, 5.0, 5.0]

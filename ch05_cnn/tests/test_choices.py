@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch05_cnn import characters, deconvnet, lenet1989, modernised, occlusion
-from ch05_cnn.modern_recipes import Recipe
+from ch05_cnn.modernised import Variant
+from ch05_cnn.seeing import invariance
 from common import data
 from common.ablation import BASE
 from tests.recorded_lesson import recorded
@@ -19,13 +20,13 @@ SMOKE = data.Scale("smoke")
 
 def test_lenet_reads_digits_reduced_in_the_way_that_is_best_on_validation_digits(monkeypatch):
     asked = []
-    judge = lenet1989.errors
+    judge = lenet1989.error_rate
 
     def noted(network, x, labels):
         asked.append((x, labels, judge(network, x, labels)))
         return asked[-1][2]
 
-    monkeypatch.setattr(lenet1989, "errors", noted)
+    monkeypatch.setattr(lenet1989, "error_rate", noted)
     found = recorded(lenet1989, monkeypatch)
     (choice,) = found.choices
     digits = data.mnist(SMOKE)
@@ -36,7 +37,7 @@ def test_lenet_reads_digits_reduced_in_the_way_that_is_best_on_validation_digits
     ):
         assert_array_equal(x, reduce(validation.images))
         assert_array_equal(labels, validation.labels)
-        assert score == value == found.facts[next(fact for fact in found.facts if f", {name} as" in fact)]
+        assert score == value == found.facts[next(fact for fact in found.facts if f", {name} reduced" in fact)]
     assert not choice.highest  # errors
     best = choice.options[int(np.argmin(choice.scores))]
     reduced = lenet1989.REDUCTIONS[best](digits.train.images)
@@ -83,7 +84,7 @@ def test_training_and_test_pixels_are_permuted_alike(monkeypatch):
 def test_the_shift_that_is_scored_is_the_one_named(monkeypatch):
     found = recorded(characters, monkeypatch)
     named = int(re.search(r"shifted by (\d+) pixels", characters.SHIFTED)[1])
-    by_shift, _ = found.figures["structure"][:2]
+    _, by_shift, _ = found.figures["structure"]
     for name in characters.KINDS:
         row = found.value(name, characters.SHIFTED)
         assert_allclose(row, by_shift[name][characters.SHIFTS.index(named)])
@@ -93,32 +94,32 @@ def test_the_shift_that_is_scored_is_the_one_named(monkeypatch):
 
 def test_the_distance_reported_is_that_after_two_pixels(monkeypatch):
     given = {}
-    measure = deconvnet.measured
+    measure = invariance.measure_invariance
 
     def noted(features, images):
         given["by_shift"], given["by_angle"] = measure(features, images)
         return given["by_shift"], given["by_angle"]
 
-    monkeypatch.setattr(deconvnet, "measured", noted)
+    monkeypatch.setattr(invariance, "measure_invariance", noted)
     found = recorded(deconvnet, monkeypatch)
     for name, distances in given["by_shift"].items():
         assert (
-            found.facts[f"distance after 2 pixels down, {name}"]
-            == dict(zip(deconvnet.SHIFTS, distances, strict=True))[2]
+            found.facts[f"distance after a shift by 2 pixels, {name}"]
+            == dict(zip(invariance.SHIFTS, distances, strict=True))[2]
         )
 
 
 def test_each_rung_adds_one_step_to_the_rung_below(monkeypatch):
     found = recorded(modernised, monkeypatch)
     base = found.timed[BASE][0].args[1]
-    recipes = {name: calls[0].args[1] for name, calls in found.timed.items()}
-    assert all(isinstance(recipe, Recipe) for recipe in recipes.values())
+    variants = {name: calls[0].args[1] for name, calls in found.timed.items()}
+    assert all(isinstance(variant, Variant) for variant in variants.values())
     names = list(modernised.ladder(modernised.STEPS))
     below = base
     for name, change in zip(names, modernised.STEPS.values(), strict=True):
-        differing = {key for key, value in vars(recipes[name]).items() if value != getattr(below, key)}
+        differing = {key for key, value in vars(variants[name]).items() if value != getattr(below, key)}
         assert differing == set(change)
-        below = recipes[name]
+        below = variants[name]
     assert modernised.TOP in names
     for name in modernised.BESIDE:
         assert (name, modernised.TOP, "accuracy") in found.run.pairs
@@ -135,4 +136,4 @@ def test_a_digit_stands_where_no_square_turns_it(monkeypatch):
         for colour, (grey, maps) in zip(("black", "grey"), given[2 * k : 2 * k + 2], strict=True):
             assert (grey == 0) == (colour == "black")
             stands = 100 * np.mean([(digit > 0).all() for digit in maps])
-            assert_allclose(found.value(name, f"right under every {colour} square"), stands)
+            assert_allclose(found.value(name, f"correct under every {colour} square"), stands)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ch05_cnn import comparison
+from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors
 from common.record import Fact, LessonRecord
 from common.results import Row
 
@@ -45,14 +46,14 @@ def test_figures_show_the_means_over_seeds():
         for seed in (0, 1, 2)
     ]
     record = LessonRecord("", "", rows=rows, facts=facts)
-    axis = comparison.draw_accuracies(record, ["A"]).axes[0]
+    axis = draw_accuracies(record, ["A"], {name: how.colour for name, how in comparison.CONTENDERS.items()}).axes[0]
     dots = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "o"]
     assert dots == [91.0 + place for place in range(len(comparison.CONTENDERS))]
     curves = comparison.mean_errors(record, "A", [100, 500])
     assert set(curves) == set(comparison.CURVED)
     places = list(comparison.CONTENDERS)
     assert all(curve == [22, 9 - places.index(method)] for method, curve in curves.items())
-    comparison.draw_curves(record, {"A": [100, 500]})
+    draw_errors({"A": curves}, {"A": [100, 500]}, dict.fromkeys(curves, ("black", True)))
 
 
 def test_every_contender_says_what_it_is():

@@ -10,20 +10,22 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional as F
 
-from ch05_cnn import convolution
 from ch05_cnn.convolution import (
-    chunks,
-    conv2d,
-    conv2d_backward,
+    as_matrix,
     conv2d_backward_loops,
     conv2d_loops,
-    fold,
-    output_size,
-    unfold,
+    equivariance_error,
+    gradient_error,
+    layer_costs,
+    loops_over_products,
+    pixels_with_half,
+    receptive_fields,
+    sensitivity,
 )
-from ch05_cnn.convolution_checks import equivariance_error, gradient_error, half, loops_over_products
-from ch05_cnn.layer_as_matrix import PIXELS, as_matrix, draw_arithmetic, layer_costs, receptive_fields, sensitivity
-from ch05_cnn.small_network import SmallNetwork, trained, twins
+from ch05_cnn.drawings.convolution import PIXELS, draw_arithmetic
+from ch05_cnn.layers import conv2d as by_products
+from ch05_cnn.layers.conv2d import chunks, conv2d, conv2d_backward, fold, output_size, unfold
+from ch05_cnn.layers.numpy_network import SmallNetwork, train, twins
 from common import data
 from common.data import Scale
 
@@ -98,15 +100,15 @@ def test_the_edge_cases_are_pytorchs_too(layer, dtype):
 
 @pytest.mark.parametrize("chunk", [1, 700, 1 << 30])
 def test_chunks_change_nothing(monkeypatch, chunk):
-    monkeypatch.setattr(convolution, "CHUNK", chunk)
+    monkeypatch.setattr(by_products, "CHUNK", chunk)
     assert_is_torch(conv2d, conv2d_backward, ((7, 2, 6, 8), (3, 2, 3, 2), {"stride": 2}), np.float64, tolerance=1e-12)
 
 
-@pytest.mark.parametrize(("n", "numbers"), [(10, convolution.CHUNK // 3), (10, 10 * convolution.CHUNK), (5, 1), (0, 7)])
+@pytest.mark.parametrize(("n", "numbers"), [(10, by_products.CHUNK // 3), (10, 10 * by_products.CHUNK), (5, 1), (0, 7)])
 def test_chunks_cover_every_image_once_and_keep_to_the_limit(n, numbers):
     parts = [range(n)[some] for some in chunks(n, numbers)]
     assert [i for part in parts for i in part] == list(range(n))
-    assert all(len(part) == 1 or len(part) * numbers <= convolution.CHUNK for part in parts)
+    assert all(len(part) == 1 or len(part) * numbers <= by_products.CHUNK for part in parts)
 
 
 def test_without_a_bias_and_from_read_only_or_strided_arrays():
@@ -226,13 +228,13 @@ def test_what_a_unit_heeds_lies_within_its_field_and_in_the_middle():
     assert_array_equal(seen.min(axis=0), (3, 3))
     assert_array_equal(seen.max(axis=0), (11, 11))
     assert receptive_fields([3] * 4, [1] * 4)[-1] == 9
-    assert half(found) < 0.25 * 81
+    assert pixels_with_half(found) < 0.25 * 81
 
 
 def test_half_counts_the_fewest_pixels():
-    assert half(np.array([[4.0, 1.0], [1.0, 1.0]])) == 1
-    assert half(np.array([[2.0, 2.0], [2.0, 2.0]])) == 2
-    assert half(np.array([[3.0, 2.0], [2.0, 0.0]])) == 2
+    assert pixels_with_half(np.array([[4.0, 1.0], [1.0, 1.0]])) == 1
+    assert pixels_with_half(np.array([[2.0, 2.0], [2.0, 2.0]])) == 2
+    assert pixels_with_half(np.array([[3.0, 2.0], [2.0, 0.0]])) == 2
 
 
 @pytest.mark.parametrize(("panel", "seen"), [(0, 7), (1, 7), (2, 15)])
@@ -257,7 +259,7 @@ def test_the_gradients_are_those_of_finite_differences_and_a_wrong_one_would_be_
         dx, dweight, dbias = conv2d_backward(*arguments, **how)
         return dx, 1.001 * dweight, dbias
 
-    monkeypatch.setattr("ch05_cnn.convolution_checks.conv2d_backward", wrong)
+    monkeypatch.setattr("ch05_cnn.convolution.conv2d_backward", wrong)
     assert gradient_error(np.random.default_rng(0)) > 5e-4
 
 
@@ -290,9 +292,9 @@ def test_one_step_of_the_network_has_pytorchs_gradients():
 
 def test_the_twins_learn_the_same_and_do_learn():
     digits = data.mnist(Scale("smoke"))
-    train = digits.train.take(slice(150))
+    part = digits.train.take(slice(150))
     network, twin = twins(3)
-    ours, theirs = (trained(model, train.images, train.labels, 4, 3) for model in (network, twin))
+    ours, theirs = (train(model, part.images, part.labels, 4, 3) for model in (network, twin))
     assert len(ours) == 12
     assert_allclose(ours, theirs, atol=1e-10)
     assert np.mean(ours[-3:]) < 0.8 * np.mean(ours[:3])

@@ -12,12 +12,23 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from ch05_cnn.deconvnet import LAST, alike, five_layers, layers_of
-from ch05_cnn.exciting import TOPS, UNITS, in_grid, most_exciting, photo_crops, tiles
-from ch05_cnn.invariance import distances, moved
-from ch05_cnn.masking import COVERED, activation_left, importances, most_excited, seen_by
-from ch05_cnn.networks import Modern
-from ch05_cnn.projection import derived, guided, project, receptive_field, rectified, strongest, there_and_back
+from ch05_cnn.deconvnet import (
+    LAST,
+    correlate_with_other_image,
+    deconvnet_rule,
+    gradient_rule,
+    guided_rule,
+    make_tiles,
+    project,
+    rank_pixels,
+    there_and_back,
+)
+from ch05_cnn.models.mobilenet import layers_of
+from ch05_cnn.models.networks import Modern, build_five_layers
+from ch05_cnn.seeing.exciting import TOPS, UNITS, find_most_exciting, in_grid, photo_crops
+from ch05_cnn.seeing.invariance import distances, move
+from ch05_cnn.seeing.masking import COVERED, activation_left, find_most_excited
+from ch05_cnn.seeing.units import find_strongest, pixels_in_field, receptive_field
 
 RECTIFIERS = nn.ReLU | nn.ReLU6
 
@@ -44,9 +55,9 @@ def small(seed: int, stride: int = 1, pool: int = 2, rectifier: type = nn.ReLU) 
 def by_autograd(layers: nn.Module, x: torch.Tensor, signal: torch.Tensor, rule) -> torch.Tensor:
     """Backpropagation of signal; at every rectifier a hook puts the rule's step in the place of the derivative."""
     replaced = {
-        rectified: lambda module, below, above: (above[0].clamp(min=0),),
-        guided: lambda module, below, above: (below[0].clamp(min=0),),
-        derived: None,
+        deconvnet_rule: lambda module, below, above: (above[0].clamp(min=0),),
+        guided_rule: lambda module, below, above: (below[0].clamp(min=0),),
+        gradient_rule: None,
     }[rule]
     rectifiers = [module for module in layers.modules() if isinstance(module, RECTIFIERS)]
     for module in rectifiers:
@@ -76,7 +87,7 @@ def assert_the_same(layers: nn.Module, x: torch.Tensor, rule, alive: bool = True
     sides=st.tuples(st.integers(12, 18), st.integers(12, 18)),
     stride=st.integers(1, 2),
     pool=st.integers(1, 3),
-    rule=st.sampled_from([rectified, derived, guided]),
+    rule=st.sampled_from([deconvnet_rule, gradient_rule, guided_rule]),
 )
 def test_the_way_down_is_backpropagation_with_another_rectifier(seed, sides, stride, pool, rule):
     x = torch.randn(2, 2, *sides, dtype=torch.float64)
@@ -84,10 +95,10 @@ def test_the_way_down_is_backpropagation_with_another_rectifier(seed, sides, str
 
 
 def test_a_full_relu6_has_no_derivative():
-    assert_the_same(small(0, rectifier=nn.ReLU6), 20 * torch.randn(2, 2, 12, 12, dtype=torch.float64), derived)
+    assert_the_same(small(0, rectifier=nn.ReLU6), 20 * torch.randn(2, 2, 12, 12, dtype=torch.float64), gradient_rule)
 
 
-@pytest.mark.parametrize("rule", [rectified, derived])
+@pytest.mark.parametrize("rule", [deconvnet_rule, gradient_rule])
 def test_shortcuts_and_depthwise_strides_of_mobilenet(rule):
     from torchvision.models import mobilenet_v2
 
@@ -105,7 +116,7 @@ def test_shortcuts_and_depthwise_strides_of_mobilenet(rule):
 def test_our_own_residual_blocks():
     torch.manual_seed(0)
     assert_the_same(
-        Modern(1, 12, widths=(4, 6, 8)).features.double().eval(), torch.randn(2, 1, 12, 12).double(), rectified
+        Modern(1, 12, widths=(4, 6, 8)).features.double().eval(), torch.randn(2, 1, 12, 12).double(), deconvnet_rule
     )
 
 
@@ -132,12 +143,12 @@ def test_without_switches_the_deconvnet_draws_the_same_for_every_image_and_with_
     x = torch.randn(8, 2, 16, 16, dtype=torch.float64)
     layers, units = small(1), torch.zeros(8, dtype=torch.int64)
     without = nn.Sequential(*[layer for layer in layers if not isinstance(layer, nn.MaxPool2d)])
-    assert alike(without, x, units) == pytest.approx(1)
-    assert alike(without, x, units, guided) < 0.9
-    assert alike(layers, x, units) < 0.9
+    assert correlate_with_other_image(without, x, units) == pytest.approx(1)
+    assert correlate_with_other_image(without, x, units, guided_rule) < 0.9
+    assert correlate_with_other_image(layers, x, units) < 0.9
 
 
-@pytest.mark.parametrize("layers", [*five_layers(1, 28)[:5], five_layers(1, 28)[:3], small(0, stride=2)])
+@pytest.mark.parametrize("layers", [*build_five_layers(1, 28)[:5], build_five_layers(1, 28)[:3], small(0, stride=2)])
 def test_the_field_is_where_the_gradient_is(layers):
     """With positive weights and inputs nothing cancels: a unit in the middle has a gradient on all of its field."""
     layers = nn.Sequential(
@@ -166,26 +177,30 @@ def test_covering_is_exact_for_a_linear_unit_and_takes_a_tenth_of_its_field():
     images = torch.rand(5, 1, 14, 14, dtype=torch.float64) + 0.1
     nn.init.uniform_(filters.weight, 0.1, 1)
     units = torch.tensor([0, 1, 2, 0, 1])
-    values, places = strongest(filters(images).detach(), units)
-    important = importances(filters, images, units, torch.Generator())["gradient × input"]
-    seen = seen_by(filters, places, 14)
+    values, places = find_strongest(filters(images).detach(), units)
+    important = rank_pixels(filters, images, units, torch.Generator())["gradient × input"]
+    seen = pixels_in_field(filters, places, 14)
     assert seen.sum(dim=(1, 2, 3)).tolist() == [100] * 5
     left = activation_left(filters, images, units, important)
     for i, share in enumerate(left):
         # the projection of an activation a is a · w, so its products with the input add up to a²
         products = torch.where(seen[i], important[i], 0.0).flatten().sort(descending=True).values
         assert share == pytest.approx(100 * float(1 - products[: round(100 * COVERED)].sum() / values[i] ** 2))
-    for other in importances(filters, images, units, torch.Generator()).values():
+    for other in rank_pixels(filters, images, units, torch.Generator()).values():
         assert (activation_left(filters, images, units, other) >= left - 1e-9).all()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_what_lies_outside_of_its_field_does_not_move_a_unit(depth):
     torch.manual_seed(0)
-    layers, images, units = five_layers(1, 28)[:depth].double(), torch.rand(9, 1, 28, 28).double(), torch.arange(9)
+    layers, images, units = (
+        build_five_layers(1, 28)[:depth].double(),
+        torch.rand(9, 1, 28, 28).double(),
+        torch.arange(9),
+    )
     with torch.no_grad():
-        values, places = strongest(layers(images), units)
-        seen = seen_by(layers, places, 28)
+        values, places = find_strongest(layers(images), units)
+        seen = pixels_in_field(layers, places, 28)
         others = layers(torch.where(seen, images, torch.rand(9, 1, 28, 28)))
     assert not seen.all()
     assert_close(others[units, units, places[:, 0], places[:, 1]], values)
@@ -195,7 +210,7 @@ def test_the_unit_that_stands_out():
     filters = nn.Conv2d(1, 2, 1, bias=False)
     filters.weight.data = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)
     images = torch.stack([torch.full((1, 3, 3), 1.0), torch.full((1, 3, 3), -1.0)])
-    assert most_excited(nn.Sequential(filters, nn.ReLU()), images).tolist() == [0, 1]
+    assert find_most_excited(nn.Sequential(filters, nn.ReLU()), images).tolist() == [0, 1]
 
 
 def test_the_most_exciting_images_are_the_largest_activations_and_their_tiles_what_the_unit_sees():
@@ -203,7 +218,7 @@ def test_the_most_exciting_images_are_the_largest_activations_and_their_tiles_wh
     layers = nn.Sequential(nn.Conv2d(1, 8, 3, bias=False), nn.ReLU())
     nn.init.uniform_(layers[0].weight, -0.2, 0.6)
     images = torch.rand(20, 1, 9, 9)
-    chosen = most_exciting(layers, images, np.random.default_rng(0))
+    chosen = find_most_exciting(layers, images, np.random.default_rng(0))
     assert chosen.shape == (UNITS, 1 + TOPS)
     assert len(set(chosen[:, 0].tolist())) == UNITS
     with torch.no_grad():
@@ -212,7 +227,7 @@ def test_the_most_exciting_images_are_the_largest_activations_and_their_tiles_wh
         peaks = maps[:, unit].amax(dim=(1, 2))
         assert sorted(peaks.tolist(), reverse=True)[:TOPS] == peaks[best].tolist()
     pictures = images.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
-    found = tiles(layers, images, pictures, chosen, {"deconvnet": rectified})
+    found = make_tiles(layers, images, pictures, chosen, {"deconvnet": deconvnet_rule})
     weights = layers[0].weight.detach()
     for row, (unit, *best) in enumerate(chosen.tolist()):
         filters = weights[unit, 0].numpy()
@@ -252,7 +267,7 @@ def test_tiles_in_a_grid():
 )
 def test_moving_by_whole_pixels_and_quarter_turns_is_exact(change, by_numpy):
     images = torch.rand(2, 1, 8, 8)
-    assert_close(moved(images, **change).numpy(), by_numpy(images.numpy()).copy(), atol=1e-5, rtol=0)
+    assert_close(move(images, **change).numpy(), by_numpy(images.numpy()).copy(), atol=1e-5, rtol=0)
 
 
 def test_the_unit_of_distance_is_another_image():
@@ -262,7 +277,7 @@ def test_the_unit_of_distance_is_another_image():
 
 
 def test_our_network_has_five_layers_and_the_papers_poolings():
-    network = five_layers(1, 28)
+    network = build_five_layers(1, 28)
     assert [receptive_field(network[:n])[0] for n in range(1, 6)] == [6, 12, 20, 28, 40]
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     assert LAST == "layer 5"

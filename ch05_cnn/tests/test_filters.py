@@ -13,20 +13,27 @@ from skimage import filters as skimage_filters
 from ch05_cnn.filters import (
     BOX,
     EMBOSS,
+    KNOWN,
     LAPLACIAN,
     LETTER,
+    LEVELS,
     PREWITT_X,
     SOBEL_X,
-    by_hand,
+    apply_by_hand,
     convolve,
     correlate,
+    edge_error,
+    filter_with_known,
     gabor,
     gaussian,
     grouping_error,
+    learn_kernels,
+    least_squares,
+    make_examples,
     separable_gain,
     sharpen,
+    standardise,
 )
-from ch05_cnn.learned_filter import LEVELS, TAUGHT, edge_error, edges, learned, least_squares, normalised, pairs
 from common.data import photo
 
 
@@ -53,7 +60,7 @@ def test_the_operators_are_scipys_and_scikit_images():
     expected = skimage_filters.unsharp_mask(image, 1.5, 0.7, preserve_range=True)
     assert_allclose(sharpen(image, 0.7)[8:-8, 8:-8], expected[8:-8, 8:-8], atol=2e-3)  # its Gaussian is cut elsewhere
     lengths = np.sqrt((ndimage.sobel(image, 0) / 8) ** 2 + (ndimage.sobel(image, 1) / 8) ** 2)
-    assert_allclose(by_hand(image)["Sobel, length"], lengths, atol=1e-12)
+    assert_allclose(apply_by_hand(image)["Sobel, length"], lengths, atol=1e-12)
 
 
 def test_on_a_ramp_slopes_are_the_slope_and_the_laplacian_is_zero():
@@ -111,7 +118,7 @@ def test_the_separable_pair_gives_the_square_s_result_and_is_faster():
 
 
 def test_examples_are_scipys_and_rounded():
-    x, t = pairs(normalised("camera"), 5, np.random.default_rng(0))
+    x, t = make_examples(standardise("camera"), 5, np.random.default_rng(0))
     assert x.shape == (5, 1, 34, 34)
     assert t.shape == (5, 4, 32, 32)
     inner = slice(1, -1), slice(1, -1)
@@ -123,25 +130,25 @@ def test_examples_are_scipys_and_rounded():
 
 
 def test_descent_finds_what_made_the_examples_and_least_squares_agrees():
-    x, t = pairs(normalised("camera"), 64, np.random.default_rng(0))
-    path = learned(x, t, 500, np.random.default_rng(1))
+    x, t = make_examples(standardise("camera"), 64, np.random.default_rng(0))
+    path = learn_kernels(x, t, 500, np.random.default_rng(1))
     truth = np.stack([SOBEL_X, SOBEL_X.T, LAPLACIAN, EMBOSS[::-1, ::-1]])
     assert len(path) == 501
     assert_allclose(least_squares(x, t), truth, atol=0.01)
     assert np.abs(path[0] - truth).max() > 0.5
     assert_allclose(path[-1], truth, atol=0.02)
     assert np.abs(path[-1][3] - EMBOSS).max() > 0.9
-    unseen = normalised("coins")
+    unseen = standardise("coins")
     assert edge_error(path[-1], unseen) < 2 < 30 < edge_error(path[0], unseen)
 
 
 def test_a_step_of_descent_is_pytorchs():
     import torch
 
-    from ch05_cnn import learned_filter as module
+    from ch05_cnn import filters as module
 
-    x, t = pairs(normalised("camera"), 8, np.random.default_rng(0))
-    path = learned(x, t, 2, np.random.default_rng(1))
+    x, t = make_examples(standardise("camera"), 8, np.random.default_rng(0))
+    path = learn_kernels(x, t, 2, np.random.default_rng(1))
     rng = np.random.default_rng(1)
     theta = torch.tensor(0.3 * rng.normal(size=(4, 1, 3, 3)), requires_grad=True)
     bias = torch.zeros(4, dtype=torch.float64, requires_grad=True)
@@ -160,9 +167,9 @@ def test_a_step_of_descent_is_pytorchs():
 
 
 def test_the_error_is_that_of_all_four_over_their_size():
-    unseen = normalised("coins")
+    unseen = standardise("coins")
     truth = np.stack([SOBEL_X, SOBEL_X.T, LAPLACIAN, EMBOSS[::-1, ::-1]])
     assert edge_error(truth, unseen) < 1e-10
     assert_allclose(edge_error(1.1 * truth, unseen), 10, rtol=1e-9)
     assert_allclose(edge_error(0 * truth, unseen), 100, rtol=1e-9)
-    assert edges(unseen).shape == (len(TAUGHT), unseen.shape[0] - 2, unseen.shape[1] - 2)
+    assert filter_with_known(unseen).shape == (len(KNOWN), unseen.shape[0] - 2, unseen.shape[1] - 2)

@@ -9,7 +9,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch05_cnn import hand_crafted
-from ch05_cnn.hand_crafted import keypoint_patches, machines, mean_patches, rebuilt, shuffled, telling_words
+from ch05_cnn.hand_crafted import (
+    average_patches,
+    build_machines,
+    cut_word_patches,
+    find_telling_words,
+    redraw,
+    shuffle_words,
+)
 from common.console import Console
 from common.data import Scale, mnist
 from common.features import pipelines
@@ -40,7 +47,7 @@ def test_patches_are_what_descriptors_see(images, sift):
         inside = np.zeros((28, 28), bool)
         top, left = np.round(sift.positions_[keypoint] - 5.5).astype(int)
         inside[max(0, top) : top + 12, max(0, left) : left + 12] = True
-        patch = keypoint_patches(image, sift)[0, keypoint]
+        patch = cut_word_patches(image, sift)[0, keypoint]
         seen = image[0][inside] / 255
         assert_allclose(np.sort(patch.ravel())[-len(seen) :].sum(), seen.sum())
         assert patch[6, 6] == image[0, top + 6, left + 6] / 255
@@ -57,25 +64,25 @@ def test_patches_are_what_descriptors_see(images, sift):
 
 def test_a_mean_patch_is_the_mean_of_its_patches(images, sift):
     words = np.random.default_rng(0).integers(-1, 4, (len(images), 144))
-    patches = keypoint_patches(images, sift)
-    means = mean_patches(images, words, sift, 5)
+    patches = cut_word_patches(images, sift)
+    means = average_patches(images, words, sift, 5)
     for word in range(4):
         assert_allclose(means[word], patches[words == word].mean(axis=0))
     assert_array_equal(means[4], 0)
 
 
 def test_with_a_word_for_each_patch_the_digit_is_rebuilt(images, sift):
-    patches = keypoint_patches(images[:1], sift)[0]
-    picture = rebuilt(np.arange(144), patches, sift, 28)
+    patches = cut_word_patches(images[:1], sift)[0]
+    picture = redraw(np.arange(144), patches, sift, 28)
     assert_allclose(picture, images[0] / 255, atol=1e-12)
-    assert_array_equal(rebuilt(np.full(144, -1), patches, sift, 28), 0)
+    assert_array_equal(redraw(np.full(144, -1), patches, sift, 28), 0)
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_shuffling_within_cells_keeps_their_histograms(level):
     rng, cells = np.random.default_rng(0), pyramid_cells((12, 12), [level])
     words = rng.integers(-1, 20, 144)
-    moved = shuffled(words, cells, rng)
+    moved = shuffle_words(words, cells, rng)
     assert np.any(moved != words)
     counts, after = (cells @ (w[:, None] == np.arange(20)) for w in (words, moved))
     assert_array_equal(after, counts)
@@ -89,14 +96,14 @@ def test_telling_words_are_those_that_differ_most():
     histograms[labels == 4, 3] += 5
     histograms[labels == 9, 8] += 5
     histograms[labels == 7, 5] += 50  # of no interest
-    telling, means = telling_words(histograms, labels, (4, 9), 2)
+    telling, means = find_telling_words(histograms, labels, (4, 9), 2)
     assert_array_equal(telling, [3, 8])
     assert_allclose(means[1], histograms[50:100].mean(axis=0))
 
 
 @pytest.mark.parametrize("name", ["linear SVM", "RBF-SVM"])
 def test_settings_are_chosen_on_held_out_training_digits(name):
-    search = machines(make_run(preset="full"), pipelines.KernelMachine())[name]
+    search = build_machines(make_run(preset="full"), pipelines.KernelMachine())[name]
     x, y = np.random.default_rng(0).normal(size=(60, 5)), np.arange(60) % 3
     splits = list(search.cv.split(x, y))
     assert len(splits) == 1
@@ -107,7 +114,7 @@ def test_settings_are_chosen_on_held_out_training_digits(name):
 
 def test_with_little_time_the_settings_are_those_of_the_pipelines():
     kernel = pipelines.hog_svm("mnist")[-1]
-    chosen = machines(make_run(preset="lecture"), kernel)
+    chosen = build_machines(make_run(preset="lecture"), kernel)
     assert chosen["RBF-SVM"] is kernel
     assert not hasattr(chosen["linear SVM"], "param_grid")
 

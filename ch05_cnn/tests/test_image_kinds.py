@@ -8,16 +8,17 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional as F
 
-from ch05_cnn.convolution import conv2d, conv2d_backward, conv2d_backward_loops, conv2d_loops
-from ch05_cnn.covered_copies import agreement, covered, margins, squares
+from ch05_cnn.convolution import conv2d_backward_loops, conv2d_loops
 from ch05_cnn.filters import convolve, correlate
-from ch05_cnn.hand_crafted import keypoint_patches
-from ch05_cnn.lenet1989 import errors, rejected
-from ch05_cnn.photo_views import View
-from ch05_cnn.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
-from ch05_cnn.pretrained import square
-from ch05_cnn.sixteen_pixels import box_reduced, reduced
-from ch05_cnn.small_network import SmallNetwork, as_input
+from ch05_cnn.hand_crafted import cut_word_patches
+from ch05_cnn.layers.conv2d import conv2d, conv2d_backward
+from ch05_cnn.layers.numpy_network import SmallNetwork, as_input
+from ch05_cnn.layers.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from ch05_cnn.lenet.sixteen_pixels import shrink, shrink_ink_box
+from ch05_cnn.lenet1989 import error_rate, share_to_reject
+from ch05_cnn.occlusion import compute_margins, correlate_maps, cover, make_masks
+from ch05_cnn.pretrained import crop_square
+from ch05_cnn.sift.views import View
 from common.features.pipelines import KernelMachine, thumbnail
 from common.features.sift import DenseSIFT
 
@@ -69,11 +70,11 @@ def test_filters_and_pooling_of_bytes():
 
 WANT_BYTES = {
     "thumbnail": thumbnail,
-    "keypoint_patches": lambda images: keypoint_patches(images, DenseSIFT(step=2, bin_size=3).fit(BYTES)),
+    "keypoint_patches": lambda images: cut_word_patches(images, DenseSIFT(step=2, bin_size=3).fit(BYTES)),
     "as_input": lambda images: as_input(images, np.float64),
-    "reduced": reduced,
-    "box_reduced": box_reduced,
-    "square": lambda images: square(images[0]),
+    "reduced": shrink,
+    "box_reduced": shrink_ink_box,
+    "square": lambda images: crop_square(images[0]),
 }
 
 
@@ -96,11 +97,11 @@ def test_colours_are_refused_where_grey_is_wanted(name, channels):
 def test_a_photo_in_grey_or_with_a_fourth_channel_becomes_three():
     photo = RNG(4).integers(0, 256, (300, 260), dtype=np.uint8)
     colours = np.repeat(photo[..., None], 3, axis=2)
-    wanted = square(colours)
+    wanted = crop_square(colours)
     for same in (photo, photo[..., None], np.dstack([colours, np.full_like(photo, 255)])):
-        assert_array_equal(square(same), wanted)
+        assert_array_equal(crop_square(same), wanted)
     with pytest.raises(ValueError, match="got uint8"):
-        square(np.repeat(photo[..., None], 5, axis=2))
+        crop_square(np.repeat(photo[..., None], 5, axis=2))
 
 
 @pytest.mark.parametrize("photo", [BYTES[0], BYTES[0] / 1.0, np.zeros((8, 8, 3)), np.full((8, 8), np.nan)])
@@ -110,22 +111,22 @@ def test_a_view_is_of_grey_from_0_to_1(photo):
 
 
 def test_a_fill_that_bytes_cannot_have():
-    masks = squares(28, 7, 7)
-    assert (covered(BYTES, masks, 200)[0, :7, :7] == 200).all()
-    assert (covered(BYTES / 255, masks, 0.5)[0, :7, :7] == 0.5).all()
+    masks = make_masks(28, 7, 7)
+    assert (cover(BYTES, masks, 200)[0, :7, :7] == 200).all()
+    assert (cover(BYTES / 255, masks, 0.5)[0, :7, :7] == 0.5).all()
     for fill in (0.5, -1, 256):
         with pytest.raises((ValueError, OverflowError)):
-            covered(BYTES, masks, fill)
+            cover(BYTES, masks, fill)
 
 
 def test_labels_that_do_not_belong():
     scores, network = RNG(5).normal(size=(4, 3)), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 10))
     small, x = np.zeros((4, 16, 16), np.float32), as_input(np.repeat(BYTES, 2, axis=0), np.float64)
-    assert margins(scores, np.array([0, 1, 2, 0])).shape == (4,)
+    assert compute_margins(scores, np.array([0, 1, 2, 0])).shape == (4,)
     takers = {
-        "margins": lambda y: margins(scores, y),
-        "errors": lambda y: errors(network, small, y),
-        "rejected": lambda y: rejected(network, small, y),
+        "margins": lambda y: compute_margins(scores, y),
+        "errors": lambda y: error_rate(network, small, y),
+        "rejected": lambda y: share_to_reject(network, small, y),
         "loss": lambda y: SmallNetwork(RNG(0)).loss_and_gradients(x, y),
     }
     for name, takes in takers.items():
@@ -137,7 +138,7 @@ def test_labels_that_do_not_belong():
                 with pytest.raises(ValueError, match="must lie in 0"):
                     takes(np.array(wrong))
     with pytest.raises(ValueError, match="same shape"):
-        agreement(np.ones((2, 3, 3)), np.ones((1, 3, 3)))
+        correlate_maps(np.ones((2, 3, 3)), np.ones((1, 3, 3)))
 
 
 @pytest.mark.parametrize(

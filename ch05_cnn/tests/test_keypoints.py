@@ -14,26 +14,28 @@ from skimage.color import rgb2gray
 from skimage.transform import AffineTransform, warp
 from sklearn.neighbors import NearestNeighbors
 
-from ch05_cnn.keypoints import KINDS, PHOTO, better_unturned, lesson, matched
-from ch05_cnn.photo_views import NOISE, SIDE, View, same_spot
-from ch05_cnn.upright_patches import (
+from ch05_cnn.drawings.keypoints import draw_patch
+from ch05_cnn.keypoints import (
     DIRECTIONS,
+    KINDS,
+    PATCH,
+    PHOTO,
     WIDEST,
-    Keypoints,
-    draw_patch,
-    found,
+    better_not_rotated,
+    cut_patches,
+    describe_by_pixels,
+    describe_by_sift,
+    find_keypoints,
+    lesson,
+    match_descriptors,
     orientation_histogram,
-    patches,
-    pixels,
-    sift,
 )
+from ch05_cnn.sift.views import NOISE, SIDE, Keypoints, View, same_spot
 from common import data
 from common.console import Console
 from common.data import Scale
 from common.record import Fact, LessonRecord
 from common.run import Run
-
-PATCH = 23
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def photo() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def seen(photo) -> tuple[Keypoints, np.ndarray]:
-    return found(photo)
+    return find_keypoints(photo)
 
 
 def ramp(angle: float, side: int = 121) -> np.ndarray:
@@ -62,7 +64,7 @@ def one(angle: float = 0.0, sigma: float = 2.0, place: tuple = (60.0, 60.0)) -> 
 def test_our_descriptors_are_scikit_image_s(photo, seen):
     """It measures from downwards on: its grid is ours, a quarter of a turn on, its directions are the same."""
     keypoints, theirs = seen
-    ours = sift(patches(photo, keypoints, keypoints.angles))
+    ours = describe_by_sift(cut_patches(photo, keypoints, keypoints.angles))
     theirs = np.rot90(theirs.reshape(-1, 4, 4, 8), axes=(1, 2)).reshape(ours.shape)
     cosine = (ours * theirs).sum(axis=1) / np.linalg.norm(theirs, axis=1)
     assert len(keypoints) > 100
@@ -72,7 +74,7 @@ def test_our_descriptors_are_scikit_image_s(photo, seen):
 
 def test_orientations_are_scikit_image_s_but_for_its_half_bar(photo, seen):
     keypoints, _ = seen
-    histograms = np.array([orientation_histogram(p) for p in patches(photo, keypoints, np.zeros(len(keypoints)))])
+    histograms = np.array([orientation_histogram(p) for p in cut_patches(photo, keypoints, np.zeros(len(keypoints)))])
     peak, item = histograms.argmax(axis=1), np.arange(len(keypoints))
     before, at, after = (histograms[item, (peak + k) % DIRECTIONS] for k in (-1, 0, 1))
     peak = 10 * (peak + (before - after) / (2 * (before + after - 2 * at)))
@@ -85,8 +87,10 @@ def test_orientations_are_scikit_image_s_but_for_its_half_bar(photo, seen):
 def test_a_patch_is_turned_until_its_angle_points_right(degrees):
     angle = np.radians(degrees)
     picture = ramp(angle)
-    assert orientation_histogram(patches(picture, one(), np.zeros(1))[0]).argmax() == round(degrees / 10) % DIRECTIONS
-    turned = patches(picture, one(angle), np.array([angle]))[0]
+    assert (
+        orientation_histogram(cut_patches(picture, one(), np.zeros(1))[0]).argmax() == round(degrees / 10) % DIRECTIONS
+    )
+    turned = cut_patches(picture, one(angle), np.array([angle]))[0]
     assert_allclose(np.diff(turned, axis=0), 0, atol=1e-5)
     assert_allclose(np.diff(turned, axis=1), 0.002 * 2 * 3 / 4, atol=1e-5)  # σ = 2, 3σ a bin, 4 pixels a bin
 
@@ -96,7 +100,7 @@ def test_a_patch_without_a_turn_is_the_blurred_picture():
 
     picture = np.random.default_rng(0).random((121, 121))
     sigma = 0.8 * 2 ** (5 / 3)
-    cut = patches(picture, one(sigma=sigma, place=(58.0, 63.0)), np.zeros(1))[0]
+    cut = cut_patches(picture, one(sigma=sigma, place=(58.0, 63.0)), np.zeros(1))[0]
     smooth = gaussian_filter(picture, np.sqrt(sigma**2 - 0.25), mode="mirror")
     assert cut[PATCH // 2, PATCH // 2] == pytest.approx(smooth[58, 63], abs=1e-5)
     step = 0.75 * sigma
@@ -111,17 +115,20 @@ def test_a_patch_without_a_turn_is_the_blurred_picture():
 
 def test_pixels_forget_brightness_and_contrast():
     cut = np.random.default_rng(0).random((5, PATCH, PATCH)).astype(np.float32)
-    v = pixels(cut)
+    v = describe_by_pixels(cut)
     assert_allclose(v.mean(axis=1), 0, atol=1e-6)
     assert_allclose(np.linalg.norm(v, axis=1), 1, atol=1e-5)
-    assert_allclose(pixels(0.3 * cut + 0.2), v, atol=1e-5)
-    assert_array_equal(pixels(np.full((1, PATCH, PATCH), 0.5, np.float32)), 0)
+    assert_allclose(describe_by_pixels(0.3 * cut + 0.2), v, atol=1e-5)
+    assert_array_equal(describe_by_pixels(np.full((1, PATCH, PATCH), 0.5, np.float32)), 0)
 
 
 def test_the_descriptor_drawn_is_the_descriptor(photo, seen):
-    figure = draw_patch(photo, seen[0].take(7))
+    keypoint = seen[0].take(7)
+    patch, upright = (cut_patches(photo, keypoint, angles)[0] for angles in (np.zeros(1), keypoint.angles))
+    numbers = describe_by_sift(upright[None])[0]
+    figure = draw_patch(patch, upright, float(keypoint.angles[0]), orientation_histogram(patch), numbers)
     arrows = figure.axes[3].collections[0]
-    expected = sift(patches(photo, seen[0].take(7), seen[0].angles[[7]]))[0]
+    expected = describe_by_sift(cut_patches(photo, seen[0].take(7), seen[0].angles[[7]]))[0]
     assert_allclose(np.hypot(arrows.U, arrows.V), expected, atol=1e-6)
     bars = [bar.get_height() for bar in figure.axes[1].patches]
     assert len(bars) == DIRECTIONS
@@ -173,7 +180,7 @@ def test_matches_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     a, b = (rng.random((n, 16)).astype(np.float32) for n in (30, 40))
     same = rng.random((30, 40)) < 0.5
-    matches = matched(a, b, same)
+    matches = match_descriptors(a, b, same)
     distance, to = NearestNeighbors(n_neighbors=2).fit(b).kneighbors(a)
     assert_array_equal(matches.to, to[:, 0])
     assert_allclose(matches.ratio, distance[:, 0] / distance[:, 1], rtol=1e-4)
@@ -181,28 +188,28 @@ def test_matches_are_those_of_scikit_learn():
 
 
 def test_views_in_which_turning_costs_are_named():
-    shares = {"turned": (70.0, 95.0), "smaller": (97.0, 93.0), "dark": (91.0, 91.0)}
+    shares = {"rotated": (70.0, 95.0), "smaller": (97.0, 93.0), "darker": (91.0, 91.0)}
     facts = [
-        Fact(f"right neighbours, {view}, {name}", value + seed, "%", seed)
+        Fact(f"correct matches, {view}, {name}", value + seed, "%", seed)
         for view, both in shares.items()
-        for name, value in zip(("SIFT, not turned", "SIFT"), both, strict=True)
+        for name, value in zip(("SIFT, not rotated", "SIFT"), both, strict=True)
         for seed in (0, 1)
     ]
-    assert better_unturned(LessonRecord("", "", facts=facts), shares) == ["smaller"]
+    assert better_not_rotated(LessonRecord("", "", facts=facts), shares) == ["smaller"]
 
 
 def test_what_the_lesson_says(tmp_path):
     run = Run("keypoints", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console())
     lesson(run)
     value = {(row.method, row.metric): row.value for row in run.record.rows}
-    right = {name: value[name, "right neighbours"] for name in KINDS}
-    sure = {name: value[name, "right of those that pass the ratio test"] for name in KINDS}
+    right = {name: value[name, "correct matches"] for name in KINDS}
+    sure = {name: value[name, "correct among those that pass the ratio test"] for name in KINDS}
     assert right["SIFT"] > 90
     assert abs(right["SIFT"] - right["scikit-image's SIFT"]) < 3
-    assert right["SIFT, not turned"] < 80
+    assert right["SIFT, not rotated"] < 80
     assert sure["SIFT"] > 90
     facts = {fact.name: fact.value for fact in run.record.facts}
-    assert facts["keypoints, dark"] < 0.7 * facts["keypoints, turned"]  # the detector minds darkness
+    assert facts["keypoints, darker"] < 0.7 * facts["keypoints, rotated"]  # the detector's threshold is fixed
     assert {picture.name for picture in run.record.pictures} == {"found", "descriptor", "matches", "shares"}
-    assert len({row.n for row in run.record.rows if row.metric == "right neighbours"}) == 1
+    assert len({row.n for row in run.record.rows if row.metric == "correct matches"}) == 1
     assert Path(tmp_path / f"keypoints_{run.record.pictures[0].name}.png").stat().st_size > 500

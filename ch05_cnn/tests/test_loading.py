@@ -13,8 +13,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.utils.data import DataLoader
 
 from ch05_cnn import loading
-from ch05_cnn.loading import BATCH, WholeBatches, draw_rates, images_per_second, one_by_one, single, training_rate
-from ch05_cnn.networks import LeNet5
+from ch05_cnn.drawings.loading import draw_rates
+from ch05_cnn.loading import (
+    BATCH,
+    WholeBatches,
+    measure_loading,
+    measure_training,
+    one_by_one,
+    transform_singly,
+)
+from ch05_cnn.models.networks import LeNet5
 from common.console import Console
 from common.data import Scale, cifar10, mnist
 from common.image_classifier import Pixels
@@ -45,7 +53,7 @@ def test_whole_batches_and_torchvisions_transforms_deliver_the_same():
 def test_colours_too():
     photos = cifar10(Scale("smoke")).train.take(slice(10))
     pixels = Pixels.of(photos.images)
-    images = torch.stack([single(photos, pixels, moved=False)[i][0] for i in range(10)])
+    images = torch.stack([transform_singly(photos, pixels, moved=False)[i][0] for i in range(10)])
     assert_allclose(images, pixels(photos.images), atol=1e-5)
 
 
@@ -61,7 +69,7 @@ def test_a_worker_delivers_the_same_and_stays_for_the_next_pass():
 
 
 def test_workers_can_be_sent_the_images():
-    images = single(DIGITS, PIXELS, moved=True)
+    images = transform_singly(DIGITS, PIXELS, moved=True)
     assert len(pickle.loads(pickle.dumps(images))) == 200  # as Windows and macOS do it
 
 
@@ -89,14 +97,14 @@ def test_the_clock_counts_images_of_whole_passes():
                 sleep(0.01)
                 yield torch.zeros(size, 1), torch.zeros(size)
 
-    rate = images_per_second(Slow(), 0.1)
+    rate = measure_loading(Slow(), 0.1)
     assert 40 / 0.1 < rate <= 40 / 0.02
     assert len(passes) >= 3
 
 
 def test_the_appetite_is_that_of_training():
-    rate = training_rate(LeNet5, DIGITS, PIXELS)
-    assert 0 < rate < images_per_second(WholeBatches(DIGITS, PIXELS), 0.05)
+    rate = measure_training(LeNet5, DIGITS, PIXELS)
+    assert 0 < rate < measure_loading(WholeBatches(DIGITS, PIXELS), 0.05)
 
 
 @pytest.mark.parametrize(("preset", "workers"), [("smoke", 0), ("lecture", 2)])
@@ -107,8 +115,8 @@ def test_worker_processes_start_at_the_lecture_preset_only(preset, workers, tmp_
         seen.append(loader.num_workers if isinstance(loader, DataLoader) else None)
         return monkeypatched["whole batches" if seen[-1] is None else "one by one"] * (1 + (seen[-1] or 0))
 
-    monkeypatch.setattr(loading, "images_per_second", rate)
-    monkeypatch.setattr(loading, "training_rate", lambda build, *rest: 30.0)
+    monkeypatch.setattr(loading, "measure_loading", rate)
+    monkeypatch.setattr(loading, "measure_training", lambda build, *rest: 30.0)
     record = LessonRecord("", "")
     loading.lesson(Run("loading", 0, Scale(preset), record, Path(tmp_path), Console()))
     assert sorted(x for x in seen if x) == [workers] * workers
@@ -125,6 +133,8 @@ def test_the_figure_shows_every_rate():
     rates = {"whole batches": 1e5, "one by one": 1e3}
     figure = draw_rates(rates, {"LeNet-5": 500.0, "modern network": 50.0})
     axis = figure.axes[0]
-    assert [bar.get_width() for bar in axis.patches] == list(rates.values())
-    assert [line.get_xdata()[0] for line in axis.lines] == [500, 50]
+    dots = [line for line in axis.lines if line.get_marker() == "o"]
+    assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(1e5, 0), (1e3, 1)]
+    assert [label.get_text() for label in axis.get_yticklabels()] == list(rates)
+    assert [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"] == [500, 50]
     assert axis.get_xscale() == "log"

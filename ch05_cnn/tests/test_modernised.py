@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from ch05_cnn import modernised
-from ch05_cnn.modern_recipes import Recipe
-from ch05_cnn.modernised import STEPS, TOP, draw_ladder, draw_steps, ladder, lesson, verdicts
+from ch05_cnn.drawings.modernised import draw_ladder
+from ch05_cnn.modernised import STEPS, TOP, Variant, draw_steps, errors_of_rungs, ladder, lesson, verdicts
 from common.console import Console
 from common.data import Scale
 from common.paired import Comparison
@@ -23,8 +23,8 @@ def test_a_rung_has_all_changes_below_it_and_the_later_one_counts():
     rungs = ladder({"a": {"x": 1}, "b": {"y": 2}, "c": {"x": 3}})
     assert rungs == {"a": {"x": 1}, "b": {"x": 1, "y": 2}, "c": {"x": 3, "y": 2}}
     assert list(STEPS)[-1] == TOP
-    today = Recipe(**ladder(STEPS)[TOP])
-    assert today == Recipe(cross_entropy=True, relu=True, adam=True, layers="pooled", moved=True)
+    today = Variant(**ladder(STEPS)[TOP])
+    assert today == Variant(cross_entropy=True, relu=True, adam=True, layers="pooled", moved=True)
 
 
 def comparison(a: str, difference: float, p_value: float, b: str = "base") -> Comparison:
@@ -47,7 +47,7 @@ def test_the_ladder_is_drawn_over_all_seeds():
         for name, both in (errors | {"+ dropout": (50.0, 60.0)}).items()
         for seed, error in enumerate(both)
     ]
-    axis = draw_ladder(LessonRecord("", "", rows=rows)).axes[0]
+    axis = draw_ladder(errors_of_rungs(LessonRecord("", "", rows=rows)), "base").axes[0]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["1989, in batches", *STEPS]
     assert_allclose(axis.lines[-1].get_ydata(), np.mean(list(errors.values()), axis=1))
     assert_allclose(axis.lines[0].get_ydata(), [5, 4])
@@ -65,21 +65,21 @@ def test_the_differences_drawn_are_the_verdicts():
 
 
 def test_every_rung_is_held_against_the_one_below(monkeypatch):
-    """A network that is always 8 is taught by no recipe; what was asked for is what counts."""
+    """A network that is always 8 is trained as no variant; what was asked for is what counts."""
     asked = []
 
-    def taught(recipe, x, labels, seed, device):
-        asked.append((recipe, len(x)))
+    def train(variant, x, labels, seed, device):
+        asked.append((variant, len(x)))
         return nn.Identity()
 
-    monkeypatch.setattr(modernised, "taught", taught)
-    monkeypatch.setattr(modernised, "read", lambda network, images: np.full(len(images), 8))
+    monkeypatch.setattr(modernised, "train_variant", train)
+    monkeypatch.setattr(modernised, "read_digits", lambda network, images: np.full(len(images), 8))
     run = Run("modernised", 0, Scale("smoke"), LessonRecord("", ""), Path(), Console())
     monkeypatch.setattr(run, "figure", lambda *args, **kwargs: None)
     lesson(run)
     assert {n for _, n in asked} == {1000}  # training digits, all of them and no others
-    recipes = [recipe for recipe, _ in asked]
-    assert len(set(recipes)) == len(recipes) == 8
+    variants = [variant for variant, _ in asked]
+    assert len(set(variants)) == len(variants) == 8
     names = list(STEPS)
     wanted = [(names[0], "base"), *zip(names[1:], names, strict=False)]
     wanted += [("+ dropout", TOP), (TOP, "base")]

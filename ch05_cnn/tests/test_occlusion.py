@@ -12,8 +12,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
-from ch05_cnn.covered_copies import agreement, covered, margin_maps, margins, squares
-from ch05_cnn.occlusion import SIDE, foretold, photos, square_photo
+from ch05_cnn.occlusion import (
+    SIDE,
+    compute_margins,
+    correlate_maps,
+    cover,
+    crop_photo,
+    make_masks,
+    margin_maps,
+    occlude_photos,
+    predict_fall,
+)
 from common.console import Console
 from common.data import Images, Scale, photo, weights
 from common.features.hog import HOG
@@ -37,7 +46,7 @@ def test_the_map_of_a_linear_model_is_known(seed, size, step, fill):
     rng = np.random.default_rng(seed)
     part = Images(rng.integers(0, 256, (3, 8, 8), dtype=np.uint8), np.array([0, 1, 0]))
     w = rng.normal(size=(64, 2))
-    maps = margin_maps(Linear(w).decision_function, part, squares(8, size, step), fill)
+    maps = margin_maps(Linear(w).decision_function, part, make_masks(8, size, step), fill)
     corners = range(0, 8 - size + 1, step)
     assert maps.shape == (3, len(corners), len(corners))
     for n, (image, label) in enumerate(zip(part.inputs.astype(float), part.answers, strict=True)):
@@ -52,8 +61,8 @@ def test_the_map_of_a_linear_model_is_known(seed, size, step, fill):
 @pytest.mark.parametrize("fill", [7, np.array([1, 2, 3], np.uint8)])
 def test_copies_differ_in_the_square_only(fill):
     images = np.random.default_rng(0).integers(10, 256, (2, 6, 6, 3), dtype=np.uint8)
-    masks = squares(6, 3, 3)
-    copies = covered(images, masks, fill)
+    masks = make_masks(6, 3, 3)
+    copies = cover(images, masks, fill)
     assert copies.dtype == np.uint8
     copies = copies.reshape(2, 2, 2, 6, 6, 3)
     assert_array_equal(copies[1, 0, 1, :3, 3:], np.broadcast_to(fill, (3, 3, 3)))
@@ -62,23 +71,23 @@ def test_copies_differ_in_the_square_only(fill):
 
 def test_a_square_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="a square of 9 pixels does not fit into a picture of 8"):
-        squares(8, 9, 1)
-    assert squares(8, 8, 1).all()
+        make_masks(8, 9, 1)
+    assert make_masks(8, 8, 1).all()
 
 
 def test_a_margin_is_positive_where_the_answer_is_right():
     scores, labels = np.random.default_rng(1).normal(size=(50, 4)), np.random.default_rng(2).integers(0, 4, 50)
-    found = margins(scores, labels)
+    found = compute_margins(scores, labels)
     assert_array_equal(found > 0, scores.argmax(axis=1) == labels)
-    assert_allclose(margins(np.array([[3.0, 1.0, 2.5]]), np.array([0])), 0.5)
+    assert_allclose(compute_margins(np.array([[3.0, 1.0, 2.5]]), np.array([0])), 0.5)
 
 
 def test_agreement_is_numpys_correlation():
     a, b = np.random.default_rng(3).normal(size=(2, 4, 3, 5))
     expected = [np.corrcoef(x.ravel(), y.ravel())[0, 1] for x, y in zip(a, b, strict=True)]
-    assert agreement(a, b) == pytest.approx(np.mean(expected))
+    assert correlate_maps(a, b) == pytest.approx(np.mean(expected))
     flat = np.concatenate([a, np.ones((1, 3, 5))])
-    assert agreement(flat, np.concatenate([b, b[:1]])) == pytest.approx(np.mean(expected))
+    assert correlate_maps(flat, np.concatenate([b, b[:1]])) == pytest.approx(np.mean(expected))
 
 
 def test_a_pipeline_can_be_asked():
@@ -93,8 +102,8 @@ def test_a_pipeline_can_be_asked():
 def test_the_forecast_is_exact_for_a_linear_network():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 2, SIDE, bias=False), nn.Flatten())
-    picture, masks = square_photo("coffee"), squares(SIDE, 80, 72)
-    forecast = foretold(network, picture, 1, masks)
+    picture, masks = crop_photo("coffee"), make_masks(SIDE, 80, 72)
+    forecast = predict_fall(network, picture, 1, masks)
     for i, j in ((0, 0), (1, 2)):
         pixels = weights.imagenet_inputs(picture[None])
         with torch.no_grad():
@@ -109,7 +118,7 @@ def test_grey_is_what_the_network_takes_for_nothing():
 
 
 def test_the_photo_is_its_middle():
-    picture = square_photo("coffee")
+    picture = crop_photo("coffee")
     assert picture.shape == (224, 224, 3)
     middle = photo("coffee")[:, 100:500].astype(float)
     assert_allclose(picture.mean(axis=(0, 1)), middle.mean(axis=(0, 1)), atol=1)
@@ -134,10 +143,9 @@ def test_places_where_the_class_is_another_one_are_counted(monkeypatch, tmp_path
     monkeypatch.setattr(weights, "imagenet_inputs", lambda images: torch.tensor(images).permute(0, 3, 1, 2) / 255.0)
     monkeypatch.setattr(weights, "imagenet_grey", lambda: np.zeros(3, np.uint8))
     run = Run("occlusion", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console())
-    photos(run)
+    occlude_photos(run)
     facts = {fact.name: fact.value for fact in run.record.facts}
     for name in ("cat", "coffee"):
-        assert facts[f"places of 100 where the class is another one, {name}"] == 1  # only the first covers the corner
-        assert facts[f"class at the worst place is still that of the whole photo, {name}"] == 0
-    assert "at 1 of 100 places it is another one" in run.record.pictures[0].caption
-    assert weights.imagenet_classes()[5] in run.record.pictures[0].caption
+        assert facts[f"{name}: squares, of 100, that change the class"] == 1  # only the first covers the corner
+        assert facts[f"{name}: the class under the worst square is that of the whole photo"] == 0
+    assert "one of 1 of 100" in run.record.pictures[0].caption

@@ -15,7 +15,7 @@ from common.run import Run
 
 @pytest.fixture(scope="module")
 def cat():
-    return pretrained.square(data.photo("chelsea"))
+    return pretrained.crop_square(data.photo("chelsea"))
 
 
 def test_a_square_is_torchvisions_preprocessing(cat):
@@ -33,13 +33,13 @@ def test_a_square_is_torchvisions_preprocessing(cat):
 
 
 def test_a_grey_photo_has_three_equal_channels():
-    square = pretrained.square(data.photo("gravel"))
+    square = pretrained.crop_square(data.photo("gravel"))
     assert square.shape == (224, 224, 3)
     np.testing.assert_array_equal(square[..., 0], square[..., 2])
 
 
 def test_shuffled_tiles_are_the_same_tiles_elsewhere(cat):
-    side, shuffled = 56, pretrained.shuffled(cat)
+    side, shuffled = 56, pretrained.shuffle_tiles(cat)
     rows = range(0, 224, side)
 
     def tiles(photo):
@@ -65,8 +65,8 @@ def test_it_names_a_cat_and_an_espresso():
     except Problem as problem:
         pytest.skip(str(problem))
     names = np.array(weights.imagenet_classes())
-    photos = [pretrained.square(data.photo(name)) for name in ("chelsea", "coffee")]
-    cat, espresso = names[pretrained.probabilities(network, photos).argmax(axis=1)]
+    photos = [pretrained.crop_square(data.photo(name)) for name in ("chelsea", "coffee")]
+    cat, espresso = names[pretrained.compute_probabilities(network, photos).argmax(axis=1)]
     assert cat in pretrained.CATS
     assert espresso == "espresso"
 
@@ -122,5 +122,5 @@ def test_a_photo_of_any_shape_is_answered(asked, shape):
 
 def test_the_middle_of_a_photo():
     photo = np.arange(2 * 5 * 3, dtype=np.uint8).reshape(2, 5, 3)
-    np.testing.assert_array_equal(pretrained.middle(photo), photo[:, 1:3])
-    np.testing.assert_array_equal(pretrained.middle(photo.swapaxes(0, 1)), photo.swapaxes(0, 1)[1:3])
+    np.testing.assert_array_equal(pretrained.crop_middle(photo), photo[:, 1:3])
+    np.testing.assert_array_equal(pretrained.crop_middle(photo.swapaxes(0, 1)), photo.swapaxes(0, 1)[1:3])

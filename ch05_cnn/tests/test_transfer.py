@@ -5,7 +5,8 @@ import pytest
 import torch
 from torchvision import models
 
-from ch05_cnn import borrowed, transfer
+from ch05_cnn import transfer
+from ch05_cnn.models import mobilenet
 from common import data
 from common.console import Console
 from common.data import Images, Scale
@@ -27,7 +28,7 @@ def test_curves_are_drawn_from_the_scoreboard():
         for seed in (0, 1)
     ]
     labels = {"all tuned": {n: transfer.label_of("all tuned", n, [50, 500]) for n in (50, 500)}}
-    left, right = transfer.draw_curves(LessonRecord("", "", rows=rows), labels).axes
+    left, right = transfer.draw_curves(LessonRecord("", "", rows=rows), labels, {"all tuned": "black"}).axes
     assert [list(line) for line in left.lines[0].get_data()] == [[50, 500], [21, 71]]
     assert [list(line) for line in right.lines[0].get_data()] == [[10, 35], [21, 71]]
 
@@ -47,21 +48,21 @@ def part():
 
 
 def test_frozen_features_and_a_line_tell_bright_from_dark(run, network, part):
-    both = borrowed.activations(network.features[: borrowed.CUT], part, run.device)
-    _, predict = transfer.frozen(run, network, part.take(slice(0, 30)), both[:30])
-    said = predict(part.images[30:], both=both[30:])
-    assert np.mean(said == part.labels[30:]) >= 0.9
+    both = mobilenet.compute_activations(network.features[: mobilenet.CUT], part, run.device)
+    _, predict = transfer.fit_frozen(run, network, part.take(slice(0, 30)), both[:30])
+    predicted = predict(part.images[30:], both=both[30:])
+    assert np.mean(predicted == part.labels[30:]) >= 0.9
 
 
 def test_a_class_without_an_image_does_not_shift_the_others(run, network, part):
-    both = borrowed.activations(network.features[: borrowed.CUT], part, run.device)
-    _, predict = transfer.frozen(run, network, Images(part.images[:30], 3 + 4 * part.labels[:30]), both[:30])
+    both = mobilenet.compute_activations(network.features[: mobilenet.CUT], part, run.device)
+    _, predict = transfer.fit_frozen(run, network, Images(part.images[:30], 3 + 4 * part.labels[:30]), both[:30])
     assert set(predict(part.images[30:], both=both[30:])) == {3, 7}
 
 
-@pytest.mark.parametrize("way", [transfer.last_blocks, transfer.whole])
+@pytest.mark.parametrize("way", [transfer.tune_last_blocks, transfer.tune_all])
 def test_tuning_changes_a_copy_and_predicts_a_class_an_image(run, network, part, way):
-    both = borrowed.activations(network.features[: borrowed.CUT], part, run.device)
+    both = mobilenet.compute_activations(network.features[: mobilenet.CUT], part, run.device)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     model, predict = way(run, network, part.take(slice(0, 16)), both[:16])
     for name, weight in network.state_dict().items():

@@ -12,7 +12,8 @@ import torch
 from side_by_side import row
 from torch.nn import functional as F
 
-from ch05_cnn.convolution import conv2d, conv2d_backward, conv2d_backward_loops, conv2d_loops
+from ch05_cnn.convolution import conv2d_backward_loops, conv2d_loops
+from ch05_cnn.layers.conv2d import conv2d, conv2d_backward
 
 IMAGES, CHANNELS, SIZE, FILTERS, KERNEL = 64, 16, 28, 32, 5
 FEW_FILTERS, FEW_CHANNELS = 2, 2  # of one image, for the loops

@@ -23,11 +23,12 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import MNIST
 
-from ch05_cnn.networks import CLASSES, convolution
+from ch05_cnn.models.networks import CLASSES
 from common import data
 from common.data import Dataset, Scale
 from common.errors import Problem
 from common.image_classifier import ImageClassifier
+from common.residual import convolution
 from common.train import Training
 
 TARGET, AT_LEAST = 0.99, 5

@@ -1,0 +1,1 @@
+"""The pictures of each lesson, in a file of the same name."""
