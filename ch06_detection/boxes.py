@@ -20,7 +20,7 @@ from jaxtyping import Float, Int, Integer, Real
 from torch import Tensor
 from torchvision import ops
 
-from ch06_detection.drawn_boxes import draw_kept, draw_neighbours, draw_offsets, draw_overlaps
+from ch06_detection.drawings.boxes import draw_kept, draw_neighbours, draw_offsets, draw_overlaps
 from common.data.checked_inputs import as_many, precise
 from common.data.scenes import scenes
 from common.run import Run

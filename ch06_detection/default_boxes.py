@@ -12,23 +12,18 @@ Costs      4 s on two cores, besides the scenes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, area, iou
-from ch06_detection.drawn_boxes import outline
-from common import plots
+from ch06_detection.drawings.default_boxes import draw_coverage, draw_maps
 from common.data import Images
-from common.data.boxed import BoxedImages, Target, groups_of_objects
+from common.data.boxed import BoxedImages, groups_of_objects
 from common.data.scenes import scenes
 from common.run import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SSD300_GRIDS = ((38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1))
 SSD300_SIZES = (30.0, 60.0, 111.0, 162.0, 213.0, 264.0, 315.0)  # for VOC
@@ -100,6 +95,11 @@ def boxes_of_shapes(
     return torch.cat(boxes)
 
 
+def flatten_head(x: Float[Tensor, "batch channels rows columns"], numbers: int) -> Float[Tensor, "batch n numbers"]:
+    """A head's output, row by row, column by column, box by box: the order of default_boxes."""
+    return x.permute(0, 2, 3, 1).reshape(len(x), -1, numbers)
+
+
 def elsewhere(boxes: Boxes, rng: np.random.Generator) -> Boxes:
     """The boxes at random places of a scene, their centres anywhere: a rival that knows sizes but has no grid."""
     half = (boxes[:, 2:] - boxes[:, :2]) / 2
@@ -122,45 +122,6 @@ def telling(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
             if ((near > 0).sum(dim=0) == 1).all() and (near > 0).any(dim=1).all():
                 counts[item] = near.sum()
     return int(counts.argmin())
-
-
-def draw_maps(image: UInt8[np.ndarray, "size size 3"], target: Target) -> Figure:
-    """As Fig. 1 of the paper: a scene's objects; and on two maps the boxes near them, the rest of their cell dashed."""
-    figure, axes = plots.panels(3, width=3.1, height=3.4)
-    for axis, name, k in zip(axes, ("the scene", "8×8 map", "4×4 map"), (None, 1, 2), strict=True):
-        axis.imshow(image, extent=(0, SIZE, SIZE, 0), alpha=1 if k is None else 0.5)
-        axis.set(title=name, xlim=(-14, SIZE + 14), ylim=(SIZE + 14, -14))
-        axis.axis("off")
-        if k is None:
-            for box, colour in zip(target["boxes"], plots.CYCLE, strict=False):
-                outline(axis, box[None], colour, 2.5)
-            continue
-        lines = np.arange(GRIDS[k][0] + 1) * SIZE / GRIDS[k][0]
-        axis.hlines(lines, 0, SIZE, color="white", lw=0.8)
-        axis.vlines(lines, 0, SIZE, color="white", lw=0.8)
-        boxes = default_boxes((SIZE, SIZE), GRIDS[k : k + 1], SIZES[k : k + 2], RATIOS[k : k + 1])
-        overlaps = iou(target["boxes"], boxes)
-        cells = boxes.reshape(GRIDS[k][0] ** 2, -1, 4)
-        for best in overlaps.argmax(dim=1)[(overlaps >= NEAR).any(dim=1)]:
-            outline(axis, cells[best // cells.shape[1]], plots.INK, 1.2, dashed=True)
-        for near, colour in zip(overlaps >= NEAR, plots.CYCLE, strict=False):
-            outline(axis, boxes[near], colour, 2.2)
-    return figure
-
-
-def draw_coverage(sides: Float[np.ndarray, "n"], overlaps: dict[str, Float[np.ndarray, "n"]]) -> Figure:
-    """The share of objects that have a default box near, by the side of a square of their area."""
-    figure, axis = plots.panels(width=6.2, height=3.4)
-    edges = np.quantile(sides, np.linspace(0, 1, 13))
-    which = np.digitize(sides, edges[1:-1])
-    middle = [sides[which == k].mean() for k in range(12)]
-    colours = (plots.SKY, plots.BLUE, plots.PURPLE, plots.INK)
-    for (name, best), colour in zip(overlaps.items(), colours, strict=True):
-        share = [100 * (best[which == k] >= NEAR).mean() for k in range(12)]
-        axis.plot(middle, share, "o-", markersize=3.5, color=colour, label=name, lw=1.5 if colour != plots.INK else 2.5)
-    axis.set(xlabel="√area of an object, pixels", ylabel=f"have a box with IoU ≥ {NEAR}, %", ylim=(-3, 105))
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
 
 
 def of_torchvision() -> Boxes:
@@ -221,6 +182,8 @@ def lesson(run: Run) -> None:
         draw_maps,
         train.images[shown],
         train.targets[shown],
+        {grid: boxes for (grid, _), boxes in zip(GRIDS[1:], maps[1:], strict=True)},
+        NEAR,
         caption="In colour: all default boxes of the map whose IoU with the object of that colour is "
         f"{NEAR} or more. Dashed: the others of the best one's cell.",
     )
@@ -231,6 +194,7 @@ def lesson(run: Run) -> None:
         draw_coverage,
         sides,
         {name: best_overlaps(train, boxes) for name, boxes in alone.items()},
+        NEAR,
         caption="Training scenes: objects that have a default box near, by their size: of one "
         "map alone, and of all three.",
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ch06_detection.scoring import METRIC
+from ch06_detection.scoring.judging import METRIC
 from common.ablation import BASE, draw_effects
 from common.data.scenes import scenes
 from common.hog_detection.detector import HOGDetector

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ch06_detection.naming import NamedObjects, Trunk
-from ch06_detection.scoring import METRIC
-from ch06_detection.ssd_recipes import SceneSSD
+from ch06_detection.scoring.judging import METRIC
+from ch06_detection.ssd import SceneSSD
+from ch06_detection.trunk.pretraining import Trunk, TrunkPretraining
 from common.ablation import BASE, draw_effects
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
@@ -62,10 +62,10 @@ class Study:
             method.score_items(METRIC, 100 * evaluation.by_image(), part, unit="%", higher_is_better=True)
 
 
-def taught_trunk(run: Run, train: BoxedImages, epochs: int) -> Trunk:
+def pretrain_trunk(run: Run, train: BoxedImages, epochs: int) -> Trunk:
     """A trunk that has learned to name the objects of these scenes, for detectors that learn from fewer."""
     training = Training(epochs, 0.01, 64, Muon, hidden_filters, warm_up=0.15, device=run.device, say=run.say_step)
-    taught = NamedObjects(training, len(train.classes), SMALL.width, run.seed)(train.images, train.targets)
+    taught = TrunkPretraining(training, len(train.classes), SMALL.width, run.seed)(train.images, train.targets)
     return lambda images, targets: taught
 
 
@@ -83,7 +83,7 @@ def lesson(run: Run) -> None:
     train = sets.train.take(slice(run.pick(smoke=16, lecture=300)))
     judged = sets.validation.take(slice(run.pick(smoke=8, lecture=200)))
     taught = sets.train.take(slice(run.pick(smoke=16, lecture=1000)))
-    study = Study(run, train, judged, taught_trunk(run, taught, run.pick(smoke=1, lecture=4)))
+    study = Study(run, train, judged, pretrain_trunk(run, taught, run.pick(smoke=1, lecture=4)))
     study.measure(BASE, base)
     changes = dict(list(CHANGES.items())[: run.pick(smoke=1, lecture=len(CHANGES))])
     for name, change in changes.items():

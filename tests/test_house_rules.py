@@ -169,6 +169,11 @@ def test_a_part_on_top_is_seen(toy):
 # What a file looks like
 
 WHOLE_SYSTEMS = {  # lessons that hold a whole system, and may have 320 lines
+    "ch06_detection/fast_rcnn.py",
+    "ch06_detection/multibox.py",
+    "ch06_detection/rcnn.py",
+    "ch06_detection/ssd.py",
+    "ch06_detection/ssd300.py",
     "ch07_applications/classification/alexnet.py",
     "ch07_applications/classification/googlenet.py",
     "ch07_applications/classification/resnet.py",

@@ -23,15 +23,15 @@ from ch06_detection.default_boxes import (
     SSD300_STEPS,
     best_overlaps,
     default_boxes,
-    draw_maps,
     elsewhere,
+    flatten_head,
     lesson,
     of_torchvision,
-    outline,
     scales,
     telling,
 )
-from ch06_detection.ssd_network import by_box
+from ch06_detection.drawings.boxes import outline
+from ch06_detection.drawings.default_boxes import draw_maps
 from common import plots
 from common.console import Console
 from common.data import Scale
@@ -79,7 +79,7 @@ def test_a_head_s_answers_are_in_the_order_of_the_boxes():
     rows, columns, boxes = 3, 5, 4
     row, column, box = torch.meshgrid(*map(torch.arange, (rows, columns, boxes)), indexing="ij")
     said = torch.stack([row, column, box], dim=-1).permute(2, 3, 0, 1).reshape(1, boxes * 3, rows, columns)
-    said = by_box(said.float(), 3)[0]
+    said = flatten_head(said.float(), 3)[0]
     defaults = default_boxes((30, 50), [(rows, columns)], [8.0, 12.0], [[2.0]])
     centres, sizes = (defaults[:, :2] + defaults[:, 2:]) / 2, defaults[:, 2:] - defaults[:, :2]
     assert_close(centres, (said[:, [1, 0]] + 0.5) * 10)
@@ -137,8 +137,8 @@ def test_a_telling_scene_has_an_object_for_each_map():
 
 def test_near_boxes_are_drawn_in_colour():
     part = scenes_of([[20.0, 20, 56, 56], [30.0, 30, 100, 100]])
-    figure = draw_maps(part.images[0], part.targets[0])
     boxes = default_boxes((SIZE, SIZE), GRIDS[1:2], SIZES[1:3], RATIOS[1:2])
+    figure = draw_maps(part.images[0], part.targets[0], {8: boxes}, NEAR)
     near = (box_iou(part.targets[0]["boxes"], boxes) >= NEAR).sum(dim=1).tolist()
     drawn = [len(lines.get_paths()) for lines in figure.axes[1].collections]
     assert drawn[-2:] == near
