@@ -92,10 +92,10 @@ def lesson(run: Run) -> None:
     )
     run.figure(
         "kinds", draw_kinds, errors,
-        caption="Of every class the surest detections, as many as it has objects: what is wrong with them; and the "
-        "objects that no detection has found, however unsure.",
+        caption="Left: what is wrong with the highest-scoring detections of each class, as many as it has objects. "
+        "Right: objects that no detection of their class finds, at any score.",
     )  # fmt: skip
     run.figure(
         "errors", draw_errors, test, errors,
-        caption="Examples of each kind: green, what is there; red, what was said.",
+        caption="Examples of each kind of error. Green: the objects; red: the false detection.",
     )  # fmt: skip

@@ -35,7 +35,7 @@ GRIDS, SIZES, RATIOS = ((16, 16), (8, 8), (4, 4)), (24.0, 40.0, 60.0, 84.0), ((2
 NEAR = 0.5  # IoU
 
 
-def scales(low: float, high: float, maps: int) -> list[float]:
+def box_sizes(low: float, high: float, maps: int) -> list[float]:
     """Sizes of the maps' boxes, evenly from low to high: Eq. (4), Liu et al. 2016, §2.2."""
     return [low + (high - low) * k / (maps - 1) for k in range(maps)]
 
@@ -100,7 +100,7 @@ def flatten_head(x: Float[Tensor, "batch channels rows columns"], numbers: int) 
     return x.permute(0, 2, 3, 1).reshape(len(x), -1, numbers)
 
 
-def elsewhere(boxes: Boxes, rng: np.random.Generator) -> Boxes:
+def scatter(boxes: Boxes, rng: np.random.Generator) -> Boxes:
     """The boxes at random places of a scene, their centres anywhere: a rival that knows sizes but has no grid."""
     half = (boxes[:, 2:] - boxes[:, :2]) / 2
     centres = torch.tensor(SIZE * rng.random((len(boxes), 2)), dtype=torch.float32)
@@ -113,7 +113,7 @@ def best_overlaps(part: BoxedImages, defaults: Boxes) -> Float[np.ndarray, "obje
     return torch.cat([iou(some, defaults).max(dim=1).values for some in boxes.split(128)]).double().numpy()
 
 
-def telling(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
+def choose_scene(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
     """Of scenes with two or three objects off the border, each near boxes of just one map: that with fewest of them."""
     counts = np.full(len(part), len(torch.cat(list(maps))))
     for item, target in enumerate(part.targets):
@@ -124,7 +124,7 @@ def telling(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
     return int(counts.argmin())
 
 
-def of_torchvision() -> Boxes:
+def torchvision_boxes() -> Boxes:
     """The default boxes of torchvision's ssd300_vgg16, which are those for COCO."""
     from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
     from torchvision.models.detection.image_list import ImageList
@@ -139,7 +139,7 @@ def lesson(run: Run) -> None:
     paper = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS)
     run.fact("default boxes of SSD300", len(paper))
     run.fact("of them reach beyond the image", int(((paper < 0) | (paper > 300)).any(dim=1).sum()))
-    exact = [300 * share for share in scales(0.2, 0.9, 5)]  # conv4_3 apart, which has 0.1
+    exact = [300 * share for share in box_sizes(0.2, 0.9, 5)]  # conv4_3 apart, which has 0.1
     apart = [abs(a - b) for a, b in zip(exact, SSD300_SIZES[1:], strict=False)]
     run.fact("sizes differ from Eq. (4) by at most", max(apart), "pixels")
     stepped = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS, steps=SSD300_STEPS)
@@ -147,7 +147,7 @@ def lesson(run: Run) -> None:
     if run.pick(smoke=False, lecture=True):  # its import takes seconds
         how = {"steps": SSD300_STEPS, "clip": True}
         clipped = default_boxes((300, 300), SSD300_GRIDS, SSD300_COCO_SIZES, SSD300_RATIOS, **how)
-        apart = (clipped - of_torchvision()).abs().max().item()
+        apart = (clipped - torchvision_boxes()).abs().max().item()
         run.fact("ours with COCO's sizes, clipped, differ from torchvision's by at most", apart, "pixels")
 
     everything = scenes(run.scale)
@@ -162,7 +162,7 @@ def lesson(run: Run) -> None:
         "three maps, squares alone": default_boxes(extent, GRIDS, SIZES, squares),
         "finest map alone": maps[0],
         "coarsest map alone": maps[-1],
-        "random places": elsewhere(three, run.rng),
+        "random places": scatter(three, run.rng),
     }
     for name, boxes in sets.items():
         with run.method(name, kind="classical" if name == "random places" else "from scratch") as method:
@@ -176,7 +176,7 @@ def lesson(run: Run) -> None:
     run.floor("three maps", "objects with a box near", at_least=96.8)
 
     train = everything.train
-    shown = telling(train, maps[1:])
+    shown = choose_scene(train, maps[1:])
     run.figure(
         "maps",
         draw_maps,
@@ -184,8 +184,8 @@ def lesson(run: Run) -> None:
         train.targets[shown],
         {grid: boxes for (grid, _), boxes in zip(GRIDS[1:], maps[1:], strict=True)},
         NEAR,
-        caption="In colour: all default boxes of the map whose IoU with the object of that colour is "
-        f"{NEAR} or more. Dashed: the others of the best one's cell.",
+        caption="In each object's colour: all default boxes of the map whose IoU with it is "
+        f"{NEAR} or more. Dashed: the other default boxes in the cell of the best one.",
     )
     sides = torch.cat([area(target["boxes"]) for target in train.targets]).sqrt().numpy().astype(float)
     alone = {f"{rows}×{rows}": boxes for (rows, _), boxes in zip(GRIDS, maps, strict=True)} | {"all three": three}
@@ -195,6 +195,6 @@ def lesson(run: Run) -> None:
         sides,
         {name: best_overlaps(train, boxes) for name, boxes in alone.items()},
         NEAR,
-        caption="Training scenes: objects that have a default box near, by their size: of one "
-        "map alone, and of all three.",
+        caption="Training scenes: the share of objects with a default box near, by the object's size: for each "
+        "map alone, and for all three.",
     )

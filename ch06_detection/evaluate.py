@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ch06_detection.drawings.evaluate import draw_curve, draw_doubts, draw_errors, draw_thresholds
+from ch06_detection.drawings.evaluate import draw_curve, draw_doubts, draw_error_effects, draw_thresholds
 from ch06_detection.scoring.made_up import MadeUp
 from common.claims import beats
 from common.data.boxed import BoxedImages
@@ -38,8 +38,8 @@ ERRORS = {
     "edges off twice as far": {"spread": 0.08},
     "every object twice": {"copies": 1},
     "a fifth confused": {"confused": 0.2},
-    "3 boxes of nothing, some sure": {"nothing": 3, "sure": 1},
-    "30 of nothing, none sure": {"nothing": 30},
+    "3 false boxes, some with high scores": {"nothing": 3, "sure": 1},
+    "30 false boxes, all with low scores": {"nothing": 30},
 }
 METRICS = {"mAP at 0.5": 0.5, "mAP at 0.75": 0.75, "mAP, 0.5 … 0.95": None}
 SIDE = 128
@@ -59,19 +59,19 @@ def with_ties(evaluation: Evaluation, levels: int) -> list[float]:
     values = []
     for luck in (-1e-6, 0, 1e-6):
         scores = (rounded + luck * torch.from_numpy(right)).split(counts.tolist())
-        said = [{**one, "scores": some} for one, some in zip(evaluation.detections, scores, strict=True)]
-        values.append(replace(evaluation, detections=said).mean_average_precision(0.5))
+        found = [{**one, "scores": some} for one, some in zip(evaluation.detections, scores, strict=True)]
+        values.append(replace(evaluation, detections=found).mean_average_precision(0.5))
     return values
 
 
-def by_number(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Float[np.ndarray, "numbers draws"]:
+def evaluate_sets(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Float[np.ndarray, "numbers draws"]:
     """Mean average precisions of one detector, each on a set of scenes of its own. numbers: of scenes in a set."""
     values = np.zeros((len(numbers), draws))
     for row, number in enumerate(numbers):
         for draw in range(draws):
             targets = [part.targets[k] for k in run.rng.choice(len(part), number, replace=False)]
-            said = DETECTORS["keen"](targets, len(part.classes), SIDE, run.rng)
-            values[row, draw] = Evaluation(said, targets, len(part.classes)).mean_average_precision()
+            found = DETECTORS["keen"](targets, len(part.classes), SIDE, run.rng)
+            values[row, draw] = Evaluation(found, targets, len(part.classes)).mean_average_precision()
     return values
 
 
@@ -127,16 +127,16 @@ def lesson(run: Run) -> None:
     errors = {}
     luck = int(run.rng.integers(2**31))  # the same for all, so that nothing else differs
     for name, change in ERRORS.items():
-        said = replace(PLAIN, **change)(part.targets, classes, SIDE, np.random.default_rng(luck))
-        whole = Evaluation(said, part.targets, classes, COCO_THRESHOLDS)
+        found = replace(PLAIN, **change)(part.targets, classes, SIDE, np.random.default_rng(luck))
+        whole = Evaluation(found, part.targets, classes, COCO_THRESHOLDS)
         errors[name] = [100 * whole.mean_average_precision(threshold) for threshold in (0.5, None)]
         run.fact(f"mAP at 0.5, {name}", errors[name][0], "%")
         run.fact(f"mAP, 0.5 … 0.95, {name}", errors[name][1], "%")
-    run.figure("errors", draw_errors, errors, caption="One detector, and the same with one more kind of error.")
+    run.figure("errors", draw_error_effects, errors, caption="One detector, and the same with one more kind of error.")
 
     ties = [with_ties(evaluations["keen"], levels) for levels in LEVELS]
     numbers = run.pick(smoke=[8, 16], lecture=[25, 50, 100, 300, 1000], full=[25, 50, 100, 500, 1000])
-    values = by_number(sets.train, numbers, run.pick(smoke=3, lecture=30), run)
+    values = evaluate_sets(sets.train, numbers, run.pick(smoke=3, lecture=30), run)
     run.figure(
         "doubts",
         draw_doubts,
@@ -166,7 +166,7 @@ def lesson(run: Run) -> None:
     change = {name: value[0] - errors["as it is"][0] for name, value in errors.items()}
     run.note(
         f"Predicting every object twice changes mAP by {change['every object twice']:.1f} points, thirty boxes of low "
-        f"score on nothing by {change['30 of nothing, none sure']:.1f}."
+        f"score on nothing by {change['30 false boxes, all with low scores']:.1f}."
     )
     run.note(
         f"With scores of five levels, mAP is {100 * ties[4][0]:.0f} to {100 * ties[4][2]:.0f} %, by the order of equal "

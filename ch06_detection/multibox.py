@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from ch06_detection.boxes import Boxes, area, encode, iou
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
-from ch06_detection.drawings.multibox import draw_counts, draw_matching
+from ch06_detection.drawings.multibox import draw_matching, draw_positives
 from ch06_detection.single_shot.tiny_network import predict_logits, train
 from common.data import Images
 from common.data.boxed import BoxedImages, Target
@@ -245,15 +245,15 @@ def lesson(run: Run) -> None:
         defaults,
         match(test.targets[shown]["boxes"], test.targets[shown]["labels"], defaults),
         mined[shown],
-        caption="A test scene; the default boxes that answer for its objects; and, black, the background boxes that "
-        "the small network is least sure of.",
+        caption="A test scene; the default boxes matched to its objects; and, black, the hard negatives: the "
+        "background boxes with the highest loss.",
     )
     sides = torch.cat([area(target["boxes"]) for target in part.targets]).sqrt().double().numpy()
     run.figure(
         "counts",
-        draw_counts,
+        draw_positives,
         sides,
         numbers,
-        caption="How many default boxes answer for an object. Left: by its size, at three thresholds. Right: on "
+        caption="How many default boxes are matched to an object. Left: by its size, at three thresholds. Right: on "
         "average, by the threshold.",
     )

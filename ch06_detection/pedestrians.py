@@ -183,12 +183,13 @@ def lesson(run: Run) -> None:
     run.compare("SSD, from random weights", "HOG + SVM", METRIC)
     run.figure(
         "curves", draw_curves, evaluations,
-        caption="Detections at an IoU of 0.5. Left: precision and recall. Right: what is missed, by how many false "
-        "boxes an image are put up with; both axes logarithmic.",
+        caption="Detections at an IoU of 0.5. Left: precision and recall. Right: the share of missed people "
+        "by false positives per image; both axes logarithmic.",
     )  # fmt: skip
     item = int(np.argmax([len(target["boxes"]) for target in part.targets]))
     found = {name: evaluation.detections[item] for name, evaluation in evaluations.items()}
     run.figure(
         "frame", draw_frame, part, item, found,
-        caption="The frame with most people: green, the boxes drawn by hand; red, the surest detections, as many.",
+        caption="The frame with most people. Green: the boxes drawn by hand; red: as many detections, of the highest "
+        "scores.",
     )  # fmt: skip

@@ -27,7 +27,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ch06_detection.boxes import Boxes, clip, decode, encode
-from ch06_detection.drawings.rcnn import draw_moves, draw_stages
+from ch06_detection.drawings.rcnn import draw_regression, draw_stages
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.proposals.crop_batches import CropBatches
 from ch06_detection.proposals.labelled import LabelledProposals, evenly_spaced
@@ -301,7 +301,7 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     moved = [overlaps_with_objects(found[name], test, 0.5) for name in ("R-CNN, boxes as proposed", "R-CNN")]
     run.figure(
-        "boxes", draw_moves, *moved, scores,
+        "boxes", draw_regression, *moved, scores,
         caption="Left: detections with a score from 0.5 on, before and after box regression. Right: mAP of the "
         "four variants, by the IoU from which on a box counts as found.",
     )  # fmt: skip

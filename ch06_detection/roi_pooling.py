@@ -225,8 +225,8 @@ def lesson(run: Run) -> None:
     edges = edge_map(pixels(image[None]))
     run.figure(
         "pooled", draw_pooling, image, edges[0, 0], shown, roi_pool(edges, [shown], (SIDE, SIDE), 1 / STRIDE),
-        caption="How steep a scene's brightness is, on a map of 16×16 cells, and windows of different shapes: "
-        f"each becomes {SIDE}×{SIDE} numbers, the largest of each bin. "
+        caption="A scene; how steep its brightness is, on a map of 16×16 cells; and RoIs of different shapes: "
+        f"each becomes {SIDE}×{SIDE} numbers, the maximum of each bin. "
         "A bin beyond the map is 0.",
     )  # fmt: skip
     run.figure(

@@ -34,7 +34,7 @@ from ch06_detection.composition.edges import (
     collect_edges,
     naive_composer,
 )
-from ch06_detection.drawings.scenes import draw_counts, draw_cues, draw_examples, draw_stages
+from ch06_detection.drawings.scenes import draw_composition, draw_counts, draw_cues, draw_examples
 from common import data, plots
 from common.claims import mean_of
 from common.data.scene_composer import CHUNK, SEEN, Composer
@@ -143,14 +143,14 @@ def lesson(run: Run) -> None:
     )
     run.figure(
         "stages",
-        draw_stages,
+        draw_composition,
         *compose_stages(training, run.seed),
-        caption="A scene is made: a crop of a photograph, things from the lowest to the uppermost, blur and noise. "
-        "Each colour is a thing: boxes and masks are of what is seen of it.",
+        caption="How a scene is composed: a crop of a photograph, items pasted from back to front, blur and noise. "
+        "Right: the visible pixels of each item, which its box and mask are made of.",
     )
     run.figure(
         "counts", draw_counts, made.train,
-        caption="The training scenes. Boxes end where the picture ends, or where another thing begins.",
+        caption="The training scenes. A box ends at the picture's border, or where another item covers the object.",
     )  # fmt: skip
     run.figure(
         "cues",

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ch06_detection.drawings.selective_search import draw_curves, draw_levels, draw_variants
+from ch06_detection.drawings.selective_search import draw_levels, draw_recall, draw_variants
 from ch06_detection.proposals.recall import ENOUGH, boxes_needed, overlaps_by_count, recall
 from ch06_detection.proposals.rivals import measure_shapes, random_boxes, window_grid
 from common.data import Images
@@ -53,14 +53,14 @@ SHOWN = 1  # the scene that is drawn
 LEVELS = (60, 20, 6)  # regions left, to be drawn
 
 
-class Level(NamedTuple):
+class Grouping(NamedTuple):
     """A grouping when some regions are left: the image with each region in its mean colour, and the regions' boxes."""
 
     picture: UInt8[np.ndarray, "rows columns 3"]
     boxes: Float[Tensor, "regions 4"]
 
 
-def group(image: UInt8[np.ndarray, "height width 3"], counts: Sequence[int] = LEVELS) -> list[Level]:
+def group(image: UInt8[np.ndarray, "height width 3"], counts: Sequence[int] = LEVELS) -> list[Grouping]:
     """One grouping, step by step: segments, then the most similar neighbours merged until so many regions are left. §3.
 
     The first level are the segments. Every region of every level is a proposal.
@@ -73,7 +73,7 @@ def group(image: UInt8[np.ndarray, "height width 3"], counts: Sequence[int] = LE
     for count in (tree.segments, *(min(tree.segments, count) for count in counts)):
         regions = tree.regions_of(count)
         boxes = torch.tensor(FAST.step * tree.boxes[np.unique(regions)])
-        levels.append(Level(mean_colours(small, regions[segments]), boxes))
+        levels.append(Grouping(mean_colours(small, regions[segments]), boxes))
     return levels
 
 
@@ -162,18 +162,19 @@ def lesson(run: Run) -> None:
         group(part.images[SHOWN]),
         propose(part.images[SHOWN], FAST, run.seed),
         part.targets[SHOWN]["boxes"],
-        caption="One grouping, in HSV: the first segments, and later, in mean colours; below, their boxes. "
-        "Right: the scene; its objects (dashed) and the proposal that lies best on each (orange), of any level.",
+        caption="One grouping, in HSV: the segments, and later levels, each region in its mean colour; below, the "
+        "regions' boxes. Right: the scene; its objects (dashed), and for each the proposal with the highest IoU "
+        "(orange).",
     )
     run.figure(
         "recall",
-        draw_curves,
+        draw_recall,
         THRESHOLDS,
         curves,
         dense,
         photograph,
-        caption="How many of the objects have a box that lies well on them, by the boxes that a scene is offered. "
-        "Bands: 95 %, photographs resampled. A search ends at the most that it may offer; each dot is a denser grid.",
+        caption="Recall by the number of boxes per scene. Bands: 95 %, photographs resampled. A curve ends at the "
+        "largest number of boxes that the search may propose; each dot is a denser grid of windows.",
     )
     run.figure(
         "variants",
@@ -182,8 +183,8 @@ def lesson(run: Run) -> None:
         list(SEARCHES),
         counts,
         groups,
-        caption="IoU of an object with the best of all the boxes that its scene is offered, on average, with 95 % "
-        "intervals; and how many boxes that takes. The two at the bottom are offered about as many as the first.",
+        caption="Average best overlap, with 95 % intervals; right: the number of boxes per scene. The two rivals at "
+        "the bottom have about as many as the first search.",
     )
     best = {name: 100 * overlap[:, -1].mean() for name, overlap in found.items()}
     run.note(

@@ -275,10 +275,10 @@ def lesson(run: Run) -> None:
         detector, evaluation = examine(method, "SSD, scenes", lambda: build_scenes_ssd(run), sets.train, sets.test)
         rate = len(sets.test) / method.predict_seconds
     run.floor("SSD", METRIC, at_least=74.3)
-    run.fact("scenes a second, found in", rate)
+    run.fact("scenes per second", rate)
     run.fact("default boxes of a scene", len(detector.defaults(sets.test.images.shape[1:3])))
     named = 100 * detector.trunk.accuracy(sets.test.images, sets.test.targets)
-    run.fact("objects of test scenes that the trunk alone names right, cut out", named, "%")
+    run.fact("test objects that the trunk alone classifies right, given their boxes", named, "%")
     run.note(
         f"Of {len(sets.test)} test scenes the detector processes {rate:.0f} per second. Its mean average precision is "
         f"{100 * evaluation.mean_average_precision(0.5):.1f} % at an IoU of 0.5, and "
@@ -300,6 +300,4 @@ def lesson(run: Run) -> None:
         caption=f"The first test scenes with every detection whose score is above {SURE:g}.",
     )  # fmt: skip
     history = detector.history_
-    run.figure(
-        "training", draw_training, history.losses, history.epochs, caption="The multibox loss while the network learns."
-    )
+    run.figure("training", draw_training, history.losses, history.epochs, caption="The multibox loss in training.")

@@ -67,9 +67,9 @@ def draw_offsets(bare: Float[Tensor, "n 4"], divided: Float[Tensor, "n 4"]) -> F
 def draw_neighbours(
     overlaps: Float[np.ndarray, "n"], wrong: Float[np.ndarray, "n thresholds 2"], thresholds: tuple[float, ...]
 ) -> Figure:
-    """Objects lost and boxes too many, in per cent of the objects, by how much two objects overlap."""
+    """Objects lost and duplicates kept, in per cent of the objects, by how much two objects overlap."""
     figure, axes = plots.panels(2, width=4.2, height=3.0)
-    for axis, values, title in zip(axes, np.moveaxis(wrong, 2, 0), ("objects lost", "boxes too many"), strict=True):
+    for axis, values, title in zip(axes, np.moveaxis(wrong, 2, 0), ("objects lost", "duplicates kept"), strict=True):
         for threshold, line, colour in zip(thresholds, values.T, plots.CYCLE, strict=False):
             axis.plot(overlaps, line, color=colour, label=f"suppressed above {threshold:g}")
         axis.set(title=title, xlabel="IoU of two neighbours", ylabel="% of the objects")

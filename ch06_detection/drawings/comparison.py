@@ -40,7 +40,7 @@ def draw_kinds(errors: dict[str, Errors]) -> Figure:
         left.barh(names, shares, left=start, color=colour, label=kind)
         start += shares
     right.barh(names, [errors[name].shares["missed"] for name in names], color=plots.RED)
-    left.set(title="False among the surest", xlabel="% of the objects", xlim=(0, start.max() * 1.05))
+    left.set(title="False among the highest-scoring", xlabel="% of the objects", xlim=(0, start.max() * 1.05))
     right.set(title="Objects missed", xlabel="% of the objects", yticklabels=[])
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     for axis in (left, right):

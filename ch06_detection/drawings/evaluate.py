@@ -50,7 +50,7 @@ def draw_thresholds(evaluations: dict[str, Evaluation]) -> Figure:
     return figure
 
 
-def draw_errors(values: dict[str, list[float]]) -> Figure:
+def draw_error_effects(values: dict[str, list[float]]) -> Figure:
     """Mean average precision with each kind of error."""
     figure, axis = plots.panels(width=6.4, height=3.2)
     rows = np.arange(len(values))[::-1]

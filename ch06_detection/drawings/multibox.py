@@ -43,7 +43,7 @@ def draw_matching(
     return figure
 
 
-def draw_counts(sides: Float[np.ndarray, "objects"], numbers: dict[float, Int[np.ndarray, "objects"]]) -> Figure:
+def draw_positives(sides: Float[np.ndarray, "objects"], numbers: dict[float, Int[np.ndarray, "objects"]]) -> Figure:
     """Positives an object by its size; and how they become fewer as the threshold rises."""
     figure, (left, right) = plots.panels(2, width=4.4, height=3.3)
     edges = np.quantile(sides, np.linspace(0, 1, 11))
@@ -52,11 +52,11 @@ def draw_counts(sides: Float[np.ndarray, "objects"], numbers: dict[float, Int[np
     for threshold, colour in zip((0.4, 0.5, 0.6), (plots.SKY, plots.BLUE, plots.PURPLE), strict=True):
         means = [numbers[threshold][which == k].mean() for k in range(10)]
         left.plot(middle, means, "o-", markersize=3.5, color=colour, label=f"IoU ≥ {threshold}")
-    left.set(title="Positives an object", xlabel="√area of an object, pixels", ylim=(0, None))
+    left.set(title="Positives per object", xlabel="√area of an object, pixels", ylim=(0, None))
     left.legend()
     right.plot(list(numbers), [number.mean() for number in numbers.values()], "o-", color=plots.BLUE)
     right.set(
-        title="Fewer, the higher the threshold", xlabel="IoU from which a box answers", ylabel="positives an object"
+        title="Fewer, the higher the threshold", xlabel="IoU from which a box is matched", ylabel="positives per object"
     )
     right.set_ylim(0, None)
     return figure

@@ -21,7 +21,7 @@ def draw_curves(evaluations: dict[str, Evaluation]) -> Figure:
         left.plot(100 * curve.recall, 100 * curve.precision, color=colour, label=name)
         right.plot(curve.false / len(evaluation.targets), 100 * (1 - curve.recall), color=colour)
     left.set(title="Precision", xlabel="recall (%)", ylabel="precision (%)", xlim=(0, 101), ylim=(0, 102))
-    right.set(title="Misses", xlabel="false positives an image", ylabel="missed (%)", xscale="log", yscale="log")
+    right.set(title="Misses", xlabel="false positives per image", ylabel="missed (%)", xscale="log", yscale="log")
     right.set(xlim=(1e-2, 1e1), ylim=(1, 100))
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -62,7 +62,9 @@ def draw_stages(
     return figure
 
 
-def draw_moves(before: Float[np.ndarray, "n"], after: Float[np.ndarray, "n"], ap: dict[str, list[float]]) -> Figure:
+def draw_regression(
+    before: Float[np.ndarray, "n"], after: Float[np.ndarray, "n"], ap: dict[str, list[float]]
+) -> Figure:
     """IoU of proposals with their object, before and after regression; mAP by threshold of each variant."""
     figure, axes = plots.panels(2, width=4.6, height=3.4)
     bins = np.linspace(0.3, 1, 36)

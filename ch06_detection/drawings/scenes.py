@@ -38,7 +38,7 @@ def draw_boxes(axis: Axes, part: BoxedImages, item: int) -> None:
     axis.axis("off")
 
 
-def draw_stages(pictures: list[UInt8[np.ndarray, "height width 3"]], titles: list[str]) -> Figure:
+def draw_composition(pictures: list[UInt8[np.ndarray, "height width 3"]], titles: list[str]) -> Figure:
     """The pictures side by side."""
     return plots.gallery(pictures, titles, columns=len(pictures), size=1.8)
 

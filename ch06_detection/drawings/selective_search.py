@@ -18,11 +18,11 @@ from common.results import bootstrap_interval
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ch06_detection.selective_search import Level
+    from ch06_detection.selective_search import Grouping
 
 
 def draw_levels(
-    image: UInt8[np.ndarray, "height width 3"], levels: list[Level], boxes: Float[Tensor, "n 4"], truth: Tensor
+    image: UInt8[np.ndarray, "height width 3"], levels: list[Grouping], boxes: Float[Tensor, "n 4"], truth: Tensor
 ) -> Figure:
     """One hierarchy at several levels: regions in their mean colours, their boxes; and each object's best proposal."""
     figure, axes = plots.panels(len(levels) + 1, 2, width=1.9, height=2.05)
@@ -44,7 +44,7 @@ def draw_levels(
     return figure
 
 
-def draw_curves(
+def draw_recall(
     thresholds: Sequence[float],
     curves: dict[str, Float[np.ndarray, "objects most"]],
     grids: list[tuple[int, Float[np.ndarray, "objects"]]],

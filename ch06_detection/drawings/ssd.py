@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SURE = 0.5  # the score from which on a box is drawn
 
 
-def draw_frame(axis: Axes, image: UInt8[np.ndarray, "height width 3"], title: str) -> None:
+def draw_image(axis: Axes, image: UInt8[np.ndarray, "height width 3"], title: str) -> None:
     """An image under a title."""
     axis.imshow(image)
     axis.set(title=title, xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))
@@ -57,14 +57,14 @@ def draw_steps(part: BoxedImages, detector: SSDDetector) -> Figure:
     final = {key: values[final["scores"] > SURE] for key, values in final.items()}
 
     figure, axes = plots.panels(4, 2, width=2.6, height=2.85)
-    draw_frame(axes[0, 0], image, "objects")
+    draw_image(axes[0, 0], image, "objects")
     draw_named(axes[0, 0], target, part.classes, plots.GREEN)
-    draw_frame(axes[0, 1], image, f"{int((labels > 0).sum())} default boxes match")
+    draw_image(axes[0, 1], image, f"{int((labels > 0).sum())} default boxes match")
     outline(axes[0, 1], defaults[labels > 0], plots.GREEN, 1)
     high = scores[:, 1:].max(dim=1).values > SURE
-    draw_frame(axes[0, 2], image, f"{int(high.sum())} scores above {SURE:g}")
+    draw_image(axes[0, 2], image, f"{int(high.sum())} scores above {SURE:g}")
     outline(axes[0, 2], boxes[high], plots.ORANGE, 0.8)
-    draw_frame(axes[0, 3], image, f"{len(final['labels'])} after suppression")
+    draw_image(axes[0, 3], image, f"{len(final['labels'])} after suppression")
     draw_named(axes[0, 3], final, part.classes, plots.BLUE)
 
     start = 0
@@ -82,7 +82,7 @@ def draw_steps(part: BoxedImages, detector: SSDDetector) -> Figure:
 
 def draw_moves(axis: Axes, image: UInt8[np.ndarray, "height width 3"], defaults: Boxes, moves: Boxes) -> None:
     """Where the offsets move the corners of high-scoring default boxes."""
-    draw_frame(axis, image, "offsets move their corners")
+    draw_image(axis, image, "offsets move their corners")
     for x, y in ((0, 1), (2, 3)):
         arrows = (defaults[:, x], defaults[:, y], moves[:, x], moves[:, y])
         axis.quiver(
@@ -105,7 +105,7 @@ def draw_scenes(images: UInt8[np.ndarray, "n height width 3"], found: list[Targe
     """Scenes with the detections that have high scores."""
     figure, axes = plots.panels(4, 2, width=2.6, height=2.6)
     for axis, image, detections in zip(axes.flat, images, found, strict=False):
-        draw_frame(axis, image, "")
+        draw_image(axis, image, "")
         high = detections["scores"] > SURE
         draw_named(axis, {key: values[high] for key, values in detections.items()}, classes, plots.BLUE)
     return figure

@@ -116,8 +116,8 @@ def test_ssd_s_choices_are_judged_on_validation_scenes(run, sets, monkeypatch):
     for images in asked:
         np.testing.assert_array_equal(images, sets.validation.images[:8])
     np.testing.assert_array_equal(taught[0].images, sets.train.images[: len(taught[0])])
-    assert {row.method for row in run.record.rows} == {BASE, "two maps", ssd_choices.UNTAUGHT}
-    assert set(run.pairs) == {(name, BASE, ssd_choices.METRIC) for name in ("two maps", ssd_choices.UNTAUGHT)}
+    assert {row.method for row in run.record.rows} == {BASE, "two maps", ssd_choices.NOT_PRETRAINED}
+    assert set(run.pairs) == {(name, BASE, ssd_choices.METRIC) for name in ("two maps", ssd_choices.NOT_PRETRAINED)}
 
 
 def test_hog_s_choices_are_judged_on_validation_scenes_and_start_from_the_recipe(run, sets, monkeypatch):
@@ -138,7 +138,7 @@ def test_every_choice_changes_the_recipe(run):
     """A change to what is there already would measure nothing."""
     base = scenes_detector(run)
     for name, change in hog_choices.CHANGES.items():
-        changed = hog_choices.changed(base, change)
+        changed = hog_choices.apply_change(base, change)
         for key, value in change.items():
             where = (changed.cells, base.cells) if key in hog_choices.OF_CELLS else (changed, base)
             assert getattr(where[0], key) == value
@@ -298,7 +298,7 @@ def compared(name, difference, p):
 
 def test_ablations_say_what_is_largest():
     record = record_of(compared("a", -2.0, 0.5), compared("b", -9.5, 0.01), compared("c", 4.5, 0.01))
-    assert hog_choices.said(hog_choices.extreme(record, min)) == "b (-9.5 points, from -10.5 to -8.5)"
-    assert hog_choices.said(hog_choices.extreme(record, max)) == "c (+4.5 points, from +3.5 to +5.5)"
+    assert hog_choices.describe(hog_choices.extreme(record, min)) == "b (-9.5 points, from -10.5 to -8.5)"
+    assert hog_choices.describe(hog_choices.extreme(record, max)) == "c (+4.5 points, from +3.5 to +5.5)"
     assert ssd_choices.effects(record) == "2 of 3 changes show an effect; the largest: b (-9.5 points)."
     assert ssd_choices.effects(record_of(compared("a", -2.0, 0.5))) == "0 of 1 changes show an effect."
