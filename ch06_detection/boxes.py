@@ -20,7 +20,7 @@ from jaxtyping import Float, Int, Integer, Real
 from torch import Tensor
 from torchvision import ops
 
-from ch06_detection.drawn_boxes import draw_kept, draw_neighbours, draw_offsets, draw_overlaps
+from ch06_detection.drawings.boxes import draw_kept, draw_neighbours, draw_offsets, draw_overlaps
 from common.data.checked_inputs import as_many, precise
 from common.data.scenes import scenes
 from common.run import Run
@@ -182,9 +182,9 @@ def neighbours(overlap: float, pairs: int, rng: np.random.Generator) -> Crowd:
     return crowd(torch.stack([left, zero, left + 1, zero + 1], dim=1), 10, NEAR, rng)
 
 
-def errors(said: Crowd, threshold: float) -> tuple[float, float]:
+def count_errors(crowded: Crowd, threshold: float) -> tuple[float, float]:
     """Objects that keep no box, and boxes beyond an object's first, both in per cent of the objects."""
-    there, left = len(said.objects.unique()), said.objects[nms(said.boxes, said.scores, threshold)]
+    there, left = len(crowded.objects.unique()), crowded.objects[nms(crowded.boxes, crowded.scores, threshold)]
     return 100 * (there - len(left.unique())) / there, 100 * (len(left) - len(left.unique())) / there
 
 
@@ -212,22 +212,24 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
 
     shown = int(np.argmax([len(target["labels"]) for target in part.targets]))
-    said = crowd(part.targets[shown]["boxes"], 25, NEAR, run.rng)
-    stays = {f"{t:g}": said.boxes[nms(said.boxes, said.scores, t)] for t in THRESHOLDS}
+    crowded = crowd(part.targets[shown]["boxes"], 25, NEAR, run.rng)
+    stays = {f"{t:g}": crowded.boxes[nms(crowded.boxes, crowded.scores, t)] for t in THRESHOLDS}
     run.figure(
-        "kept", draw_kept, part.images[shown], {"said": said.boxes, **stays},
-        caption=f"{len(said.boxes)} boxes round some objects; and what stays where a box goes that overlaps a "
-        "higher-scoring one by more than 0.3, 0.5, 0.7.",
+        "kept", draw_kept, part.images[shown], {"all": crowded.boxes, **stays},
+        caption=f"{len(crowded.boxes)} boxes around some objects, and those that non-maximum suppression keeps at "
+        "thresholds of 0.3, 0.5 and 0.7.",
     )  # fmt: skip
     pairs = run.pick(smoke=20, lecture=400)
-    wrong = np.array([[errors(neighbours(q, pairs, run.rng), t) for t in THRESHOLDS] for q in NEIGHBOURS.tolist()])
+    wrong = np.array(
+        [[count_errors(neighbours(q, pairs, run.rng), t) for t in THRESHOLDS] for q in NEIGHBOURS.tolist()]
+    )
     lost, twice = wrong[10, :, 0], wrong[0, :, 1]
     for k, threshold in enumerate(THRESHOLDS):
         run.fact(f"neighbours of IoU 0.5 that are lost at {threshold}", lost[k], "%")
-        run.fact(f"boxes too many at {threshold}, objects far apart", twice[k], "%")
+        run.fact(f"duplicates kept at {threshold}, objects far apart", twice[k], "%")
     run.figure(
         "neighbours", draw_neighbours, NEIGHBOURS, wrong, THRESHOLDS,
-        caption="Pairs of equal objects, ten boxes round each. What suppression loses, and what it leaves too much.",
+        caption="Pairs of equal objects, ten boxes around each: objects that suppression loses, and duplicates.",
     )  # fmt: skip
 
     n = run.pick(smoke=300, lecture=4000)

@@ -12,23 +12,18 @@ Costs      4 s on two cores, besides the scenes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes, area, iou
-from ch06_detection.drawn_boxes import outline
-from common import plots
+from ch06_detection.drawings.default_boxes import draw_coverage, draw_maps
 from common.data import Images
-from common.data.boxed import BoxedImages, Target, groups_of_objects
+from common.data.boxed import BoxedImages, groups_of_objects
 from common.data.scenes import scenes
 from common.run import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SSD300_GRIDS = ((38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1))
 SSD300_SIZES = (30.0, 60.0, 111.0, 162.0, 213.0, 264.0, 315.0)  # for VOC
@@ -40,7 +35,7 @@ GRIDS, SIZES, RATIOS = ((16, 16), (8, 8), (4, 4)), (24.0, 40.0, 60.0, 84.0), ((2
 NEAR = 0.5  # IoU
 
 
-def scales(low: float, high: float, maps: int) -> list[float]:
+def box_sizes(low: float, high: float, maps: int) -> list[float]:
     """Sizes of the maps' boxes, evenly from low to high: Eq. (4), Liu et al. 2016, §2.2."""
     return [low + (high - low) * k / (maps - 1) for k in range(maps)]
 
@@ -100,7 +95,12 @@ def boxes_of_shapes(
     return torch.cat(boxes)
 
 
-def elsewhere(boxes: Boxes, rng: np.random.Generator) -> Boxes:
+def flatten_head(x: Float[Tensor, "batch channels rows columns"], numbers: int) -> Float[Tensor, "batch n numbers"]:
+    """A head's output, row by row, column by column, box by box: the order of default_boxes."""
+    return x.permute(0, 2, 3, 1).reshape(len(x), -1, numbers)
+
+
+def scatter(boxes: Boxes, rng: np.random.Generator) -> Boxes:
     """The boxes at random places of a scene, their centres anywhere: a rival that knows sizes but has no grid."""
     half = (boxes[:, 2:] - boxes[:, :2]) / 2
     centres = torch.tensor(SIZE * rng.random((len(boxes), 2)), dtype=torch.float32)
@@ -113,7 +113,7 @@ def best_overlaps(part: BoxedImages, defaults: Boxes) -> Float[np.ndarray, "obje
     return torch.cat([iou(some, defaults).max(dim=1).values for some in boxes.split(128)]).double().numpy()
 
 
-def telling(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
+def choose_scene(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
     """Of scenes with two or three objects off the border, each near boxes of just one map: that with fewest of them."""
     counts = np.full(len(part), len(torch.cat(list(maps))))
     for item, target in enumerate(part.targets):
@@ -124,46 +124,7 @@ def telling(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
     return int(counts.argmin())
 
 
-def draw_maps(image: UInt8[np.ndarray, "size size 3"], target: Target) -> Figure:
-    """As Fig. 1 of the paper: a scene's objects; and on two maps the boxes near them, the rest of their cell dashed."""
-    figure, axes = plots.panels(3, width=3.1, height=3.4)
-    for axis, name, k in zip(axes, ("the scene", "8×8 map", "4×4 map"), (None, 1, 2), strict=True):
-        axis.imshow(image, extent=(0, SIZE, SIZE, 0), alpha=1 if k is None else 0.5)
-        axis.set(title=name, xlim=(-14, SIZE + 14), ylim=(SIZE + 14, -14))
-        axis.axis("off")
-        if k is None:
-            for box, colour in zip(target["boxes"], plots.CYCLE, strict=False):
-                outline(axis, box[None], colour, 2.5)
-            continue
-        lines = np.arange(GRIDS[k][0] + 1) * SIZE / GRIDS[k][0]
-        axis.hlines(lines, 0, SIZE, color="white", lw=0.8)
-        axis.vlines(lines, 0, SIZE, color="white", lw=0.8)
-        boxes = default_boxes((SIZE, SIZE), GRIDS[k : k + 1], SIZES[k : k + 2], RATIOS[k : k + 1])
-        overlaps = iou(target["boxes"], boxes)
-        cells = boxes.reshape(GRIDS[k][0] ** 2, -1, 4)
-        for best in overlaps.argmax(dim=1)[(overlaps >= NEAR).any(dim=1)]:
-            outline(axis, cells[best // cells.shape[1]], plots.INK, 1.2, dashed=True)
-        for near, colour in zip(overlaps >= NEAR, plots.CYCLE, strict=False):
-            outline(axis, boxes[near], colour, 2.2)
-    return figure
-
-
-def draw_coverage(sides: Float[np.ndarray, "n"], overlaps: dict[str, Float[np.ndarray, "n"]]) -> Figure:
-    """The share of objects that have a default box near, by the side of a square of their area."""
-    figure, axis = plots.panels(width=6.2, height=3.4)
-    edges = np.quantile(sides, np.linspace(0, 1, 13))
-    which = np.digitize(sides, edges[1:-1])
-    middle = [sides[which == k].mean() for k in range(12)]
-    colours = (plots.SKY, plots.BLUE, plots.PURPLE, plots.INK)
-    for (name, best), colour in zip(overlaps.items(), colours, strict=True):
-        share = [100 * (best[which == k] >= NEAR).mean() for k in range(12)]
-        axis.plot(middle, share, "o-", markersize=3.5, color=colour, label=name, lw=1.5 if colour != plots.INK else 2.5)
-    axis.set(xlabel="√area of an object, pixels", ylabel=f"have a box with IoU ≥ {NEAR}, %", ylim=(-3, 105))
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
-
-
-def of_torchvision() -> Boxes:
+def torchvision_boxes() -> Boxes:
     """The default boxes of torchvision's ssd300_vgg16, which are those for COCO."""
     from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
     from torchvision.models.detection.image_list import ImageList
@@ -178,7 +139,7 @@ def lesson(run: Run) -> None:
     paper = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS)
     run.fact("default boxes of SSD300", len(paper))
     run.fact("of them reach beyond the image", int(((paper < 0) | (paper > 300)).any(dim=1).sum()))
-    exact = [300 * share for share in scales(0.2, 0.9, 5)]  # conv4_3 apart, which has 0.1
+    exact = [300 * share for share in box_sizes(0.2, 0.9, 5)]  # conv4_3 apart, which has 0.1
     apart = [abs(a - b) for a, b in zip(exact, SSD300_SIZES[1:], strict=False)]
     run.fact("sizes differ from Eq. (4) by at most", max(apart), "pixels")
     stepped = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS, steps=SSD300_STEPS)
@@ -186,7 +147,7 @@ def lesson(run: Run) -> None:
     if run.pick(smoke=False, lecture=True):  # its import takes seconds
         how = {"steps": SSD300_STEPS, "clip": True}
         clipped = default_boxes((300, 300), SSD300_GRIDS, SSD300_COCO_SIZES, SSD300_RATIOS, **how)
-        apart = (clipped - of_torchvision()).abs().max().item()
+        apart = (clipped - torchvision_boxes()).abs().max().item()
         run.fact("ours with COCO's sizes, clipped, differ from torchvision's by at most", apart, "pixels")
 
     everything = scenes(run.scale)
@@ -201,7 +162,7 @@ def lesson(run: Run) -> None:
         "three maps, squares alone": default_boxes(extent, GRIDS, SIZES, squares),
         "finest map alone": maps[0],
         "coarsest map alone": maps[-1],
-        "random places": elsewhere(three, run.rng),
+        "random places": scatter(three, run.rng),
     }
     for name, boxes in sets.items():
         with run.method(name, kind="classical" if name == "random places" else "from scratch") as method:
@@ -215,14 +176,16 @@ def lesson(run: Run) -> None:
     run.floor("three maps", "objects with a box near", at_least=96.8)
 
     train = everything.train
-    shown = telling(train, maps[1:])
+    shown = choose_scene(train, maps[1:])
     run.figure(
         "maps",
         draw_maps,
         train.images[shown],
         train.targets[shown],
-        caption="In colour: all default boxes of the map whose IoU with the object of that colour is "
-        f"{NEAR} or more. Dashed: the others of the best one's cell.",
+        {grid: boxes for (grid, _), boxes in zip(GRIDS[1:], maps[1:], strict=True)},
+        NEAR,
+        caption="In each object's colour: all default boxes of the map whose IoU with it is "
+        f"{NEAR} or more. Dashed: the other default boxes in the cell of the best one.",
     )
     sides = torch.cat([area(target["boxes"]) for target in train.targets]).sqrt().numpy().astype(float)
     alone = {f"{rows}×{rows}": boxes for (rows, _), boxes in zip(GRIDS, maps, strict=True)} | {"all three": three}
@@ -231,6 +194,7 @@ def lesson(run: Run) -> None:
         draw_coverage,
         sides,
         {name: best_overlaps(train, boxes) for name, boxes in alone.items()},
-        caption="Training scenes: objects that have a default box near, by their size: of one "
-        "map alone, and of all three.",
+        NEAR,
+        caption="Training scenes: the share of objects with a default box near, by the object's size: for each "
+        "map alone, and for all three.",
     )

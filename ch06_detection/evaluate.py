@@ -4,7 +4,7 @@ Question   A detector predicts many boxes, each with a score, and some are right
 Method     Greedy matching by IoU; precision and recall of the detections above a score; the area under their curve, its
            mean over classes and over thresholds of IoU (Everingham et al. 2010, §4.2; Lin et al. 2014). Intervals from
            resampled images (Efron and Tibshirani 1993, ch. 11 and 13). All are tried on made-up detectors, which know
-           the objects and make errors at rates that are set (made_up_detections.py).
+           the objects and make errors at rates that are set (scoring/made_up.py).
 Rival      The three conventions of average precision; the log-average miss rate (Dollár et al. 2012).
 Differs    Own code (common/metrics: matching.py, precision_recall.py, detection.py); it agrees with pycocotools.
 Costs      8 s on two cores.
@@ -13,23 +13,19 @@ Costs      8 s on two cores.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from ch06_detection.made_up_detections import MadeUp
-from common import plots
+from ch06_detection.drawings.evaluate import draw_curve, draw_doubts, draw_error_effects, draw_thresholds
+from ch06_detection.scoring.made_up import MadeUp
 from common.claims import beats
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
-from common.metrics.precision_recall import Curve, average_precision, envelope
+from common.metrics.precision_recall import average_precision
 from common.run import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DETECTORS = {  # one predicts few boxes and places them well, the other finds nearly all and places them roughly
     "careful": MadeUp(found=0.75, spread=0.02),
@@ -42,8 +38,8 @@ ERRORS = {
     "edges off twice as far": {"spread": 0.08},
     "every object twice": {"copies": 1},
     "a fifth confused": {"confused": 0.2},
-    "3 boxes of nothing, some sure": {"nothing": 3, "sure": 1},
-    "30 of nothing, none sure": {"nothing": 30},
+    "3 false boxes, some with high scores": {"nothing": 3, "sure": 1},
+    "30 false boxes, all with low scores": {"nothing": 30},
 }
 METRICS = {"mAP at 0.5": 0.5, "mAP at 0.75": 0.75, "mAP, 0.5 … 0.95": None}
 SIDE = 128
@@ -63,19 +59,19 @@ def with_ties(evaluation: Evaluation, levels: int) -> list[float]:
     values = []
     for luck in (-1e-6, 0, 1e-6):
         scores = (rounded + luck * torch.from_numpy(right)).split(counts.tolist())
-        said = [{**one, "scores": some} for one, some in zip(evaluation.detections, scores, strict=True)]
-        values.append(replace(evaluation, detections=said).mean_average_precision(0.5))
+        found = [{**one, "scores": some} for one, some in zip(evaluation.detections, scores, strict=True)]
+        values.append(replace(evaluation, detections=found).mean_average_precision(0.5))
     return values
 
 
-def by_number(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Float[np.ndarray, "numbers draws"]:
+def evaluate_sets(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Float[np.ndarray, "numbers draws"]:
     """Mean average precisions of one detector, each on a set of scenes of its own. numbers: of scenes in a set."""
     values = np.zeros((len(numbers), draws))
     for row, number in enumerate(numbers):
         for draw in range(draws):
             targets = [part.targets[k] for k in run.rng.choice(len(part), number, replace=False)]
-            said = DETECTORS["keen"](targets, len(part.classes), SIDE, run.rng)
-            values[row, draw] = Evaluation(said, targets, len(part.classes)).mean_average_precision()
+            found = DETECTORS["keen"](targets, len(part.classes), SIDE, run.rng)
+            values[row, draw] = Evaluation(found, targets, len(part.classes)).mean_average_precision()
     return values
 
 
@@ -83,71 +79,6 @@ def overestimate(values: Float[np.ndarray, "numbers draws"]) -> tuple[float, flo
     """How far the mean of the smallest sets lies above that of the largest, and the standard error of that."""
     errors = (row.std(ddof=1) / len(row) ** 0.5 for row in (values[0], values[-1]))
     return float(values[0].mean() - values[-1].mean()), float(np.hypot(*errors))
-
-
-def draw_curve(curve: Curve) -> Figure:
-    """Precision and recall of a ranking, and what each convention averages."""
-    figure, axes = plots.panels(3, width=3.3, height=3.0, sharey=True)
-    for axis, (name, points) in zip(axes, CONVENTIONS.items(), strict=True):
-        axis.plot(curve.recall, curve.precision, color=plots.GREY, lw=1, label="measured")
-        best = envelope(curve.precision)
-        if points is None:
-            recall, best = np.append(0, curve.recall), np.append(best[:1], best)
-            axis.fill_between(recall, best, step="pre", color=plots.ORANGE, alpha=0.3, lw=0)
-            axis.step(recall, best, where="pre", color=plots.ORANGE, label="envelope")
-        else:
-            at = np.linspace(0, 1, points)
-            height = np.append(best, 0)[np.searchsorted(curve.recall, at)]
-            axis.vlines(at, 0, height, color=plots.ORANGE, lw=4 if points < 50 else 1, alpha=0.5)
-            axis.plot(at, height, "o", color=plots.ORANGE, markersize=4 if points < 50 else 2, label="envelope")
-        area = average_precision(curve.recall, curve.precision, points)
-        axis.set(title=f"{name}: {area:.3f}", xlabel="recall", xlim=(-0.02, 1.02), ylim=(0, 1.05))
-    axes[0].set_ylabel("precision")
-    axes[2].legend(loc="lower left")
-    return figure
-
-
-def draw_thresholds(evaluations: dict[str, Evaluation]) -> Figure:
-    """Mean average precision by the threshold of IoU."""
-    figure, axis = plots.panels(width=4.8, height=3.2)
-    for (name, evaluation), colour in zip(evaluations.items(), plots.CYCLE, strict=False):
-        draws = np.array([evaluation.bootstrap(threshold, 300) for threshold in COCO_THRESHOLDS])
-        axis.fill_between(COCO_THRESHOLDS, *np.quantile(100 * draws, [0.025, 0.975], axis=1), color=colour, alpha=0.2)
-        values = [100 * evaluation.mean_average_precision(threshold) for threshold in COCO_THRESHOLDS]
-        axis.plot(COCO_THRESHOLDS, values, "o-", color=colour, label=name)
-    axis.set(xlabel="threshold of IoU", ylabel="mAP (%)", ylim=(0, None))
-    axis.legend()
-    return figure
-
-
-def draw_errors(values: dict[str, list[float]]) -> Figure:
-    """Mean average precision with each kind of error."""
-    figure, axis = plots.panels(width=6.4, height=3.2)
-    rows = np.arange(len(values))[::-1]
-    for k, (name, colour) in enumerate([("mAP at 0.5", plots.BLUE), ("mAP, 0.5 … 0.95", plots.ORANGE)]):
-        axis.barh(rows + 0.2 - 0.4 * k, [pair[k] for pair in values.values()], height=0.36, color=colour, label=name)
-    axis.set_yticks(rows, list(values))
-    axis.set(xlabel="%", xlim=(0, 100))
-    axis.grid(axis="y", visible=False)
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
-
-
-def draw_doubts(ties: list[list[float]], numbers: list[int], values: Float[np.ndarray, "numbers draws"]) -> Figure:
-    """Left: equal scores. Right: few scenes."""
-    figure, (left, right) = plots.panels(2, width=4.4, height=3.2)
-    lowest, chance, highest = 100 * np.array(ties).T
-    left.fill_between(LEVELS, lowest, highest, color=plots.BLUE, alpha=0.2, lw=0, label="wrong first … right first")
-    left.plot(LEVELS, chance, "o-", color=plots.BLUE, label="as predicted")
-    left.set(title="Equal scores", xlabel="levels of the score", ylabel="mAP at 0.5 (%)", xscale="log")
-    left.legend(loc="lower right")
-    right.plot(np.repeat(numbers, values.shape[1]), 100 * values.ravel(), "o", color=plots.INK, alpha=0.3, ms=3, mew=0)
-    right.plot(numbers, 100 * values.mean(axis=1), "o-", color=plots.ORANGE, label="mean")
-    right.set(title="Few scenes", xlabel="scenes", xscale="log")
-    right.set_xticks(numbers, [str(number) for number in numbers])
-    right.minorticks_off()
-    right.legend()
-    return figure
 
 
 def lesson(run: Run) -> None:
@@ -184,6 +115,7 @@ def lesson(run: Run) -> None:
         "curve",
         draw_curve,
         curve,
+        CONVENTIONS,
         caption=f"{sets.classes[label - 1]} in 60 scenes: precision and recall after each detection, the highest "
         "score first, and three means of the envelope: the highest precision at each recall or a higher one.",
     )
@@ -195,19 +127,20 @@ def lesson(run: Run) -> None:
     errors = {}
     luck = int(run.rng.integers(2**31))  # the same for all, so that nothing else differs
     for name, change in ERRORS.items():
-        said = replace(PLAIN, **change)(part.targets, classes, SIDE, np.random.default_rng(luck))
-        whole = Evaluation(said, part.targets, classes, COCO_THRESHOLDS)
+        found = replace(PLAIN, **change)(part.targets, classes, SIDE, np.random.default_rng(luck))
+        whole = Evaluation(found, part.targets, classes, COCO_THRESHOLDS)
         errors[name] = [100 * whole.mean_average_precision(threshold) for threshold in (0.5, None)]
         run.fact(f"mAP at 0.5, {name}", errors[name][0], "%")
         run.fact(f"mAP, 0.5 … 0.95, {name}", errors[name][1], "%")
-    run.figure("errors", draw_errors, errors, caption="One detector, and the same with one more kind of error.")
+    run.figure("errors", draw_error_effects, errors, caption="One detector, and the same with one more kind of error.")
 
     ties = [with_ties(evaluations["keen"], levels) for levels in LEVELS]
     numbers = run.pick(smoke=[8, 16], lecture=[25, 50, 100, 300, 1000], full=[25, 50, 100, 500, 1000])
-    values = by_number(sets.train, numbers, run.pick(smoke=3, lecture=30), run)
+    values = evaluate_sets(sets.train, numbers, run.pick(smoke=3, lecture=30), run)
     run.figure(
         "doubts",
         draw_doubts,
+        LEVELS,
         ties,
         numbers,
         values,
@@ -233,7 +166,7 @@ def lesson(run: Run) -> None:
     change = {name: value[0] - errors["as it is"][0] for name, value in errors.items()}
     run.note(
         f"Predicting every object twice changes mAP by {change['every object twice']:.1f} points, thirty boxes of low "
-        f"score on nothing by {change['30 of nothing, none sure']:.1f}."
+        f"score on nothing by {change['30 false boxes, all with low scores']:.1f}."
     )
     run.note(
         f"With scores of five levels, mAP is {100 * ties[4][0]:.0f} to {100 * ties[4][2]:.0f} %, by the order of equal "

@@ -2,93 +2,270 @@
 
 Question   R-CNN runs its network on every proposal, and trains in three stages. What happens to accuracy and speed
            with one feature map per image and a single training?
-Method     Girshick 2015. RoI pooling (§2.1, roi_pool.py); two sibling heads and a multi-task loss, Eq. (1)–(3);
-           mini-batches of few images with many windows each (§2.3). fast_rcnn_detector.py.
+Method     Girshick 2015. RoI pooling (§2.1, roi_pooling.py); two sibling heads and a multi-task loss, Eq. (1)–(3);
+           mini-batches of few images with many RoIs each, a quarter of them objects (§2.3); §3.1 for detection.
 Rival      R-CNN of the lesson before, with the same trunk and the same proposals.
 Differs    A small trunk, BatchNorm and Muon. Four images with 32 windows each, not two with 64. Background
            windows may lie anywhere, not only where they overlap an object by 0.1. The square around a window is
-           pooled, not the window: the trunk has learned to classify such squares (naming.py).
+           pooled, not the window: the trunk has learned to classify such squares (trunk/pretraining.py).
 Costs      75 s on two cores, and R-CNN where it is not there yet.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
 
-from ch06_detection.drawn_boxes import outline
-from ch06_detection.fast_rcnn_detector import scenes_fast_rcnn, smooth_l1
-from ch06_detection.proposal_sets import shared_proposals, spaced
-from ch06_detection.rcnn_detector import scenes_rcnn
-from ch06_detection.scoring import METRIC, STRICT, account, examine, learn
-from common import plots
-from common.data.boxed import BoxedImages, Target
+from ch06_detection.augmentation.box_crops import change_light, mirror_boxes
+from ch06_detection.boxes import Boxes, clip, decode, encode
+from ch06_detection.drawings.fast_rcnn import SURE, draw_detections, draw_loss
+from ch06_detection.geometry.detections import select_detections
+from ch06_detection.proposals.labelled import FOREGROUND, LabelledProposals, evenly_spaced, sample_balanced
+from ch06_detection.proposals.search import shared_proposals
+from ch06_detection.rcnn import RegionNetwork, build_scenes_rcnn
+from ch06_detection.roi_pooling import roi_pool
+from ch06_detection.scoring.judging import METRIC, STRICT, account, examine, learn
+from ch06_detection.trunk.building import build_seeded, measure_pixels
+from ch06_detection.trunk.crops import Pictures, squares
+from ch06_detection.trunk.layers import STRIDE
+from ch06_detection.trunk.pretraining import Trunk, shared_trunk
+from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
+from common.image_classifier import Pixels
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
+from common.muon import Muon, hidden_filters
 from common.run import Run
+from common.train import History, Training, half_pays
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SURE = 0.5  # the score of detections that are drawn
+IGNORED = -1  # the label of a place in a mini-batch that nothing could be put into
 
 
-def draw_loss(losses: Float[np.ndarray, "steps"]) -> Figure:
-    """Smooth L1 beside its two parents, with their slopes; and the multi-task loss in training."""
-    figure, axes = plots.panels(3, width=3.3, height=3.0)
-    x = torch.linspace(-3, 3, 241, requires_grad=True)
-    for loss, name, colour in (
-        (smooth_l1(x), "smooth L1", plots.BLUE),
-        (x**2 / 2, "½ L2", plots.ORANGE),
-        (x.abs(), "L1", plots.GREY),
-    ):
-        (slope,) = torch.autograd.grad(loss.sum(), x)
-        for axis, values in zip(axes, (loss, slope), strict=False):
-            axis.plot(x.detach().numpy(), values.detach().numpy(), color=colour, label=name)
-    axes[0].set(title="loss of an offset", xlabel="miss", ylim=(0, 3))
-    axes[1].set(title="its slope", xlabel="miss", ylim=(-2, 2))
-    axes[0].legend(loc="upper center")
-    width = max(1, len(losses) // 60)
-    smoothed = losses[: len(losses) // width * width].reshape(-1, width).mean(axis=1)
-    axes[2].plot(width * np.arange(len(smoothed)), smoothed, color=plots.BLUE)
-    axes[2].set(title="multi-task loss", xlabel="step", ylim=(0, None))
-    return figure
+@dataclass(frozen=True)
+class ImagesWithRois:
+    """Images and some RoIs in each, the network's input. A slice of it takes images and their boxes along."""
+
+    images: Float[Tensor, "batch 3 height width"]
+    boxes: Float[Tensor, "batch rois 4"]
+
+    def __getitem__(self, part: slice) -> ImagesWithRois:
+        return ImagesWithRois(self.images[part], self.boxes[part])
 
 
-def draw_detections(part: BoxedImages, found: dict[str, list[Target]], items: list[int]) -> Figure:
-    """Some scenes with each detector's high-scoring detections: objects in green, detections in red."""
-    figure, axes = plots.panels(len(items), len(found), width=2.0, height=2.2, squeeze=False)
-    for row, (name, said) in zip(axes, found.items(), strict=True):
-        for axis, item in zip(row, items, strict=True):
-            axis.imshow(part.images[item])
-            outline(axis, part.targets[item]["boxes"], plots.GREEN, 1.2)
-            outline(axis, said[item]["boxes"][said[item]["scores"] >= SURE], plots.RED, 1.8)
-            axis.set(xlim=(0, part.images.shape[2]), ylim=(part.images.shape[1], 0), xticks=[], yticks=[])
-            axis.grid(visible=False)
-        row[0].set_ylabel(name, fontweight="bold")
-    return figure
+class FastRCNNNetwork(RegionNetwork):
+    """The first stage once per image; RoI pooling; the second stage and both heads for each RoI. Fig. 1.
+
+    side: bins of an RoI along each axis. Pooled is the square around a box (trunk/crops.py), because
+    the trunk has learned to classify such squares.
+    """
+
+    def __init__(self, classes: int, side: int = 4, width: int = 16) -> None:
+        super().__init__(classes, width)
+        self.side = side
+        self.offsets = nn.Linear(self.score.in_features * ((side + 1) // 2) ** 2, 4 * classes)
+
+    @property
+    def trunk(self) -> nn.Module:
+        """What is computed once per image: its feature map."""
+        return self.stages[0]
+
+    def predict(
+        self, maps: Float[Tensor, "batch channels rows columns"], boxes: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
+        """For every RoI of the maps: the logits, background first; and the offsets of each class. §2.1."""
+        rois = [squares(own) for own in boxes]
+        features = self.stages[1](roi_pool(maps, rois, (self.side, self.side), 1 / STRIDE))
+        offsets = self.offsets(features.flatten(1)).unflatten(1, (self.classes, 4))
+        return self.score(features.mean(dim=(2, 3))), offsets
+
+    def forward(self, inputs: ImagesWithRois) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
+        device = next(self.parameters()).device
+        return self.predict(self.trunk(inputs.images.to(device)), list(inputs.boxes.to(device)))
+
+
+def smooth_l1(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """x² / 2 near zero, |x| − 1/2 from 1 on. Eq. (3)."""
+    size = x.abs()
+    return torch.where(size < 1, size**2 / 2, size - 0.5)
+
+
+def multi_task_loss(
+    outputs: tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]],
+    labels: Int64[Tensor, "*shape"],
+    offsets: Float[Tensor, "*shape 4"],
+    weight: float = 1.0,
+) -> Float[Tensor, ""]:
+    """Eq. (1)–(2): −log p of the label, and for objects, smooth L1 of their class's offsets; a mean over RoIs."""
+    total, rois = multi_task_sum(outputs, labels, offsets, weight)
+    return total / rois.clamp(min=1)
+
+
+def multi_task_sum(
+    outputs: tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]],
+    labels: Int64[Tensor, "*shape"],
+    offsets: Float[Tensor, "*shape 4"],
+    weight: float = 1.0,
+) -> tuple[Float[Tensor, ""], Int64[Tensor, ""]]:
+    """The same as common.train takes it: the sum over RoIs, and their number."""
+    logits, predicted = outputs
+    labels, offsets = labels.flatten(), offsets.flatten(0, -2)
+    objects = (labels > 0).nonzero()[:, 0]
+    misses = predicted[objects, labels[objects] - 1].float() - offsets[objects]
+    classified = nn.functional.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
+    return classified + weight * smooth_l1(misses).sum(), (labels != IGNORED).sum()
+
+
+@dataclass
+class RoiBatches:
+    """Images and labelled proposals in memory, as common.train.Batches: the same number of RoIs per image. §2.3."""
+
+    images: Pictures
+    proposals: LabelledProposals
+    pixels: Pixels
+    rois: int = 32
+    share: float = 0.25
+
+    def __post_init__(self) -> None:
+        counts = torch.bincount(self.proposals.image, minlength=len(self.images)).tolist()
+        self.of_image = torch.arange(len(self.proposals)).split(counts)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(
+        self, index: Int64[Tensor, "batch"], generator: torch.Generator
+    ) -> tuple[ImagesWithRois, Int64[Tensor, "batch rois"], Float[Tensor, "batch rois 4"]]:
+        images = self.pixels(self.images[index.numpy()])
+        rows = [self.of_image[item] for item in index.tolist()]
+        drawn = [self.sample(own, generator) if len(own) else None for own in rows]
+        chosen = torch.stack([torch.zeros(self.rois, dtype=torch.long) if own is None else own for own in drawn])
+        boxes, truths = self.proposals.boxes[chosen], self.proposals.truth[chosen]
+        labels = self.proposals.labels()[chosen]
+        labels[[own is None for own in drawn]] = IGNORED
+        turned, width = torch.rand(len(images), generator=generator) < 0.5, images.shape[3]
+        images = torch.where(turned[:, None, None, None], images.flip(3), images)
+        boxes, truths = (torch.where(turned[:, None, None], mirror_boxes(b, width), b) for b in (boxes, truths))
+        return ImagesWithRois(change_light(images, generator), boxes), labels, encode(truths, boxes)
+
+    def sample(self, own: Int64[Tensor, "n"], generator: torch.Generator) -> Int64[Tensor, "rois"]:
+        """An image's RoIs for a mini-batch, of the numbers of its proposals: those near objects, and background."""
+        known = self.proposals.overlap[own] >= FOREGROUND
+        return sample_balanced(own[known], own[~known], self.rois, self.share, generator)
+
+
+@dataclass
+class FastRCNN:
+    """A detector with fit and predict. proposals: of images. training: its loss is multi_task_sum.
+
+    trunk: what the network starts from. searched: the number of images whose proposals are learned from. rois: of an
+    image in a mini-batch. least, suppression, keep: see select_detections.
+    """
+
+    proposals: Callable[[Pictures], list[Tensor]]
+    training: Training
+    classes: int
+    trunk: Trunk | None = None
+    searched: int | None = None
+    rois: int = 32
+    least: float = 0.01
+    suppression: float = 0.3
+    keep: int = 100
+    seed: int = 0
+
+    def fit(self, images: Given, targets: Sequence[Target]) -> FastRCNN:
+        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from.
+
+        Raises as to_learn_from for pictures and targets that cannot be.
+        """
+        targets = to_learn_from(images, targets)
+        self.pixels_ = measure_pixels(images)
+        some = evenly_spaced(len(images), self.searched)
+        labelled = LabelledProposals.of(self.proposals(images[some]), targets[some])
+        self.network_ = build_seeded(lambda: FastRCNNNetwork(self.classes), self.seed)
+        if self.trunk:
+            self.network_.start_from(self.trunk(images, targets))
+        data = RoiBatches(images[some], labelled, self.pixels_, self.rois)
+        self.history_: History = self.training(self.network_, data, self.seed)
+        return self
+
+    def predict(self, images: Given) -> list[Target]:
+        """The objects of each image, highest score first. Raises Problem for pictures of the wrong kind."""
+        size = colour_pictures(images).shape[1:3]
+        return [self.detect(*predicted, size) for predicted in self.predict_proposals(images, self.proposals(images))]
+
+    def predict_proposals(
+        self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 5
+    ) -> Iterator[tuple[Boxes, Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]]:
+        """Of each image: its proposals, their probabilities, background first, and the offsets of each class."""
+        device, network = next(self.network_.parameters()).device, self.network_.eval()
+        for start in range(0, len(images), chunk):
+            own = proposals[start : start + chunk]
+            inputs = self.pixels_(images[start : start + chunk]).to(device, memory_format=torch.channels_last)
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
+                scores, offsets = network.predict(network.trunk(inputs), own)
+            parts = scores.float().softmax(dim=1).cpu(), offsets.float().cpu()
+            counts = [len(boxes) for boxes in own]
+            yield from zip(own, *(part.split(counts) for part in parts), strict=True)
+
+    def detect(
+        self,
+        boxes: Boxes,
+        scores: Float[Tensor, "n scores"],
+        offsets: Float[Tensor, "n classes 4"],
+        size: tuple[int, int],
+        regress: bool = True,
+    ) -> Target:
+        """Move an image's proposals by the offsets of each class, or not, and suppress duplicates. §3.1."""
+        moved = clip(decode(offsets, boxes[:, None]), *size) if regress else boxes
+        return select_detections(moved, scores[:, 1:], least=self.least, suppression=self.suppression, keep=self.keep)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The network's, for common.model_size."""
+        return self.network_.parameters()
+
+
+def build_training(run: Run, epochs: int, images: int) -> Training:
+    """Its training, with mini-batches of this number of images."""
+    return Training(
+        epochs, 0.005, images, Muon, hidden_filters, multi_task_sum, device=run.device,
+        checkpoint=run.checkpoint("fast_rcnn"), say=run.say_step,
+    )  # fmt: skip
+
+
+def build_scenes_fast_rcnn(run: Run) -> FastRCNN:
+    """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
+    return FastRCNN(
+        shared_proposals(run),
+        build_training(run, run.pick(smoke=1, lecture=4, full=12), 4),
+        len(scenes(run.scale).classes),
+        shared_trunk(run),
+        searched=run.pick(smoke=6, lecture=1000, full=4000),
+        seed=run.seed,
+    )
 
 
 def lesson(run: Run) -> None:
     sets, proposals = scenes(run.scale), shared_proposals(run)
     test, size = sets.test, sets.test.images.shape[1:3]
     run.say_step("selective search")
-    proposals(sets.train.images[spaced(len(sets.train), scenes_fast_rcnn(run).searched)])
+    proposals(sets.train.images[evenly_spaced(len(sets.train), build_scenes_fast_rcnn(run).searched)])
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")
 
     found, taken = {}, {}
-    for name, build in (("R-CNN", scenes_rcnn), ("Fast R-CNN", scenes_fast_rcnn)):
+    for name, build in (("R-CNN", build_scenes_rcnn), ("Fast R-CNN", build_scenes_fast_rcnn)):
         with run.method(name, kind="deep") as method:
             detector, judged = examine(method, f"{name}, scenes", lambda build=build: build(run), sets.train, test)
             found[name] = judged.detections
             taken[name] = 1000 * method.predict_seconds / len(test) - each
     with run.method("Fast R-CNN, boxes as proposed", kind="deep") as method:
-        learn(method, "Fast R-CNN, scenes", lambda: scenes_fast_rcnn(run), sets.train)
-        said = detector.said(test.images, proposals(test.images))
-        plain = [detector.detections(*one, size, regress=False) for one in said]
+        learn(method, "Fast R-CNN, scenes", lambda: build_scenes_fast_rcnn(run), sets.train)
+        predicted = detector.predict_proposals(test.images, proposals(test.images))
+        plain = [detector.detect(*one, size, regress=False) for one in predicted]
         account(method, Evaluation(plain, test.targets, len(test.classes), COCO_THRESHOLDS), test)
     for metric in (METRIC, STRICT):
         run.compare("Fast R-CNN", "R-CNN", metric)
@@ -101,15 +278,15 @@ def lesson(run: Run) -> None:
     whole = (taken["R-CNN"] + each) / (taken["Fast R-CNN"] + each)
     run.fact("R-CNN over Fast R-CNN, with proposals", whole, "times")
     run.figure(
-        "loss", draw_loss, np.array(detector.history_.losses),
+        "loss", draw_loss, smooth_l1, np.array(detector.history_.losses),
         caption="Smooth L1 is quadratic near zero, so gradients vanish smoothly, and linear beyond 1, so outliers "
         "cannot dominate. Left: the losses; middle: their slopes; right: the multi-task loss by training step.",
     )  # fmt: skip
     run.figure(
         "found", draw_detections, test, found, list(range(6)),
-        caption=f"Test scenes. Green: what is there; red: what is said with a score from {SURE} on.",
+        caption=f"Test scenes. Green: the objects; red: detections with a score of at least {SURE}.",
     )  # fmt: skip
     run.note(
-        f"Fast R-CNN looks at a scene in {taken['Fast R-CNN']:.1f} ms, R-CNN in {taken['R-CNN']:.0f} ms: {bare:.0f} "
-        f"times as long. But both wait {each:.0f} ms for their proposals, and with these, it is {whole:.1f} times."
+        f"Without proposals, Fast R-CNN takes {taken['Fast R-CNN']:.1f} ms a scene and R-CNN {taken['R-CNN']:.0f} ms, "
+        f"{bare:.0f} times as long. Both need {each:.0f} ms for proposals; with these, the ratio is {whole:.1f}."
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ch06_detection.scoring import METRIC
+from ch06_detection.scoring.judging import METRIC
 from common.ablation import BASE, draw_effects
 from common.data.scenes import scenes
 from common.hog_detection.detector import HOGDetector
@@ -43,7 +43,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 OF_CELLS = ("orientations", "pixels", "block", "norm", "transform_sqrt", "padding")
 
 
-def changed(base: HOGDetector, change: Mapping[str, Any]) -> HOGDetector:
+def apply_change(base: HOGDetector, change: Mapping[str, Any]) -> HOGDetector:
     """The detector, not fitted, with other settings, of its own or of its cells."""
     own = {key: value for key, value in change.items() if key not in OF_CELLS}
     cells = {key: value for key, value in change.items() if key in OF_CELLS}
@@ -55,7 +55,7 @@ def extreme(record: LessonRecord, which: Callable) -> Comparison:
     return which(record.comparisons, key=lambda comparison: comparison.difference)
 
 
-def said(comparison: Comparison) -> str:
+def describe(comparison: Comparison) -> str:
     """A change with what it does to the base, and the interval of that."""
     c = comparison
     return f"{c.a} ({c.difference:+.1f} points, from {c.low:+.1f} to {c.high:+.1f})"
@@ -69,7 +69,7 @@ def lesson(run: Run) -> None:
     names = list(CHANGES)[:: run.pick(smoke=14, lecture=1)]
     for name in [BASE, *names]:
         with run.method(name, kind="classical") as method:
-            detector = method.fit(changed(base, CHANGES.get(name, {})), sets.train)
+            detector = method.fit(apply_change(base, CHANGES.get(name, {})), sets.train)
             evaluation = Evaluation(detector.predict(part.images), part.targets, len(part.classes), groups=part.groups)
             method.score_items(METRIC, 100 * evaluation.by_image(0.5), part, unit="%", higher_is_better=True)
     for name in names:
@@ -80,5 +80,5 @@ def lesson(run: Run) -> None:
         caption=f"What each change does to {METRIC} on {len(part)} validation scenes, with 95 % intervals; coloured "
         "where the paired test finds a difference.",
     )  # fmt: skip
-    run.claim(lambda record: f"What costs most: {said(extreme(record, min))}.")
-    run.claim(lambda record: f"At the other end: {said(extreme(record, max))}.")
+    run.claim(lambda record: f"What costs most: {describe(extreme(record, min))}.")
+    run.claim(lambda record: f"At the other end: {describe(extreme(record, max))}.")

@@ -7,18 +7,18 @@ CHAPTER = Chapter(
     title="Detection",
     lessons=(
         "boxes",  # how boxes are compared, encoded as offsets, and suppressed
-        "evaluate",  # how good is a detector? precision, recall, average precision
         "scenes",  # the pictures of this chapter, and that nothing gives the pasted items away
         "sliding_window",  # the classical detector: HOG, a linear SVM, a pyramid, hard negatives
+        "evaluate",  # what average precision notices of a detector's errors, and how reliable it is
         "hog_choices",  # what each of its design choices contributes
         "selective_search",  # proposals: image segments that are merged step by step
         "rcnn",  # a network classifies every proposal
         "roi_pooling",  # one feature map serves all proposals
         "fast_rcnn",  # classes and boxes learned with one loss
         "default_boxes",  # no proposals: a fixed grid of default boxes
-        "ssd300",  # the single-shot detector at full size, compared with torchvision's
         "multibox",  # matching, the loss, and hard negatives at three to one
         "ssd",  # a small one, trained here and followed through one picture
+        "ssd300",  # the single-shot detector at full size, compared with torchvision's
         "comparison",  # four detectors on the same scenes
         "pedestrians",  # the same detectors on real people
         "ssd_choices",  # what each of SSD's design choices contributes

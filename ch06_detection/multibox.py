@@ -2,42 +2,123 @@
 
 Question   1344 default boxes, three objects: which box is trained towards which object, and how does training survive
            that 99 % of the boxes lie on background?
-Method     Liu et al. 2016 (SSD), §2.2: matching (matching.py); the multibox loss, Eq. (1)–(3); hard negatives at three
-           to one. A network that is small enough to train here (first_glance.py) learns with it.
+Method     Liu et al. 2016 (SSD), §2.2: each object is matched to the default box that overlaps it most, and to all
+           others that overlap it enough; the multibox loss, Eq. (1)–(3); hard negatives at three to one. A network
+           that is small enough to train here (single_shot/tiny_network.py) learns with it.
 Rival      The same network with every background box in its loss. torchvision's SSDMatcher and SSD.compute_loss are
            the reference that the tests hold matching and loss to.
-Differs    An image without objects learns from its three hardest boxes; the paper's loss is 0 where nothing matches.
+Differs    Where two objects have the same best box, one gets its next best; torchvision's SSDMatcher gives the box to
+           the object that comes later, and may leave the other without any. An image without objects learns from its
+           three hardest boxes; the paper's loss is 0 where nothing matches.
 Costs      16 s on two cores, besides the scenes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Real
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 from torch.nn import functional
 
-from ch06_detection.boxes import Boxes, area, iou
+from ch06_detection.boxes import Boxes, area, encode, iou
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
-from ch06_detection.drawn_boxes import outline
-from ch06_detection.first_glance import answers, trained
-from ch06_detection.matching import THRESHOLD, match, match_batch
-from common import plots
+from ch06_detection.drawings.multibox import draw_matching, draw_positives
+from ch06_detection.single_shot.tiny_network import predict_logits, train
 from common.data import Images
 from common.data.boxed import BoxedImages, Target
+from common.data.checked_inputs import as_many, precise
 from common.data.scenes import scenes
 from common.run import Run
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+THRESHOLD = 0.5  # IoU from which a default box is matched to an object
 NEGATIVES = 3.0  # mined for every positive
 MINED, EVERY, METRIC = "hard negatives, 3 : 1", "every background box", "AP of positives among default boxes"
+
+
+def match(
+    boxes: Real[Tensor, "m 4"], labels: Int[Tensor, "..."], defaults: Real[Tensor, "n 4"], threshold: float = THRESHOLD
+) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
+    """The target of each default box of an image: a label, 0 for background; and the object's number, 0 if none. §2.2.
+
+    Raises ValueError where there are not as many labels as boxes.
+    """
+    as_many(boxes, labels=labels)
+    matched = labels.new_zeros(len(defaults))
+    which = torch.zeros_like(matched, dtype=torch.long)
+    if len(boxes):
+        objects, cells = match_pairs(boxes, torch.zeros_like(labels), defaults, threshold)
+        matched[cells], which[cells] = labels[objects], objects
+    return matched, which
+
+
+def match_batch(
+    targets: Sequence[Target], defaults: Boxes, threshold: float = THRESHOLD
+) -> tuple[Int[Tensor, "batch n"], Float[Tensor, "batch n 4"]]:
+    """The targets of the default boxes of each image: labels, 0 for background, and offsets, 0 for background.
+
+    Raises ValueError where there are not as many labels as boxes.
+    """
+    n, defaults = len(defaults), precise(defaults)
+    for target in targets:
+        as_many(target["boxes"], labels=target["labels"])
+    boxes = torch.cat([target["boxes"] for target in targets]).to(defaults)
+    labels = torch.cat([target["labels"] for target in targets]).to(defaults.device)
+    matched, offsets = labels.new_zeros(len(targets) * n), defaults.new_zeros(len(targets) * n, 4)
+    if len(boxes):
+        counts = torch.tensor([len(target["boxes"]) for target in targets], device=defaults.device)
+        images = torch.repeat_interleave(torch.arange(len(targets), device=defaults.device), counts)
+        objects, cells = match_pairs(boxes, images, defaults, threshold)
+        matched[cells], offsets[cells] = labels[objects], encode(boxes[objects], defaults[cells % n])
+    return matched.reshape(-1, n), offsets.reshape(-1, n, 4)
+
+
+def match_pairs(
+    boxes: Real[Tensor, "m 4"], images: Int[Tensor, "m"], defaults: Real[Tensor, "n 4"], threshold: float
+) -> tuple[Int[Tensor, "pairs"], Int[Tensor, "pairs"]]:
+    """Objects of several images and the default boxes matched to them: (object, image · n + default box). §2.2.
+
+    Each object has its own default box. Every other one whose IoU with an object is at least the threshold is matched
+    to the object that it overlaps most.
+    """
+    overlaps = iou(boxes, defaults)
+    objects, near = (overlaps >= threshold).nonzero().unbind(1)
+    order = overlaps[objects, near].argsort(descending=True, stable=True)
+    own = own_boxes(overlaps, images)
+    there = (own >= 0).nonzero()[:, 0]
+    objects, near = torch.cat([there, objects[order]]), torch.cat([own[there], near[order]])
+    cells = images[objects] * len(defaults) + near
+    first = is_first(cells)
+    return objects[first], cells[first]
+
+
+def own_boxes(overlaps: Float[Tensor, "m n"], images: Int[Tensor, "m"]) -> Int[Tensor, "m"]:
+    """Each object's own default box, whatever their IoU; no two objects of an image have the same one. §2.2.
+
+    overlaps: IoU of objects and default boxes; is overwritten. images: the image of each object. −1: an object that
+    overlaps nothing that is left. Greedy by IoU, computed as a stable matching (Gale & Shapley 1962): each object
+    claims its best box; where two claim the same one, the higher IoU wins, and the other object claims its next best.
+    """
+    best, chosen = overlaps.max(dim=1)
+    while True:
+        order = best.argsort(descending=True, stable=True)
+        order = order[best[order] > 0]
+        refused = order[~is_first(images[order] * overlaps.shape[1] + chosen[order])]
+        if not len(refused):
+            return chosen.where(best > 0, -1)
+        overlaps[refused, chosen[refused]] = 0
+        best[refused], chosen[refused] = overlaps[refused].max(dim=1)
+
+
+def is_first(cells: Int[Tensor, "k"]) -> Bool[Tensor, "k"]:
+    """Whether each entry is the first one with its value."""
+    _, place = cells.unique(return_inverse=True)
+    ranks = torch.arange(len(cells), device=cells.device)
+    return ranks == torch.full_like(ranks, len(cells)).scatter_reduce_(0, place, ranks, "amin")[place]
 
 
 def hard_negative_mining(
@@ -54,6 +135,18 @@ def hard_negative_mining(
     hardest = losses.masked_fill(positive, -torch.inf).topk(most, dim=1).indices
     taken = torch.arange(most, device=labels.device) < wanted[:, None]
     return torch.zeros_like(positive).scatter_(1, hardest, taken)
+
+
+def multibox_loss(
+    offsets: Float[Tensor, "batch n 4"],
+    logits: Float[Tensor, "batch n classes"],
+    target_offsets: Float[Tensor, "batch n 4"],
+    target_labels: Int[Tensor, "batch n"],
+    negatives: float = NEGATIVES,
+) -> Float[Tensor, ""]:
+    """Confidence's loss and location's, weighted alike: Eq. (1), Liu et al. 2016, §2.2, with α = 1."""
+    location, confidence = multibox_losses(offsets, logits, target_offsets, target_labels, negatives)
+    return confidence + location
 
 
 def multibox_losses(
@@ -90,123 +183,77 @@ def multibox_sums(
         return location, confidence, positive.sum()
 
 
-def multibox_loss(
-    offsets: Float[Tensor, "batch n 4"],
-    logits: Float[Tensor, "batch n classes"],
-    target_offsets: Float[Tensor, "batch n 4"],
-    target_labels: Int[Tensor, "batch n"],
-    negatives: float = NEGATIVES,
-) -> Float[Tensor, ""]:
-    """Confidence's loss and location's, weighted alike: Eq. (1), Liu et al. 2016, §2.2, with α = 1."""
-    location, confidence = multibox_losses(offsets, logits, target_offsets, target_labels, negatives)
-    return confidence + location
-
-
-def counted(part: BoxedImages, defaults: Boxes, threshold: float) -> Int[Tensor, "objects"]:
+def count_positives(part: BoxedImages, defaults: Boxes, threshold: float) -> Int[Tensor, "objects"]:
     """How many default boxes are matched to each object."""
     numbers = []
     for target in part.targets:
-        said, which = match(target["boxes"], target["labels"], defaults, threshold)
-        numbers.append(which[said > 0].bincount(minlength=len(target["boxes"])))
+        labels, which = match(target["boxes"], target["labels"], defaults, threshold)
+        numbers.append(which[labels > 0].bincount(minlength=len(target["boxes"])))
     return torch.cat(numbers)
-
-
-def draw_answers(
-    image: UInt8[np.ndarray, "size size 3"], target: Target, defaults: Boxes, mined: Bool[Tensor, "n"]
-) -> Figure:
-    """A scene's objects, the default boxes matched to each, and the hard negatives."""
-    figure, axes = plots.panels(3, width=3.1, height=3.4)
-    said, which = match(target["boxes"], target["labels"], defaults)
-    titles = "objects", f"{int((said > 0).sum())} positives", f"{int(mined.sum())} hard negatives"
-    for axis, title in zip(axes, titles, strict=True):
-        axis.imshow(image, extent=(0, SIZE, SIZE, 0), alpha=1.0 if axis is axes[0] else 0.5)
-        axis.set(title=title, xlim=(-14, SIZE + 14), ylim=(SIZE + 14, -14))
-        axis.axis("off")
-    for number, (box, colour) in enumerate(zip(target["boxes"], plots.CYCLE, strict=False)):
-        outline(axes[0], box[None], colour, 2.5)
-        outline(axes[1], defaults[(said > 0) & (which == number)], colour, 1.5)
-        outline(axes[2], box[None], colour, 2.5)
-    outline(axes[2], defaults[mined], plots.INK, 0.9)
-    return figure
-
-
-def draw_counts(sides: Float[np.ndarray, "objects"], numbers: dict[float, Int[np.ndarray, "objects"]]) -> Figure:
-    """Positives an object by its size; and how they become fewer as the threshold rises."""
-    figure, (left, right) = plots.panels(2, width=4.4, height=3.3)
-    edges = np.quantile(sides, np.linspace(0, 1, 11))
-    which = np.digitize(sides, edges[1:-1])
-    middle = [sides[which == k].mean() for k in range(10)]
-    for threshold, colour in zip((0.4, 0.5, 0.6), (plots.SKY, plots.BLUE, plots.PURPLE), strict=True):
-        means = [numbers[threshold][which == k].mean() for k in range(10)]
-        left.plot(middle, means, "o-", markersize=3.5, color=colour, label=f"IoU ≥ {threshold}")
-    left.set(title="Positives an object", xlabel="√area of an object, pixels", ylim=(0, None))
-    left.legend()
-    right.plot(list(numbers), [number.mean() for number in numbers.values()], "o-", color=plots.BLUE)
-    right.set(
-        title="Fewer, the higher the threshold", xlabel="IoU from which a box answers", ylabel="positives an object"
-    )
-    right.set_ylim(0, None)
-    return figure
 
 
 def lesson(run: Run) -> None:
     everything = scenes(run.scale)
-    train = everything.train.take(slice(0, run.pick(smoke=32, lecture=640, full=4000)))
+    part = everything.train.take(slice(0, run.pick(smoke=32, lecture=640, full=4000)))
     defaults = default_boxes((SIZE, SIZE), GRIDS, SIZES, RATIOS)
-    numbers = {share / 10: counted(train, defaults, share / 10).numpy() for share in range(3, 9)}
-    positives = numbers[THRESHOLD].sum() / len(train)
+    numbers = {share / 10: count_positives(part, defaults, share / 10).numpy() for share in range(3, 9)}
+    positives = numbers[THRESHOLD].sum() / len(part)
     run.fact("default boxes", len(defaults))
     run.fact("positives a scene", positives)
     run.fact("background, of all default boxes", 100 - 100 * positives / len(defaults), "%")
     for threshold, number in numbers.items():
         run.fact(f"positives an object, IoU ≥ {threshold}", number.mean())
         run.fact(f"objects with no box but their own, IoU ≥ {threshold}", 100 * (number == 1).mean(), "%")
-    bests = [iou(target["boxes"], defaults).argmax(dim=1) for target in train.targets if len(target["boxes"])]
+    bests = [iou(target["boxes"], defaults).argmax(dim=1) for target in part.targets if len(target["boxes"])]
     run.fact("objects whose best box is another's best, too", sum(len(best) - len(best.unique()) for best in bests))
 
     # Both networks start from the same weights and see the same batches: only the negatives in the loss differ.
     test = everything.test.take(np.array([len(target["boxes"]) > 0 for target in everything.test.targets]))
     items = Images(test.images, np.zeros(len(test), np.int64), test.ids, test.groups)  # scenes
-    said, _ = match_batch(test.targets, defaults)
+    labels, _ = match_batch(test.targets, defaults)
     logits, epochs = {}, run.pick(smoke=1, lecture=5)
     for name, negatives in {MINED: NEGATIVES, EVERY: float(len(defaults))}.items():
         with run.method(name, kind="deep") as method:
-            method.model = method.time(trained, train, partial(multibox_loss, negatives=negatives), epochs, run.seed)
-            logits[name] = answers(method.model, test)
-            surely = 1 - logits[name].softmax(dim=2)[..., 0]
+            loss = partial(multibox_loss, negatives=negatives)
+            method.model = method.time(
+                train, part, match_batch(part.targets, defaults), loss, epochs=epochs, seed=run.seed
+            )
+            logits[name] = predict_logits(method.model, test)
+            scores = 1 - logits[name].softmax(dim=2)[..., 0]
             ranked = [
-                100 * average_precision_score(*pair) for pair in zip((said > 0).numpy(), surely.numpy(), strict=True)
+                100 * average_precision_score(*pair) for pair in zip((labels > 0).numpy(), scores.numpy(), strict=True)
             ]
             method.score_items(METRIC, np.array(ranked), items, unit="%", higher_is_better=True)
     run.compare(MINED, EVERY)
     run.floor(MINED, METRIC, at_least=run.pick(smoke=0, lecture=21.5))
 
     losses = logits[MINED].logsumexp(dim=2) - logits[MINED][..., 0]
-    mined = hard_negative_mining(losses, said)
+    mined = hard_negative_mining(losses, labels)
     near = torch.stack([iou(target["boxes"], defaults).max(dim=0).values for target in test.targets])
-    for name, these in {"mined negatives": mined, "all negatives": said == 0}.items():
+    for name, these in {"mined negatives": mined, "all negatives": labels == 0}.items():
         run.fact(f"{name}, a scene", int(these.sum()) / len(test))
         run.fact(f"{name} that overlap an object (IoU ≥ 0.2)", 100 * (near[these] >= 0.2).double().mean().item(), "%")
-    share = losses[mined].sum() / losses[said == 0].sum()
+    share = losses[mined].sum() / losses[labels == 0].sum()
     run.fact("background's loss that the mined negatives have", 100 * share.item(), "%")
 
     shown = next((k for k, target in enumerate(test.targets) if len(target["boxes"]) == 3), 0)
     run.figure(
         "answers",
-        draw_answers,
+        draw_matching,
         test.images[shown],
         test.targets[shown],
         defaults,
+        match(test.targets[shown]["boxes"], test.targets[shown]["labels"], defaults),
         mined[shown],
-        caption="A test scene; the default boxes that answer for its objects; and, black, the background boxes that "
-        "the small network is least sure of.",
+        caption="A test scene; the default boxes matched to its objects; and, black, the hard negatives: the "
+        "background boxes with the highest loss.",
     )
-    sides = torch.cat([area(target["boxes"]) for target in train.targets]).sqrt().double().numpy()
+    sides = torch.cat([area(target["boxes"]) for target in part.targets]).sqrt().double().numpy()
     run.figure(
         "counts",
-        draw_counts,
+        draw_positives,
         sides,
         numbers,
-        caption="How many default boxes answer for an object. Left: by its size, at three thresholds. Right: on "
+        caption="How many default boxes are matched to an object. Left: by its size, at three thresholds. Right: on "
         "average, by the threshold.",
     )

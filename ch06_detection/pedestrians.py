@@ -18,35 +18,45 @@ clutter they know. It does not show that they would anywhere else.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from ch06_detection.augmentation.frame_windows import FrameWindows
 from ch06_detection.boxes import nms
-from ch06_detection.drawn_boxes import outline
-from ch06_detection.fast_rcnn_detector import pedestrians_fast_rcnn
-from ch06_detection.rcnn_detector import pedestrians_rcnn
-from ch06_detection.scoring import METRIC, account, errors_of, judge, learn
-from ch06_detection.ssd_recipes import pedestrians_ssd
-from common import plots
+from ch06_detection.drawings.pedestrians import draw_curves, draw_frame
+from ch06_detection.fast_rcnn import FastRCNN, build_training
+from ch06_detection.geometry.half_size import HalfSize
+from ch06_detection.proposals.search import shared_proposals
+from ch06_detection.rcnn import RCNN
+from ch06_detection.scoring.errors import classify_errors
+from ch06_detection.scoring.judging import METRIC, account, judge, learn
+from ch06_detection.ssd import ADAMW, SSD, SSDDetector, detection_loss
+from ch06_detection.trunk.layers import mobile_trunk, small_trunk
+from common.data import weights
 from common.data.boxed import BoxedImages, Target
 from common.data.mot import pedestrians_or_none
 from common.data.weights import mobilenet_v2_or_none
 from common.hog_detection.dense_hog import Cells
 from common.hog_detection.detector import HOGDetector
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
+from common.muon import Muon, hidden_filters
+from common.proposals.grouping import Settings
 from common.run import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from common.train import Training
 
 FLOORS = {
     "HOG + SVM": 79,
     "SSD, from random weights": 94.6,
     "SSD, pretrained trunk": 92.4,
 }  # mAP at 0.5, in %
+
+# For frames at half size: people are ten pixels wide, so that each one counts, and nothing larger is a proposal.
+PEOPLE = Settings(spaces=("RGB",), ks=(50.0,), min_size=20, step=1, smallest=6, largest=80)
+WIDE = 0.37  # of its height: a pedestrian
+HEIGHTS = ((28.0, 36.0, 46.0), (46.0, 58.0))  # of pedestrians' default boxes, in pixels, on either map
 
 
 def opencv_people(frames: UInt8[np.ndarray, "n height width 3"]) -> list[Target]:
@@ -71,34 +81,7 @@ def opencv_people(frames: UInt8[np.ndarray, "n height width 3"]) -> list[Target]
     return found
 
 
-def draw_curves(evaluations: dict[str, Evaluation]) -> Figure:
-    """Precision against recall, and misses against false positives per image, of every detector."""
-    figure, (left, right) = plots.panels(2, width=4.4, height=3.4)
-    for (name, evaluation), colour in zip(evaluations.items(), plots.CYCLE, strict=False):
-        curve = evaluation.curve(1, 0.5)
-        left.plot(100 * curve.recall, 100 * curve.precision, color=colour, label=name)
-        right.plot(curve.false / len(evaluation.targets), 100 * (1 - curve.recall), color=colour)
-    left.set(title="Precision", xlabel="recall (%)", ylabel="precision (%)", xlim=(0, 101), ylim=(0, 102))
-    right.set(title="Misses", xlabel="false positives an image", ylabel="missed (%)", xscale="log", yscale="log")
-    right.set(xlim=(1e-2, 1e1), ylim=(1, 100))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
-
-
-def draw_frame(part: BoxedImages, item: int, found: dict[str, Target]) -> Figure:
-    """One frame with each detector's highest-scoring boxes, as many as there are people."""
-    figure, axes = plots.panels(3, -(-len(found) // 3), width=4.0, height=3.3, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, (name, said) in zip(axes.flat, found.items(), strict=False):
-        axis.imshow(part.images[item])
-        outline(axis, part.targets[item]["boxes"], plots.GREEN, 1.5)
-        outline(axis, said["boxes"][: len(part.targets[item]["boxes"])], plots.RED, 1.0)
-        axis.set(title=name, xlim=(0, part.images.shape[2]), ylim=(part.images.shape[1], 0))
-    return figure
-
-
-def pedestrians_detector(run: Run) -> HOGDetector:
+def build_pedestrians_hog(run: Run) -> HOGDetector:
     """For people in frames of 768 × 576; settings chosen on validation frames. Not yet fitted."""
     mined = run.pick(smoke=2, lecture=20)
     cells = Cells(pixels=6, padding=3)
@@ -108,20 +91,54 @@ def pedestrians_detector(run: Run) -> HOGDetector:
     return HOGDetector(cells, window=48, mined=mined, random=mined, seed=run.seed, **settings)
 
 
+def build_pedestrians_rcnn(run: Run) -> HalfSize:
+    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
+    epochs, file = run.pick(smoke=1, lecture=2), run.checkpoint("rcnn")
+    training = Training(epochs, 0.005, 128, Muon, hidden_filters, device=run.device, checkpoint=file, say=run.say_step)
+    searched, mined = run.pick(smoke=(4, 2), lecture=(60, 30), full=(None, 60))
+    crops = run.pick(smoke=64, lecture=8000)
+    proposals = shared_proposals(run, PEOPLE, most=300)
+    return HalfSize(RCNN(proposals, training, 1, searched=searched, mined=mined, crops=crops, seed=run.seed))
+
+
+def build_pedestrians_fast_rcnn(run: Run) -> HalfSize:
+    """The detector of pedestrians, of frames at half size: one class, so that there is nothing to name first."""
+    training, proposals = build_training(run, run.pick(smoke=1, lecture=3), 2), shared_proposals(run, PEOPLE, most=300)
+    searched = run.pick(smoke=4, lecture=60, full=None)
+    return HalfSize(FastRCNN(proposals, training, 1, searched=searched, rois=64, seed=run.seed))
+
+
+def build_pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:
+    """The detector of pedestrians, of frames at half size. pretrained: MobileNetV2's first blocks, or a small trunk."""
+
+    def network(classes: int) -> SSD:
+        trunk = mobile_trunk(weights.mobilenet_v2(run.scale)) if pretrained else small_trunk()[:2]
+        return SSD(trunk, [len(heights) for heights in HEIGHTS], classes, top_down=True)
+
+    shapes = [torch.tensor([(WIDE * height, height) for height in heights]) for heights in HEIGHTS]
+    name = "ssd_pretrained" if pretrained else "ssd"
+    epochs = run.pick(smoke=1, lecture=4 if pretrained else 6)
+    training = Training(
+        epochs, 3e-3, 16, ADAMW, loss=detection_loss, warm_up=0.2, device=run.device, checkpoint=run.checkpoint(name),
+        say=run.say_step,
+    )  # fmt: skip
+    return HalfSize(SSDDetector(network, training, shapes, 1, augment=FrameWindows(), seed=run.seed))
+
+
 def contenders(run: Run) -> dict[str, tuple[str, Any]]:
     """The detectors by name, each with its kind, not yet fitted."""
     detectors = {
-        "HOG + SVM": ("classical", pedestrians_detector(run)),
-        "R-CNN": ("deep", pedestrians_rcnn(run)),
-        "Fast R-CNN": ("deep", pedestrians_fast_rcnn(run)),
-        "SSD, from random weights": ("deep", pedestrians_ssd(run, pretrained=False)),
+        "HOG + SVM": ("classical", build_pedestrians_hog(run)),
+        "R-CNN": ("deep", build_pedestrians_rcnn(run)),
+        "Fast R-CNN": ("deep", build_pedestrians_fast_rcnn(run)),
+        "SSD, from random weights": ("deep", build_pedestrians_ssd(run, pretrained=False)),
     }
     if mobilenet_v2_or_none(run.scale, run.note):
-        detectors["SSD, pretrained trunk"] = ("deep", pedestrians_ssd(run, pretrained=True))
+        detectors["SSD, pretrained trunk"] = ("deep", build_pedestrians_ssd(run, pretrained=True))
     return detectors
 
 
-def reference(run: Run, part: BoxedImages) -> None:
+def judge_reference(run: Run, part: BoxedImages) -> None:
     """OpenCV's detector on some of the frames, where OpenCV is installed."""
     try:
         import cv2  # noqa: F401
@@ -130,9 +147,9 @@ def reference(run: Run, part: BoxedImages) -> None:
         return
     with run.method("OpenCV's HOG + SVM", kind="reference") as method:
         start = time.perf_counter()
-        said = opencv_people(part.images)
+        found = opencv_people(part.images)
         method.predict_seconds = time.perf_counter() - start
-        account(method, Evaluation(said, part.targets, 1, COCO_THRESHOLDS), part)
+        account(method, Evaluation(found, part.targets, 1, COCO_THRESHOLDS), part)
 
 
 def lesson(run: Run) -> None:
@@ -154,10 +171,10 @@ def lesson(run: Run) -> None:
             run.fact(f"frames a second, {name}", len(part) / method.predict_seconds)
             miss = 100 * float(evaluations[name].log_average_miss_rate(0.5)[0])
             method.measure("log-average miss rate", miss, n=len(part), unit="%")
-            run.fact(f"people that no box finds, {name}", errors_of(evaluations[name]).shares["missed"], "%")
+            run.fact(f"people that no box finds, {name}", classify_errors(evaluations[name]).shares["missed"], "%")
             if name in FLOORS:
                 run.floor(name, METRIC, at_least=run.pick(smoke=0, lecture=FLOORS[name]))
-    reference(run, part.take(slice(None, None, run.pick(smoke=2, lecture=4))))
+    judge_reference(run, part.take(slice(None, None, run.pick(smoke=2, lecture=4))))
 
     best = "SSD, pretrained trunk" if "SSD, pretrained trunk" in evaluations else "SSD, from random weights"
     for name in evaluations:
@@ -166,12 +183,13 @@ def lesson(run: Run) -> None:
     run.compare("SSD, from random weights", "HOG + SVM", METRIC)
     run.figure(
         "curves", draw_curves, evaluations,
-        caption="Detections at an IoU of 0.5. Left: precision and recall. Right: what is missed, by how many false "
-        "boxes an image are put up with; both axes logarithmic.",
+        caption="Detections at an IoU of 0.5. Left: precision and recall. Right: the share of missed people "
+        "by false positives per image; both axes logarithmic.",
     )  # fmt: skip
     item = int(np.argmax([len(target["boxes"]) for target in part.targets]))
     found = {name: evaluation.detections[item] for name, evaluation in evaluations.items()}
     run.figure(
         "frame", draw_frame, part, item, found,
-        caption="The frame with most people: green, the boxes drawn by hand; red, the surest detections, as many.",
+        caption="The frame with most people. Green: the boxes drawn by hand; red: as many detections, of the highest "
+        "scores.",
     )  # fmt: skip

@@ -3,41 +3,56 @@
 Question   A network can classify a picture. How does it find several objects in one, and what do the stages after the
            network add: SVMs, box regression?
 Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes boxes; each is cut out as a square
-           (appendix A, square_crops.py); a network (§2.3, region_network.py) that has first learned to classify objects
-           (naming.py) computes its features; a linear SVM per class scores them, and ridge regression corrects the box
-           (appendix C). rcnn_heads.py, rcnn_detector.py.
+           (appendix A, trunk/crops.py); a network that has first learned to classify objects (trunk/pretraining.py) is
+           fine-tuned on the crops and computes their features (§2.3); a linear SVM per class scores them, ridge
+           regression corrects the box (appendix C), and non-maximum suppression ends it.
 Rival      The network's own softmax in place of the SVMs (appendix B); boxes that stay where they were proposed.
 Differs    Crops of 32 pixels that are not warped, and a network of a hundredth of the size, which has not seen
-           ImageNet: it first learns what the objects of all training scenes are. Proposals of a part of these scenes
-           are learned from.
+           ImageNet: it first learns what the objects of all training scenes are. It ends in a mean over its last map
+           (Lin et al. 2014, §3.2), not in dense layers. Proposals of a part of these scenes are learned from.
 Costs      180 s on two cores, thirty of them for proposals and a minute for the trunk that others start from, too.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
 
-from ch06_detection.boxes import Boxes, iou
-from ch06_detection.drawn_boxes import outline
-from ch06_detection.proposal_sets import shared_proposals, spaced
-from ch06_detection.rcnn_detector import scenes_rcnn
-from ch06_detection.scoring import METRIC, STRICT, account, answers_of, learn
-from ch06_detection.square_crops import cut
-from common import plots
-from common.data.boxed import BoxedImages, Target
+from ch06_detection.boxes import Boxes, clip, decode, encode
+from ch06_detection.drawings.rcnn import draw_regression, draw_stages
+from ch06_detection.geometry.detections import select_detections
+from ch06_detection.proposals.crop_batches import CropBatches
+from ch06_detection.proposals.labelled import LabelledProposals, evenly_spaced
+from ch06_detection.proposals.search import shared_proposals
+from ch06_detection.scoring.judging import METRIC, STRICT, account, answers_of, learn
+from ch06_detection.scoring.overlaps import overlap_by_class, overlaps_with_objects
+from ch06_detection.trunk.building import build_seeded, measure_pixels
+from ch06_detection.trunk.crops import Crops, Pictures, cut
+from ch06_detection.trunk.layers import small_trunk, stage_channels
+from ch06_detection.trunk.pretraining import PretrainedTrunk, Trunk, copy_class_rows, copy_weights, shared_trunk
+from common.data.boxed import Target
+from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
+from common.muon import Muon, hidden_filters
 from common.run import Run
+from common.train import History, Training, half_pays
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+NEGATIVE = 0.3  # IoU with all objects of a class, below which a proposal is a negative of its SVM: §2.3
+NEAR = 0.6  # IoU with an object, from which on a proposal teaches box regression: appendix C
+LENGTH = 20.0  # mean length of features before SVMs and regression, as in the paper's program
+BARE = (1.0, 1.0)  # Eq. (1)–(4) are the chapter's offsets without variances
+LEAST = {"svm": 0.1, "softmax": 0.01}  # scores from which on a box is a detection
+FIRST = 3000  # negatives that an SVM starts with, before it looks for hard ones
+SILENT = -9.0  # the margin of a class that nothing could be learned of
 VARIANTS = {  # the scores, and whether boxes are moved
     "R-CNN": ("svm", True),
     "R-CNN, boxes as proposed": ("svm", False),
@@ -47,105 +62,230 @@ VARIANTS = {  # the scores, and whether boxes are moved
 SHOWN = 2  # the scene that is drawn
 
 
-def draw_stages(
-    image: UInt8[np.ndarray, "height width 3"],
-    proposals: Boxes,
-    chosen: Float[Tensor, "chosen 4"],
-    found: Target,
-    classes: tuple[str, ...],
-) -> Figure:
-    """Proposals, some of them cut out, and the detections."""
-    figure, axes = plots.panels(3, width=2.7, height=2.9)
-    for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, as squares", "detections"), strict=True):
-        axis.set_title(title)
-        axis.axis("off")
-    axes[0].imshow(image)
-    outline(axes[0], proposals, "white", 0.5, 0.7)
-    for k in range(len(chosen)):
-        outline(axes[0], chosen[k : k + 1], plots.CYCLE[k % 6], 1.6)
-    inside = torch.tensor(image.copy()).permute(2, 0, 1).float()[None]
-    crops = cut(inside, [chosen], 32).permute(0, 2, 3, 1).numpy().astype(np.uint8)
-    for k, crop in enumerate(crops):
-        row, column = divmod(k, 3)
-        axes[1].imshow(crop, extent=(column * 36, column * 36 + 32, row * 36 + 32, row * 36))
-        edges = torch.tensor([[column * 36.0, row * 36.0, column * 36.0 + 32, row * 36.0 + 32]])
-        outline(axes[1], edges, plots.CYCLE[k % 6], 1.6)
-    axes[1].set(xlim=(-2, 106), ylim=(106, -2))
-    axes[2].imshow(image)
-    outline(axes[2], found["boxes"], plots.ORANGE)
-    for (x, y, *_), label, score in zip(
-        found["boxes"].tolist(), found["labels"].tolist(), found["scores"].tolist(), strict=True
-    ):
-        paint = {"size": 6, "color": "white", "bbox": {"fc": plots.ORANGE, "ec": "none", "pad": 0.8}}
-        axes[2].text(x + 1, max(y, 7), f"{classes[label - 1]} {score:.2f}", va="bottom", clip_on=True, **paint)
-    return figure
+class RegionNetwork(nn.Module):
+    """Crops to logits, background first: two stages, and a dense layer on their mean. classes: without background."""
+
+    def __init__(self, classes: int, width: int = 16) -> None:
+        super().__init__()
+        self.classes = classes
+        self.stages = nn.Sequential(*small_trunk(width)[:2])
+        self.score = nn.Linear(stage_channels(self.stages), classes + 1)
+
+    def start_from(self, trunk: PretrainedTrunk) -> None:
+        """Copy the weights of a network that has learned to classify objects."""
+        copy_weights(trunk.stages, self.stages)
+        copy_class_rows(self.score, trunk.score)
+
+    def forward(self, crops: Crops) -> Float[Tensor, "n scores"]:
+        return self.score(self.stages(crops).mean(dim=(2, 3)))
 
 
-def draw_moves(before: Float[np.ndarray, "n"], after: Float[np.ndarray, "n"], ap: dict[str, list[float]]) -> Figure:
-    """IoU of proposals with their object, before and after regression; mAP by threshold of each variant."""
-    figure, axes = plots.panels(2, width=4.6, height=3.4)
-    bins = np.linspace(0.3, 1, 36)
-    for overlaps, name, colour in ((before, "as proposed", plots.GREY), (after, "moved", plots.BLUE)):
-        axes[0].hist(overlaps, bins, histtype="step", color=colour, lw=2, label=f"{name}: mean {overlaps.mean():.2f}")
-    axes[0].set(title="detections that lie on an object", xlabel="IoU with it", ylabel="detections")
-    axes[0].legend(loc="upper left")
-    for (name, values), colour, line in zip(ap.items(), plots.CYCLE, ("-", "--", "-", "--"), strict=False):
-        axes[1].plot(COCO_THRESHOLDS, values, line, color=colour, label=name)
-    axes[1].set(title="how exact a box has to be", xlabel="IoU that counts as found", ylabel="mAP, %", ylim=(0, None))
-    axes[1].legend(fontsize=7.5)
-    return figure
+def svm_with_hard_negatives(
+    positives: Float[Tensor, "p d"], negatives: Float[Tensor, "q d"], C: float, seed: int = 0
+) -> Float[Tensor, "e"]:
+    """Weights and intercept of a linear SVM: with some negatives, then with all that lie within its margin. §2.3."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    if not len(positives) or not len(negatives):
+        return torch.cat([torch.zeros(positives.shape[1]), torch.tensor([SILENT])])
+    chosen = torch.randperm(len(negatives), generator=torch.Generator().manual_seed(seed))[:FIRST]
+    for _ in range(2):
+        x = torch.cat([positives, negatives[chosen]]).numpy()
+        svm = LinearSVC(C=C, intercept_scaling=10.0, random_state=seed, max_iter=300)  # scaled: hardly held back by C
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits of a margin change no order
+            svm.fit(x, np.arange(len(x)) < len(positives))
+        weights = torch.tensor(np.append(svm.coef_[0], svm.intercept_[0]), dtype=torch.float32)
+        hard = (with_one(negatives) @ weights > -1).nonzero()[:, 0]
+        chosen = torch.cat([chosen, hard]).unique()
+    return weights
 
 
-def best_overlaps(found: list[Target], part: BoxedImages, least: float) -> Float[np.ndarray, "n"]:
-    """IoU of each detection of at least this score with the object of its class that it overlaps most."""
-    overlaps = []
-    for said, target in zip(found, part.targets, strict=True):
-        same = said["labels"][:, None] == target["labels"]
-        best = (iou(said["boxes"], target["boxes"]) * same).amax(dim=1) if len(target["labels"]) else torch.zeros(0)
-        overlaps.append(best[said["scores"][: len(best)] >= least])
-    together = torch.cat([*overlaps, torch.zeros(1)]).numpy().astype(float)
-    return together[together > 0.3] if (together > 0.3).any() else together
+@dataclass
+class RidgeBoxes:
+    """Offsets of boxes as linear functions of features, class by class. Appendix C, Eq. (1)–(5). penalty: λ."""
+
+    penalty: float
+    weights_: Float[Tensor, "classes d 4"] = field(init=False, repr=False)
+
+    def fit(
+        self, features: Float[Tensor, "n d"], offsets: Float[Tensor, "n 4"], labels: Int64[Tensor, "n"], classes: int
+    ) -> RidgeBoxes:
+        """Eq. (5): argmin Σ ‖t − Wᵀφ‖² + λ ‖W‖² for each class. A class without boxes moves none."""
+        self.weights_ = torch.zeros(classes, features.shape[1] + 1, 4)
+        for label in labels.unique().tolist():
+            own = with_one(features[labels == label]).double()
+            gram = own.T @ own + self.penalty * torch.eye(own.shape[1], dtype=torch.double)
+            self.weights_[label - 1] = torch.linalg.solve(gram, own.T @ offsets[labels == label].double()).float()
+        return self
+
+    def predict(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n classes 4"]:
+        """The offsets that each class would move the boxes by."""
+        return torch.einsum("nd,cdo->nco", with_one(features), self.weights_)
 
 
-def spread(boxes: Boxes, n: int) -> Float[Tensor, "chosen 4"]:
-    """n of the boxes that overlap one another little."""
-    chosen: list[Tensor] = []
-    for box in boxes:
-        if len(chosen) < n and (not chosen or float(iou(box[None], torch.stack(chosen)).max()) < 0.3):
-            chosen.append(box)
-    return torch.stack(chosen)
+def with_one(features: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+    """The features, and a 1 for the intercept."""
+    return torch.cat([features, features.new_ones(len(features), 1)], dim=1)
 
 
-def surest(found: Target, least: float = 0.5) -> Target:
-    """Detections with at least this score; the first one if there is none."""
-    n = max(1, int((found["scores"] >= least).sum()))
-    return {name: values[:n] for name, values in found.items()}
+class Features(NamedTuple):
+    """Of each proposal: the network's last map, whole; its mean, the features; the logits."""
+
+    boxes: Boxes
+    maps: Float[Tensor, "n maps"]
+    features: Float[Tensor, "n features"]
+    logits: Float[Tensor, "n scores"]
+
+
+@dataclass
+class RCNN:
+    """A detector with fit and predict. proposals: of images. training: of the network on cut out proposals.
+
+    trunk: what the network starts from. searched: of how many images proposals are learned from. mined: of how many of
+    these SVMs and regression are given proposals. crops: of an epoch. side: of a crop, in pixels. C: of the SVMs.
+    penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are moved.
+    """
+
+    proposals: Callable[[Pictures], list[Tensor]]
+    training: Training
+    classes: int
+    trunk: Trunk | None = None
+    searched: int | None = None
+    mined: int | None = None
+    crops: int = 20_000
+    side: int = 32
+    C: float = 0.01
+    penalty: float = 1000.0
+    scorer: str = "svm"
+    regress: bool = True
+    suppression: float = 0.3
+    keep: int = 100
+    seed: int = 0
+
+    def fit(self, images: Given, targets: Sequence[Target]) -> RCNN:
+        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from.
+
+        Raises as to_learn_from for pictures and targets that cannot be.
+        """
+        targets = to_learn_from(images, targets)
+        self.pixels_ = measure_pixels(images)
+        some = evenly_spaced(len(images), self.searched)
+        searched, there = images[some], targets[some]
+        labelled = LabelledProposals.of(self.proposals(searched), there)
+        self.network_ = build_seeded(lambda: RegionNetwork(self.classes), self.seed)
+        if self.trunk:
+            self.network_.start_from(self.trunk(images, targets))
+        data = CropBatches.of(searched, labelled, self.pixels_, side=self.side, length=self.crops, seed=self.seed)
+        self.history_: History = self.training(self.network_, data, self.seed)
+        truths = list(self.compute_features(images, [target["boxes"] for target in targets], chunk=40))
+        scale = LENGTH / torch.cat([seen.features for seen in truths]).norm(dim=1).mean()
+        self.scale_ = float(scale.nan_to_num(1.0, posinf=1.0))  # where there is no object
+        self.fit_heads(searched[: self.mined], there[: self.mined], truths, targets)
+        return self
+
+    def fit_heads(
+        self, images: Pictures, targets: Sequence[Target], truths: list[Features], of: Sequence[Target]
+    ) -> None:
+        """SVMs: objects of all images (truths, of) against proposals of some. Regression: of proposals near objects."""
+        proposals = self.proposals(images)
+        seen = list(self.compute_features(images, proposals))
+        features = torch.cat([part.features for part in seen]) * self.scale_
+        overlaps = zip(proposals, targets, strict=True)
+        overlap = torch.cat([overlap_by_class(boxes, target, self.classes) for boxes, target in overlaps])
+        objects = torch.cat([seen.features for seen in truths]) * self.scale_
+        labels = torch.cat([target["labels"] for target in of])
+        self.svms_ = torch.stack([
+            svm_with_hard_negatives(objects[labels == k + 1], features[overlap[:, k] < NEGATIVE], self.C, self.seed)
+            for k in range(self.classes)
+        ])  # fmt: skip
+        labelled = LabelledProposals.of(proposals, targets, with_truths=False)
+        maps, near = torch.cat([part.maps for part in seen]), labelled.overlap >= NEAR
+        offsets = encode(labelled.truth[near], labelled.boxes[near], BARE)
+        ridge = RidgeBoxes(self.penalty)
+        self.ridge_ = ridge.fit(self.normalise(maps[near]), offsets, labelled.label[near], self.classes)
+
+    def normalise(self, maps: Float[Tensor, "n maps"]) -> Float[Tensor, "n maps"]:
+        """Every map at the same length."""
+        return LENGTH * torch.nn.functional.normalize(maps, dim=1)
+
+    def compute_features(self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 1) -> Iterator[Features]:
+        """What the network computes from each image's proposals, cut out."""
+        device, network = next(self.network_.parameters()).device, self.network_.eval()
+        for start in range(0, len(images), chunk):
+            own = proposals[start : start + chunk]
+            inputs = self.pixels_(images[start : start + chunk])
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
+                crops = cut(inputs, own, self.side)
+                maps = network.stages(crops.to(device, memory_format=torch.channels_last))
+                features = maps.mean(dim=(2, 3))
+                seen = [part.float().cpu() for part in (maps.flatten(1), features, network.score(features))]
+            counts = [len(boxes) for boxes in own]
+            yield from map(Features, own, *(part.clone().split(counts) for part in seen))
+
+    def predict(self, images: Given) -> list[Target]:
+        """The objects of each image, highest score first. A score is the logistic function of a margin, or a softmax.
+
+        Raises Problem for pictures of the wrong kind.
+        """
+        size = colour_pictures(images).shape[1:3]
+        found = self.compute_features(images, self.proposals(images))
+        return [self.detect(seen, size, self.scorer, self.regress) for seen in found]
+
+    def detect(self, seen: Features, size: tuple[int, int], scorer: str, regress: bool) -> Target:
+        """Score an image's proposals, move them or not, and suppress duplicates. size: of the image (height, width)."""
+        margins = with_one(seen.features * self.scale_) @ self.svms_.T
+        scores = margins.sigmoid() if scorer == "svm" else seen.logits.softmax(dim=1)[:, 1:]
+        boxes = seen.boxes
+        if regress:
+            boxes = clip(decode(self.ridge_.predict(self.normalise(seen.maps)), boxes[:, None], BARE), *size)
+        return select_detections(boxes, scores, least=LEAST[scorer], suppression=self.suppression, keep=self.keep)
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The network's, the SVMs' and the regression's, for common.model_size."""
+        yield from self.network_.parameters()
+        yield from (self.svms_, self.ridge_.weights_)
+
+
+def build_scenes_rcnn(run: Run) -> RCNN:
+    """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
+    epochs, file = run.pick(smoke=1, lecture=1, full=4), run.checkpoint("rcnn")
+    return RCNN(
+        shared_proposals(run),
+        Training(epochs, 0.005, 128, Muon, hidden_filters, device=run.device, checkpoint=file, say=run.say_step),
+        len(scenes(run.scale).classes),
+        shared_trunk(run),
+        searched=run.pick(smoke=6, lecture=1000, full=4000),
+        mined=run.pick(smoke=3, lecture=300, full=1000),
+        crops=run.pick(smoke=64, lecture=25_000),
+        seed=run.seed,
+    )
 
 
 def lesson(run: Run) -> None:
     sets, proposals = scenes(run.scale), shared_proposals(run)
     test, size = sets.test, sets.test.images.shape[1:3]
-    searched = sets.train.images[spaced(len(sets.train), scenes_rcnn(run).searched)]
+    searched = sets.train.images[evenly_spaced(len(sets.train), build_scenes_rcnn(run).searched)]
     run.say_step("selective search")
     run.fact("seconds for the training scenes' proposals", proposals.seconds(searched), "s")
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")
     run.fact("proposals a scene", float(np.mean([len(boxes) for boxes in proposals(test.images)])))
 
     found, scores = {}, {}
-    looks, seconds = [], 0.0
+    features, seconds = [], 0.0
     for name, (scorer, regress) in VARIANTS.items():
         with run.method(name, kind="deep") as method:
-            detector = learn(method, "R-CNN, scenes", lambda: scenes_rcnn(run), sets.train)
-            if not looks:  # the network looks once; the variants differ in what is made of it
+            detector = learn(method, "R-CNN, scenes", lambda: build_scenes_rcnn(run), sets.train)
+            if not features:  # they are computed once; the variants differ in what is made of them
                 start = time.perf_counter()
-                looks = list(detector.looks(test.images, proposals(test.images)))
+                features = list(detector.compute_features(test.images, proposals(test.images)))
                 seconds = time.perf_counter() - start
             start = time.perf_counter()
-            found[name] = [detector.detections(look, size, scorer, regress) for look in looks]
+            found[name] = [detector.detect(seen, size, scorer, regress) for seen in features]
             method.predict_seconds = time.perf_counter() - start + seconds + each * len(test) / 1000
-            evaluation = account(
-                method, Evaluation(found[name], test.targets, len(test.classes), COCO_THRESHOLDS), test
-            )
+            evaluation = Evaluation(found[name], test.targets, len(test.classes), COCO_THRESHOLDS)
+            evaluation = account(method, evaluation, test)
             if name == "R-CNN":
                 run.shared[answers_of(method, "R-CNN, scenes", test)] = evaluation, method.predict_seconds
             scores[name] = [100 * evaluation.mean_average_precision(threshold) for threshold in COCO_THRESHOLDS]
@@ -155,20 +295,19 @@ def lesson(run: Run) -> None:
         run.compare("R-CNN", "R-CNN, boxes as proposed", metric)
     run.floor("R-CNN", METRIC, at_least=57.6)
     run.figure(
-        "stages", draw_stages, test.images[SHOWN], proposals(test.images)[SHOWN],
-        spread(proposals(test.images)[SHOWN], 9), surest(found["R-CNN"][SHOWN]), test.classes,
-        caption="A test scene: what selective search proposes; some proposals as the network sees them, with a little "
-        "of what is around; what is left after scores, regression and suppression.",
+        "stages", draw_stages, test.images[SHOWN], proposals(test.images)[SHOWN], found["R-CNN"][SHOWN], test.classes,
+        caption="A test scene: its proposals; some of them cut out as squares with a margin, as the network receives "
+        "them; the detections after scoring, regression and suppression.",
     )  # fmt: skip
-    moved = [best_overlaps(found[name], test, 0.5) for name in ("R-CNN, boxes as proposed", "R-CNN")]
+    moved = [overlaps_with_objects(found[name], test, 0.5) for name in ("R-CNN, boxes as proposed", "R-CNN")]
     run.figure(
-        "boxes", draw_moves, *moved, scores,
-        caption="Left: detections with a score from 0.5 on, before and after their boxes are moved. Right: mAP by "
-        "the IoU from which on a box counts as found, of the four variants.",
+        "boxes", draw_regression, *moved, scores,
+        caption="Left: detections with a score from 0.5 on, before and after box regression. Right: mAP of the "
+        "four variants, by the IoU from which on a box counts as found.",
     )  # fmt: skip
     run.note(
-        f"A scene takes {each:.0f} ms to be searched and {network:.0f} ms to be looked at, proposal by proposal. Boxes "
-        f"of detections overlap their objects by {moved[0].mean():.2f} as proposed, and by {moved[1].mean():.2f} moved."
+        f"Selective search takes {each:.0f} ms per scene, the network {network:.0f} ms for all proposals. Detections "
+        f"have a mean IoU of {moved[0].mean():.2f} with their objects as proposed, and of {moved[1].mean():.2f} moved."
     )
     softmax, svm = scores["R-CNN, softmax"][0], scores["R-CNN"][0]
     run.note(

@@ -13,68 +13,169 @@ Costs      5 s on two cores.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, Real
 from torch import Tensor, nn
 from torchvision import ops
 
-from ch06_detection.boxes import Boxes
-from ch06_detection.drawn_boxes import outline
-from ch06_detection.region_network import STRIDE
-from ch06_detection.roi_pool import Pooled, numbered, roi_pool, roi_pool_one_by_one
-from ch06_detection.square_crops import cut
-from ch06_detection.ssd_network import small_trunk
-from common import plots
+from ch06_detection.drawings.roi_pooling import draw_pooling, draw_shift
+from ch06_detection.trunk.building import build_seeded
+from ch06_detection.trunk.crops import cut
+from ch06_detection.trunk.layers import STRIDE, small_trunk
+from common.data.checked_inputs import as_many, precise
 from common.data.scenes import scenes
 from common.image_classifier import Pixels
 from common.proposals.grouping import propose_all
 from common.run import Run
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+CHANNELS = 128  # that are pooled at once: the rectangles of more would take much memory
 SIDE = 6  # bins of a window along each axis
 SHOWN = 1  # the scene that is drawn
+Maps = Float[Tensor, "batch channels height width"]
+Pooled = Float[Tensor, "n channels rows columns"]
 
 
-def draw_pooling(
-    image: UInt8[np.ndarray, "height width 3"],
-    map_: Float[Tensor, "map_rows map_columns"],
-    boxes: Boxes,
-    pooled: Pooled,
-) -> Figure:
-    """The image with some windows, a channel of its map with the same, and what pooling makes of each."""
-    figure, axes = plots.panels(2 + len(boxes), width=1.9, height=2.2)
-    height, width = image.shape[:2]
-    for axis, picture, title in zip(axes, (image, map_.numpy()), ("the scene", "one of its maps"), strict=False):
-        axis.imshow(picture, extent=(0, width, height, 0), cmap="gray_r")
-        axis.set_title(title, fontsize=9)
-    for k, (axis, colour) in enumerate(zip(axes[2:], plots.CYCLE, strict=False)):
-        for whole in axes[:2]:
-            outline(whole, boxes[k : k + 1], colour, 1.8)
-        axis.imshow(pooled[k, 0].numpy(), cmap="gray_r", vmin=0, vmax=float(map_.max()))
-        axis.set_title(f"window {k + 1}, pooled", fontsize=9, color=colour)
-    for axis in axes:
-        axis.set(xticks=[], yticks=[])
-        axis.grid(visible=False)
-    return figure
+def bin_edges(
+    low: Float[Tensor, "n"], high: Float[Tensor, "n"], bins: int, scale: float, cells: int
+) -> tuple[Int64[Tensor, "n bins"], Int64[Tensor, "n bins"]]:
+    """First cell of every bin, and the one after its last, along one axis of `cells` cells.
+
+    A window's ends are rounded to cells, halves away from 0, and both belong to it; it has at least one cell. A bin
+    reaches from floor(k · size) to ceil((k + 1) · size): bins share cells where sizes are not whole.
+    """
+    first, last = ((x * scale).abs().add(0.5).floor() * x.sign() for x in (low, high))
+    size = ((last - first + 1).clamp(min=1) / bins)[:, None]
+    k = torch.arange(bins, device=low.device)
+    start, end = first[:, None] + (k * size).floor(), first[:, None] + ((k + 1) * size).ceil()
+    return start.clamp(0, cells).long(), end.clamp(0, cells).long()
 
 
-def draw_shift(shifts: Float[np.ndarray, "n"], changes: dict[str, Float[np.ndarray, "n"]]) -> Figure:
-    """How far a window's pooled features are from those at the start, as the window moves."""
-    figure, axis = plots.panels(width=5.4, height=3.2)
-    for (name, change), colour in zip(changes.items(), plots.CYCLE, strict=False):
-        axis.plot(shifts, 100 * change, color=colour, label=name)
-    axis.set(xlabel="window moved to the right, pixels", ylabel="change, %", title="A window moves; a cell is 8 pixels")
-    axis.legend()
-    return figure
+def roi_pool_one_by_one(
+    features: Maps, boxes: Real[Tensor, "..."], output_size: tuple[int, int], spatial_scale: float
+) -> Pooled:
+    """§2.1 word for word: for each window (image, x1, y1, x2, y2), for each bin, its largest value."""
+    boxes = check_rois(features, boxes)
+    (rows, columns), (height, width) = output_size, features.shape[2:]
+    top, bottom = bin_edges(boxes[:, 2], boxes[:, 4], rows, spatial_scale, height)
+    left, right = bin_edges(boxes[:, 1], boxes[:, 3], columns, spatial_scale, width)
+    pooled = features.new_zeros(len(boxes), features.shape[1], rows, columns)
+    for n, image in enumerate(boxes[:, 0].long()):
+        for i in range(rows):
+            for j in range(columns):
+                cells = features[image, :, top[n, i] : bottom[n, i], left[n, j] : right[n, j]]
+                if cells[0].numel():  # a bin that lies outside the map is empty: 0
+                    pooled[n, :, i, j] = cells.amax(dim=(1, 2))
+    return pooled
 
 
-def seconds(work: Callable[[], Tensor], times: int) -> float:
+def roi_pool(
+    features: Maps,
+    boxes: Real[Tensor, "..."] | Sequence[Tensor],
+    output_size: tuple[int, int],
+    spatial_scale: float,
+) -> Pooled:
+    """The largest value in each bin of each window: Girshick 2015, §2.1. Gradients go to it alone: Eq. (4).
+
+    boxes: in pixels of the image, (image, x1, y1, x2, y2) or a (n, 4) for each image. spatial_scale: cells a pixel.
+    Values and gradients are torchvision's. Raises ValueError for features in double precision, whose places would not
+    fit in a key, for windows of another shape, and for the number of an image that isn't there.
+    """
+    if features.dtype == torch.float64:
+        raise ValueError("roi_pool takes at most single precision")
+    boxes = check_rois(features, boxes).float()
+    (height, width), image = features.shape[2:], boxes[:, 0].long()
+    if not len(boxes):
+        return features.sum() * 0 + features.new_zeros(0, features.shape[1], *output_size)
+    top, bottom = bin_edges(boxes[:, 2], boxes[:, 4], output_size[0], spatial_scale, height)
+    left, right = bin_edges(boxes[:, 1], boxes[:, 3], output_size[1], spatial_scale, width)
+    rows, columns = (bottom - top).clamp(min=1), (right - left).clamp(min=1)
+    most = int(rows.max()), int(columns.max())
+    which = (image[:, None] * most[0] + rows - 1)[:, :, None] * most[1] + columns[:, None] - 1
+    start = top.clamp(max=height - 1)[:, :, None] * width + left.clamp(max=width - 1)[:, None]
+    bins = (which * (height * width) + start).flatten()
+    empty = (bottom <= top)[:, :, None] | (right <= left)[:, None]
+
+    pooled = []
+    for part in features.split(CHANNELS, dim=1):
+        cells = part.permute(0, 2, 3, 1)
+        if part.requires_grad and torch.is_grad_enabled():
+            with torch.no_grad():
+                best = rectangle_maxima(ordered_keys(cells), *most).flatten(0, 4)[bins]
+                place = height * width - 1 - (best & 0xFFFFFFFF)
+                place += image.repeat_interleave(empty[0].numel())[:, None] * (height * width)
+            values = cells.flatten(0, 2).gather(0, place)
+        else:
+            values = rectangle_maxima(cells, *most).flatten(0, 4)[bins]
+        pooled.append(values.view(*empty.shape, -1).masked_fill(empty[..., None], 0))
+    return torch.cat(pooled, dim=3).permute(0, 3, 1, 2)
+
+
+def rectangle_maxima(cells: Tensor, rows: int, columns: int) -> Tensor:
+    """[b, h, w, y, x] is the largest of the (h + 1) × (w + 1) cells of image b from (y, x) on, channel by channel.
+
+    cells: (B, H, W, C). Each maximum is one comparison: with the cell to the right, with the row below. Rectangles that
+    reach beyond the map are left undefined.
+    """
+    batch, height, width, channels = cells.shape
+    table = cells.new_empty(batch, rows, columns, height, width, channels)
+    table[:, 0, 0] = cells
+    for w in range(1, columns):
+        ahead = width - w
+        torch.maximum(table[:, 0, w - 1, :, :ahead], cells[:, :, w:], out=table[:, 0, w, :, :ahead])
+    for h in range(1, rows):
+        above = height - h
+        torch.maximum(table[:, h - 1, :, :above], table[:, 0, :, h:], out=table[:, h, :, :above])
+    return table
+
+
+def ordered_keys(cells: Float[Tensor, "batch height width channels"]) -> Int64[Tensor, "batch height width channels"]:
+    """Whole numbers in the order of the values; of equal values, the one that comes first in its map is largest.
+
+    High 32 bits: the value as an ordered integer; low 32 bits: the number of cells behind it. The largest key thus
+    carries its own place.
+    """
+    bits = (cells.float() + 0.0).contiguous().view(torch.int32)  # −0 becomes 0
+    order = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long() << 32
+    behind = torch.arange(cells.shape[1] * cells.shape[2] - 1, -1, -1, device=cells.device)
+    return order | behind.view(*cells.shape[1:3], 1)
+
+
+def check_rois(features: Maps, boxes: Real[Tensor, "..."] | Sequence[Tensor]) -> Float[Tensor, "n 5"]:
+    """The windows as roi_pool takes them, beside the features. Raises ValueError where they do not fit to them."""
+    if not isinstance(boxes, Tensor):
+        if len(boxes) != len(features):
+            raise ValueError(f"maps of {len(features)} images need as many sets of boxes, got {len(boxes)}")
+        boxes = number_boxes(boxes)
+    if boxes.ndim != 2 or boxes.shape[1] != 5:
+        raise ValueError(f"windows must be (n, 5), (image, x1, y1, x2, y2), got {tuple(boxes.shape)}")
+    image = boxes[:, 0]
+    if len(wrong := image[~((image >= 0) & (image < len(features)) & (image == image.floor()))]):
+        raise ValueError(f"maps of {len(features)} images have no image {wrong[0].item():g}")
+    return precise(boxes.detach().to(features.device))
+
+
+def number_boxes(boxes: Sequence[Tensor]) -> Float[Tensor, "n 5"]:
+    """(image, x1, y1, x2, y2) of the boxes of several images. Raises ValueError where some are not (n, 4)."""
+    for own in boxes:
+        as_many(own)
+    boxes = [precise(own) for own in boxes]
+    counts = torch.tensor([len(own) for own in boxes])
+    together = torch.cat([*boxes, torch.zeros(0, 4, device=boxes[0].device if boxes else None)])
+    image = torch.arange(len(boxes)).repeat_interleave(counts).to(together)
+    return torch.cat([image[:, None], together], dim=1)
+
+
+def edge_map(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 1 rows columns"]:
+    """The mean steepness of brightness in cells of STRIDE pixels: a map that a reader can check by eye."""
+    grey = images.mean(dim=1, keepdim=True)
+    steep = grey.diff(dim=2)[..., 1:].abs() + grey.diff(dim=3)[:, :, 1:].abs()
+    return nn.functional.adaptive_avg_pool2d(steep, (images.shape[2] // STRIDE, images.shape[3] // STRIDE))
+
+
+def median_seconds(work: Callable[[], Tensor], times: int) -> float:
     """Median seconds of a call, after one to warm up."""
     work()
     taken = []
@@ -85,23 +186,14 @@ def seconds(work: Callable[[], Tensor], times: int) -> float:
     return float(np.median(taken))
 
 
-def edge_map(images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 1 rows columns"]:
-    """The mean steepness of brightness in cells of STRIDE pixels: a map that a reader can check by eye."""
-    grey = images.mean(dim=1, keepdim=True)
-    steep = grey.diff(dim=2)[..., 1:].abs() + grey.diff(dim=3)[:, :, 1:].abs()
-    return nn.functional.adaptive_avg_pool2d(steep, (images.shape[2] // STRIDE, images.shape[3] // STRIDE))
-
-
 def lesson(run: Run) -> None:
     part = scenes(run.scale).validation
     image, truth = part.images[SHOWN], part.targets[SHOWN]["boxes"]
-    with torch.random.fork_rng():
-        torch.manual_seed(run.seed)
-        trunk = small_trunk()[0].eval()  # speed does not depend on what the weights are
+    trunk = build_seeded(lambda: small_trunk()[0], run.seed).eval()  # speed does not depend on the weights
     pixels = Pixels.of(part.images)
     inputs = pixels(part.images[: run.pick(smoke=2, lecture=10)])
     boxes = [proposals[:150] for proposals in propose_all(part.images[: len(inputs)], workers=1, seed=run.seed)]
-    several, times = numbered(boxes), run.pick(smoke=1, lecture=5)
+    several, times = number_boxes(boxes), run.pick(smoke=1, lecture=5)
     with torch.inference_mode():
         maps = trunk(inputs)
         windows = {
@@ -112,14 +204,14 @@ def lesson(run: Run) -> None:
             "the trunk on every crop": lambda: trunk(cut(inputs[:1], boxes[:1], 8 * SIDE)),
         }
         of_one = ("one by one", "the trunk on every crop")  # are slow: the first image is enough
-        taken = {n: seconds(work, times) / (1 if n in of_one else len(inputs)) for n, work in windows.items()}
+        taken = {n: median_seconds(work, times) / (1 if n in of_one else len(inputs)) for n, work in windows.items()}
         same = torch.equal(windows["roi_pool"](), windows["torchvision's roi_pool"]())
         shifts = np.linspace(0, STRIDE, run.pick(smoke=5, lecture=65))
         moved = torch.tensor([0.0, 20.0, 20.0, 70.0, 80.0]) + torch.tensor(shifts[:, None] * [0, 1, 0, 1, 0]).float()
         changes = {}
         for name, pool in (("RoI pooling", roi_pool), ("RoI Align", ops.roi_align)):
-            said = pool(maps[:1], moved, (SIDE, SIDE), 1 / STRIDE).flatten(1)
-            changes[name] = ((said - said[0]).norm(dim=1) / said[0].norm()).numpy().astype(float)
+            pooled = pool(maps[:1], moved, (SIDE, SIDE), 1 / STRIDE).flatten(1)
+            changes[name] = ((pooled - pooled[0]).norm(dim=1) / pooled[0].norm()).numpy().astype(float)
     for name, value in taken.items():
         run.fact(f"milliseconds an image, {name}", 1000 * value, "ms")
     run.fact("proposals an image", len(several) / len(inputs))
@@ -133,9 +225,9 @@ def lesson(run: Run) -> None:
     edges = edge_map(pixels(image[None]))
     run.figure(
         "pooled", draw_pooling, image, edges[0, 0], shown, roi_pool(edges, [shown], (SIDE, SIDE), 1 / STRIDE),
-        caption="How steep a scene's brightness is, on a map of 16×16 cells, and windows of different shapes: "
-        f"each becomes {SIDE}×{SIDE} numbers, the largest of each bin. "
-        "A bin that lies beyond the map says 0.",
+        caption="A scene; how steep its brightness is, on a map of 16×16 cells; and RoIs of different shapes: "
+        f"each becomes {SIDE}×{SIDE} numbers, the maximum of each bin. "
+        "A bin beyond the map is 0.",
     )  # fmt: skip
     run.figure(
         "shift", draw_shift, shifts, changes,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -23,26 +23,30 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ch06_detection.outlines import CLOTHES, PHOTO, SHAPE, Edges, as_they_are, auc, brightness_by_depth, edges
+from ch06_detection.composition.edges import (
+    CLOTHES,
+    PHOTO,
+    RIVALS,
+    SHAPE,
+    Edges,
+    auc,
+    brightness_by_depth,
+    collect_edges,
+    naive_composer,
+)
+from ch06_detection.drawings.scenes import draw_composition, draw_counts, draw_cues, draw_examples
 from common import data, plots
 from common.claims import mean_of
-from common.data.boxed import BoxedImages
 from common.data.scene_composer import CHUNK, SEEN, Composer
 from common.data.scene_places import SIZE
 from common.data.scenes import composers, scenes
 from common.results import Interval, bootstrap_interval
 from common.run import Run
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 TOLD = 0.6  # an AUC from which on two kinds of edges can be told apart
 WHOLE = 0.95  # an object of which less is seen, of its pixels in the picture, counts as partly hidden
-STEPS = np.linspace(0, 2, 41)
 COLOURS = (plots.PALE, *plots.CYCLE, plots.INK, plots.GREY)  # of the photograph, and of eight things
 WAYS = {"cut out": "classical", "composed": "from scratch"}
-RIVALS = {PHOTO: "photographs' edges", SHAPE: "shapes' outlines"}
 
 
 class Way(NamedTuple):
@@ -65,9 +69,9 @@ def seen_shares(composer: Composer, chunks: int, seed: int) -> Float[np.ndarray,
     return np.concatenate(shares)
 
 
-def examine(training: Composer, testing: Composer, n: int, seed: int) -> Way:
+def examine_edges(training: Composer, testing: Composer, n: int, seed: int) -> Way:
     """Look at edges of n scenes of either composer: learn from the first to tell them apart, judge on the second."""
-    train, test, aucs = edges(training, n, 1000 + seed), edges(testing, n, 1001 + seed), {}
+    train, test, aucs = collect_edges(training, n, 1000 + seed), collect_edges(testing, n, 1001 + seed), {}
     for other in RIVALS:
         own, judged = train.of(CLOTHES, other), test.of(CLOTHES, other)
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
@@ -81,7 +85,7 @@ def off_by(rims: Float[np.ndarray, "*resamples items"], axis: int) -> Float[np.n
     return np.abs(np.median(rims, axis=axis) - 100)
 
 
-def stages(composer: Composer, seed: int) -> tuple[list[UInt8[np.ndarray, "height width 3"]], list[str]]:
+def compose_stages(composer: Composer, seed: int) -> tuple[list[UInt8[np.ndarray, "height width 3"]], list[str]]:
     """A full scene in the making: the photograph, things laid upon it, the camera; and who is seen where."""
     rng = np.random.default_rng((seed, 0))
     photographs, layers = composer.prepared(rng)
@@ -96,81 +100,6 @@ def stages(composer: Composer, seed: int) -> tuple[list[UInt8[np.ndarray, "heigh
     colours = np.array([list(bytes.fromhex(colour[1:])) for colour in COLOURS], np.uint8)
     titles = ["a photograph", "two things", "four", "all", "the camera", "who is seen"]
     return [*pictures, images[scene], colours[owner[scene] + 1]], titles
-
-
-def draw_boxes(axis: Axes, part: BoxedImages, item: int) -> None:
-    """A scene with its boxes and names; white lines are the outlines of its masks."""
-    axis.imshow(part.images[item], extent=(0, SIZE, SIZE, 0))
-    target = part.targets[item]
-    for k, (box, label) in enumerate(zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True)):
-        x1, y1, x2, y2 = box
-        colour = plots.CYCLE[k % len(plots.CYCLE)]
-        axis.contour(part.masks[item][k], [0.5], colors="white", linewidths=0.7, extent=(0, SIZE, 0, SIZE))
-        axis.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=colour, lw=1.3)
-        place = {"y": y1 - 2, "va": "bottom"} if y1 > 14 else {"y": y1 + 2, "va": "top"}
-        paint = {"size": 6.5, "color": "white", "bbox": {"fc": colour, "ec": "none", "pad": 0.8}}
-        axis.text(x1 + 1, s=part.classes[label - 1], clip_on=True, **place, **paint)
-    axis.set(xlim=(0, SIZE), ylim=(SIZE, 0))
-    axis.axis("off")
-
-
-def draw_stages(pictures: list[UInt8[np.ndarray, "height width 3"]], titles: list[str]) -> Figure:
-    """The pictures side by side."""
-    return plots.gallery(pictures, titles, columns=len(pictures), size=1.8)
-
-
-def draw_examples(part: BoxedImages, items: list[int], columns: int = 4) -> Figure:
-    """Some scenes, with what there is to be found in them."""
-    figure, axes = plots.panels(columns, -(-len(items) // columns), width=2.3, height=2.3)
-    for axis, item in zip(axes.flat, items, strict=True):
-        draw_boxes(axis, part, item)
-    return figure
-
-
-def draw_counts(part: BoxedImages) -> Figure:
-    """How many objects a scene has, how large they are, and of which class."""
-    figure, axes = plots.panels(3, width=3.1, height=2.9)
-    boxes = np.concatenate([target["boxes"].numpy() for target in part.targets])
-    labels = np.concatenate([target["labels"].numpy() for target in part.targets])
-    counts = np.bincount([len(target["labels"]) for target in part.targets])
-    axes[0].bar(np.arange(len(counts)), counts, color=plots.BLUE)
-    axes[0].set(title="objects in a scene", ylabel="scenes", xticks=np.arange(len(counts)))
-    width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    axes[1].plot(width, height, ".", color=plots.INK, markersize=2, alpha=0.25)
-    axes[1].set(title="their boxes", xlabel="width, pixels", ylabel="height", xlim=(0, 100), ylim=(0, 100))
-    axes[2].barh(
-        np.arange(len(part.classes)), np.bincount(labels, minlength=len(part.classes) + 1)[1:], color=plots.BLUE
-    )
-    axes[2].set(title="their classes", yticks=np.arange(len(part.classes)))
-    axes[2].set_yticklabels(part.classes)
-    axes[2].invert_yaxis()
-    return figure
-
-
-def draw_cues(ways: dict[str, Way]) -> Figure:
-    """The rim of items; how steep edges are; how well those of clothes are told from others."""
-    figure, axes = plots.panels(3, width=3.4, height=3.1)
-    for (name, way), colour in zip(ways.items(), (plots.ORANGE, plots.BLUE), strict=True):
-        depth = 1 + np.arange(way.depths.shape[1])
-        axes[0].plot(depth, 100 * np.nanmedian(way.depths, axis=0), "o-", color=colour, label=name)
-        axes[1].hist(way.test.of(CLOTHES).steepness, STEPS, histtype="step", density=True, lw=1.8, color=colour)
-        for row, other in enumerate(RIVALS):
-            value, low, high = way.aucs[other].ends
-            place = row + (0.12 if colour == plots.BLUE else -0.12)
-            axes[2].errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=colour, capsize=3)
-    for kind, colour in ((SHAPE, plots.GREEN), (PHOTO, plots.GREY)):
-        label = {SHAPE: "shapes, composed", PHOTO: "photographs"}[kind]
-        line = {"histtype": "step", "density": True, "lw": 1.4, "color": colour, "label": label}
-        axes[1].hist(way.test.of(kind).steepness, STEPS, **line)
-    axes[0].axhline(100, color=plots.GREY, lw=1)
-    axes[0].set(title="brightness of items", xlabel="pixels from the rim", ylabel="% of that inside", ylim=(60, 120))
-    axes[1].set(title="how steep edges are", xlabel="share of the rise within ±1 pixel", yticks=[])
-    axes[2].axvline(0.5, color=plots.GREY, lw=1)
-    axes[2].set(title="clothes told from", xlabel="AUC; 0.5 is guessing", xlim=(0.45, 1), ylim=(1.6, -0.6))
-    axes[2].set_yticks(range(len(RIVALS)), RIVALS.values())
-    axes[0].legend(loc="lower right")
-    axes[1].legend(fontsize=8)
-    return figure
 
 
 def lesson(run: Run) -> None:
@@ -190,11 +119,11 @@ def lesson(run: Run) -> None:
     hidden = run.fact("partly under another thing", 100 * (shares[shares > SEEN] < WHOLE).mean(), "%")
 
     ways = {}
-    composed = {"cut out": [as_they_are(training, fashion.train), as_they_are(testing, fashion.test)]}
+    composed = {"cut out": [naive_composer(training, fashion.train), naive_composer(testing, fashion.test)]}
     composed["composed"] = [training, testing]
     for name, kind in WAYS.items():
         with run.method(name, kind=kind) as method:
-            ways[name] = method.time(examine, *composed[name], run.pick(smoke=64, lecture=320), 2 * run.seed)
+            ways[name] = method.time(examine_edges, *composed[name], run.pick(smoke=64, lecture=320), 2 * run.seed)
             for other, whose in RIVALS.items():
                 some = ways[name].test.of(CLOTHES, other)
                 method.measure(f"AUC against {whose}", ways[name].aucs[other], n=len(some.kinds))
@@ -214,14 +143,14 @@ def lesson(run: Run) -> None:
     )
     run.figure(
         "stages",
-        draw_stages,
-        *stages(training, run.seed),
-        caption="A scene is made: a crop of a photograph, things from the lowest to the uppermost, blur and noise. "
-        "Each colour is a thing: boxes and masks are of what is seen of it.",
+        draw_composition,
+        *compose_stages(training, run.seed),
+        caption="How a scene is composed: a crop of a photograph, items pasted from back to front, blur and noise. "
+        "Right: the visible pixels of each item, which its box and mask are made of.",
     )
     run.figure(
         "counts", draw_counts, made.train,
-        caption="The training scenes. Boxes end where the picture ends, or where another thing begins.",
+        caption="The training scenes. A box ends at the picture's border, or where another item covers the object.",
     )  # fmt: skip
     run.figure(
         "cues",

@@ -16,18 +16,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ch06_detection.boxes import iou
-from ch06_detection.drawn_boxes import outline
-from ch06_detection.proposal_recall import ENOUGH, needed, overlaps, recall, recall_band
-from ch06_detection.proposal_rivals import at_random, shapes_of, windows
-from common import plots
+from ch06_detection.drawings.selective_search import draw_levels, draw_recall, draw_variants
+from ch06_detection.proposals.recall import ENOUGH, boxes_needed, overlaps_by_count, recall
+from ch06_detection.proposals.rivals import measure_shapes, random_boxes, window_grid
 from common.data import Images
 from common.data.boxed import BoxedImages, groups_of_objects
 from common.data.scenes import scenes
@@ -37,9 +35,6 @@ from common.proposals.hierarchy import grow, reduced
 from common.proposals.segments import colour_bins, cut_up, in_space, measured
 from common.results import bootstrap_interval
 from common.run import Method, Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SEARCHES = {
     "selective search": FAST,
@@ -53,34 +48,33 @@ SEARCHES = {
 STRIDES = (1, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8)  # of a window's sides, from one window to the next
 THRESHOLDS = (0.5, 0.7)
 MOST = 6000  # boxes of a scene that curves are drawn to
-FIRST = 100  # boxes that recall is told of in the table, besides that of all
+FIRST = 100  # boxes whose recall is in the table, besides that of all
 SHOWN = 1  # the scene that is drawn
 LEVELS = (60, 20, 6)  # regions left, to be drawn
 
 
-def draw_levels(image: UInt8[np.ndarray, "height width 3"], boxes: Float[Tensor, "n 4"], truth: Tensor) -> Figure:
-    """One hierarchy at several levels: regions in their mean colours, their boxes; and each object's best proposal."""
-    small, picture = reduced(image, FAST.step), in_space(reduced(image, FAST.step), FAST.spaces[0])
-    labels = cut_up(picture, FAST.ks[0], FAST.sigma, FAST.min_size)
-    tree = grow(measured(labels, {"c": colour_bins(picture)}), "csf")
-    figure, axes = plots.panels(len(LEVELS) + 2, 2, width=1.9, height=2.05)
-    edges = (0, image.shape[1], image.shape[0], 0)
-    for column, left in enumerate(min(tree.segments, level) for level in (tree.segments, *LEVELS)):
-        regions = tree.regions_of(left)
-        axes[0, column].imshow(mean_colours(small, regions[labels]), extent=edges)
-        axes[0, column].set_title(f"{left} regions")
-        axes[1, column].imshow(image // 2 + 127, extent=edges)
-        outline(axes[1, column], torch.tensor(FAST.step * tree.boxes[np.unique(regions)]), plots.BLUE, 1.1)
-    best = boxes[iou(truth, boxes).argmax(dim=1)]
-    axes[0, -1].imshow(image, extent=edges)
-    axes[0, -1].set_title("the scene")
-    axes[1, -1].imshow(image // 2 + 127, extent=edges)
-    outline(axes[1, -1], truth, plots.INK, 1.1, dashed=True)
-    outline(axes[1, -1], best, plots.ORANGE, 1.1)
-    for axis in axes.flat:
-        axis.set(xlim=(-2, edges[1] + 2), ylim=(edges[2] + 2, -2))
-        axis.axis("off")
-    return figure
+class Grouping(NamedTuple):
+    """A grouping when some regions are left: the image with each region in its mean colour, and the regions' boxes."""
+
+    picture: UInt8[np.ndarray, "rows columns 3"]
+    boxes: Float[Tensor, "regions 4"]
+
+
+def group(image: UInt8[np.ndarray, "height width 3"], counts: Sequence[int] = LEVELS) -> list[Grouping]:
+    """One grouping, step by step: segments, then the most similar neighbours merged until so many regions are left. §3.
+
+    The first level are the segments. Every region of every level is a proposal.
+    """
+    small = reduced(image, FAST.step)
+    picture = in_space(small, FAST.spaces[0])
+    segments = cut_up(picture, FAST.ks[0], FAST.sigma, FAST.min_size)
+    tree = grow(measured(segments, {"c": colour_bins(picture)}), "csf")
+    levels = []
+    for count in (tree.segments, *(min(tree.segments, count) for count in counts)):
+        regions = tree.regions_of(count)
+        boxes = torch.tensor(FAST.step * tree.boxes[np.unique(regions)])
+        levels.append(Grouping(mean_colours(small, regions[segments]), boxes))
+    return levels
 
 
 def mean_colours(
@@ -92,53 +86,11 @@ def mean_colours(
     return (np.stack(sums, axis=1) / np.maximum(counts, 1)[:, None])[regions].astype(np.uint8)
 
 
-def draw_curves(
-    curves: dict[str, Float[np.ndarray, "objects most"]],
-    grids: list[tuple[int, Float[np.ndarray, "objects"]]],
-    picture: Int[np.ndarray, "objects"],
-) -> Figure:
-    """Recall by the number of boxes, with bands; sliding windows are dots, a grid each."""
-    figure, axes = plots.panels(len(THRESHOLDS), width=4.8, height=3.5, sharey=True)
-    at = np.unique(np.geomspace(1, MOST, 80).astype(int)) - 1
-    for axis, threshold in zip(axes, THRESHOLDS, strict=True):
-        for colour, (name, best) in zip(plots.CYCLE, curves.items(), strict=False):
-            here = at[at < best.shape[1]]
-            axis.plot(here + 1, 100 * recall(best[:, here], threshold), color=colour, label=name)
-            low, high = 100 * recall_band(best[:, here], picture, threshold)
-            axis.fill_between(here + 1, low, high, color=colour, alpha=0.15, linewidth=0)
-        counts, bests = zip(*grids, strict=True)
-        shares = [100 * recall(best, threshold) for best in bests]
-        axis.plot(counts, shares, "o--", color=plots.GREY, linewidth=1, label="sliding windows")
-        axis.axhline(100 * ENOUGH, color=plots.INK, linewidth=0.8, linestyle=":")
-        axis.set(title=f"found with IoU ≥ {threshold}", xscale="log", xlabel="boxes a scene", ylim=(0, 102))
-    axes[0].set_ylabel("objects, %")
-    axes[0].legend(loc="lower right")
-    return figure
-
-
-def draw_variants(
-    found: dict[str, Float[np.ndarray, "objects most"]],
-    counts: dict[str, float],
-    groups: Int[np.ndarray, "objects"],
-) -> Figure:
-    """Average best overlap of every way to propose boxes, with its interval and how many boxes it makes of a scene."""
-    figure, axis = plots.panels(width=6.6, height=3.6)
-    for row, name in enumerate(found):
-        middle, low, high = (100 * end for end in bootstrap_interval(np.mean, found[name][:, -1], groups=groups).ends)
-        colour = plots.BLUE if name in SEARCHES else plots.GREY
-        axis.errorbar(middle, row, xerr=[[middle - low], [high - middle]], fmt="o", color=colour)
-        axis.annotate(f"{counts[name]:.0f}", (1.02, row), xycoords=("axes fraction", "data"), va="center")
-    axis.annotate("boxes", (1.02, 1.02), xycoords="axes fraction", fontweight="bold")
-    axis.set_yticks(range(len(found)), list(found))
-    axis.set(ylim=(len(found) - 0.5, -0.5), xlabel="average best overlap, %")
-    return figure
-
-
-def told(
+def score_proposals(
     method: Method, proposals: Sequence[Tensor], part: BoxedImages, items: Images
 ) -> Float[np.ndarray, "objects most"]:
     """Put the proposals' numbers on the scoreboard; the overlaps that they were made of."""
-    best = overlaps(proposals, part.targets, MOST)
+    best = overlaps_by_count(proposals, part.targets, MOST)
     method.score_items("average best overlap", 100.0 * best[:, -1], items, unit="%", higher_is_better=True)
     for threshold in THRESHOLDS:
         for first, name in ((FIRST, f", first {FIRST}"), (MOST, "")):
@@ -152,7 +104,7 @@ def told(
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
     part = sets.validation.take(slice(run.pick(smoke=2, lecture=60)))
-    size, shapes = part.images.shape[1:3], shapes_of(sets.train.targets)
+    size, shapes = part.images.shape[1:3], measure_shapes(sets.train.targets)
     labels = torch.cat([target["labels"] for target in part.targets]).numpy()
     groups = groups_of_objects(part)  # an object's photograph
     items = Images(np.zeros((len(labels), 1, 1), np.uint8), labels, groups=groups)  # objects, without their pixels
@@ -166,7 +118,7 @@ def lesson(run: Run) -> None:
                 start = time.perf_counter()
                 proposals = propose_all(part.images, settings, seed=run.seed, pool=pool)
                 method.predict_seconds = time.perf_counter() - start
-                found[name] = told(method, proposals, part, items)
+                found[name] = score_proposals(method, proposals, part, items)
                 counts[name] = float(np.mean([len(boxes) for boxes in proposals]))
     for name in ("selective search", "selective search, full"):
         start = time.process_time()
@@ -177,14 +129,14 @@ def lesson(run: Run) -> None:
 
     # The rivals are offered about as many boxes as the fast search makes; their curves go on.
     budget = counts["selective search"]
-    grids = [windows(shapes, stride, size) for stride in STRIDES]
+    grids = [window_grid(shapes, stride, size) for stride in STRIDES]
     with run.method("sliding windows", kind="classical") as method:
         grid = min(grids, key=lambda grid: abs(np.log(len(grid) / budget)))
         grid = grid[torch.tensor(run.rng.permutation(len(grid)))]  # no window is better than another
-        found["sliding windows"] = told(method, [grid] * len(part), part, items)
-    scattered = [at_random(shapes, MOST, size, run.rng) for _ in range(len(part))]
+        found["sliding windows"] = score_proposals(method, [grid] * len(part), part, items)
+    scattered = [random_boxes(shapes, MOST, size, run.rng) for _ in range(len(part))]
     with run.method("random boxes", kind="classical") as method:
-        found["random boxes"] = told(method, [boxes[: round(budget)] for boxes in scattered], part, items)
+        found["random boxes"] = score_proposals(method, [boxes[: round(budget)] for boxes in scattered], part, items)
     counts |= {"sliding windows": float(len(grid)), "random boxes": float(round(budget))}
     for other in ("sliding windows", "random boxes", *list(SEARCHES)[1:]):
         run.compare("selective search", other)
@@ -192,43 +144,47 @@ def lesson(run: Run) -> None:
 
     drawn = ("selective search", "selective search, full", "HSV alone")
     curves = {name: found[name][:, : SEARCHES[name].most] for name in drawn}
-    curves["random boxes"] = overlaps(scattered, part.targets, MOST)
-    dense = [(len(grid), overlaps([grid] * len(part), part.targets, len(grid))[:, -1]) for grid in grids]
+    curves["random boxes"] = overlaps_by_count(scattered, part.targets, MOST)
+    dense = [(len(grid), overlaps_by_count([grid] * len(part), part.targets, len(grid))[:, -1]) for grid in grids]
     for threshold in THRESHOLDS:
-        takes = {name: needed(best, threshold) for name, best in curves.items()}
+        takes = {name: boxes_needed(best, threshold) for name, best in curves.items()}
         takes["sliding windows"] = next((n for n, best in dense if recall(best, threshold) >= ENOUGH), None)
         for name, boxes in takes.items():
             if boxes:
                 run.fact(f"boxes for a recall of {ENOUGH} at IoU {threshold}, {name}", boxes)
-        said = ", ".join(f"{name} {boxes or 'more than there were'}" for name, boxes in takes.items())
-        run.note(f"Boxes a scene until {100 * ENOUGH:.0f} % of the objects have one with IoU ≥ {threshold}: {said}.")
+        counted = ", ".join(f"{name} {boxes or 'more than there were'}" for name, boxes in takes.items())
+        run.note(f"Boxes a scene until {100 * ENOUGH:.0f} % of the objects have one with IoU ≥ {threshold}: {counted}.")
 
     run.figure(
         "levels",
         draw_levels,
         part.images[SHOWN],
+        group(part.images[SHOWN]),
         propose(part.images[SHOWN], FAST, run.seed),
         part.targets[SHOWN]["boxes"],
-        caption="One grouping, in HSV: the first segments, and later, in mean colours; below, their boxes. "
-        "Right: the scene; its objects (dashed) and the proposal that lies best on each (orange), of any level.",
+        caption="One grouping, in HSV: the segments, and later levels, each region in its mean colour; below, the "
+        "regions' boxes. Right: the scene; its objects (dashed), and for each the proposal with the highest IoU "
+        "(orange).",
     )
     run.figure(
         "recall",
-        draw_curves,
+        draw_recall,
+        THRESHOLDS,
         curves,
         dense,
         photograph,
-        caption="How many of the objects have a box that lies well on them, by the boxes that a scene is offered. "
-        "Bands: 95 %, photographs resampled. A search ends at the most that it may offer; each dot is a denser grid.",
+        caption="Recall by the number of boxes per scene. Bands: 95 %, photographs resampled. A curve ends at the "
+        "largest number of boxes that the search may propose; each dot is a denser grid of windows.",
     )
     run.figure(
         "variants",
         draw_variants,
         found,
+        list(SEARCHES),
         counts,
         groups,
-        caption="IoU of an object with the best of all the boxes that its scene is offered, on average, with 95 % "
-        "intervals; and how many boxes that takes. The two at the bottom are offered about as many as the first.",
+        caption="Average best overlap, with 95 % intervals; right: the number of boxes per scene. The two rivals at "
+        "the bottom have about as many as the first search.",
     )
     best = {name: 100 * overlap[:, -1].mean() for name, overlap in found.items()}
     run.note(

@@ -7,35 +7,97 @@ Method     Dalal & Triggs 2005: HOG, a linear SVM for each class, an image pyram
 Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. Positives are
            also moved by up to half a cell. The paper searches all its negatives, once; here there are two rounds, each
            on other scenes. Neither gamma, nor a Gaussian over a block; votes go to one bin (common/features/hog.py).
+           The detector, training included, is common/hog_detection/detector.py, which chapter 7 uses, too; here
+           stands what it does with one image.
 Costs      60 s on two cores.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
+from numpy.lib.stride_tricks import sliding_window_view
 
-from ch06_detection.boxes import clip
-from ch06_detection.drawn_boxes import outline
-from ch06_detection.scoring import METRIC, examine
-from common import plots
+from ch06_detection.boxes import area, clip, nms
+from ch06_detection.drawings.sliding_window import draw_pyramid, draw_suppressed, draw_templates
+from ch06_detection.scoring.judging import METRIC, examine
 from common.data.boxed import Target
 from common.data.scenes import scenes
-from common.hog_detection.dense_hog import scores_everywhere
 from common.hog_detection.detector import HOGDetector
 from common.hog_detection.image_pyramid import level_size, resized
 from common.hog_detection.recipes import scenes_detector
 from common.run import Run
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 SHOWN = ("Trouser", "Sneaker", "Pullover", "Dress", "Ankle boot")
-SURE = 0.0  # the SVM's own threshold
+THRESHOLD = 0.0  # of the SVM's score, from which on a window is drawn
+
+
+class Level(NamedTuple):
+    """A level of the pyramid for one class: the image at this scale, and every window's score and box in the image."""
+
+    label: int
+    scale: tuple[float, float]  # down, across: the level's size over the image's
+    image: UInt8[np.ndarray, "rows columns 3"]
+    scores: Float[np.ndarray, "down across"]
+    boxes: Float[np.ndarray, "down across 4"]
+
+
+def search_windows(detector: HOGDetector, image: UInt8[np.ndarray, "height width 3"]) -> list[Level]:
+    """Every level of an image's pyramid, with the score of every window of every class. §4.
+
+    As detector.search does it for many images at once, and faster.
+    """
+    levels = []
+    for scale in detector.scales_:
+        height, width = level_size(image.shape[:2], scale)
+        factors, level = (height / image.shape[0], width / image.shape[1]), resized(image[None], (height, width))
+        blocks = detector.cells.blocks(level)[0]  # HOG: chapter 5
+        for k, (label, window) in enumerate(detector.windows_.items()):
+            scores = score_windows(blocks, detector.coef_[k]) + detector.intercept_[k]
+            row, column = np.indices(scores.shape).reshape(2, -1)
+            boxes = window.boxes(row, column, factors)
+            levels.append(Level(label, factors, level[0], scores, boxes.reshape(*scores.shape, 4)))
+    return levels
+
+
+def score_windows(
+    blocks: Float32[np.ndarray, "rows columns numbers"], template: Float32[np.ndarray, "high wide numbers"]
+) -> Float[np.ndarray, "down across"]:
+    """Σᵢⱼ wᵢⱼ · x at block (r + i, c + j): the scalar product of the template with the window at every place (r, c)."""
+    high, wide, _ = template.shape
+    if blocks.shape[0] < high or blocks.shape[1] < wide:
+        return np.zeros((0, 0))
+    windows = sliding_window_view(blocks, (high, wide), axis=(0, 1))  # (down, across, numbers, high, wide)
+    return np.einsum("rcnij,ijn->rc", windows, template, dtype=float)
+
+
+def collect_windows(levels: list[Level], size: tuple[int, int], floor: float) -> Target:
+    """The windows of all levels whose score is above the floor, their boxes clipped to the image (height, width)."""
+    high = [level.scores > floor for level in levels]
+    boxes, scores = (
+        torch.from_numpy(np.concatenate([part[k] for part, k in zip(column, high, strict=True)]))
+        for column in ([level.boxes for level in levels], [level.scores for level in levels])
+    )
+    boxes = clip(boxes, *size)
+    counts = torch.tensor([int(k.sum()) for k in high])
+    labels = torch.tensor([level.label for level in levels]).repeat_interleave(counts)
+    inside = area(boxes) > 0  # a window in the padding may lie outside the image
+    return {"boxes": boxes[inside], "scores": scores[inside], "labels": labels[inside]}
+
+
+def suppress(windows: Target, detector: HOGDetector) -> Target:
+    """Non-maximum suppression of each class's highest-scoring windows; the rest, highest score first."""
+    kept = []
+    for label in windows["labels"].unique():
+        own = (windows["labels"] == label).nonzero()[:, 0]
+        best = own[windows["scores"][own].argsort(descending=True, stable=True)[: detector.most]]
+        kept.append(best[nms(windows["boxes"][best], windows["scores"][best], detector.suppression)])
+    together = torch.cat([*kept, torch.zeros(0, dtype=torch.long)])
+    order = together[windows["scores"][together].argsort(descending=True, stable=True)]
+    return {key: values[order] for key, values in windows.items()}
 
 
 def cell_weights(
@@ -50,91 +112,9 @@ def cell_weights(
     return total
 
 
-def draw_strokes(axis: Axes, weights: Float[np.ndarray, "rows columns bins"]) -> None:
-    """In each cell a stroke along every edge that is wanted there, the darker the more; gradients run across edges."""
-    from matplotlib.collections import LineCollection
-
-    rows, columns, bins = weights.shape
-    wanted = weights.clip(min=0) / weights.max()
-    edge = np.pi * (np.arange(bins) + 0.5) / bins + np.pi / 2
-    way = 0.45 * np.stack([np.cos(edge), np.sin(edge)], axis=-1)
-    y, x = np.mgrid[:rows, :columns] + 0.5
-    middle = np.stack([x, y], axis=-1)[:, :, None]
-    lines = np.stack([middle - way, middle + way], axis=3).reshape(-1, 2, 2)
-    axis.add_collection(LineCollection(lines, colors=plots.INK, alpha=wanted.ravel(), linewidths=1.5))
-    axis.set(xlim=(0, columns), ylim=(rows, 0), aspect="equal", xticks=[], yticks=[])
-    axis.grid(visible=False)
-
-
-def draw_templates(detector: HOGDetector, classes: tuple[str, ...]) -> Figure:
-    """What speaks for a class, and what speaks against it."""
-    labels = [k for k, name in enumerate(classes) if name in SHOWN]
-    figure, axes = plots.panels(len(labels), 2, width=1.7, height=2.1)
-    for column, k in zip(axes.T, labels, strict=True):
-        weights = cell_weights(detector.coef_[k], detector.cells.block)
-        draw_strokes(column[0], weights)
-        draw_strokes(column[1], -weights)
-        column[0].set_title(classes[k])
-    axes[0, 0].set_ylabel("for")
-    axes[1, 0].set_ylabel("against")
-    return figure
-
-
-def score_maps(
-    detector: HOGDetector, image: UInt8[np.ndarray, "height width 3"], label: int
-) -> list[tuple[UInt8[np.ndarray, "_ _ 3"], Float[np.ndarray, "_ _"]]]:
-    """Every level of the pyramid, and the score of the window around each place of it."""
-    k, levels = list(detector.windows_).index(label), []
-    for scale in detector.scales_:
-        level = resized(image[None], level_size(image.shape[:2], scale))
-        scores = scores_everywhere(detector.cells.blocks(level), detector.coef_[k])[0] + detector.intercept_[k]
-        levels.append((level[0], scores.astype(float)))
-    return levels
-
-
-def draw_pyramid(detector: HOGDetector, image: UInt8[np.ndarray, "height width 3"], label: int, name: str) -> Figure:
-    """Some levels as they are, each with its window; below, the scores of the windows."""
-    levels = [pair for pair in score_maps(detector, image, label) if pair[1].size][::2]
-    window = detector.windows_[label]
-    figure, axes = plots.panels(len(levels), 2, width=2.1, height=2.2, squeeze=False)
-    most = max(1.0, *(scores.max() for _, scores in levels))
-    largest = max(level.shape[1] for level, _ in levels)
-    for column, (level, scores) in zip(axes.T, levels, strict=True):
-        column[0].imshow(level, extent=(0, level.shape[1], level.shape[0], 0))
-        row, across = np.unravel_index(scores.argmax(), scores.shape)
-        best = window.boxes(np.array([row]), np.array([across]), (1.0, 1.0))
-        outline(column[0], clip(torch.from_numpy(best), *level.shape[:2]), "white")
-        column[0].set(xlim=(0, largest), ylim=(largest, 0), title=f"{level.shape[1]} × {level.shape[0]}")
-        drawn = column[1].imshow(scores, cmap="RdBu_r", vmin=-most, vmax=most)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
-        axis.grid(visible=False)
-    axes[0, 0].set_ylabel("level")
-    axes[1, 0].set_ylabel(f"scores, {name}")
-    figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.8)
-    return figure
-
-
-def draw_suppressed(
-    image: UInt8[np.ndarray, "height width 3"], target: Target, before: Target, after: Target, names: tuple[str, ...]
-) -> Figure:
-    """What is there; what is above the threshold before suppression, and after it."""
-    figure, axes = plots.panels(3, width=3.0, height=3.2)
-    for axis, said, title in zip(axes, (target, before, after), ("there", "windows", "left"), strict=True):
-        axis.imshow(image)
-        outline(axis, said["boxes"], plots.GREEN if said is target else "white", 0.6 if said is before else 1.6)
-        axis.set(title=f"{title}: {len(said['boxes'])}", xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))
-        axis.axis("off")
-        if said is not before:
-            for (x, y, *_), label in zip(said["boxes"].tolist(), said["labels"].tolist(), strict=True):
-                axis.text(x + 1, y + 1, names[label - 1], color="white", fontsize=7, va="top", clip_on=True)
-    return figure
-
-
-def above(said: Target, score: float) -> Target:
+def above(found: Target, score: float) -> Target:
     """The detections with a higher score than that."""
-    return {key: values[said["scores"] > score] for key, values in said.items()}
+    return {key: values[found["scores"] > score] for key, values in found.items()}
 
 
 def lesson(run: Run) -> None:
@@ -144,35 +124,39 @@ def lesson(run: Run) -> None:
     run.floor("HOG + SVM", METRIC, at_least=48.3)
     run.fact("milliseconds a scene", 1000 * method.predict_seconds / len(sets.test), "ms")
     run.fact("levels of the pyramid", len(detector.scales_))
-    windows = detector.windows_of(sets.test.images.shape[1:3])
-    run.fact("windows of a scene, all classes", windows)
+    count = detector.windows_of(sets.test.images.shape[1:3])
+    run.fact("windows of a scene, all classes", count)
     average = 100 * evaluation.average_precision(0.5)
     for name, value in zip(sets.classes, average, strict=True):
         run.fact(f"AP of {name}", np.nan_to_num(value), "%")
 
+    templates = {sets.classes[k - 1]: own for k, own in zip(detector.windows_, detector.coef_, strict=True)}
     run.figure(
-        "templates", draw_templates, detector, sets.classes,
-        caption="Templates: edges that speak for a class (above) and against it (below), the darker the more.",
+        "templates", draw_templates,
+        {name: cell_weights(template, detector.cells.block) for name, template in templates.items() if name in SHOWN},
+        caption="Templates as strokes along edges: those with positive weights (above) and with negative ones (below); "
+        "the darker, the larger.",
     )  # fmt: skip
     found = evaluation.detections
-    item = max(range(len(found)), key=lambda i: float(above(found[i], SURE)["scores"].sum()))
-    target = sets.test.targets[item]
-    label = int(found[item]["labels"][0])
+    item = max(range(len(found)), key=lambda i: float(above(found[i], THRESHOLD)["scores"].sum()))
+    image, label = sets.test.images[item], int(found[item]["labels"][0])
+    levels = search_windows(detector, image)
     run.figure(
-        "pyramid", draw_pyramid, detector, sets.test.images[item], label, sets.classes[label - 1],
+        "pyramid", draw_pyramid, [level for level in levels if level.label == label and level.scores.size][::2],
+        sets.classes[label - 1],
         caption="Above: every second level of the pyramid with its highest-scoring window. Below: the score of the "
         "window around each place, red above 0, blue below.",
     )  # fmt: skip
-    before = detector.every_window(sets.test.images[item])
+    windows = collect_windows(levels, image.shape[:2], detector.floor)
     run.figure(
-        "suppression", draw_suppressed, sets.test.images[item], target,
-        above(before, SURE), above(found[item], SURE), sets.classes,
-        caption=f"Left: the objects. Middle: all windows with a score above {SURE:g}. Right: those that suppression "
-        "leaves.",
+        "suppression", draw_suppressed, image, sets.test.targets[item],
+        above(windows, THRESHOLD), above(suppress(windows, detector), THRESHOLD), sets.classes,
+        caption=f"Left: the objects. Middle: all windows with a score above {THRESHOLD:g}. Right: those that "
+        "suppression keeps.",
     )  # fmt: skip
     order = np.argsort(np.nan_to_num(average))
     run.note(
-        f"{windows} windows a scene, {1000 * method.predict_seconds / len(sets.test):.0f} ms. Best found: "
+        f"{count} windows per scene, {1000 * method.predict_seconds / len(sets.test):.0f} ms. Best found: "
         f"{sets.classes[order[-1]]} ({average[order[-1]]:.0f} %), worst: {sets.classes[order[0]]} "
         f"({np.nan_to_num(average)[order[0]]:.0f} %); {METRIC} is {100 * evaluation.mean_average_precision(0.5):.1f} %."
     )

@@ -1,7 +1,7 @@
 """The single-shot detector at its full size, compared with torchvision's: the same weights, the same outputs.
 
 Question   What is SSD300 made of, where are its 26 million parameters, and what does one forward pass cost?
-Method     SSD300 with VGG-16: Liu et al. 2016, Fig. 2 and §3. The network is in vgg_ssd.py. Parameters, shapes and
+Method     SSD300 with VGG-16: Liu et al. 2016, Fig. 2 and §3. Parameters, shapes and
            products are counted on a network that has no numbers (PyTorch's meta device).
 Rival      torchvision's ssd300_vgg16 as the reference, with its random weights copied into ours: nothing is trained.
 Differs    Box sizes are those of the authors' program for VOC; for the comparison those of COCO, as in torchvision.
@@ -10,36 +10,139 @@ Costs      11 s on two cores; at smoke nothing is computed, only counted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ch06_detection.boxes import Boxes, clip, decode
 from ch06_detection.default_boxes import (
     SSD300_COCO_SIZES,
     SSD300_GRIDS,
     SSD300_RATIOS,
-    SSD300_SIZES,
     SSD300_STEPS,
     default_boxes,
-    sizes_of_a_cell,
+    flatten_head,
 )
-from ch06_detection.vgg_ssd import BOXES, MAPS, SSD300, detections
-from common import data, plots
+from ch06_detection.drawings.ssd300 import draw_architecture, draw_fields
+from ch06_detection.geometry.detections import select_detections
+from common import data
+from common.data.boxed import Target
 from common.run import Run
 from common.train import half_pays
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SIDE = 300
 CLASSES = 21  # VOC's twenty and the background
 PHOTO = "cat"
-TRIES = 2  # the fastest of so many looks at an image
+TRIES = 2  # the fastest of so many passes counts
+VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # a block ends with a pooling
+MAPS = {"conv4_3": 512, "fc7": 1024, "conv8_2": 512, "conv9_2": 256, "conv10_2": 256, "conv11_2": 256}  # channels
+BOXES = (4, 6, 6, 6, 4, 4)  # default boxes at a place of each map
+MEAN = (123.0, 117.0, 104.0)  # of ImageNet's red, green and blue: the inputs are 0 … 255 less these
+
+convolution = partial(nn.Conv2d, kernel_size=3, padding=1)
+
+
+def relu_after(*layers: nn.Conv2d) -> list[nn.Module]:
+    """The convolutions, with a ReLU after each."""
+    return [module for layer in layers for module in (layer, nn.ReLU(inplace=True))]
+
+
+def vgg_block(channels: int, widths: Sequence[int]) -> list[nn.Module]:
+    """3×3 convolutions of these widths."""
+    return relu_after(*(convolution(a, b) for a, b in zip((channels, *widths), widths, strict=False)))
+
+
+def narrow_then(channels: int, narrow: int, wide: int, **how: int) -> nn.Sequential:
+    """1×1 to fewer channels, then 3×3 that makes the map smaller: an extra block."""
+    return nn.Sequential(*relu_after(nn.Conv2d(channels, narrow, 1), nn.Conv2d(narrow, wide, 3, **how)))
+
+
+class SSD300(nn.Module):
+    """Images (300×300, red, green, blue: 0 … 255 less MEAN) to logits and offsets of 8732 default boxes. Fig. 2.
+
+    classes: with the background. New layers start as Glorot & Bengio 2010 say (§3), VGG's as He et al. 2015.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.scale = nn.Parameter(torch.full((512,), 20.0))
+        one, two, three, four, five = (
+            vgg_block(channels, widths) for channels, widths in zip((3, 64, 128, 256, 512), VGG, strict=True)
+        )
+        pooled = nn.MaxPool2d
+        self.to_conv4_3 = nn.Sequential(
+            *one,
+            pooled(2),
+            *two,
+            pooled(2),
+            *three,
+            pooled(2, ceil_mode=True),
+            *four,  # 300, 150, 75, 38
+        )
+        fc6, fc7 = nn.Conv2d(512, 1024, 3, padding=6, dilation=6), nn.Conv2d(1024, 1024, 1)
+        self.to_fc7 = nn.Sequential(pooled(2), *five, pooled(3, stride=1, padding=1), *relu_after(fc6, fc7))
+        self.extra = nn.ModuleList(
+            [
+                narrow_then(1024, 256, 512, stride=2, padding=1),
+                narrow_then(512, 128, 256, stride=2, padding=1),
+                narrow_then(256, 128, 256),
+                narrow_then(256, 128, 256),
+            ]
+        )
+        heads = list(zip(MAPS.values(), BOXES, strict=True))
+        self.confidence = nn.ModuleList(convolution(channels, boxes * classes) for channels, boxes in heads)
+        self.location = nn.ModuleList(convolution(channels, boxes * 4) for channels, boxes in heads)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        for layer in (*one, *two, *three, *four, *five):
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+
+    def maps(self, images: Float[Tensor, "batch 3 height width"]) -> list[Float[Tensor, "batch _ _ _"]]:
+        """The six feature maps, the finest first."""
+        found = [self.to_conv4_3(images)]
+        for block in (self.to_fc7, *self.extra):
+            found.append(block(found[-1]))
+        found[0] = self.scale[:, None, None] * functional.normalize(found[0])
+        return found
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
+        """Offsets, and logits of background and classes, in default_boxes' order: map, row, column, box."""
+        maps = self.maps(images)
+        offsets = [flatten_head(head(x), 4) for head, x in zip(self.location, maps, strict=True)]
+        logits = [flatten_head(head(x), self.classes) for head, x in zip(self.confidence, maps, strict=True)]
+        return torch.cat(offsets, dim=1), torch.cat(logits, dim=1)
+
+
+def detect(
+    offsets: Float[Tensor, "n 4"],
+    logits: Float[Tensor, "n classes"],
+    defaults: Boxes,
+    size: tuple[int, int],
+    *,
+    least: float = 0.01,
+    candidates: int = 400,
+    overlap: float = 0.45,
+    most: int = 200,
+) -> Target:
+    """From one image's outputs to detections: boxes in an image of size (height, width), labels, scores. §3.
+
+    least: score of a candidate. candidates: the highest-scoring of each class. overlap: IoU above which the box
+    with the higher score suppresses the other of its class. most: detections.
+    """
+    boxes = clip(decode(offsets.float(), defaults), *size)
+    scores = logits.float().softmax(dim=1)[:, 1:]
+    return select_detections(boxes, scores, least=least, suppression=overlap, keep=most, candidates=candidates)
 
 
 def parts(network: SSD300) -> dict[str, list[nn.Module]]:
@@ -86,7 +189,7 @@ def receptive_field(layers: nn.Module, field: int = 1, stride: int = 1) -> tuple
     return field, stride
 
 
-def fields(network: SSD300) -> list[int]:
+def receptive_fields(network: SSD300) -> list[int]:
     """The receptive field of a head on each map, in pixels."""
     found, field, stride = [], 1, 1
     for block in (network.to_conv4_3, network.to_fc7, *network.extra):
@@ -95,8 +198,8 @@ def fields(network: SSD300) -> list[int]:
     return found
 
 
-def seconds(network: nn.Module, image: Float[Tensor, "1 3 height width"], half: bool) -> float:
-    """The fastest of TRIES looks at an image, in 32 bits or, but for what needs them, in 16 (bfloat16)."""
+def fastest_seconds(network: nn.Module, image: Float[Tensor, "1 3 height width"], half: bool) -> float:
+    """The fastest of TRIES forward passes of an image, in 32 bits or, where the layers allow it, 16 (bfloat16)."""
     taken = []
     for _ in range(TRIES):
         start = perf_counter()
@@ -126,7 +229,7 @@ def beside_torchvision(run: Run, picture: Float[Tensor, "3 height width"]) -> No
     how = {"steps": SSD300_STEPS, "clip": True}
     defaults = default_boxes((SIDE, SIDE), SSD300_GRIDS, SSD300_COCO_SIZES, SSD300_RATIOS, **how)
     start = perf_counter()
-    answer = detections(offsets[0], logits[0], defaults, (SIDE, SIDE))
+    answer = detect(offsets[0], logits[0], defaults, (SIDE, SIDE))
     run.fact("seconds from answers to detections", perf_counter() - start, "s")
     height, width = picture.shape[1:]
     boxes = answer["boxes"] * torch.tensor([width, height, width, height]) / SIDE
@@ -144,66 +247,7 @@ def beside_torchvision(run: Run, picture: Float[Tensor, "3 height width"]) -> No
         run.fact("logits, largest difference of 16 bits to 32", (coarse - logits).abs().max().item())
         widths.append(("16 bits", True))
     for name, half in widths:
-        run.fact(f"seconds for one image, {name}", seconds(ours, image, half), "s")
-
-
-def slab(axis: Axes, x: float, height: float, depth: float, colour: str) -> float:
-    """A map as a box seen from the side: height for its rows, depth for its channels. Returns its right end."""
-    from matplotlib.patches import Polygon
-
-    slant = 0.35 * height
-    corners = np.array([[x, -height / 2], [x + depth, -height / 2], [x + depth, height / 2], [x, height / 2]])
-    back = np.array([slant, slant]) * 0.6
-    top = np.array([corners[3], corners[2], corners[2] + back, corners[3] + back])
-    side = np.array([corners[1], corners[2], corners[2] + back, corners[1] + back])
-    for face, strength in [(top, 0.35), (side, 0.55), (corners, 0.18)]:
-        axis.add_patch(Polygon(face, facecolor="white", edgecolor="none"))
-        axis.add_patch(Polygon(face, facecolor=colour, alpha=strength, edgecolor="none"))
-        axis.add_patch(Polygon(face, fill=False, edgecolor=colour, linewidth=0.9))
-    return x + depth + back[0]
-
-
-def draw_architecture(total: int) -> Figure:
-    """The input and the six maps, and how many default boxes answer on each."""
-    figure, axis = plots.panels(width=9.6, height=3.9)
-    sizes = [rows for rows, _ in SSD300_GRIDS]
-    x, last = 0.0, None
-    maps = [("image", SIDE, 3, 0), *zip(MAPS, sizes, MAPS.values(), BOXES, strict=True)]
-    for name, rows, channels, boxes in maps:
-        height, depth = min(0.42 * rows**0.5, 3.6), 0.08 + channels / 900
-        end = slab(axis, x, height, depth, plots.BLUE if boxes else plots.GREY)
-        middle = (x + end) / 2
-        axis.text(middle, 3.1, name, ha="center", weight="bold")
-        axis.text(middle, 2.7, f"{rows}×{rows}×{channels}", ha="center", fontsize=8.5)
-        arrow = {"arrowstyle": "->", "lw": 0.9, "color": plots.INK}
-        if boxes:
-            axis.annotate("", (x - 0.08, 0), (last + 0.08, 0), arrowprops=arrow)
-            axis.annotate("", (middle, -2.6), (middle, -height / 2 - 0.1), arrowprops=arrow)
-            axis.text(middle, -3.0, f"{boxes} × {rows}²", ha="center", fontsize=8.5)
-            axis.text(middle, -3.4, f"= {boxes * rows**2}", ha="center", fontsize=8.5, color=plots.BLUE, weight="bold")
-        x, last = max(end + 0.9, x + 1.9), end
-    axis.text(x / 2, -4.1, f"{total} default boxes, each with scores and four offsets  →  suppression", ha="center")
-    axis.set(xlim=(-0.5, x - 0.2), ylim=(-4.3, 3.5), aspect="equal")
-    axis.axis("off")
-    return figure
-
-
-def draw_fields(photo: UInt8[np.ndarray, "height width 3"], fields: list[int]) -> Figure:
-    """For every map: the default boxes of the cell in the middle, and what the head there sees."""
-    from matplotlib.patches import Rectangle
-
-    figure, axes = plots.panels(6, width=1.75, height=2.15)
-    for k, (axis, name, (rows, _)) in enumerate(zip(axes, MAPS, SSD300_GRIDS, strict=True)):
-        centre = (rows // 2 + 0.5) * SIDE / rows
-        axis.imshow(photo, extent=(0, SIDE, SIDE, 0), alpha=0.25)
-        side = fields[k]
-        axis.add_patch(Rectangle((centre - side / 2,) * 2, side, side, color=plots.SKY, alpha=0.3, lw=0))
-        for wide, high in sizes_of_a_cell(SSD300_SIZES[k], SSD300_SIZES[k + 1], SSD300_RATIOS[k]).tolist():
-            place = centre - wide / 2, centre - high / 2
-            axis.add_patch(Rectangle(place, wide, high, fill=False, edgecolor=plots.ORANGE, lw=1.3))
-        axis.set(xlim=(0, SIDE), ylim=(SIDE, 0), xticks=[], yticks=[])
-        axis.set_title(f"{name}, {rows}×{rows}\nsees {side} pixels", fontsize=8.5)
-    return figure
+        run.fact(f"seconds for one image, {name}", fastest_seconds(ours, image, half), "s")
 
 
 def lesson(run: Run) -> None:
@@ -218,7 +262,7 @@ def lesson(run: Run) -> None:
         run.fact(f"parameters, {name}", sum(weights.numel() for part in modules for weights in part.parameters()))
         run.fact(f"multiply-adds, {name}", multiplied[name] / 1e9, "10⁹")
     run.fact("multiply-adds", sum(multiplied.values()) / 1e9, "10⁹")
-    for name, field in zip(MAPS, fields(counted), strict=True):
+    for name, field in zip(MAPS, receptive_fields(counted), strict=True):
         run.fact(f"pixels that a head on {name} sees", field)
     first = next(iter(multiplied))
     share = 100 * multiplied[first] / sum(multiplied.values())
@@ -230,6 +274,8 @@ def lesson(run: Run) -> None:
     run.figure(
         "architecture",
         draw_architecture,
+        MAPS,
+        BOXES,
         offsets.shape[1],
         caption="SSD300. The layers up to conv4_3 are VGG-16's. Each map has a head, which predicts for 4 or 6 default "
         "boxes at every place: scores of all classes and four offsets for each.",
@@ -237,8 +283,9 @@ def lesson(run: Run) -> None:
     run.figure(
         "fields",
         draw_fields,
+        MAPS,
         photo[:SIDE, 80 : 80 + SIDE],
-        fields(counted),
+        receptive_fields(counted),
         caption="Orange: the default boxes of the cell in the middle of each map. Blue: the pixels that the head there "
         "depends on.",
     )

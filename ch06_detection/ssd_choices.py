@@ -7,7 +7,7 @@ Method     Liu et al. 2016 (SSD), §3.1, Tables 2 and 3: augmentation, the shape
 Differs    300 scenes and six epochs of AdamW for each variant, from a trunk that has learned to name objects, and one
            pass over a scene: a small detector, which validation scenes judge. Fewer maps keep all shapes of default
            boxes, on the finest map that is left, where the paper keeps the number of boxes. Besides, a choice that is
-           not the paper's: the trunk's first lessons.
+           not the paper's: a pretrained trunk.
 Costs      160 s on two cores.
 """
 
@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ch06_detection.naming import NamedObjects, Trunk
-from ch06_detection.scoring import METRIC
-from ch06_detection.ssd_recipes import SceneSSD
+from ch06_detection.scoring.judging import METRIC
+from ch06_detection.ssd import SceneSSD
+from ch06_detection.trunk.pretraining import Trunk, TrunkPretraining
 from common.ablation import BASE, draw_effects
 from common.data.boxed import BoxedImages
 from common.data.scenes import scenes
@@ -37,7 +37,7 @@ CHANGES = {
     "every background box": {"negatives": 1e9},
     "hard negatives 1 : 1": {"negatives": 1.0},
 }
-UNTAUGHT = "no first lessons"
+NOT_PRETRAINED = "trunk not pretrained"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,21 +52,21 @@ class Study:
     judged: BoxedImages
     trunk: Trunk
 
-    def measure(self, name: str, settings: SceneSSD, taught: bool = True) -> None:
-        """Train a variant and score it. taught: whether its trunk has learned to classify objects before."""
+    def measure(self, name: str, settings: SceneSSD, pretrained: bool = True) -> None:
+        """Train a variant and score it. pretrained: whether its trunk has learned to classify objects before."""
         with self.run.method(name, kind="deep") as method:
-            detector = settings.build(self.run, self.run.seed, self.trunk if taught else None)
+            detector = settings.build(self.run, self.run.seed, self.trunk if pretrained else None)
             method.fit(detector, self.train)
             part = self.judged
             evaluation = Evaluation(detector.predict(part.images), part.targets, len(part.classes), groups=part.groups)
             method.score_items(METRIC, 100 * evaluation.by_image(), part, unit="%", higher_is_better=True)
 
 
-def taught_trunk(run: Run, train: BoxedImages, epochs: int) -> Trunk:
+def pretrain_trunk(run: Run, train: BoxedImages, epochs: int) -> Trunk:
     """A trunk that has learned to name the objects of these scenes, for detectors that learn from fewer."""
     training = Training(epochs, 0.01, 64, Muon, hidden_filters, warm_up=0.15, device=run.device, say=run.say_step)
-    taught = NamedObjects(training, len(train.classes), SMALL.width, run.seed)(train.images, train.targets)
-    return lambda images, targets: taught
+    trunk = TrunkPretraining(training, len(train.classes), SMALL.width, run.seed)(train.images, train.targets)
+    return lambda images, targets: trunk
 
 
 def effects(record: LessonRecord) -> str:
@@ -82,19 +82,19 @@ def lesson(run: Run) -> None:
     base = replace(SMALL, epochs=run.pick(smoke=1, lecture=6))
     train = sets.train.take(slice(run.pick(smoke=16, lecture=300)))
     judged = sets.validation.take(slice(run.pick(smoke=8, lecture=200)))
-    taught = sets.train.take(slice(run.pick(smoke=16, lecture=1000)))
-    study = Study(run, train, judged, taught_trunk(run, taught, run.pick(smoke=1, lecture=4)))
+    objects = sets.train.take(slice(run.pick(smoke=16, lecture=1000)))
+    study = Study(run, train, judged, pretrain_trunk(run, objects, run.pick(smoke=1, lecture=4)))
     study.measure(BASE, base)
     changes = dict(list(CHANGES.items())[: run.pick(smoke=1, lecture=len(CHANGES))])
     for name, change in changes.items():
         study.measure(name, replace(base, **change))
-    study.measure(UNTAUGHT, base, taught=False)
-    for name in (*changes, UNTAUGHT):
+    study.measure(NOT_PRETRAINED, base, pretrained=False)
+    for name in (*changes, NOT_PRETRAINED):
         run.compare(name, BASE, METRIC)
     run.floor(BASE, METRIC, at_least=18)
     run.figure_over_seeds(
         "effects", draw_effects, METRIC,
-        caption=f"What each change does to {METRIC}, from the base's, on {len(judged)} validation scenes, with 95 % "
-        "intervals; coloured where the paired test finds a difference.",
+        caption=f"What each change does to {METRIC}, relative to the base, on {len(judged)} validation scenes, with "
+        "95 % intervals; coloured where the paired test finds a difference.",
     )  # fmt: skip
     run.claim(effects)

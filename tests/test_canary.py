@@ -56,7 +56,7 @@ ABOUT_TEST = {
     "ch06_detection/scenes": "steepness of|work of (cut out|composed)",
     "ch06_detection/sliding_window": "AP of",
     "ch06_detection/multibox": "(mined|all) negatives|background's loss",
-    "ch06_detection/ssd": "objects of test scenes",
+    "ch06_detection/ssd": "test objects that the trunk",
     "ch06_detection/comparison": "mAP of|localisation|confusion|background|missed|duplicate",
     "ch07_applications/classification/alexnet": "overfitting",
     "ch07_applications/classification/comparison": "test images that|class: mean error of the networks",

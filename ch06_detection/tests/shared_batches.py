@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 from ch06_detection.default_boxes import boxes_of_shapes
-from ch06_detection.fast_rcnn_detector import FastRCNNNetwork, RoiBatches, multi_task_sum
-from ch06_detection.proposal_sets import LabelledProposals
-from ch06_detection.ssd_detector import BoxedBatches, detection_loss
-from ch06_detection.ssd_network import SSD
+from ch06_detection.fast_rcnn import FastRCNNNetwork, RoiBatches, multi_task_sum
+from ch06_detection.proposals.labelled import LabelledProposals
+from ch06_detection.ssd import SSD, BoxedBatches, detection_loss
 from common.image_classifier import Pixels
 from common.processes import meet
 from common.train import History, Training

@@ -12,7 +12,7 @@ from torchvision import ops
 from torchvision.models.detection._utils import BoxCoder
 
 from ch06_detection import boxes as ours
-from ch06_detection.boxes import errors, neighbours
+from ch06_detection.boxes import count_errors, neighbours
 
 
 def some_boxes(n: int, seed: int, side: float = 100.0) -> torch.Tensor:
@@ -180,5 +180,5 @@ def test_neighbours_have_the_overlap_that_was_asked_for():
 def test_errors_count_objects_without_a_box_and_boxes_beyond_the_first():
     boxes = torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 0.9], [5, 5, 6, 6], [0, 0, 1, 0.2]])
     said = ours.Crowd(boxes, torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.tensor([0, 1, 2, 2]))
-    assert errors(said, 0.5) == pytest.approx((100 / 3, 100 / 3))
-    assert errors(said, 0.95) == pytest.approx((0, 100 / 3))
+    assert count_errors(said, 0.5) == pytest.approx((100 / 3, 100 / 3))
+    assert count_errors(said, 0.95) == pytest.approx((0, 100 / 3))

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 from torchvision import ops
 
-from ch06_detection.box_crops import mirrored
+from ch06_detection.augmentation.box_crops import mirror_boxes
 from ch06_detection.boxes import (
     area,
     centre_form,
@@ -23,18 +23,19 @@ from ch06_detection.boxes import (
     nms_one_by_one,
 )
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZES, default_boxes
-from ch06_detection.fast_rcnn_detector import FastRCNN, multi_task_sum
-from ch06_detection.frames import HalfSize, halved, scaled
-from ch06_detection.matching import match, match_batch
-from ch06_detection.naming import NamedObjects
-from ch06_detection.proposal_sets import LabelledProposals, Proposals
-from ch06_detection.rcnn_detector import RCNN
-from ch06_detection.rcnn_heads import overlap_by_class
-from ch06_detection.roi_pool import numbered, roi_pool, roi_pool_one_by_one
-from ch06_detection.square_crops import cut, squares
-from ch06_detection.ssd_detector import SSDDetector, detection_loss
-from ch06_detection.ssd_network import SSD, small_trunk
-from ch06_detection.thinning import thinned_out
+from ch06_detection.fast_rcnn import FastRCNN, multi_task_sum
+from ch06_detection.geometry.detections import select_detections
+from ch06_detection.geometry.half_size import HalfSize, halve, scale_boxes
+from ch06_detection.multibox import match, match_batch
+from ch06_detection.proposals.labelled import LabelledProposals
+from ch06_detection.proposals.search import Proposals
+from ch06_detection.rcnn import RCNN
+from ch06_detection.roi_pooling import number_boxes, roi_pool, roi_pool_one_by_one
+from ch06_detection.scoring.overlaps import overlap_by_class
+from ch06_detection.ssd import SSD, SSDDetector, detection_loss
+from ch06_detection.trunk.crops import cut, squares
+from ch06_detection.trunk.layers import small_trunk
+from ch06_detection.trunk.pretraining import TrunkPretraining
 from common.errors import Problem
 from common.hog_detection.detector import HOGDetector
 from common.proposals.grouping import propose, propose_all
@@ -66,9 +67,9 @@ def test_what_is_computed_of_boxes_is_as_in_single_precision(dtype):
     assert_close(corner_form(boxes).double(), ops.box_convert(exact, "cxcywh", "xyxy"))
     assert_close(clip(boxes, 201, 257).double(), ops.clip_boxes_to_image(exact, (201, 257)))
     assert_close(encode(boxes, boxes.flip(0)).double(), encode(exact, exact.flip(0)), rtol=1e-5, atol=1e-5)
-    assert_close(mirrored(boxes, 301)[:, [0, 2]].double(), 301 - exact[:, [2, 0]])
+    assert_close(mirror_boxes(boxes, 301)[:, [0, 2]].double(), 301 - exact[:, [2, 0]])
     assert_close(squares(boxes).double(), squares(exact))
-    assert_close(scaled([{"boxes": boxes}], 0.5)[0]["boxes"].double(), exact / 2)
+    assert_close(scale_boxes([{"boxes": boxes}], 0.5)[0]["boxes"].double(), exact / 2)
 
 
 def test_the_overlap_of_300_pixels_in_half_precision():
@@ -129,7 +130,7 @@ def test_roi_pooling_of_many_images_counts_them_in_single_precision(dtype):
     maps = torch.arange(2060.0)[:, None, None, None].expand(-1, 1, 2, 2).contiguous()
     boxes = [torch.tensor([[0, 0, 8, 8]]).to(dtype)] * len(maps)  # 2049 is no number in half precision
     assert roi_pool(maps, boxes, (1, 1), 1 / 8).flatten().tolist() == list(range(2060))
-    assert torch.equal(roi_pool_one_by_one(maps, numbered(boxes), (1, 1), 1 / 8), maps[:, :, :1, :1])
+    assert torch.equal(roi_pool_one_by_one(maps, number_boxes(boxes), (1, 1), 1 / 8), maps[:, :, :1, :1])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -157,7 +158,10 @@ def test_what_is_learned_from_proposals_is_learned_in_single_precision(dtype):
 def test_detections_in_half_precision():
     boxes, scores = boxes_of(torch.float16), torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.1, 0.7], [0.5, 0.3]]).half()
     settings = {"least": 0.25, "suppression": 0.5, "keep": 9}
-    found, exact = thinned_out(boxes, scores, **settings), thinned_out(boxes.float(), scores.float(), **settings)
+    found, exact = (
+        select_detections(boxes, scores, **settings),
+        select_detections(boxes.float(), scores.float(), **settings),
+    )
     assert found["labels"].tolist() == exact["labels"].tolist() == [1, 2, 1, 2]
 
 
@@ -269,8 +273,8 @@ def test_a_detector_says_which_pictures_it_wants(name, kind):
 @pytest.mark.parametrize("kind", WRONG)
 def test_so_does_whatever_else_looks_at_pictures(kind):
     images = WRONG[kind]
-    trunk = NamedObjects(Training(1), 2)
-    for work in (propose_all, halved, Proposals(nothing), lambda some: trunk(some, TARGETS)):
+    trunk = TrunkPretraining(Training(1), 2)
+    for work in (propose_all, halve, Proposals(nothing), lambda some: trunk(some, TARGETS)):
         one_line(lambda work=work: work(images))
     if kind != "one picture":
         for work in (propose, HOGDetector().every_window):
@@ -302,4 +306,4 @@ def test_as_many_labels_as_boxes_and_some_picture(name):
 
 def test_a_trunk_wants_as_many_targets_as_images():
     with pytest.raises(ValueError, match="2 images need as many targets, got 1"):
-        NamedObjects(Training(1), 2)(COLOUR, TARGETS[:1])
+        TrunkPretraining(Training(1), 2)(COLOUR, TARGETS[:1])

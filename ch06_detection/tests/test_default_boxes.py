@@ -22,16 +22,16 @@ from ch06_detection.default_boxes import (
     SSD300_SIZES,
     SSD300_STEPS,
     best_overlaps,
+    box_sizes,
+    choose_scene,
     default_boxes,
-    draw_maps,
-    elsewhere,
+    flatten_head,
     lesson,
-    of_torchvision,
-    outline,
-    scales,
-    telling,
+    scatter,
+    torchvision_boxes,
 )
-from ch06_detection.ssd_network import by_box
+from ch06_detection.drawings.boxes import outline
+from ch06_detection.drawings.default_boxes import draw_maps
 from common import plots
 from common.console import Console
 from common.data import Scale
@@ -45,7 +45,7 @@ def test_ssd300_has_8732_boxes_and_torchvision_s():
     assert len(ours) == 5776 + 2166 + 600 + 150 + 36 + 4 == 8732
     how = {"steps": SSD300_STEPS, "clip": True}
     ours = default_boxes((300, 300), SSD300_GRIDS, SSD300_COCO_SIZES, SSD300_RATIOS, **how)
-    assert_close(ours, of_torchvision(), rtol=0, atol=2e-4)
+    assert_close(ours, torchvision_boxes(), rtol=0, atol=2e-4)
 
 
 def test_of_torchvision_is_what_its_ssd300_has():
@@ -79,7 +79,7 @@ def test_a_head_s_answers_are_in_the_order_of_the_boxes():
     rows, columns, boxes = 3, 5, 4
     row, column, box = torch.meshgrid(*map(torch.arange, (rows, columns, boxes)), indexing="ij")
     said = torch.stack([row, column, box], dim=-1).permute(2, 3, 0, 1).reshape(1, boxes * 3, rows, columns)
-    said = by_box(said.float(), 3)[0]
+    said = flatten_head(said.float(), 3)[0]
     defaults = default_boxes((30, 50), [(rows, columns)], [8.0, 12.0], [[2.0]])
     centres, sizes = (defaults[:, :2] + defaults[:, 2:]) / 2, defaults[:, 2:] - defaults[:, :2]
     assert_close(centres, (said[:, [1, 0]] + 0.5) * 10)
@@ -102,12 +102,12 @@ def test_what_does_not_fit_together_is_refused(sizes, ratios, steps):
 
 
 def test_scales_are_equation_4():
-    assert scales(0.2, 0.9, 6) == pytest.approx([0.2, 0.34, 0.48, 0.62, 0.76, 0.9])
+    assert box_sizes(0.2, 0.9, 6) == pytest.approx([0.2, 0.34, 0.48, 0.62, 0.76, 0.9])
 
 
 def test_boxes_elsewhere_have_the_same_sizes_and_centres_in_the_scene():
     boxes = default_boxes((SIZE, SIZE), GRIDS, SIZES, RATIOS)
-    moved = elsewhere(boxes, np.random.default_rng(0))
+    moved = scatter(boxes, np.random.default_rng(0))
     assert_close(moved[:, 2:] - moved[:, :2], boxes[:, 2:] - boxes[:, :2], rtol=0, atol=1e-4)
     centres = (moved[:, :2] + moved[:, 2:]) / 2
     assert (centres >= 0).all()
@@ -132,13 +132,13 @@ def test_a_telling_scene_has_an_object_for_each_map():
     maps = [default_boxes((SIZE, SIZE), GRIDS[k : k + 1], SIZES[k : k + 2], RATIOS[k : k + 1]) for k in (1, 2)]
     small, large = [20.0, 20, 60, 60], [24.0, 24, 94, 94]
     part = scenes_of([small, small], [large], [large, small], [[20.0, 20, 64, 64], large])
-    assert telling(part, maps) == 2
+    assert choose_scene(part, maps) == 2
 
 
 def test_near_boxes_are_drawn_in_colour():
     part = scenes_of([[20.0, 20, 56, 56], [30.0, 30, 100, 100]])
-    figure = draw_maps(part.images[0], part.targets[0])
     boxes = default_boxes((SIZE, SIZE), GRIDS[1:2], SIZES[1:3], RATIOS[1:2])
+    figure = draw_maps(part.images[0], part.targets[0], {8: boxes}, NEAR)
     near = (box_iou(part.targets[0]["boxes"], boxes) >= NEAR).sum(dim=1).tolist()
     drawn = [len(lines.get_paths()) for lines in figure.axes[1].collections]
     assert drawn[-2:] == near

@@ -9,7 +9,7 @@ from scipy import stats
 
 from ch06_detection.boxes import iou
 from ch06_detection.evaluate import PLAIN, overestimate, with_ties
-from ch06_detection.made_up_detections import MadeUp
+from ch06_detection.scoring.made_up import MadeUp
 from common.metrics.detection import Evaluation
 
 

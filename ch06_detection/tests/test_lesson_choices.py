@@ -22,8 +22,8 @@ from ch06_detection import (
     ssd,
     ssd_choices,
 )
-from ch06_detection.proposal_rivals import shapes_of, windows
-from ch06_detection.ssd_detector import SSDDetector
+from ch06_detection.proposals.rivals import measure_shapes, window_grid
+from ch06_detection.ssd import SSDDetector
 from common.ablation import BASE
 from common.console import Console
 from common.data import Scale
@@ -89,7 +89,7 @@ def test_r_cnn_learns_from_training_scenes_and_is_judged_on_test_scenes(run, set
         seen.append(targets)
         raise Enough
 
-    detector = SimpleNamespace(looks=lambda images, proposals: seen.append(images) or [])
+    detector = SimpleNamespace(compute_features=lambda images, proposals: seen.append(images) or [])
     monkeypatch.setattr(rcnn, "learn", lambda method, name, build, train: seen.append(train) or detector)
     monkeypatch.setattr(rcnn, "Evaluation", evaluation)
     with pytest.raises(Enough):
@@ -101,7 +101,7 @@ def test_r_cnn_learns_from_training_scenes_and_is_judged_on_test_scenes(run, set
 
 def test_ssd_s_choices_are_judged_on_validation_scenes(run, sets, monkeypatch):
     fitted, asked, taught, trunk = [], [], [], lambda images, targets: None
-    monkeypatch.setattr(ssd_choices, "taught_trunk", lambda run, train, epochs: taught.append(train) or trunk)
+    monkeypatch.setattr(ssd_choices, "pretrain_trunk", lambda run, train, epochs: taught.append(train) or trunk)
     monkeypatch.setattr(
         SSDDetector, "fit", lambda self, images, targets: fitted.append((self, images, targets)) or self
     )
@@ -116,8 +116,8 @@ def test_ssd_s_choices_are_judged_on_validation_scenes(run, sets, monkeypatch):
     for images in asked:
         np.testing.assert_array_equal(images, sets.validation.images[:8])
     np.testing.assert_array_equal(taught[0].images, sets.train.images[: len(taught[0])])
-    assert {row.method for row in run.record.rows} == {BASE, "two maps", ssd_choices.UNTAUGHT}
-    assert set(run.pairs) == {(name, BASE, ssd_choices.METRIC) for name in ("two maps", ssd_choices.UNTAUGHT)}
+    assert {row.method for row in run.record.rows} == {BASE, "two maps", ssd_choices.NOT_PRETRAINED}
+    assert set(run.pairs) == {(name, BASE, ssd_choices.METRIC) for name in ("two maps", ssd_choices.NOT_PRETRAINED)}
 
 
 def test_hog_s_choices_are_judged_on_validation_scenes_and_start_from_the_recipe(run, sets, monkeypatch):
@@ -138,7 +138,7 @@ def test_every_choice_changes_the_recipe(run):
     """A change to what is there already would measure nothing."""
     base = scenes_detector(run)
     for name, change in hog_choices.CHANGES.items():
-        changed = hog_choices.changed(base, change)
+        changed = hog_choices.apply_change(base, change)
         for key, value in change.items():
             where = (changed.cells, base.cells) if key in hog_choices.OF_CELLS else (changed, base)
             assert getattr(where[0], key) == value
@@ -151,12 +151,12 @@ def test_every_choice_changes_the_recipe(run):
 def test_multibox_learns_from_training_scenes_and_is_judged_on_test_scenes(run, sets, monkeypatch):
     seen = []
 
-    def answers(network, part):
+    def predict_logits(network, part):
         seen.append(part)
         raise Enough
 
-    monkeypatch.setattr(multibox, "trained", lambda part, loss, epochs, seed: seen.append(part))
-    monkeypatch.setattr(multibox, "answers", answers)
+    monkeypatch.setattr(multibox, "train", lambda part, matched, loss, epochs, seed: seen.append(part))
+    monkeypatch.setattr(multibox, "predict_logits", predict_logits)
     with pytest.raises(Enough):
         multibox.lesson(run)
     np.testing.assert_array_equal(seen[0].images, sets.train.images[:32])
@@ -182,12 +182,14 @@ def test_proposals_are_judged_on_validation_scenes_and_rivals_know_training_scen
         return list(corners.flatten(2))
 
     monkeypatch.setattr(selective_search, "propose_all", propose_all)
-    monkeypatch.setattr(selective_search, "shapes_of", lambda targets: known.append(targets) or shapes_of(targets))
+    monkeypatch.setattr(
+        selective_search, "measure_shapes", lambda targets: known.append(targets) or measure_shapes(targets)
+    )
     selective_search.lesson(run)
     for images in searched:
         np.testing.assert_array_equal(images, sets.validation.images[:2])
     assert known[0] is sets.train.targets
-    grids = [len(windows(shapes_of(sets.train.targets), s, (128, 128))) for s in selective_search.STRIDES]
+    grids = [len(window_grid(measure_shapes(sets.train.targets), s, (128, 128))) for s in selective_search.STRIDES]
     offered = {fact.name: fact.value for fact in run.record.facts}["boxes a scene, sliding windows"]
     assert offered == min(grids, key=lambda n: abs(np.log(n / 60)))  # about as many as the search's 60
 
@@ -226,10 +228,17 @@ def test_suppression_is_drawn_on_the_scene_with_most_objects(run, sets):
 
 
 def test_the_classical_detector_names_its_best_and_its_worst_class(run, monkeypatch):
-    average = np.array([0.3, 0.9, 0.5, 0.05, 0.6, 0.4, 0.2, 0.7, 0.1, 0.8])
+    searched, average = [], np.array([0.3, 0.9, 0.5, 0.05, 0.6, 0.4, 0.2, 0.7, 0.1, 0.8])
     scores = [torch.tensor([0.5, -0.5]), torch.tensor([0.9, 0.8])]
     found = [{"boxes": torch.zeros(2, 4), "labels": torch.tensor([3, 3]), "scores": some} for some in scores]
-    detector = SimpleNamespace(scales_=[1.0], windows_of=lambda size: 7, every_window=lambda image: found[0])
+    detector = SimpleNamespace(
+        scales_=[1.0],
+        windows_of=lambda size: 7,
+        windows_={1: None},
+        coef_=[np.zeros((1, 1, 4))],
+        floor=0.0,
+        cells=SimpleNamespace(block=1),
+    )
     evaluation = SimpleNamespace(
         detections=found, average_precision=lambda _: average, mean_average_precision=lambda _: 0.5
     )
@@ -239,9 +248,13 @@ def test_the_classical_detector_names_its_best_and_its_worst_class(run, monkeypa
         return detector, evaluation
 
     monkeypatch.setattr(sliding_window, "examine", examine)
+    monkeypatch.setattr(sliding_window, "search_windows", lambda detector, image: searched.append(image) or [])
+    monkeypatch.setattr(sliding_window, "collect_windows", lambda levels, size, floor: found[0])
+    monkeypatch.setattr(sliding_window, "suppress", lambda windows, detector: windows)
     sliding_window.lesson(run)
     assert "Best found: Trouser (90 %), worst: Dress (5 %)" in run.record.notes[-1]
-    np.testing.assert_array_equal(run.drawn["pyramid"][1], scenes(run.scale).test.images[1])  # where most is found
+    np.testing.assert_array_equal(searched[0], scenes(run.scale).test.images[1])  # where most is found
+    np.testing.assert_array_equal(run.drawn["suppression"][0], searched[0])
 
 
 def test_the_comparison_names_the_most_frequent_kind_of_error(run, monkeypatch):
@@ -255,7 +268,7 @@ def test_the_comparison_names_the_most_frequent_kind_of_error(run, monkeypatch):
     monkeypatch.setattr(comparison, "examine", examine)
     monkeypatch.setattr(comparison, "budget", lambda detector, train: {})
     monkeypatch.setattr(comparison, "by_size", lambda evaluation: [0.0, 0.0, 0.0])
-    monkeypatch.setattr(comparison, "errors_of", lambda evaluation: SimpleNamespace(shares=shares))
+    monkeypatch.setattr(comparison, "classify_errors", lambda evaluation: SimpleNamespace(shares=shares))
     monkeypatch.setattr(run, "compare", lambda *pair: None)
     comparison.lesson(run)
     assert run.record.notes[-1] == "SSD: most of its errors are confusion (31 for every 100 objects)."
@@ -285,7 +298,7 @@ def compared(name, difference, p):
 
 def test_ablations_say_what_is_largest():
     record = record_of(compared("a", -2.0, 0.5), compared("b", -9.5, 0.01), compared("c", 4.5, 0.01))
-    assert hog_choices.said(hog_choices.extreme(record, min)) == "b (-9.5 points, from -10.5 to -8.5)"
-    assert hog_choices.said(hog_choices.extreme(record, max)) == "c (+4.5 points, from +3.5 to +5.5)"
+    assert hog_choices.describe(hog_choices.extreme(record, min)) == "b (-9.5 points, from -10.5 to -8.5)"
+    assert hog_choices.describe(hog_choices.extreme(record, max)) == "c (+4.5 points, from +3.5 to +5.5)"
     assert ssd_choices.effects(record) == "2 of 3 changes show an effect; the largest: b (-9.5 points)."
     assert ssd_choices.effects(record_of(compared("a", -2.0, 0.5))) == "0 of 1 changes show an effect."

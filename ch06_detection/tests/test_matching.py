@@ -11,7 +11,7 @@ from torchvision.ops import box_iou
 
 from ch06_detection.boxes import decode
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
-from ch06_detection.matching import first_to_ask, match, match_batch, own_boxes
+from ch06_detection.multibox import is_first, match, match_batch, own_boxes
 
 NONE = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
 
@@ -83,9 +83,9 @@ def test_own_boxes_are_those_of_the_greedy_loop(objects, boxes, images, seed):
 
 
 def test_first_to_ask():
-    asked = first_to_ask(torch.tensor([5, 3, 5, 9, 3, 5]))
+    asked = is_first(torch.tensor([5, 3, 5, 9, 3, 5]))
     assert asked.tolist() == [True, True, False, True, False, False]
-    assert first_to_ask(torch.zeros(0, dtype=torch.long)).shape == (0,)
+    assert is_first(torch.zeros(0, dtype=torch.long)).shape == (0,)
 
 
 def test_the_threshold_itself_matches_and_the_better_object_has_the_box():

@@ -13,15 +13,16 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou
 
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
-from ch06_detection.matching import match_batch
+from ch06_detection.drawings.multibox import draw_matching
 from ch06_detection.multibox import (
     EVERY,
     METRIC,
     MINED,
-    counted,
-    draw_answers,
+    count_positives,
     hard_negative_mining,
     lesson,
+    match,
+    match_batch,
     multibox_loss,
     multibox_losses,
 )
@@ -167,12 +168,14 @@ def test_a_label_that_is_no_class_is_refused(targets, defaults):
 def test_positives_are_counted_and_drawn(targets, defaults):
     part = BoxedImages(np.zeros((3, SIZE, SIZE, 3), np.uint8), tuple(targets), tuple("abcdefghij"))
     labels, _ = match_batch(targets, defaults)
-    numbers = counted(part, defaults, 0.5)
+    numbers = count_positives(part, defaults, 0.5)
     assert len(numbers) == 5
     assert numbers[:2].sum() == (labels[0] > 0).sum()
     assert numbers[2] == (labels[1] > 0).sum()
     mined = hard_negative_mining(torch.rand(labels.shape), labels)
-    figure = draw_answers(part.images[0], targets[0], defaults, mined[0])
+    figure = draw_matching(
+        part.images[0], targets[0], defaults, match(targets[0]["boxes"], targets[0]["labels"], defaults), mined[0]
+    )
     drawn = [[len(lines.get_paths()) for lines in axis.collections] for axis in figure.axes]
     assert drawn == [[1, 1], numbers[:2].tolist(), [1, 1, int(mined[0].sum())]]
 

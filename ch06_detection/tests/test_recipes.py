@@ -12,22 +12,28 @@ from numpy.testing import assert_allclose
 from sklearn import svm as sklearn_svm
 from torchvision.ops import box_iou
 
-from ch06_detection import rcnn_detector
-from ch06_detection.box_crops import in_other_light
+from ch06_detection import rcnn
+from ch06_detection.augmentation.box_crops import change_light
 from ch06_detection.boxes import decode, encode
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZES, default_boxes
-from ch06_detection.fast_rcnn_detector import RoiBatches, pedestrians_fast_rcnn, scenes_fast_rcnn
-from ch06_detection.frames import HalfSize
-from ch06_detection.matching import match
-from ch06_detection.multibox import hard_negative_mining
-from ch06_detection.naming import cut_out, varied
-from ch06_detection.pedestrians import pedestrians_detector
-from ch06_detection.proposal_sets import LabelledProposals
-from ch06_detection.rcnn_detector import RCNN, CropBatches, Looks, pedestrians_rcnn, scenes_rcnn
-from ch06_detection.rcnn_heads import SILENT, svm_with_hard_negatives, with_one
-from ch06_detection.ssd_recipes import HEIGHTS, MILD, WIDE, SceneSSD, pedestrians_ssd, scenes_ssd
-from ch06_detection.thinning import thinned_out
-from ch06_detection.vgg_ssd import detections
+from ch06_detection.fast_rcnn import RoiBatches, build_scenes_fast_rcnn
+from ch06_detection.geometry.detections import select_detections
+from ch06_detection.geometry.half_size import HalfSize
+from ch06_detection.multibox import hard_negative_mining, match
+from ch06_detection.pedestrians import (
+    HEIGHTS,
+    WIDE,
+    build_pedestrians_fast_rcnn,
+    build_pedestrians_hog,
+    build_pedestrians_rcnn,
+    build_pedestrians_ssd,
+)
+from ch06_detection.proposals.crop_batches import CropBatches
+from ch06_detection.proposals.labelled import LabelledProposals
+from ch06_detection.rcnn import RCNN, SILENT, Features, build_scenes_rcnn, svm_with_hard_negatives, with_one
+from ch06_detection.ssd import MILD, SceneSSD, build_scenes_ssd
+from ch06_detection.ssd300 import detect
+from ch06_detection.trunk.pretraining import augment_crops, cut_out_objects
 from common.console import Console
 from common.data import Scale
 from common.data.scenes import scenes
@@ -73,10 +79,10 @@ def heads(monkeypatch):
     given = SimpleNamespace(negatives=[], moved=[], positives=[])
     heights = (10, 25, 29, 31, 40, 45, 55, 59, 61, 80)
 
-    def looks(detector, images, proposals, chunk=1):
+    def compute_features(detector, images, proposals, chunk=1):
         for boxes in proposals:
             maps = torch.stack([boxes[:, 3], torch.ones(len(boxes))], dim=1)
-            yield Looks(boxes, maps, maps, torch.zeros(len(boxes), 3))
+            yield Features(boxes, maps, maps, torch.zeros(len(boxes), 3))
 
     def svm(positives, negatives, C, seed):
         given.positives.append((positives[:, 0] / positives[:, 1]).round().tolist())
@@ -93,9 +99,9 @@ def heads(monkeypatch):
             given.offsets = offsets
             return self
 
-    monkeypatch.setattr(RCNN, "looks", looks)
-    monkeypatch.setattr(rcnn_detector, "svm_with_hard_negatives", svm)
-    monkeypatch.setattr(rcnn_detector, "RidgeBoxes", Ridge)
+    monkeypatch.setattr(RCNN, "compute_features", compute_features)
+    monkeypatch.setattr(rcnn, "svm_with_hard_negatives", svm)
+    monkeypatch.setattr(rcnn, "RidgeBoxes", Ridge)
     given.detector = RCNN(lambda images: [shares(*heights)] * len(images), lambda *some: History(), 2, crops=8)
     given.detector.fit(IMAGES, [SQUARE])
     return given
@@ -137,7 +143,7 @@ def test_an_svm_begins_with_3000_negatives_and_adds_those_within_its_margin(monk
 
 def test_a_class_that_nothing_is_known_of_is_never_said(run):
     margin = with_one(torch.randn(5, 4)) @ torch.tensor([0, 0, 0, 0, SILENT])
-    for detector in (scenes_rcnn(run), pedestrians_rcnn(run).detector):
+    for detector in (build_scenes_rcnn(run), build_pedestrians_rcnn(run).detector):
         assert len(of_rcnn(detector, shares(30, 60, 90, 95, 99), margin[:, None])["boxes"]) == 0
 
 
@@ -197,28 +203,28 @@ def of_rcnn(detector, boxes, margins):
     n, classes = margins.shape
     detector.scale_ = 1.0
     detector.svms_ = torch.cat([torch.eye(classes), torch.zeros(classes, 1)], dim=1)
-    look = Looks(boxes, margins, margins, torch.cat([torch.zeros(n, 1), margins], dim=1))
-    return detector.detections(look, (600, 600), "svm", regress=False)
+    look = Features(boxes, margins, margins, torch.cat([torch.zeros(n, 1), margins], dim=1))
+    return detector.detect(look, (600, 600), "svm", regress=False)
 
 
 def of_softmax(detector, boxes, scores):
-    look = Looks(boxes, scores, scores, torch.cat([1 - scores, scores], dim=1).log())
+    look = Features(boxes, scores, scores, torch.cat([1 - scores, scores], dim=1).log())
     detector.scale_, detector.svms_ = 1.0, torch.zeros(1, 2)
-    return detector.detections(look, (600, 600), "softmax", regress=False)
+    return detector.detect(look, (600, 600), "softmax", regress=False)
 
 
 def of_fast_rcnn(detector, boxes, scores):
-    return detector.detections(
+    return detector.detect(
         boxes, torch.cat([1 - scores, scores], dim=1), torch.zeros(len(boxes), 1, 4), (600, 600), regress=False
     )
 
 
 def of_ssd(detector, boxes, scores):
-    return detector.chosen(boxes, torch.cat([1 - scores, scores], dim=1))
+    return detector.select(boxes, torch.cat([1 - scores, scores], dim=1))
 
 
 def of_vgg(detector, boxes, scores):
-    return detections(encode(boxes, boxes), torch.cat([1 - scores, scores], dim=1).log(), boxes, (600, 600))
+    return detect(encode(boxes, boxes), torch.cat([1 - scores, scores], dim=1).log(), boxes, (600, 600))
 
 
 def of_svm(detector, boxes, scores):
@@ -226,14 +232,14 @@ def of_svm(detector, boxes, scores):
 
 
 SAID = {  # a detector, how it is asked, the IoU above which it suppresses, its least score, and how many it keeps
-    "R-CNN": (scenes_rcnn, of_svm, 0.3, 0.1, 100),
-    "R-CNN, softmax": (scenes_rcnn, of_softmax, 0.3, 0.01, 100),
-    "Fast R-CNN": (scenes_fast_rcnn, of_fast_rcnn, 0.3, 0.01, 100),
-    "SSD": (scenes_ssd, of_ssd, 0.45, 0.01, 100),
+    "R-CNN": (build_scenes_rcnn, of_svm, 0.3, 0.1, 100),
+    "R-CNN, softmax": (build_scenes_rcnn, of_softmax, 0.3, 0.01, 100),
+    "Fast R-CNN": (build_scenes_fast_rcnn, of_fast_rcnn, 0.3, 0.01, 100),
+    "SSD": (build_scenes_ssd, of_ssd, 0.45, 0.01, 100),
     "SSD300": (lambda run: None, of_vgg, 0.45, 0.01, 200),
-    "R-CNN, pedestrians": (pedestrians_rcnn, of_svm, 0.3, 0.1, 100),
-    "Fast R-CNN, pedestrians": (pedestrians_fast_rcnn, of_fast_rcnn, 0.3, 0.01, 100),
-    "SSD, pedestrians": (lambda run: pedestrians_ssd(run, pretrained=False), of_ssd, 0.45, 0.01, 100),
+    "R-CNN, pedestrians": (build_pedestrians_rcnn, of_svm, 0.3, 0.1, 100),
+    "Fast R-CNN, pedestrians": (build_pedestrians_fast_rcnn, of_fast_rcnn, 0.3, 0.01, 100),
+    "SSD, pedestrians": (lambda run: build_pedestrians_ssd(run, pretrained=False), of_ssd, 0.45, 0.01, 100),
 }
 
 
@@ -257,7 +263,7 @@ def test_where_a_surer_box_clears_another_away_and_which_are_said_at_all(run, na
 def test_of_a_class_400_boxes_are_looked_at():
     corners = 20.0 * torch.cartesian_prod(torch.arange(25.0), torch.arange(25.0))
     scores = torch.full((len(corners), 1), 0.5)
-    found = thinned_out(torch.cat([corners, corners + 9], dim=1), scores, least=0.1, suppression=0.5, keep=999)
+    found = select_detections(torch.cat([corners, corners + 9], dim=1), scores, least=0.1, suppression=0.5, keep=999)
     assert len(found["boxes"]) == 400
 
 
@@ -266,7 +272,7 @@ def test_of_a_class_400_boxes_are_looked_at():
 
 @pytest.mark.parametrize(
     ("build", "apart", "suppression"),
-    [(lambda run: HOGDetector(), 30, 40), (scenes_detector, 30, 30), (pedestrians_detector, 50, 40)],
+    [(lambda run: HOGDetector(), 30, 40), (scenes_detector, 30, 30), (build_pedestrians_hog, 50, 40)],
 )
 def test_hog_s_negatives_and_its_suppression(run, build, apart, suppression):
     detector = build(run)
@@ -308,7 +314,7 @@ def square(box):
 
 
 @pytest.mark.parametrize(
-    ("build", "copies"), [(lambda run: HOGDetector(), 2), (scenes_detector, 1), (pedestrians_detector, 0)]
+    ("build", "copies"), [(lambda run: HOGDetector(), 2), (scenes_detector, 1), (build_pedestrians_hog, 0)]
 )
 def test_positives_are_shaken_copies_and_mirrored(run, build, copies):
     detector = build(run)
@@ -364,7 +370,7 @@ def framed(n):
 
 def test_other_light_is_a_gain_and_a_shift_of_a_fifth():
     generator = torch.Generator().manual_seed(0)
-    dark, bright = (in_other_light(torch.full((2000, 3, 1, 1), level), generator) for level in (0.0, 10.0))
+    dark, bright = (change_light(torch.full((2000, 3, 1, 1), level), generator) for level in (0.0, 10.0))
     assert 0.19 < dark.abs().max() <= 0.2
     assert 2.1 < (bright - 10).abs().max() <= 2.2
 
@@ -372,14 +378,14 @@ def test_other_light_is_a_gain_and_a_shift_of_a_fifth():
 def test_crops_that_are_named_are_shifted_by_two_pixels():
     point = torch.zeros(500, 3, 32, 32)
     point[:, :, 10, 12] = 100.0
-    seen = varied(point, torch.Generator().manual_seed(0)).sum(dim=1).flatten(1).argmax(dim=1)
+    seen = augment_crops(point, torch.Generator().manual_seed(0)).sum(dim=1).flatten(1).argmax(dim=1)
     rows, columns = seen // 32, seen % 32
     assert set(rows.tolist()) == {8, 9, 10, 11, 12}
     assert set(columns.tolist()) == {*range(10, 15), *range(17, 22)}  # mirrored: 31 − 12
 
 
 def test_an_object_is_cut_out_with_a_margin_to_32_pixels():
-    crops, labels = cut_out(IMAGES, [SQUARE], Pixels.of(IMAGES))
+    crops, labels = cut_out_objects(IMAGES, [SQUARE], Pixels.of(IMAGES))
     assert crops.shape == (1, 3, 32, 32)
     assert labels.tolist() == [0]
 
@@ -408,7 +414,7 @@ def test_the_scenes_ssd_learns_from_three_objects_on_and_looks_six_times(run):
             seen.append(data)
             return History()
 
-    detector = scenes_ssd(run)
+    detector = build_scenes_ssd(run)
     detector.training, detector.trunk = Recorder(1), None
     part = scenes(run.scale).train
     detector.fit(part.images, part.targets)
@@ -416,7 +422,7 @@ def test_the_scenes_ssd_learns_from_three_objects_on_and_looks_six_times(run):
     assert seen[0].items.tolist() == np.flatnonzero(counts >= 3).tolist()
     assert len(seen[0].items) < len(part)
     looks = []
-    detector.said = lambda images, scale: (
+    detector.predict_boxes = lambda images, scale: (
         looks.append(scale) or iter([(torch.zeros(0, 4), torch.zeros(0, 11))] * len(images))
     )
     detector.predict(part.images[:1])

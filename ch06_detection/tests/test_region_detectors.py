@@ -11,13 +11,16 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import Ridge
 from torch.nn import functional
 
+from ch06_detection.augmentation.box_crops import mirror_boxes
 from ch06_detection.boxes import decode, encode, iou
-from ch06_detection.fast_rcnn_detector import IGNORED, FastRCNN, RoiBatches, mirrored, multi_task_loss, smooth_l1
-from ch06_detection.naming import NamedObjects
-from ch06_detection.proposal_sets import LabelledProposals, Proposals, draw, spaced
-from ch06_detection.rcnn_detector import BARE, RCNN, CropBatches
-from ch06_detection.rcnn_heads import SILENT, RidgeBoxes, overlap_by_class, svm_with_hard_negatives, with_one
-from ch06_detection.square_crops import cut, cut_from, squares
+from ch06_detection.fast_rcnn import IGNORED, FastRCNN, RoiBatches, multi_task_loss, smooth_l1
+from ch06_detection.proposals.crop_batches import CropBatches
+from ch06_detection.proposals.labelled import LabelledProposals, evenly_spaced, sample_balanced
+from ch06_detection.proposals.search import Proposals
+from ch06_detection.rcnn import BARE, RCNN, SILENT, RidgeBoxes, svm_with_hard_negatives, with_one
+from ch06_detection.scoring.overlaps import overlap_by_class
+from ch06_detection.trunk.crops import cut, cut_from, squares
+from ch06_detection.trunk.pretraining import TrunkPretraining
 from common.errors import Problem
 from common.image_classifier import Pixels
 from common.train import Training
@@ -80,7 +83,7 @@ def test_no_box_anywhere_is_a_problem():
     ("objects", "background", "expected"), [(20, 99, 8), (3, 99, 3), (20, 0, 32), (0, 99, 0), (20, 5, 8)]
 )
 def test_a_quarter_is_drawn_from_the_foreground(objects, background, expected):
-    drawn = draw(torch.arange(objects), 1000 + torch.arange(background), 32, 0.25, GENERATOR())
+    drawn = sample_balanced(torch.arange(objects), 1000 + torch.arange(background), 32, 0.25, GENERATOR())
     assert len(drawn) == 32
     assert int((drawn < 1000).sum()) == expected
     if background:
@@ -89,7 +92,7 @@ def test_a_quarter_is_drawn_from_the_foreground(objects, background, expected):
 
 def test_drawing_from_nothing_is_an_error():
     with pytest.raises(ValueError, match="nothing"):
-        draw(torch.arange(0), torch.arange(0), 4, 0.25, GENERATOR())
+        sample_balanced(torch.arange(0), torch.arange(0), 4, 0.25, GENERATOR())
 
 
 def test_batches_of_windows_have_their_share_of_objects_and_empty_images_are_ignored():
@@ -105,7 +108,7 @@ def test_batches_of_windows_have_their_share_of_objects_and_empty_images_are_ign
     truth = decode(offsets, inputs.boxes)  # mirrored along with the image
     for k in (0, 2, 3, 4):
         own = targets[k]["boxes"]
-        ends = torch.stack([own[0], mirrored(own, 64)[0]])
+        ends = torch.stack([own[0], mirror_boxes(own, 64)[0]])
         assert iou(truth[k][labels[k] > 0], ends).amax(dim=1).min() > 0.999
 
 
@@ -125,7 +128,7 @@ def test_batches_of_crops_have_a_quarter_of_objects():
 
 @pytest.mark.parametrize(("n", "wanted", "expected"), [(10, 3, [0, 3, 6]), (3, None, [0, 1, 2]), (3, 9, [0, 1, 2])])
 def test_images_that_are_searched_are_evenly_spaced(n, wanted, expected):
-    assert list(range(n))[spaced(n, wanted)] == expected
+    assert list(range(n))[evenly_spaced(n, wanted)] == expected
 
 
 def test_no_image_is_searched_twice_and_seconds_are_kept():
@@ -233,7 +236,7 @@ def test_an_svm_finds_the_line_and_the_hard_negatives():
 @pytest.mark.parametrize("name", ["R-CNN", "Fast R-CNN"])
 def test_fit_and_predict(name):
     images, targets = pictures()
-    trunk = NamedObjects(Training(2, 0.004, 2, half=False), 2)
+    trunk = TrunkPretraining(Training(2, 0.004, 2, half=False), 2)
     detector = detectors(trunk=trunk)[name].fit(images, targets)
     found = detector.predict(images)
     assert len(found) == len(images)
@@ -250,7 +253,9 @@ def test_fit_and_predict(name):
 @pytest.mark.parametrize("name", ["R-CNN", "Fast R-CNN"])
 def test_images_without_any_object_can_be_learned_from(name):
     images, targets = pictures()
-    detector = detectors(trunk=NamedObjects(Training(1, half=False), 2))[name].fit(images, [target()] * len(targets))
+    detector = detectors(trunk=TrunkPretraining(Training(1, half=False), 2))[name].fit(
+        images, [target()] * len(targets)
+    )
     assert len(detector.predict(images[:1])) == 1
 
 

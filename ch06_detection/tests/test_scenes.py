@@ -8,9 +8,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from ch06_detection import outlines
-from ch06_detection.outlines import CLOTHES, PHOTO, SHAPE, Edges, as_they_are, auc, brightness_by_depth, edges
-from ch06_detection.scenes import RIVALS, examine, lesson, off_by, seen_shares, stages
+from ch06_detection.composition import edges as outlines
+from ch06_detection.composition.edges import (
+    CLOTHES,
+    PHOTO,
+    RIVALS,
+    SHAPE,
+    Edges,
+    auc,
+    brightness_by_depth,
+    collect_edges,
+    naive_composer,
+)
+from ch06_detection.scenes import compose_stages, examine_edges, lesson, off_by, seen_shares
 from common import data
 from common.console import Console
 from common.data import Scale
@@ -31,7 +41,7 @@ def composer():
 
 @pytest.fixture(scope="module")
 def found(composer):
-    return edges(composer, 2 * CHUNK, seed=0)
+    return collect_edges(composer, 2 * CHUNK, seed=0)
 
 
 # Edges
@@ -48,7 +58,7 @@ def test_patches_are_what_lies_across_an_edge_of_known_direction():
     y, x = np.mgrid[:SIZE, :SIZE] - 63.5
     disc = 40 + 120 * (0.5 - (np.hypot(x, y) - 30) / 4).clip(0, 1)
     kinds = np.where(np.hypot(x, y) < 30, CLOTHES, PHOTO)
-    some = outlines._edges(disc[None].astype(np.float32), kinds[None], 0, np.random.default_rng(0))
+    some = outlines._edges_of(disc[None].astype(np.float32), kinds[None], 0, np.random.default_rng(0))
     assert (some.kinds == CLOTHES).all()
     assert len(some.kinds) == outlines.EACH_SCENE
     assert_allclose(some.patches.mean(axis=1) - 100, np.tile([-60, -30, 0, 30, 60], (6, 1)), atol=18)
@@ -62,7 +72,7 @@ def test_an_edge_belongs_to_the_outline_that_is_there():
     for left, kind in ((15, CLOTHES), (55, SHAPE), (95, PHOTO)):
         grey[0, 30:50, left : left + 20], kinds[0, 30:50, left : left + 20] = 150, kind
     grey = ndimage.gaussian_filter(grey, (0, 0.8, 0.8))
-    some = outlines._edges(grey, kinds, 7, np.random.default_rng(0))
+    some = outlines._edges_of(grey, kinds, 7, np.random.default_rng(0))
     assert np.bincount(some.kinds).tolist() == [6, 6, 6]
     assert (some.scenes == 7).all()
 
@@ -118,7 +128,7 @@ def test_brightness_by_depth_of_a_known_item():
 
 def test_the_rim_is_dark_where_items_are_cut_out_and_not_where_they_are_composed(composer):
     fashion = data.fashion_mnist(SMOKE)
-    plain = as_they_are(composer, fashion.train)
+    plain = naive_composer(composer, fashion.train)
     assert not plain.camera
     assert_array_equal(plain.items.values[0, 1:-1, 1:-1], fashion.train.images[0])
     rims = [100 * np.nanmedian(brightness_by_depth(way.items)[:, 0]) for way in (plain, composer)]
@@ -137,8 +147,8 @@ def test_off_by_is_a_distance():
 def test_a_way_that_gives_clothes_away_is_found_out(composer):
     testing = composers(SMOKE)[1]
     fashion = data.fashion_mnist(SMOKE)
-    ours = examine(composer, testing, 128, 0)
-    plain = examine(as_they_are(composer, fashion.train), as_they_are(testing, fashion.test), 128, 0)
+    ours = examine_edges(composer, testing, 128, 0)
+    plain = examine_edges(naive_composer(composer, fashion.train), naive_composer(testing, fashion.test), 128, 0)
     assert plain.aucs[SHAPE].low > 0.65
     assert ours.aucs[SHAPE].value < 0.65
     assert ours.aucs[SHAPE].value < plain.aucs[SHAPE].low
@@ -150,7 +160,7 @@ def test_what_is_the_same_cannot_be_told_apart(composer):
     shapes = items.labels == 0
     labels = np.where(np.arange(shapes.sum()) % 2, 1, 0)
     only = replace(composer, items=Items(items.values[shapes], items.alphas[shapes], labels))
-    assert examine(only, only, 96, 0).aucs[SHAPE].value == pytest.approx(0.5, abs=0.08)
+    assert examine_edges(only, only, 96, 0).aucs[SHAPE].value == pytest.approx(0.5, abs=0.08)
 
 
 def test_who_is_seen_where(composer):
@@ -158,7 +168,7 @@ def test_who_is_seen_where(composer):
     assert 0 <= shares.min() < 0.9
     assert shares.max() == 1
     assert len(shares) > 2 * 3 * CHUNK
-    pictures, titles = stages(composer, 0)
+    pictures, titles = compose_stages(composer, 0)
     assert len(pictures) == len(titles) == 6
     assert all(picture.shape == (SIZE, SIZE, 3) for picture in pictures)
     assert (np.diff([np.mean(picture != pictures[0]) for picture in pictures[:4]]) > 0).all()

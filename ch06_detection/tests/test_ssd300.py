@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ch06_detection.ssd300 import SIDE, draw_architecture, draw_fields, fields, lesson, parts, products, receptive_field
-from ch06_detection.vgg_ssd import SSD300
+from ch06_detection.drawings.ssd300 import draw_architecture, draw_fields
+from ch06_detection.ssd300 import BOXES, MAPS, SIDE, SSD300, lesson, parts, products, receptive_field, receptive_fields
 from common import data
 from common.console import Console
 from common.data import Scale
@@ -50,7 +50,7 @@ def test_receptive_fields_are_those_that_the_gradient_shows(layers):
 
 def test_the_fields_of_ssd300(network):
     assert receptive_field(network.to_conv4_3) == (92, 8)  # VGG-16's, as often computed
-    found = fields(network)
+    found = receptive_fields(network)
     assert found[0] == 92 + 2 * 8
     assert found == sorted(found)
 
@@ -71,12 +71,12 @@ def test_products_are_torch_s_own_count(network):
 
 
 def test_the_architecture_is_drawn_with_its_numbers():
-    texts = {text.get_text() for text in draw_architecture(8732).axes[0].texts}
+    texts = {text.get_text() for text in draw_architecture(MAPS, BOXES, 8732).axes[0].texts}
     assert {"conv4_3", "38×38×512", "4 × 38²", "= 5776", "= 4", "300×300×3"} <= texts
 
 
 def test_fields_are_drawn():
-    figure = draw_fields(data.photo("cat")[:SIDE, :SIDE], [108, 452, 516, 644, 772, 900])
+    figure = draw_fields(MAPS, data.photo("cat")[:SIDE, :SIDE], [108, 452, 516, 644, 772, 900])
     assert [len(axis.patches) for axis in figure.axes] == [5, 7, 7, 7, 5, 5]
     assert figure.axes[0].patches[0].get_width() == 108
 

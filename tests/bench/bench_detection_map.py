@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from side_by_side import row
 
-from ch06_detection.made_up_detections import MadeUp
+from ch06_detection.scoring.made_up import MadeUp
 from common.data.boxed import Target
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 

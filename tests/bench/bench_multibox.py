@@ -18,8 +18,7 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou
 
 from ch06_detection.default_boxes import SSD300_GRIDS, SSD300_RATIOS, SSD300_SIZES, default_boxes
-from ch06_detection.matching import match_batch
-from ch06_detection.multibox import multibox_loss
+from ch06_detection.multibox import match_batch, multibox_loss
 
 BATCH, CLASSES = 32, 21
 

@@ -1,0 +1,1 @@
+"""Random changes of images that take their boxes along."""

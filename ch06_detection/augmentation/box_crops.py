@@ -1,0 +1,179 @@
+"""Crops that take their boxes along: a detector sees objects larger, smaller, cut off, mirrored and in other light.
+
+Method     Liu et al. 2016 (SSD), §2.2, data augmentation, and §3.6: of each image its whole or a random part, which
+           overlaps some object by at least 0.1 … 0.9; now and then the image first becomes small on a larger canvas.
+           Colours: brightness, contrast, saturation and hue (Howard 2013).
+Differs    Parts are at least 0.3 of the image's size, as in the authors' program; §2.2 says 0.1. The canvas is at most
+           twice as high and wide, not four times: scenes are small. Zooming out and cropping are one bilinear sampling
+           of the batch; hue is turned about the grey axis, so that all that happens to colours is one matrix an image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Real
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from ch06_detection.boxes import iou_of_pairs
+from common.data.boxed import Target
+from common.data.checked_inputs import precise
+
+Stack = Float[Tensor, "batch channels height width"]
+WHOLE, ANY = 2.0, 0.0  # as demands on the overlap: none meets the first, each meets the second
+DEMANDS = (WHOLE, ANY, 0.1, 0.3, 0.5, 0.7, 0.9)
+TRIES = 24  # parts that are looked at for each image; where none will do, it stays whole
+LIGHT = 0.2  # by which change_light changes colours, at most
+NARROWEST = 2.0  # pixels; of less of an object nothing can be learned
+
+
+def uniform(low: float | Tensor, high: float | Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Numbers drawn uniformly."""
+    return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def random_parts(
+    canvas: Float[Tensor, "batch 4"], tries: int, smallest: float, generator: torch.Generator
+) -> Float[Tensor, "batch tries 4"]:
+    """Windows within each canvas: size from smallest to 1 of its own, sides at most 1 : 2 (of the canvas's). §2.2."""
+    shape = len(canvas), tries
+    size = uniform(smallest, 1.0, shape, generator)
+    widest = torch.minimum(torch.tensor(2.0).log(), -2 * size.log())  # log of the ratio; a wider one would not fit
+    root = torch.exp(uniform(-widest, widest, shape, generator) / 2)
+    share = torch.stack([size * root, size / root], dim=-1).clamp(max=1)
+    corner = torch.rand((*shape, 2), generator=generator) * (1 - share)
+    start, extent = canvas[:, None, :2], (canvas[:, 2:] - canvas[:, :2])[:, None]
+    return torch.cat([start + corner * extent, start + (corner + share) * extent], dim=-1)
+
+
+def centres_within(
+    boxes: Float[Tensor, "batch m 4"], windows: Float[Tensor, "batch tries 4"]
+) -> Bool[Tensor, "batch tries m"]:
+    """Whether the centre of a box lies in a window."""
+    centres = ((boxes[..., :2] + boxes[..., 2:]) / 2)[:, None]
+    return ((centres > windows[:, :, None, :2]) & (centres < windows[:, :, None, 2:])).all(dim=-1)
+
+
+def sample_windows(images: Stack, windows: Float[Tensor, "batch 4"]) -> Stack:
+    """Each image's window, enlarged or reduced to the image's size, bilinearly; a window with x1 > x2 is mirrored.
+
+    What lies outside the image is 0.
+    """
+    height, width = images.shape[2:]
+    across, down = (
+        torch.lerp(windows[:, k, None], windows[:, k + 2, None], (torch.arange(n) + 0.5) / n) * 2 / n - 1
+        for k, n in enumerate((width, height))
+    )  # where the middles of columns and rows come from; the image reaches from −1 to 1
+    grid = torch.stack(torch.broadcast_tensors(across[:, None], down[:, :, None]), dim=-1)
+    return functional.grid_sample(images, grid.to(images), align_corners=False)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Another light for each image: every one of four changes comes to half of the images. Howard 2013.
+
+    brightness: added at most, in the images' unit, standard deviations. contrast, saturation: at most a factor's
+    distance from 1. hue: degrees at most.
+    """
+
+    brightness: float = 0.5
+    contrast: float = 0.5
+    saturation: float = 0.5
+    hue: float = 36.0
+
+    def __call__(self, images: Stack, generator: torch.Generator) -> Stack:
+        n = len(images)
+        change = uniform(-1.0, 1.0, (4, n), generator) * (torch.rand((4, n), generator=generator) < 0.5)
+        limits = torch.tensor([self.brightness, self.contrast, self.saturation, math.radians(self.hue)])
+        brightness, contrast, saturation, angle = (change * limits[:, None])[..., None, None]
+        grey, same = torch.full((3, 3), 1 / 3), torch.eye(3)
+        across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / 3**0.5
+        turn = angle.cos() * same + (1 - angle.cos()) * grey + angle.sin() * across  # about the grey axis: Rodrigues
+        matrix = (1 + contrast) * ((1 + saturation) * same - saturation * grey) @ turn
+        return (matrix.to(images) @ images.flatten(2) + brightness.to(images)).reshape(images.shape)
+
+
+def change_light(images: Stack, generator: torch.Generator) -> Stack:
+    """A gain and a shift for each colour of each image: quicker than Colours, and rougher."""
+    gain, shift = (2 * torch.rand(2, len(images), 3, 1, 1, generator=generator) - 1) * LIGHT
+    return (images * (1 + gain) + shift).contiguous(memory_format=torch.channels_last)
+
+
+def mirror_boxes(boxes: Real[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
+    """Where boxes lie in an image of this width when it is mirrored."""
+    x1, y1, x2, y2 = precise(boxes).unbind(dim=-1)
+    return torch.stack([width - x2, y1, width - x1, y2], dim=-1)
+
+
+@dataclass(frozen=True)
+class BoxCrops:
+    """Zooms out or not, crops or not, mirrors or not: images whose mean is 0, and the boxes with them. §2.2, §3.6.
+
+    demands: on the part's IoU with the object it overlaps most; one is drawn for each image. smallest: size of a part,
+    as a share. zoom_out: how many times as high and as wide the canvas is at most; it comes with that chance.
+    """
+
+    demands: tuple[float, ...] = DEMANDS
+    smallest: float = 0.3
+    zoom_out: float = 2.0
+    zoom_chance: float = 0.5
+    mirror: bool = True
+    colours: Colours | None = Colours()
+
+    def windows(
+        self,
+        boxes: Float[Tensor, "batch m 4"],
+        there: Bool[Tensor, "batch m"],
+        size: tuple[int, int],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "batch 4"]:
+        """The part of each image, xyxy in its pixels, that takes the image's place."""
+        n, (height, width) = len(boxes), size
+        extent = torch.tensor([float(width), float(height)])
+        ratio = uniform(1.0, self.zoom_out, (n, 1), generator)
+        ratio = ratio.where(torch.rand((n, 1), generator=generator) < self.zoom_chance, 1.0)
+        start = -torch.rand((n, 2), generator=generator) * (ratio - 1) * extent
+        canvas = torch.cat([start, start + ratio * extent], dim=1)
+
+        demand = torch.tensor(self.demands)[torch.randint(len(self.demands), (n,), generator=generator)]
+        parts = random_parts(canvas, TRIES, self.smallest, generator)
+        meets = (iou_of_pairs(parts[:, :, None], boxes[:, None]) >= demand[:, None, None]) & there[:, None]
+        keeps = centres_within(boxes, parts) & there[:, None]
+        none = ~there.any(dim=1)[:, None] & (demand[:, None] < WHOLE)
+        good = (meets.any(dim=2) & keeps.any(dim=2)) | none
+        first = good.int().argmax(dim=1)
+        return torch.where(good.any(dim=1)[:, None], parts[torch.arange(n), first], canvas)
+
+    def __call__(
+        self, images: Stack, targets: Sequence[Target], generator: torch.Generator
+    ) -> tuple[Stack, list[Target]]:
+        """New images of the same shape, and what is in them: objects whose centre is still there, clipped."""
+        height, width = images.shape[2:]
+        if self.colours:
+            images = self.colours(images, generator)
+        boxes = precise(pad_sequence([target["boxes"] for target in targets], batch_first=True).cpu())
+        counts = torch.tensor([len(target["boxes"]) for target in targets])
+        there = torch.arange(boxes.shape[1]) < counts[:, None]
+        windows = self.windows(boxes, there, (height, width), generator)
+        there &= centres_within(boxes, windows[:, None])[:, 0]
+
+        low, size = windows[:, None, :2], (windows[:, 2:] - windows[:, :2])[:, None]
+        limits = torch.tensor([float(width), float(height)])
+        boxes = torch.cat([(boxes[..., :2] - low) / size, (boxes[..., 2:] - low) / size], dim=-1).clamp(0, 1)
+        boxes = boxes * limits.repeat(2)
+        if self.mirror:
+            turned = torch.rand(len(boxes), generator=generator) < 0.5
+            boxes = torch.where(turned[:, None, None], mirror_boxes(boxes, width), boxes)
+            windows = torch.where(turned[:, None], windows[:, [2, 1, 0, 3]], windows)
+        there &= (boxes[..., 2:] - boxes[..., :2] >= NARROWEST).all(dim=-1)
+
+        labels = pad_sequence([target["labels"] for target in targets], batch_first=True).cpu()
+        left = there.sum(dim=1).tolist()
+        pairs = zip(boxes[there].split(left), labels[there].split(left), strict=True)
+        found = [{"boxes": kept.to(images.device), "labels": own.to(images.device)} for kept, own in pairs]
+        return sample_windows(images, windows), found

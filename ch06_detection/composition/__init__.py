@@ -1,0 +1,1 @@
+"""How the scenes are composed, examined pixel by pixel."""

@@ -1,0 +1,1 @@
+"""Proposals: searched once per image, labelled by objects, compared with other boxes."""

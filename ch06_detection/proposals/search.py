@@ -1,0 +1,65 @@
+"""Proposals of many images: selective search runs once per image, and all lessons of a run share what it found."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from ch06_detection.trunk.crops import Pictures
+from common.data.checked_inputs import Given, colour_pictures
+from common.proposals.grouping import FAST, Settings, propose_all
+from common.run import Run
+
+
+@dataclass
+class Proposals:
+    """Selective search that runs once per image. Called with images, it gives their boxes.
+
+    propose: makes boxes of images, the best first. most: boxes of an image that are used. kept: boxes by image.
+    """
+
+    propose: Callable[[Pictures], list[Tensor]]
+    most: int = 150
+    kept: dict[tuple, Tensor] = field(default_factory=dict, repr=False)
+    cost: dict[tuple, float] = field(default_factory=dict, repr=False)
+
+    def __call__(self, images: Given) -> list[Tensor]:
+        """Raises Problem for pictures of the wrong kind."""
+        colour_pictures(images)
+        names = self.names(images)
+        new = {name: item for item, name in enumerate(names) if name not in self.kept}
+        if new:
+            start = time.perf_counter()
+            found = self.propose(images[list(new.values())])
+            each = (time.perf_counter() - start) / len(new)
+            self.kept |= {name: boxes[: self.most].clone() for name, boxes in zip(new, found, strict=True)}
+            self.cost |= dict.fromkeys(new, each)
+        return [self.kept[name] for name in names]
+
+    def seconds(self, images: Pictures) -> float:
+        """What these images' proposals have cost when they were made, by the clock."""
+        self(images)
+        return self.spent(images)
+
+    def spent(self, images: Pictures) -> float:
+        """The same, without making any: of images that have none yet, nothing."""
+        return sum(self.cost.get(name, 0.0) for name in self.names(images))
+
+    def names(self, images: Pictures) -> list[tuple]:
+        """What each image is remembered by: two checksums of its pixels, and its shape."""
+        return [(zlib.crc32(image), zlib.adler32(image), image.shape) for image in map(np.ascontiguousarray, images)]
+
+
+def shared_proposals(run: Run, settings: Settings = FAST, most: int = 150) -> Proposals:
+    """Those that all lessons of a run share, at each seed: no image is searched twice."""
+
+    def propose(images: Pictures) -> list[Tensor]:
+        return propose_all(images, settings, workers=run.pick(smoke=1, lecture=2), seed=run.seed)
+
+    new = Proposals(propose, most=run.pick(smoke=30, lecture=most))
+    return run.shared.setdefault((f"selective search, {most} of {settings}", run.seed), (new, 0.0))[0]

@@ -1,0 +1,1 @@
+"""Judging detectors: mean average precision, kinds of errors, made-up detections."""

@@ -1,0 +1,77 @@
+"""What a detector gets wrong: on the wrong place, of the wrong class, on background, or not found at all.
+
+Method     Hoiem et al. 2012, §2.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from ch06_detection.boxes import iou_of_pairs
+from common.metrics.detection import Evaluation
+
+KINDS = ("localisation", "confusion", "background")
+NEAR = 0.1  # IoU from which on a detection lies on an object
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """What is wrong with each class's highest-scoring detections, as many as it has objects. Hoiem et al. 2012, §2.1.
+
+    In per cent of the objects: `localisation`: the object's class, but at an IoU below 0.5, or the second one on it;
+    `confusion`: on an object of another class; `background`: on none. `missed`: objects that no detection of their
+    class has found, at any score: lowering the threshold does not bring them back.
+    kinds, images, boxes: of each of these detections, the kind ("" where it is right), its image, its box.
+    """
+
+    shares: dict[str, float]
+    kinds: np.ndarray
+    images: Int[np.ndarray, "n"]
+    boxes: Float[np.ndarray, "n 4"]
+
+
+def classify_errors(evaluation: Evaluation) -> Errors:
+    """What is wrong at an IoU of 0.5, objects that are marked as difficult and what lies on them left aside."""
+    matches, place = evaluation.matches, evaluation.places(0.5)[0]
+    truths, found = matches.truths, matches.detections
+    wanted = ~matches.truth_ignored
+    counts = np.bincount(truths.labels[wanted], minlength=evaluation.classes + 1)
+    used = ~matches.ignored[place]
+    rank = np.zeros(len(used), int)
+    for label in range(1, evaluation.classes + 1):  # they stand class by class, the highest score first
+        own = used & (found.labels == label)
+        rank[own] = np.arange(own.sum())
+    top = np.flatnonzero(used & (rank < counts[found.labels]))
+
+    right = matches.true[place, top]
+    same, other = overlaps_by_class(evaluation, top)
+    kinds = np.where(same >= NEAR, "localisation", np.where(other >= NEAR, "confusion", "background"))
+    kinds = np.where((same >= NEAR) & (same < 0.5) & (other >= 0.5), "confusion", kinds)
+    kinds[right] = ""
+    shares = {kind: 100 * float((kinds == kind).sum() / counts.sum()) for kind in ("localisation", "confusion")}
+    shares["background"] = 100 * float((kinds == "background").sum() / counts.sum())
+    shares["missed"] = 100 * float(1 - matches.true[place].sum() / counts.sum())
+    return Errors(shares, kinds, found.images[top], found.boxes[top])
+
+
+def overlaps_by_class(
+    evaluation: Evaluation, which: Int[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """The highest IoU of these detections with an object of their class in their image, and with one of another."""
+    truths, found = evaluation.matches.truths, evaluation.matches.detections.take(which)
+    most = 1 + int(truths.items.max(initial=0))
+    boxes = np.zeros((len(evaluation.targets), most, 4))
+    labels = np.zeros((len(evaluation.targets), most), int)
+    boxes[truths.images, truths.items], labels[truths.images, truths.items] = truths.boxes, truths.labels
+    overlaps = iou_of_pairs(torch.tensor(found.boxes[:, None]), torch.tensor(boxes[found.images])).numpy()
+    there, own = labels[found.images] > 0, labels[found.images] == found.labels[:, None]
+    return highest_where(overlaps, there & own), highest_where(overlaps, there & ~own)
+
+
+def highest_where(overlaps: Float[np.ndarray, "n m"], counts: Bool[np.ndarray, "n m"]) -> Float[np.ndarray, "n"]:
+    """The highest of a row that counts, 0 where none does."""
+    return np.where(counts, overlaps, 0.0).max(axis=1, initial=0.0)

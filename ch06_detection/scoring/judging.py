@@ -1,0 +1,87 @@
+"""Train a detector, time it on test images, and put its mean average precisions on the scoreboard.
+
+Method     Everingham et al. 2010 for mAP at an IoU of 0.5; Lin et al. 2014 for the mean over ten thresholds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ch06_detection.geometry.half_size import HalfSize, halve
+from ch06_detection.proposals.labelled import evenly_spaced
+from common.data.boxed import BoxedImages
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
+from common.run import Method
+
+METRIC, STRICT = "mAP@0.5", "mAP@[.5:.95]"
+
+
+def judge(method: Method, part: BoxedImages) -> Evaluation:
+    """Run the method's model on the part, timed, and put its mean average precisions on the scoreboard."""
+    searching = seconds_for_proposals(method.model, part)
+    start = time.perf_counter()
+    detections = method.model.predict(part.images)
+    method.predict_seconds = searching + time.perf_counter() - start
+    evaluation = Evaluation(detections, part.targets, len(part.classes), COCO_THRESHOLDS, groups=part.groups)
+    return account(method, evaluation, part)
+
+
+def examine(
+    method: Method, name: str, build: Callable[[], Any], train: BoxedImages, test: BoxedImages
+) -> tuple[Any, Evaluation]:
+    """learn and judge, once a run and seed: a later lesson that asks for the same is given the answers."""
+    detector = learn(method, name, build, train)
+    key = answers_of(method, name, test)
+    if key in method.run.shared:
+        evaluation, method.predict_seconds = method.run.shared[key]
+        account(method, evaluation, test)
+    else:
+        evaluation = judge(method, test)
+        method.run.shared[key] = evaluation, method.predict_seconds
+    return detector, evaluation
+
+
+def answers_of(method: Method, name: str, test: BoxedImages) -> tuple[str, int]:
+    """Where a run keeps the detections of a detector of that name on the part."""
+    return f"{name}, answers for {len(test)} images", method.run.seed
+
+
+def learn(method: Method, name: str, build: Callable[[], Any], train: BoxedImages) -> Any:
+    """method.fit_shared; but what a detector is given ready-made counts among its seconds, too."""
+    if (name, method.run.seed) in method.run.shared:
+        return method.fit_shared(name, build, train)
+    detector = build()
+    before = seconds_before(detector, train)
+    method.fit(detector, train)
+    method.fit_seconds += before
+    method.share(name, detector)
+    return detector
+
+
+def seconds_before(detector: Any, train: BoxedImages) -> float:
+    """What has been spent already on a detector that is not yet fitted: its trunk, its training images' proposals."""
+    half = isinstance(detector, HalfSize)
+    own = detector.detector if half else detector
+    trunk, proposals = getattr(own, "trunk", None), getattr(own, "proposals", None)
+    images = train.images[evenly_spaced(len(train), getattr(own, "searched", None))]
+    spent = proposals.spent(halve(images) if half else images) if proposals else 0.0
+    return spent + getattr(trunk, "seconds_", 0.0)
+
+
+def seconds_for_proposals(model: Any, part: BoxedImages) -> float:
+    """What computing the part's proposals cost, for whichever detector it was done; 0 for one that needs none."""
+    half = isinstance(model, HalfSize)
+    proposals = getattr(model.detector if half else model, "proposals", None)
+    return proposals.seconds(halve(part.images) if half else part.images) if proposals else 0.0
+
+
+def account(method: Method, evaluation: Evaluation, part: BoxedImages) -> Evaluation:
+    """Put both mean average precisions on the scoreboard, in per cent; with intervals over the part's groups."""
+    if evaluation.groups is None and part.groups is not None:
+        evaluation = replace(evaluation, groups=part.groups)
+    for metric, threshold in ((METRIC, 0.5), (STRICT, None)):
+        method.score_items(metric, 100 * evaluation.by_image(threshold), part, unit="%", higher_is_better=True)
+    return evaluation

@@ -1,0 +1,31 @@
+"""How well boxes lie on objects: detections on those of their class, proposals on those of every class."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ch06_detection.boxes import Boxes, iou
+from common.data.boxed import BoxedImages, Target
+
+
+def overlaps_with_objects(found: list[Target], part: BoxedImages, least: float) -> Float[np.ndarray, "n"]:
+    """IoU of each detection of at least this score with the object of its class that it overlaps most."""
+    overlaps = []
+    for detections, target in zip(found, part.targets, strict=True):
+        same = detections["labels"][:, None] == target["labels"]
+        best = (
+            (iou(detections["boxes"], target["boxes"]) * same).amax(dim=1) if len(target["labels"]) else torch.zeros(0)
+        )
+        overlaps.append(best[detections["scores"][: len(best)] >= least])
+    together = torch.cat([*overlaps, torch.zeros(1)]).numpy().astype(float)
+    return together[together > 0.3] if (together > 0.3).any() else together
+
+
+def overlap_by_class(boxes: Boxes, target: Target, classes: int) -> Float[Tensor, "n classes"]:
+    """IoU of each box with the object of each class that it overlaps most; 0 where there is none."""
+    best = torch.zeros(len(boxes), classes)
+    for label in target["labels"].unique().tolist():
+        best[:, label - 1] = iou(boxes, target["boxes"][target["labels"] == label]).amax(dim=1)
+    return best

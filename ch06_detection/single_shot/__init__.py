@@ -1,0 +1,1 @@
+"""What belongs to single-shot detectors beside the lessons."""

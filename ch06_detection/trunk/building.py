@@ -1,0 +1,27 @@
+"""How every detector of the chapter begins: pixels standardised, weights drawn from its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from common.image_classifier import Pixels
+
+Made = TypeVar("Made")
+SAMPLE = 500  # images that the pixels' means and deviations are computed from, at least
+
+
+def measure_pixels(images: UInt8[np.ndarray, "n height width 3"]) -> Pixels:
+    """Means and standard deviations of the colours, from some hundred of the images."""
+    return Pixels.of(images[:: max(1, len(images) // SAMPLE)])
+
+
+def build_seeded(make: Callable[[], Made], seed: int) -> Made:
+    """make(), its weights drawn from the seed; the random state outside is left as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make()
