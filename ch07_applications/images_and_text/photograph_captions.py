@@ -82,7 +82,8 @@ def study_photographs(run: Run, claims: PaperClaims, train: Callable[..., Captio
     held, test = features_of(found.validation), features_of(found.test)
     with run.method(LEARNED, kind="deep") as method:
         epochs = run.pick(smoke=1, lecture=EPOCHS, full=EPOCHS)
-        model = method.time(train, run, features_of(found.train), sentences, epochs, least=SEEN, drop=DROP)
+        how = {"least": SEEN, "drop": DROP, "fade": False, "memory": 0}  # chosen on validation photographs
+        model = method.time(train, run, features_of(found.train), sentences, epochs, **how)
         method.model = method.time(model.choose_beam, held, quality_on(found.validation))
         score_photographs(method, model.predict(test), found.test, references)
     with run.method(SHUFFLED, kind="reference") as method:

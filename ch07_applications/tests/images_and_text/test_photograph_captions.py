@@ -33,8 +33,8 @@ def study(tmp_path, monkeypatch, photo=None):
     monkeypatch.setattr(photograph_captions, "photographs_or_none", lambda run: sets)
     monkeypatch.setattr(photograph_captions, "mobilenet_v2_or_none", lambda scale, say: Colours())
 
-    def longer(run, vectors, sentences, epochs, least, **network):
-        return train(run, vectors, sentences, 60, least)
+    def longer(run, vectors, sentences, epochs, *, least, **network):
+        return train(run, vectors, sentences, 60, least=least, fade=network["fade"], memory=network["memory"])
 
     study_photographs(run, PaperClaims(run), longer)
     return run
