@@ -22,6 +22,7 @@ from common.files import sha256, write_whole
 
 VIDEO, VIDEO_SHA256 = "vtest.avi", "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf"
 INSTALLED = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
+OTHERS = {VIDEO, "bikes.mp4", "bigbuckbunny.mp4", "carphone_pristine.mp4"}  # clips.py's may lie in the same folder
 PACKAGE = mirrors.Package("apt-get", "opencv-doc", None, 95.7, None, ".deb")
 
 
@@ -32,7 +33,7 @@ def found_film(folder: Path, scale: Scale) -> Path:
     """
     if any((folder / "img1").glob("*.jpg")):
         return folder / "img1"
-    own = [path for ending in ("*.avi", "*.mp4") for path in sorted(folder.glob(ending)) if path.name != VIDEO]
+    own = [path for ending in ("*.avi", "*.mp4") for path in sorted(folder.glob(ending)) if path.name not in OTHERS]
     if own:
         return own[0]
     failures = []

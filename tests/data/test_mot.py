@@ -88,6 +88,16 @@ def test_frames_and_boxes_belong_together(film, kind):
     assert film.load(every=1).train.ids.tolist() == [1, 2, 3, 4]
 
 
+def test_clips_of_other_lessons_in_the_same_folder_are_not_the_sequence(film):
+    from common.data.clips import FRAMES as CLIPS
+
+    assert CLIPS.keys() <= footage.OTHERS
+    for name in CLIPS:
+        film.video(1, (32, 24), film.folder / f"clip-{name}").rename(film.folder / name)
+    film.video(path=film.folder / "yard.avi")
+    assert numbers(film.load("smoke").train) == [1, 3]
+
+
 def test_frames_of_one_second_are_a_group(film, monkeypatch):
     film.stills()
     assert mot.RATE == 7  # PETS 2009's
