@@ -46,7 +46,7 @@ def draw_steps(part: BoxedImages, detector: SSDDetector) -> Figure:
 
     def is_telling(target: Target) -> bool:
         sides = (target["boxes"][:, 2:] - target["boxes"][:, :2]).prod(dim=1).sqrt()
-        return 3 <= len(sides) <= 4 and sides.min() < 34 and sides.max() > 56
+        return 3 <= len(sides) <= 4 and bool(sides.min() < 34 and sides.max() > 56)
 
     item = next((k for k, target in enumerate(part.targets) if is_telling(target)), 0)
     image, target, size = part.images[item], part.targets[item], part.images.shape[1:3]
