@@ -1,4 +1,4 @@
-"""Every variant builds the network that it names, and the loop is told what the variant says."""
+"""Every variant builds the network that it names, and the training loop receives its settings."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_images_of_another_size_are_refused(variant):
 
 
 def told(monkeypatch, variant: Variant) -> dict:
-    """What the training loop is told for a variant."""
+    """The settings that the training loop receives for a variant."""
     seen = {}
 
     def note(training, network, images, seed):

@@ -72,7 +72,7 @@ def draw_counts(part: BoxedImages) -> Figure:
 
 
 def draw_cues(ways: dict[str, Way]) -> Figure:
-    """The rim of items; how steep edges are; how well those of clothes are told from others."""
+    """The rim of items; how steep edges are; how well those of clothes can be distinguished from others."""
     figure, axes = plots.panels(3, width=3.4, height=3.1)
     for (name, way), colour in zip(ways.items(), (plots.ORANGE, plots.BLUE), strict=True):
         depth = 1 + np.arange(way.depths.shape[1])
