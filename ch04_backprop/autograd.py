@@ -5,8 +5,7 @@ Method     Reverse-mode automatic differentiation (Linnainmaa 1970; Griewank and
            stores a derivative, Tensor stores a rule, from the gradient g of the result to that of an operand: the
            derivatives of a matrix product would be a matrix of matrices, the rule is another matrix product. An operand
            that was broadcast gets the sum of the gradients of all its copies. A list by age takes the place of the
-           recursion, so that a graph may be deep; grad adds up from one backward to the next; and since arrays can be
-           changed in place, each counts its changes (arrays/versioned.py), and backward refuses one that changed.
+           recursion, so that a graph may be deep. Arrays can be changed in place: each counts its changes.
 Rival      PyTorch on the same random graphs; the scalar engine on the same numbers.
 Differs    The semantics are PyTorch's. But a graph that was walked is freed whole, unless retain_graph=True; masks and
            grad are NumPy arrays, and of equal maxima each gets its share, as in torch.amax.
@@ -25,11 +24,12 @@ from numpy.typing import ArrayLike
 
 from ch04_backprop.arrays.broadcasting import Array, unbroadcast
 from ch04_backprop.arrays.versioned import VersionedArray, floats, kept, values
+from ch04_backprop.drawings.autograd import draw_nodes
 from ch04_backprop.layers import sigmoid
 from ch04_backprop.scalar_autograd import Value
 from common.run import Run
 
-GRAPHS, STEPS, SIDE = 200, 15, 20  # random graphs, operations in each; and the side of a matrix of single numbers
+GRAPHS, STEPS, SIDE, SIDES = 200, 15, 20, (2, 4, 8, 16)  # random graphs, operations in each; sides of a matrix
 SHAPES = ((3, 4), (4,), (3, 1), (1, 4), ())  # of a graph's leaves: all can be broadcast to the first
 OPERATIONS: tuple[Callable[[Any, Any, Any], Any], ...] = (  # of Tensors as of PyTorch's; W is a square matrix
     lambda a, b, W: a + b,
@@ -316,4 +316,5 @@ def lesson(run: Run) -> None:
     run.fact("nodes for a matrix times a vector, Tensors", tensors)
     run.fact("nodes for a matrix times a vector, Values", single)
     run.fact("largest difference from the scalar engine's gradients", gap)
-    run.note(f"One expression of a matrix and a vector is a graph of {tensors} Tensors or of {single:,} Values.")
+    nodes = {side: compare_with_scalars(run, side)[:2] for side in SIDES}
+    run.figure("nodes", draw_nodes, nodes, caption="Nodes of the graph of a matrix times a vector, its tanh and a sum.")
