@@ -13,6 +13,7 @@ Costs      75 s on two cores, and R-CNN where it is not there yet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,10 +29,11 @@ from ch06_detection.geometry.detections import select_detections
 from ch06_detection.proposals.labelled import FOREGROUND, LabelledProposals, evenly_spaced, sample_balanced
 from ch06_detection.proposals.search import shared_proposals
 from ch06_detection.rcnn import RegionNetwork, build_scenes_rcnn
-from ch06_detection.roi_pooling import roi_pool
 from ch06_detection.scoring.judging import METRIC, STRICT, account, examine, learn
+from ch06_detection.scoring.protocol import training_scenes
+from ch06_detection.single_shot.several_looks import resize
 from ch06_detection.trunk.building import build_seeded, measure_pixels
-from ch06_detection.trunk.crops import Pictures, squares
+from ch06_detection.trunk.crops import Pictures, Side, with_context
 from ch06_detection.trunk.layers import STRIDE
 from ch06_detection.trunk.pretraining import Trunk, shared_trunk
 from common.data.boxed import Target
@@ -43,6 +45,7 @@ from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training, half_pays
 
+SAMPLES = 2  # points of a bin along each axis, at which a map is interpolated
 IGNORED = -1  # the label of a place in a mini-batch that nothing could be put into
 
 
@@ -57,35 +60,64 @@ class ImagesWithRois:
         return ImagesWithRois(self.images[part], self.boxes[part])
 
 
+def bin_weights(
+    low: Float[Tensor, "batch rois"], high: Float[Tensor, "batch rois"], bins: int, cells: int
+) -> Float[Tensor, "batch rois bins cells"]:
+    """How much of each cell's value is in each bin along one axis: the mean over SAMPLES points that interpolate.
+
+    low, high: an RoI's ends, in cells. A point at the distance d < 1 from a cell's centre takes 1 − d of its value;
+    beyond the outermost centres, all of the outermost cell's, and from half a cell beyond the map on, nothing.
+    """
+    share = (torch.arange(bins * SAMPLES, device=low.device) + 0.5) / (bins * SAMPLES)
+    points = torch.lerp(low[..., None], high[..., None], share) - 0.5  # the first cell's centre is 0
+    inside = (points >= -1) & (points <= cells)
+    distance = points.clamp(0, cells - 1)[..., None] - torch.arange(cells, device=low.device)
+    weights = (1 - distance.abs()).clamp(min=0) * inside[..., None]
+    return weights.unflatten(2, (bins, SAMPLES)).mean(dim=3)
+
+
+def roi_align(
+    maps: Float[Tensor, "batch channels height width"], boxes: Float[Tensor, "batch rois 4"], side: Side, scale: float
+) -> Float[Tensor, "n channels rows columns"]:
+    """RoIs of one size, image after image: nothing is rounded to cells, a map is interpolated. He et al. 2017, §3.
+
+    With the weights of bin_weights, r_ij = Σ_y Σ_x down_iy map_yx across_jx. boxes: in pixels. scale: cells per pixel.
+    """
+    x1, y1, x2, y2 = (scale * boxes).unbind(dim=2)
+    down, across = bin_weights(y1, y2, side[0], maps.shape[2]), bin_weights(x1, x2, side[1], maps.shape[3])
+    return torch.einsum("nriy,ncyx,nrjx->nrcij", down, maps, across).flatten(0, 1)
+
+
 class FastRCNNNetwork(RegionNetwork):
     """The first stage once per image; RoI pooling; the second stage and both heads for each RoI. Fig. 1.
 
-    side: bins of an RoI along each axis. Pooled is the square around a box (trunk/crops.py), because
-    the trunk has learned to classify such squares.
+    side: rows and columns that an RoI becomes. enlarge: by how much images are enlarged first, as the paper enlarges
+    them to 600 pixels, so that the map's cells are small beside the objects. What becomes of an RoI is its box with
+    some context (trunk/crops.py), because the trunk has learned to classify such crops.
     """
 
-    def __init__(self, classes: int, side: int = 4, width: int = 16) -> None:
+    def __init__(self, classes: int, side: Side = (4, 4), enlarge: float = 1.5, width: int = 16) -> None:
         super().__init__(classes, width)
-        self.side = side
-        self.offsets = nn.Linear(self.score.in_features * ((side + 1) // 2) ** 2, 4 * classes)
+        self.side, self.enlarge = side, enlarge
+        cells = math.prod((bins + 1) // 2 for bins in side)  # of the second stage's map, whose stride is 2
+        self.offsets = nn.Linear(self.score.in_features * cells, 4 * classes)
 
-    @property
-    def trunk(self) -> nn.Module:
+    def trunk(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
         """What is computed once per image: its feature map."""
-        return self.stages[0]
+        return self.stages[0](resize(images, self.enlarge))
 
-    def predict(
-        self, maps: Float[Tensor, "batch channels rows columns"], boxes: Sequence[Tensor]
+    def heads(
+        self, maps: Float[Tensor, "batch channels rows columns"], boxes: Float[Tensor, "batch rois 4"]
     ) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
         """For every RoI of the maps: the logits, background first; and the offsets of each class. §2.1."""
-        rois = [squares(own) for own in boxes]
-        features = self.stages[1](roi_pool(maps, rois, (self.side, self.side), 1 / STRIDE))
+        rois = roi_align(maps, with_context(boxes), self.side, self.enlarge / STRIDE)
+        features = self.stages[1](rois)
         offsets = self.offsets(features.flatten(1)).unflatten(1, (self.classes, 4))
         return self.score(features.mean(dim=(2, 3))), offsets
 
     def forward(self, inputs: ImagesWithRois) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
         device = next(self.parameters()).device
-        return self.predict(self.trunk(inputs.images.to(device)), list(inputs.boxes.to(device)))
+        return self.heads(self.trunk(inputs.images.to(device)), inputs.boxes.to(device))
 
 
 def smooth_l1(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -127,7 +159,7 @@ class RoiBatches:
     images: Pictures
     proposals: LabelledProposals
     pixels: Pixels
-    rois: int = 32
+    rois: int = 64
     share: float = 0.25
 
     def __post_init__(self) -> None:
@@ -145,7 +177,7 @@ class RoiBatches:
         drawn = [self.sample(own, generator) if len(own) else None for own in rows]
         chosen = torch.stack([torch.zeros(self.rois, dtype=torch.long) if own is None else own for own in drawn])
         boxes, truths = self.proposals.boxes[chosen], self.proposals.truth[chosen]
-        labels = self.proposals.labels()[chosen]
+        labels = self.proposals.label[chosen] * (self.proposals.overlap[chosen] >= FOREGROUND)
         labels[[own is None for own in drawn]] = IGNORED
         turned, width = torch.rand(len(images), generator=generator) < 0.5, images.shape[3]
         images = torch.where(turned[:, None, None, None], images.flip(3), images)
@@ -171,7 +203,9 @@ class FastRCNN:
     classes: int
     trunk: Trunk | None = None
     searched: int | None = None
-    rois: int = 32
+    rois: int = 64
+    side: Side = (4, 4)
+    enlarge: float = 1.5
     least: float = 0.01
     suppression: float = 0.3
     keep: int = 100
@@ -186,7 +220,7 @@ class FastRCNN:
         self.pixels_ = measure_pixels(images)
         some = evenly_spaced(len(images), self.searched)
         labelled = LabelledProposals.of(self.proposals(images[some]), targets[some])
-        self.network_ = build_seeded(lambda: FastRCNNNetwork(self.classes), self.seed)
+        self.network_ = build_seeded(lambda: FastRCNNNetwork(self.classes, self.side, self.enlarge), self.seed)
         if self.trunk:
             self.network_.start_from(self.trunk(images, targets))
         data = RoiBatches(images[some], labelled, self.pixels_, self.rois)
@@ -207,10 +241,10 @@ class FastRCNN:
             own = proposals[start : start + chunk]
             inputs = self.pixels_(images[start : start + chunk]).to(device, memory_format=torch.channels_last)
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
-                scores, offsets = network.predict(network.trunk(inputs), own)
-            parts = scores.float().softmax(dim=1).cpu(), offsets.float().cpu()
-            counts = [len(boxes) for boxes in own]
-            yield from zip(own, *(part.split(counts) for part in parts), strict=True)
+                maps = network.trunk(inputs).split(1)
+                outputs = [network.heads(*one) for one in zip(maps, (b[None].to(device) for b in own), strict=True)]
+            for boxes, (logits, offsets) in zip(own, outputs, strict=True):
+                yield boxes, logits.float().softmax(dim=1).cpu(), offsets.float().cpu()
 
     def detect(
         self,
@@ -244,26 +278,25 @@ def build_scenes_fast_rcnn(run: Run) -> FastRCNN:
         build_training(run, run.pick(smoke=1, lecture=4, full=12), 4),
         len(scenes(run.scale).classes),
         shared_trunk(run),
-        searched=run.pick(smoke=6, lecture=1000, full=4000),
         seed=run.seed,
     )
 
 
 def lesson(run: Run) -> None:
-    sets, proposals = scenes(run.scale), shared_proposals(run)
-    test, size = sets.test, sets.test.images.shape[1:3]
+    train, test, proposals = training_scenes(run.scale), scenes(run.scale).test, shared_proposals(run)
+    size = test.images.shape[1:3]
     run.say_step("selective search")
-    proposals(sets.train.images[evenly_spaced(len(sets.train), build_scenes_fast_rcnn(run).searched)])
+    proposals(train.images)
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")
 
     found, taken = {}, {}
     for name, build in (("R-CNN", build_scenes_rcnn), ("Fast R-CNN", build_scenes_fast_rcnn)):
         with run.method(name, kind="deep") as method:
-            detector, judged = examine(method, f"{name}, scenes", lambda build=build: build(run), sets.train, test)
+            detector, judged = examine(method, f"{name}, scenes", lambda build=build: build(run), train, test)
             found[name] = judged.detections
             taken[name] = 1000 * method.predict_seconds / len(test) - each
     with run.method("Fast R-CNN, boxes as proposed", kind="deep") as method:
-        learn(method, "Fast R-CNN, scenes", lambda: build_scenes_fast_rcnn(run), sets.train)
+        learn(method, "Fast R-CNN, scenes", lambda: build_scenes_fast_rcnn(run), train)
         predicted = detector.predict_proposals(test.images, proposals(test.images))
         plain = [detector.detect(*one, size, regress=False) for one in predicted]
         account(method, Evaluation(plain, test.targets, len(test.classes), COCO_THRESHOLDS), test)

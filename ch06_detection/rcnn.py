@@ -34,10 +34,11 @@ from ch06_detection.proposals.labelled import LabelledProposals, evenly_spaced
 from ch06_detection.proposals.search import shared_proposals
 from ch06_detection.scoring.judging import METRIC, STRICT, account, answers_of, learn
 from ch06_detection.scoring.overlaps import overlap_by_class, overlaps_with_objects
+from ch06_detection.scoring.protocol import training_scenes
 from ch06_detection.trunk.building import build_seeded, measure_pixels
-from ch06_detection.trunk.crops import Crops, Pictures, cut
+from ch06_detection.trunk.crops import Crops, Pictures, Side, cut
 from ch06_detection.trunk.layers import small_trunk, stage_channels
-from ch06_detection.trunk.pretraining import PretrainedTrunk, Trunk, copy_class_rows, copy_weights, shared_trunk
+from ch06_detection.trunk.pretraining import SIDE, PretrainedTrunk, Trunk, copy_class_rows, copy_weights, shared_trunk
 from common.data.boxed import Target
 from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
@@ -144,7 +145,7 @@ class RCNN:
     """A detector with fit and predict. proposals: of images. training: of the network on cut out proposals.
 
     trunk: what the network starts from. searched: of how many images proposals are learned from. mined: of how many of
-    these SVMs and regression are given proposals. crops: of an epoch. side: of a crop, in pixels. C: of the SVMs.
+    these SVMs and regression are given proposals. crops: of an epoch. side: rows and columns of a crop. C: of the SVMs.
     penalty: of box regression, λ. scorer: "svm" or "softmax". regress: whether boxes are moved.
     """
 
@@ -155,7 +156,7 @@ class RCNN:
     searched: int | None = None
     mined: int | None = None
     crops: int = 20_000
-    side: int = 32
+    side: Side = SIDE
     C: float = 0.01
     penalty: float = 1000.0
     scorer: str = "svm"
@@ -256,19 +257,17 @@ def build_scenes_rcnn(run: Run) -> RCNN:
         Training(epochs, 0.005, 128, Muon, hidden_filters, device=run.device, checkpoint=file, say=run.say_step),
         len(scenes(run.scale).classes),
         shared_trunk(run),
-        searched=run.pick(smoke=6, lecture=1000, full=4000),
         mined=run.pick(smoke=3, lecture=300, full=1000),
-        crops=run.pick(smoke=64, lecture=25_000),
+        crops=run.pick(smoke=64, lecture=50_000),
         seed=run.seed,
     )
 
 
 def lesson(run: Run) -> None:
-    sets, proposals = scenes(run.scale), shared_proposals(run)
-    test, size = sets.test, sets.test.images.shape[1:3]
-    searched = sets.train.images[evenly_spaced(len(sets.train), build_scenes_rcnn(run).searched)]
+    train, test, proposals = training_scenes(run.scale), scenes(run.scale).test, shared_proposals(run)
+    size = test.images.shape[1:3]
     run.say_step("selective search")
-    run.fact("seconds for the training scenes' proposals", proposals.seconds(searched), "s")
+    run.fact("seconds for the training scenes' proposals", proposals.seconds(train.images), "s")
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")
     run.fact("proposals a scene", float(np.mean([len(boxes) for boxes in proposals(test.images)])))
 
@@ -276,7 +275,7 @@ def lesson(run: Run) -> None:
     features, seconds = [], 0.0
     for name, (scorer, regress) in VARIANTS.items():
         with run.method(name, kind="deep") as method:
-            detector = learn(method, "R-CNN, scenes", lambda: build_scenes_rcnn(run), sets.train)
+            detector = learn(method, "R-CNN, scenes", lambda: build_scenes_rcnn(run), train)
             if not features:  # they are computed once; the variants differ in what is made of them
                 start = time.perf_counter()
                 features = list(detector.compute_features(test.images, proposals(test.images)))
@@ -296,8 +295,8 @@ def lesson(run: Run) -> None:
     run.floor("R-CNN", METRIC, at_least=57.6)
     run.figure(
         "stages", draw_stages, test.images[SHOWN], proposals(test.images)[SHOWN], found["R-CNN"][SHOWN], test.classes,
-        caption="A test scene: its proposals; some of them cut out as squares with a margin, as the network receives "
-        "them; the detections after scoring, regression and suppression.",
+        caption="A test scene: its proposals; some of them cut out with some context and warped to squares, as the "
+        "network receives them; the detections after scoring, regression and suppression.",
     )  # fmt: skip
     moved = [overlaps_with_objects(found[name], test, 0.5) for name in ("R-CNN, boxes as proposed", "R-CNN")]
     run.figure(

@@ -201,7 +201,7 @@ def lesson(run: Run) -> None:
             "one by one": lambda: roi_pool_one_by_one(maps, several[: len(boxes[0])], (SIDE, SIDE), 1 / STRIDE),
             "torchvision's roi_pool": lambda: ops.roi_pool(maps, several, (SIDE, SIDE), 1 / STRIDE),
             "the trunk, once an image": lambda: trunk(inputs),
-            "the trunk on every crop": lambda: trunk(cut(inputs[:1], boxes[:1], 8 * SIDE)),
+            "the trunk on every crop": lambda: trunk(cut(inputs[:1], boxes[:1], (8 * SIDE, 8 * SIDE))),
         }
         of_one = ("one by one", "the trunk on every crop")  # are slow: the first image is enough
         taken = {n: median_seconds(work, times) / (1 if n in of_one else len(inputs)) for n, work in windows.items()}

@@ -45,7 +45,7 @@ def draw_stages(
     for k in range(len(chosen)):
         outline(axes[0], chosen[k : k + 1], plots.CYCLE[k % 6], 1.6)
     inside = torch.tensor(image.copy()).permute(2, 0, 1).float()[None]
-    crops = cut(inside, [chosen], 32).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    crops = cut(inside, [chosen], (32, 32)).permute(0, 2, 3, 1).numpy().astype(np.uint8)
     for k, crop in enumerate(crops):
         row, column = divmod(k, 3)
         axes[1].imshow(crop, extent=(column * 36, column * 36 + 32, row * 36 + 32, row * 36))

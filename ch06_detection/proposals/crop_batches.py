@@ -12,7 +12,7 @@ from jaxtyping import Float16, Int64
 from torch import Tensor
 
 from ch06_detection.proposals.labelled import LabelledProposals, sample_balanced
-from ch06_detection.trunk.crops import Crops, Pictures, cut_from
+from ch06_detection.trunk.crops import Crops, Pictures, Side, cut_from
 from ch06_detection.trunk.pretraining import augment_crops
 from common.image_classifier import Pixels
 
@@ -24,7 +24,7 @@ class CropBatches:
     crops: in 16 bits, to save memory. labels: 0 for background. length: crops of an epoch.
     """
 
-    crops: Float16[Tensor, "n 3 side side"]
+    crops: Float16[Tensor, "n 3 rows columns"]
     labels: Int64[Tensor, "n"]
     length: int
     share: float = 0.25
@@ -34,9 +34,9 @@ class CropBatches:
 
     @classmethod
     def of(
-        cls, images: Pictures, proposals: LabelledProposals, pixels: Pixels, *, side: int, length: int, seed: int = 0
+        cls, images: Pictures, proposals: LabelledProposals, pixels: Pixels, *, side: Side, length: int, seed: int = 0
     ) -> CropBatches:
-        """Cut out `length` of the proposals, or all, a third of them objects; squares of so many pixels."""
+        """Cut out `length` of the proposals, or all, a third of them objects. side: of a crop, in pixels."""
         labels, generator = proposals.labels(), torch.Generator().manual_seed(seed)
         objects, background = (labels > 0).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]
         some = sample_balanced(objects, background, min(length, len(labels)), 1 / 3, generator).unique()

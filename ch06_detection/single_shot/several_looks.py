@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -15,8 +17,16 @@ from torch.nn.functional import interpolate
 
 from common.image_classifier import in_chunks
 
+SCALES = (0.875, 1.0, 1.25)
 PIXELS = 1 << 17  # of images in one forward pass: what fits into a processor's cache
 Images = Float[Tensor, "batch 3 height width"]
+
+
+def look_six_times(detector: Any) -> Any:
+    """The same trained detector; but for each image it predicts at three scales, at each also for the mirror image."""
+    several = copy(detector)
+    several.scales, several.mirrored = SCALES, True
+    return several
 
 
 def resize(images: Images, scale: float) -> Float[Tensor, "batch 3 new_height new_width"]:

@@ -23,7 +23,8 @@ from ch06_detection import (
     ssd_choices,
 )
 from ch06_detection.proposals.rivals import measure_shapes, window_grid
-from ch06_detection.ssd import SSDDetector
+from ch06_detection.scoring.protocol import CROWDED, training_scenes
+from ch06_detection.ssd import SSDDetector, build_scenes_ssd
 from common.ablation import BASE
 from common.console import Console
 from common.data import Scale
@@ -62,7 +63,7 @@ def nothing(images):
 
 @pytest.mark.parametrize(
     ("lesson", "detectors"),
-    [(ssd, 1), (sliding_window, 1), (fast_rcnn, 2), (comparison, 4)],
+    [(ssd, 2), (sliding_window, 1), (fast_rcnn, 2), (comparison, 5)],
     ids=["ssd", "sliding_window", "fast_rcnn", "comparison"],
 )
 def test_detectors_learn_from_training_scenes_and_are_judged_on_test_scenes(run, sets, monkeypatch, lesson, detectors):
@@ -75,11 +76,38 @@ def test_detectors_learn_from_training_scenes_and_are_judged_on_test_scenes(run,
             raise Enough
         return None, SimpleNamespace(detections=[])
 
+    def examine_six_looks(method, train, test):
+        return examine(method, "six looks", None, train, test)
+
     monkeypatch.setattr(lesson, "examine", examine)
-    monkeypatch.setattr(comparison, "budget", lambda detector, train: {})
+    monkeypatch.setattr(lesson, "examine_six_looks", examine_six_looks, raising=False)
     with pytest.raises(Enough):
         lesson.lesson(run)
-    assert all(train is sets.train and test is sets.test for train, test in seen)
+    assert all(train is training_scenes(run.scale) and test is sets.test for train, test in seen)
+
+
+def test_training_scenes_are_the_crowded_ones(run, sets):
+    train = training_scenes(run.scale)
+    crowded = [item for item, target in enumerate(sets.train.targets) if len(target["boxes"]) >= CROWDED]
+    assert train.ids.tolist() == sets.train.ids[crowded].tolist()
+    assert 0 < len(train) < len(sets.train)
+    np.testing.assert_array_equal(train.images[-1], sets.train.images[crowded[-1]])
+
+
+def test_ssd_with_six_looks_is_the_trained_ssd(run, sets, monkeypatch):
+    """Nothing is trained for it; it is asked at three scales, each mirrored, and once a run."""
+    part, asked = sets.test.take(slice(2)), []
+    run.shared["SSD, scenes", run.seed] = build_scenes_ssd(run), 12.0
+    monkeypatch.setattr(
+        SSDDetector, "predict", lambda self, images: asked.append((self.scales, self.mirrored)) or nothing(images)
+    )
+    for name in ("first", "second"):
+        with run.method(name, kind="deep") as method:
+            ssd.examine_six_looks(method, training_scenes(run.scale), part)
+        assert method.fit_seconds == 12.0
+    assert asked == [((0.875, 1.0, 1.25), True)]
+    one = run.shared["SSD, scenes", run.seed][0]
+    assert (one.scales, one.mirrored) == ((1.0,), False)
 
 
 def test_r_cnn_learns_from_training_scenes_and_is_judged_on_test_scenes(run, sets, monkeypatch):
@@ -94,7 +122,7 @@ def test_r_cnn_learns_from_training_scenes_and_is_judged_on_test_scenes(run, set
     monkeypatch.setattr(rcnn, "Evaluation", evaluation)
     with pytest.raises(Enough):
         rcnn.lesson(run)
-    assert seen[0] is sets.train
+    assert seen[0] is training_scenes(run.scale)
     assert seen[1] is sets.test.images
     assert seen[2] is sets.test.targets
 
@@ -266,7 +294,7 @@ def test_the_comparison_names_the_most_frequent_kind_of_error(run, monkeypatch):
         return None, None
 
     monkeypatch.setattr(comparison, "examine", examine)
-    monkeypatch.setattr(comparison, "budget", lambda detector, train: {})
+    monkeypatch.setattr(comparison, "examine_six_looks", lambda method, train, test: examine(method))
     monkeypatch.setattr(comparison, "by_size", lambda evaluation: [0.0, 0.0, 0.0])
     monkeypatch.setattr(comparison, "classify_errors", lambda evaluation: SimpleNamespace(shares=shares))
     monkeypatch.setattr(run, "compare", lambda *pair: None)
@@ -274,15 +302,14 @@ def test_the_comparison_names_the_most_frequent_kind_of_error(run, monkeypatch):
     assert run.record.notes[-1] == "SSD: most of its errors are confusion (31 for every 100 objects)."
 
 
-def test_the_comparison_says_what_each_detector_has_seen(run, sets):
-    crowded = sum(len(target["boxes"]) >= 3 for target in sets.train.targets)
-    found = {name: comparison.budget(build(run), sets.train) for name, (_, build) in comparison.CONTENDERS.items()}
-    assert {name: list(numbers.values()) for name, numbers in found.items()} == {
-        "HOG + SVM": [64, 1],
-        "R-CNN": [6, 1],
-        "Fast R-CNN": [6, 1],
-        "SSD": [crowded, 6],
-    }
+def test_every_contender_learns_from_all_training_scenes_and_looks_once(run):
+    train = training_scenes(run.scale)
+    detectors = {name: build(run) for name, (_, build) in comparison.CONTENDERS.items()}
+    assert detectors["HOG + SVM"].images >= len(train)
+    assert detectors["R-CNN"].searched is None
+    assert detectors["Fast R-CNN"].searched is None
+    assert detectors["SSD"].crowded <= CROWDED
+    assert (detectors["SSD"].scales, detectors["SSD"].mirrored) == ((1.0,), False)
 
 
 def record_of(*comparisons):

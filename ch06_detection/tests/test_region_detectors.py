@@ -9,17 +9,27 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from sklearn.linear_model import Ridge
+from torch import nn
 from torch.nn import functional
+from torchvision import ops
 
 from ch06_detection.augmentation.box_crops import mirror_boxes
 from ch06_detection.boxes import decode, encode, iou
-from ch06_detection.fast_rcnn import IGNORED, FastRCNN, RoiBatches, multi_task_loss, smooth_l1
+from ch06_detection.fast_rcnn import (
+    IGNORED,
+    FastRCNN,
+    FastRCNNNetwork,
+    RoiBatches,
+    multi_task_loss,
+    roi_align,
+    smooth_l1,
+)
 from ch06_detection.proposals.crop_batches import CropBatches
 from ch06_detection.proposals.labelled import LabelledProposals, evenly_spaced, sample_balanced
 from ch06_detection.proposals.search import Proposals
 from ch06_detection.rcnn import BARE, RCNN, SILENT, RidgeBoxes, svm_with_hard_negatives, with_one
 from ch06_detection.scoring.overlaps import overlap_by_class
-from ch06_detection.trunk.crops import cut, cut_from, squares
+from ch06_detection.trunk.crops import cut, cut_from, with_context
 from ch06_detection.trunk.pretraining import TrunkPretraining
 from common.errors import Problem
 from common.image_classifier import Pixels
@@ -115,12 +125,14 @@ def test_batches_of_windows_have_their_share_of_objects_and_empty_images_are_ign
 def test_batches_of_crops_have_a_quarter_of_objects():
     images, targets = pictures()
     labelled = LabelledProposals.of(windows(images), targets)
-    data = CropBatches.of(images, labelled, Pixels.of(images), side=16, length=64)
+    data = CropBatches.of(images, labelled, Pixels.of(images), side=(16, 16), length=64)
     assert len(data) == 64
     crops, labels = data.batch(torch.arange(16), GENERATOR())
     assert crops.shape == (16, 3, 16, 16)
     assert int((labels > 0).sum()) == 4
-    every = cut_from(images, labelled.boxes.split(labelled.image.bincount(minlength=6).tolist()), Pixels.of(images), 16)
+    every = cut_from(
+        images, labelled.boxes.split(labelled.image.bincount(minlength=6).tolist()), Pixels.of(images), (16, 16)
+    )
     same = [(every - crop).abs().amax(dim=(1, 2, 3)) < 0.01 for crop in data.crops.float()]
     for label, where in zip(data.labels, same, strict=True):  # a crop keeps its label
         assert label in labelled.labels()[where]
@@ -150,22 +162,62 @@ def test_no_image_is_searched_twice_and_seconds_are_kept():
 # Crops
 
 
-def test_a_square_is_cut_out_and_resized():
+def test_a_box_is_cut_out_with_its_context_and_warped():
     image = torch.rand(2, 3, 40, 40, generator=GENERATOR())
     boxes = [torch.tensor([[5.0, 10, 25, 25]]), torch.tensor([[12.0, 12, 32, 32], [-3, 3, 17, 17]])]
-    crops = cut(image, boxes, 24)
+    crops = cut(image, boxes, (24, 24))
     assert crops.shape == (3, 3, 24, 24)
     assert_allclose(crops[1], image[1, :, 10:34, 10:34], atol=1e-5)  # 1.2 · 20 pixels: none is resampled
+    tall = cut(image, [torch.tensor([[10.0, 10, 20, 30]]), torch.zeros(0, 4)], (24, 12))
+    assert_allclose(tall[0], image[0, :, 8:32, 9:21], atol=1e-5)  # 1.2 of either side
+    columns = torch.arange(40.0).expand(1, 3, 40, 40)
+    warped = cut(columns, [torch.tensor([[10.0, 10, 20, 30]])], (24, 24))  # 12 × 24 pixels become 24 × 24
+    assert_allclose(warped[0, 0, :, 1:-1].diff(dim=1), 0.5, atol=1e-5)
 
 
 def test_what_lies_outside_the_image_is_its_mean():
-    crop = cut(torch.ones(1, 3, 16, 16), [torch.tensor([[30.0, 30, 40, 40]])], 4)
+    crop = cut(torch.ones(1, 3, 16, 16), [torch.tensor([[30.0, 30, 40, 40]])], (4, 4))
     assert not crop.any()
-    assert cut(torch.ones(1, 3, 16, 16), [torch.zeros(0, 4)], 4).shape == (0, 3, 4, 4)
+    assert cut(torch.ones(1, 3, 16, 16), [torch.zeros(0, 4)], (4, 4)).shape == (0, 3, 4, 4)
 
 
-def test_a_square_has_a_margin():
-    assert squares(torch.tensor([[10.0, 20, 30, 30]])).tolist() == [[8, 13, 32, 37]]
+def test_a_box_has_a_tenth_of_its_sides_as_context():
+    assert_allclose(with_context(torch.tensor([[10.0, 20, 30, 30]])), [[8, 19, 32, 31]])
+
+
+# RoI Align
+
+
+@pytest.mark.parametrize("side", [(4, 4), (5, 3)])
+def test_roi_align_and_its_gradient_are_torchvision_s(side):
+    maps = torch.randn(2, 3, 9, 12, generator=GENERATOR(), requires_grad=True)
+    corners = torch.rand(2, 40, 2, 2, generator=GENERATOR()).sort(dim=2).values
+    boxes = (corners * 140 - 30).flatten(2)  # of an image of 72 × 96 pixels: many reach beyond it
+    ours = roi_align(maps, boxes, side, 1 / 8)
+    theirs = ops.roi_align(maps, list(boxes), side, 1 / 8, sampling_ratio=2, aligned=True)
+    assert_allclose(ours.detach(), theirs.detach(), atol=1e-5)
+    weights = torch.randn(ours.shape, generator=GENERATOR())
+    slopes = [torch.autograd.grad((pooled * weights).sum(), maps)[0] for pooled in (ours, theirs)]
+    assert_allclose(*slopes, atol=1e-4)
+
+
+def test_an_roi_that_moves_by_a_cell_shows_what_the_moved_map_showed():
+    maps = torch.randn(1, 2, 16, 16, generator=GENERATOR())
+    boxes = torch.tensor([[[30.0, 26, 71, 65]]])
+    moved = roi_align(maps.roll((1, 2), dims=(2, 3)), boxes + torch.tensor([16.0, 8, 16, 8]), (4, 4), 1 / 8)
+    assert_allclose(moved, roi_align(maps, boxes, (4, 4), 1 / 8), atol=1e-5)
+
+
+def test_an_roi_has_the_context_that_the_trunk_has_seen_and_the_enlarged_map_s_cells():
+    """A map whose value is x in the image's pixels: of an RoI's bins, the middles."""
+    network, seen = FastRCNNNetwork(2, side=(2, 4), enlarge=2.0).eval(), []
+    network.stages[1] = network.score = network.offsets = nn.Identity()
+    network.offsets.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    x = (torch.arange(40.0) + 0.5) * 4  # a map of 40 cells, of images of 160 pixels that were enlarged to 320
+    network.heads(x.expand(1, 1, 40, 40), torch.tensor([[[40.0, 40, 70, 80]]]))
+    assert_allclose(seen[0].flatten(), np.tile(37 + 36 * np.array([1, 3, 5, 7]) / 8, 2), rtol=1e-5)  # from 37 to 73
+    image = torch.zeros(1, 3, 64, 64)
+    assert network.trunk(image).shape[2:] == (16, 16)  # an eighth of 128
 
 
 # Losses and heads

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from ch06_detection.augmentation.box_crops import change_light
@@ -31,7 +31,7 @@ from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training
 
-SIDE = 32  # pixels of an object that is cut out; an article of Fashion-MNIST has 28
+SIDE = (32, 32)  # rows and columns of an object that is cut out; an article of Fashion-MNIST has 28
 SHIFT = 2  # pixels
 
 
@@ -47,8 +47,8 @@ Trunk = Callable[[Pictures, Sequence[Target]], PretrainedTrunk]
 
 def cut_out_objects(
     images: Pictures, targets: Sequence[Target], pixels: Pixels
-) -> tuple[Float[Tensor, "objects 3 side side"], Int[Tensor, "objects"]]:
-    """Every object of the images as a square of SIDE pixels, and its class, from 0."""
+) -> tuple[Crops, Int[Tensor, "objects"]]:
+    """Every object of the images, cut out and warped to SIDE, and its class, from 0."""
     labels = torch.cat([target["labels"] for target in targets]) - 1
     return cut_from(images, [target["boxes"] for target in targets], pixels, SIDE), labels
 
