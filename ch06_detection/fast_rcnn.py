@@ -2,18 +2,18 @@
 
 Question   R-CNN runs its network on every proposal, and trains in three stages. What happens to accuracy and speed
            with one feature map per image and a single training?
-Method     Girshick 2015. RoI pooling (§2.1, roi_pooling.py); two sibling heads and a multi-task loss, Eq. (1)–(3);
-           mini-batches of few images with many RoIs each, a quarter of them objects (§2.3); §3.1 for detection.
+Method     Girshick 2015. RoIs pooled from one map (§2.1); two sibling heads and a multi-task loss, Eq. (1)–(3);
+           mini-batches of few images with 64 RoIs each, a quarter of them objects (§2.3); §3.1 for detection.
 Rival      R-CNN of the lesson before, with the same trunk and the same proposals.
-Differs    A small trunk, BatchNorm and Muon. Four images with 32 windows each, not two with 64. Background
-           windows may lie anywhere, not only where they overlap an object by 0.1. The square around a window is
-           pooled, not the window: the trunk has learned to classify such squares (trunk/pretraining.py).
-Costs      75 s on two cores, and R-CNN where it is not there yet.
+Differs    RoI Align (He et al. 2017) in place of RoI max pooling (roi_pooling.py): a small object covers few cells of
+           the map, so that rounding its RoI to cells would move its edges far. A small trunk, BatchNorm and Muon. Eight
+           images in a mini-batch, not two; they are enlarged by half, where the paper enlarges to 600 pixels.
+           Background RoIs may lie anywhere, not only near objects. An RoI has some context, as R-CNN's crops have.
+Costs      100 s on two cores, and R-CNN where it is not there yet.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ from common.run import Run
 from common.train import History, Training, half_pays
 
 SAMPLES = 2  # points of a bin along each axis, at which a map is interpolated
-IGNORED = -1  # the label of a place in a mini-batch that nothing could be put into
+IGNORED = -1  # the label of a place in a mini-batch that is empty
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,16 @@ def roi_align(
 
 
 class FastRCNNNetwork(RegionNetwork):
-    """The first stage once per image; RoI pooling; the second stage and both heads for each RoI. Fig. 1.
+    """The first stage once per image; RoI Align; the second stage and both heads for each RoI. Fig. 1.
 
-    side: rows and columns that an RoI becomes. enlarge: by how much images are enlarged first, as the paper enlarges
-    them to 600 pixels, so that the map's cells are small beside the objects. What becomes of an RoI is its box with
-    some context (trunk/crops.py), because the trunk has learned to classify such crops.
+    side: rows and columns that an RoI becomes. enlarge: by how much images are enlarged first (§3.1: s = 600 pixels),
+    so that the map's cells are small beside the objects. classes: without background. width: of the trunk.
     """
 
     def __init__(self, classes: int, side: Side = (4, 4), enlarge: float = 1.5, width: int = 16) -> None:
         super().__init__(classes, width)
         self.side, self.enlarge = side, enlarge
-        cells = math.prod((bins + 1) // 2 for bins in side)  # of the second stage's map, whose stride is 2
+        cells = (side[0] + 1) // 2 * ((side[1] + 1) // 2)  # of the second stage's map, whose stride is 2
         self.offsets = nn.Linear(self.score.in_features * cells, 4 * classes)
 
     def trunk(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
@@ -110,8 +109,7 @@ class FastRCNNNetwork(RegionNetwork):
         self, maps: Float[Tensor, "batch channels rows columns"], boxes: Float[Tensor, "batch rois 4"]
     ) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
         """For every RoI of the maps: the logits, background first; and the offsets of each class. §2.1."""
-        rois = roi_align(maps, with_context(boxes), self.side, self.enlarge / STRIDE)
-        features = self.stages[1](rois)
+        features = self.stages[1](roi_align(maps, with_context(boxes), self.side, self.enlarge / STRIDE))
         offsets = self.offsets(features.flatten(1)).unflatten(1, (self.classes, 4))
         return self.score(features.mean(dim=(2, 3))), offsets
 
@@ -194,8 +192,9 @@ class RoiBatches:
 class FastRCNN:
     """A detector with fit and predict. proposals: of images. training: its loss is multi_task_sum.
 
-    trunk: what the network starts from. searched: the number of images whose proposals are learned from. rois: of an
-    image in a mini-batch. least, suppression, keep: see select_detections.
+    trunk: what the network starts from. searched: the number of images whose proposals are learned from; None: all.
+    rois: of an image in a mini-batch. side, enlarge: see FastRCNNNetwork. least, suppression, keep: see
+    select_detections.
     """
 
     proposals: Callable[[Pictures], list[Tensor]]
@@ -212,10 +211,7 @@ class FastRCNN:
     seed: int = 0
 
     def fit(self, images: Given, targets: Sequence[Target]) -> FastRCNN:
-        """Learn from images of one size and what is in them. Raises Problem where there is no box to learn from.
-
-        Raises as to_learn_from for pictures and targets that cannot be.
-        """
+        """Learn from images of one size. Raises Problem where there is no box in them, and as to_learn_from."""
         targets = to_learn_from(images, targets)
         self.pixels_ = measure_pixels(images)
         some = evenly_spaced(len(images), self.searched)
@@ -284,7 +280,6 @@ def build_scenes_fast_rcnn(run: Run) -> FastRCNN:
 
 def lesson(run: Run) -> None:
     train, test, proposals = training_scenes(run.scale), scenes(run.scale).test, shared_proposals(run)
-    size = test.images.shape[1:3]
     run.say_step("selective search")
     proposals(train.images)
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")
@@ -298,7 +293,7 @@ def lesson(run: Run) -> None:
     with run.method("Fast R-CNN, boxes as proposed", kind="deep") as method:
         learn(method, "Fast R-CNN, scenes", lambda: build_scenes_fast_rcnn(run), train)
         predicted = detector.predict_proposals(test.images, proposals(test.images))
-        plain = [detector.detect(*one, size, regress=False) for one in predicted]
+        plain = [detector.detect(*one, test.images.shape[1:3], regress=False) for one in predicted]
         account(method, Evaluation(plain, test.targets, len(test.classes), COCO_THRESHOLDS), test)
     for metric in (METRIC, STRICT):
         run.compare("Fast R-CNN", "R-CNN", metric)

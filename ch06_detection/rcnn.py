@@ -2,15 +2,15 @@
 
 Question   A network can classify a picture. How does it find several objects in one, and what do the stages after the
            network add: SVMs, box regression?
-Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes boxes; each is cut out as a square
-           (appendix A, trunk/crops.py); a network that has first learned to classify objects (trunk/pretraining.py) is
-           fine-tuned on the crops and computes their features (§2.3); a linear SVM per class scores them, ridge
-           regression corrects the box (appendix C), and non-maximum suppression ends it.
+Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes boxes; each is cut out with some
+           context and warped to a square (appendix A, trunk/crops.py). A network that has first learned to classify
+           objects (trunk/pretraining.py) is fine-tuned on the crops and computes their features (§2.3); a linear SVM
+           per class scores them, ridge regression corrects the box (appendix C), and non-maximum suppression ends it.
 Rival      The network's own softmax in place of the SVMs (appendix B); boxes that stay where they were proposed.
-Differs    Crops of 32 pixels that are not warped, and a network of a hundredth of the size, which has not seen
-           ImageNet: it first learns what the objects of all training scenes are. It ends in a mean over its last map
-           (Lin et al. 2014, §3.2), not in dense layers. Proposals of a part of these scenes are learned from.
-Costs      180 s on two cores, thirty of them for proposals and a minute for the trunk that others start from, too.
+Differs    Crops of 32 × 32 pixels, and a network of a hundredth of the size, which has not seen ImageNet: it first
+           learns what the objects of the training scenes are. It ends in a mean over its last map (Lin et al. 2014,
+           §3.2), not in dense layers.
+Costs      180 s on two cores, a minute of them for proposals and another for the trunk that others start from, too.
 """
 
 from __future__ import annotations

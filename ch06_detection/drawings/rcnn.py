@@ -37,7 +37,7 @@ def draw_stages(
             chosen = torch.cat([chosen, box[None]])
     found = {name: values[: max(1, int((found["scores"] >= SURE).sum()))] for name, values in found.items()}
     figure, axes = plots.panels(3, width=2.7, height=2.9)
-    for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, as squares", "detections"), strict=True):
+    for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, warped", "detections"), strict=True):
         axis.set_title(title)
         axis.axis("off")
     axes[0].imshow(image)

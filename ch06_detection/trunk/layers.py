@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
+
+from common.residual import Residual, convolution
 
 STRIDE = 8  # pixels per cell of the first stage's map
-
-
-def convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
-    """3×3, normalised, ReLU."""
-    layer = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
-
-
-class Residual(nn.Module):
-    """ReLU(x + f(x)), f being two 3×3 convolutions. He et al. 2015, Fig. 2."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.f = nn.Sequential(convolution(channels, channels), second, nn.BatchNorm2d(channels))
-
-    def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
-        return functional.relu(x + self.f(x))
 
 
 def small_trunk(width: int = 16) -> list[nn.Sequential]:
@@ -34,8 +16,9 @@ def small_trunk(width: int = 16) -> list[nn.Sequential]:
     half of its multiplications.
     """
     a, b, c, d = width, 2 * width, 4 * width, 12 * width
+    deep = [Residual(c, rectified_sum=True) for _ in range(2)]
     return [
-        nn.Sequential(convolution(3, a, 2), convolution(a, b, 2), convolution(b, c, 2), Residual(c), Residual(c)),
+        nn.Sequential(convolution(3, a, 2), convolution(a, b, 2), convolution(b, c, 2), *deep),
         nn.Sequential(convolution(c, d, 2)),
         nn.Sequential(convolution(d, d, 2)),
     ]
