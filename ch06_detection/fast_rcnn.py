@@ -271,7 +271,7 @@ def build_scenes_fast_rcnn(run: Run) -> FastRCNN:
     """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
     return FastRCNN(
         shared_proposals(run),
-        build_training(run, run.pick(smoke=1, lecture=4, full=12), 4),
+        build_training(run, run.pick(smoke=1, lecture=2, full=6), 8),
         len(scenes(run.scale).classes),
         shared_trunk(run),
         seed=run.seed,

@@ -258,7 +258,7 @@ def build_scenes_rcnn(run: Run) -> RCNN:
         len(scenes(run.scale).classes),
         shared_trunk(run),
         mined=run.pick(smoke=3, lecture=300, full=1000),
-        crops=run.pick(smoke=64, lecture=50_000),
+        crops=run.pick(smoke=64, lecture=40_000),
         seed=run.seed,
     )
 

@@ -33,7 +33,7 @@ from ch06_detection.rcnn import RCNN
 from ch06_detection.roi_pooling import number_boxes, roi_pool, roi_pool_one_by_one
 from ch06_detection.scoring.overlaps import overlap_by_class
 from ch06_detection.ssd import SSD, SSDDetector, detection_loss
-from ch06_detection.trunk.crops import cut, squares
+from ch06_detection.trunk.crops import cut, with_context
 from ch06_detection.trunk.layers import small_trunk
 from ch06_detection.trunk.pretraining import TrunkPretraining
 from common.errors import Problem
@@ -68,7 +68,7 @@ def test_what_is_computed_of_boxes_is_as_in_single_precision(dtype):
     assert_close(clip(boxes, 201, 257).double(), ops.clip_boxes_to_image(exact, (201, 257)))
     assert_close(encode(boxes, boxes.flip(0)).double(), encode(exact, exact.flip(0)), rtol=1e-5, atol=1e-5)
     assert_close(mirror_boxes(boxes, 301)[:, [0, 2]].double(), 301 - exact[:, [2, 0]])
-    assert_close(squares(boxes).double(), squares(exact))
+    assert_close(with_context(boxes).double(), with_context(exact))
     assert_close(scale_boxes([{"boxes": boxes}], 0.5)[0]["boxes"].double(), exact / 2)
 
 
@@ -150,8 +150,8 @@ def test_what_is_learned_from_proposals_is_learned_in_single_precision(dtype):
     assert torch.equal(found.truth, truth["boxes"][expected.argmax(dim=1)].float())
     assert_close(overlap_by_class(proposed, truth, 2), expected.flip(1))
     assert_close(
-        cut(torch.ones(1, 3, 310, 310), [truth["boxes"]], 4),
-        cut(torch.ones(1, 3, 310, 310), [truth["boxes"].float()], 4),
+        cut(torch.ones(1, 3, 310, 310), [truth["boxes"]], (4, 4)),
+        cut(torch.ones(1, 3, 310, 310), [truth["boxes"].float()], (4, 4)),
     )
 
 

@@ -12,9 +12,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.residual import Residual, convolution
-
 Maps = Float[Tensor, "batch channels _ _"]
+
+
+def convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
+    """3×3, normalised, ReLU."""
+    layer = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+
+class Residual(nn.Module):
+    """ReLU(x + f(x)), f being two 3×3 convolutions. He et al. 2016, Fig. 2."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.f = nn.Sequential(convolution(channels, channels), second, nn.BatchNorm2d(channels))
+
+    def forward(self, x: Maps) -> Maps:
+        return functional.relu(x + self.f(x))
 
 
 class FeatureMaps(nn.Module):
@@ -26,8 +42,8 @@ class FeatureMaps(nn.Module):
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(convolution(3, a, 2), convolution(a, b, 2)),
-                nn.Sequential(convolution(b, c, 2), Residual(c, rectified_sum=True), Residual(c, rectified_sum=True)),
-                nn.Sequential(convolution(c, d, 2), Residual(d, rectified_sum=True)),
+                nn.Sequential(convolution(b, c, 2), Residual(c), Residual(c)),
+                nn.Sequential(convolution(c, d, 2), Residual(d)),
             ]
         )
         self.lateral = nn.ModuleList(nn.Conv2d(n, channels, 1) for n in (b, c, d))

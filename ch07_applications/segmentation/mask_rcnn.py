@@ -27,7 +27,7 @@ from ch07_applications.segmentation import masks_in_true_boxes as heads
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.crop_classifier import crop_loss
 from ch07_applications.segmentation.drawn_mask_rcnn import draw_best_median_worst, draw_sampling
-from ch07_applications.segmentation.feature_maps import FeatureMaps, Maps
+from ch07_applications.segmentation.feature_maps import FeatureMaps, Maps, convolution
 from ch07_applications.segmentation.full_mask_rcnn import full_mask_rcnn, trained_parameters
 from ch07_applications.segmentation.instance_batches import Instances
 from ch07_applications.segmentation.instance_detector import Detection, InstanceDetector
@@ -50,7 +50,6 @@ from ch07_applications.segmentation.scoring import AP50, AP75, judge_instances
 from common.data.boxed import Target
 from common.muon import Muon, hidden_filters
 from common.paper_claims import PaperClaims
-from common.residual import convolution
 from common.run import Run
 from common.train import Training
 
