@@ -101,6 +101,7 @@ def test_ssd_with_six_looks_is_the_trained_ssd(run, sets, monkeypatch):
     monkeypatch.setattr(
         SSDDetector, "predict", lambda self, images: asked.append((self.scales, self.mirrored)) or nothing(images)
     )
+    monkeypatch.setattr(SSDDetector, "parameters", lambda self: iter(()))
     for name in ("first", "second"):
         with run.method(name, kind="deep") as method:
             ssd.examine_six_looks(method, training_scenes(run.scale), part)
