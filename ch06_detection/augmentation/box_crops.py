@@ -59,15 +59,17 @@ def centres_within(
     return ((centres > windows[:, :, None, :2]) & (centres < windows[:, :, None, 2:])).all(dim=-1)
 
 
-def sample_windows(images: Stack, windows: Float[Tensor, "batch 4"]) -> Stack:
-    """Each image's window, enlarged or reduced to the image's size, bilinearly; a window with x1 > x2 is mirrored.
+def sample_windows(
+    images: Stack, windows: Float[Tensor, "batch 4"], size: tuple[int, int] | None = None
+) -> Float[Tensor, "batch channels rows columns"]:
+    """Each image's window, enlarged or reduced to a size, bilinearly; a window with x1 > x2 is mirrored.
 
-    What lies outside the image is 0.
+    size: (rows, columns), the images' own where there is none. What lies outside the image is 0.
     """
-    height, width = images.shape[2:]
+    extent = images.shape[2:]
     across, down = (
-        torch.lerp(windows[:, k, None], windows[:, k + 2, None], (torch.arange(n) + 0.5) / n) * 2 / n - 1
-        for k, n in enumerate((width, height))
+        torch.lerp(windows[:, k, None], windows[:, k + 2, None], (torch.arange(n) + 0.5) / n) * 2 / own - 1
+        for k, (n, own) in enumerate(zip((size or extent)[::-1], extent[::-1], strict=True))
     )  # where the middles of columns and rows come from; the image reaches from −1 to 1
     grid = torch.stack(torch.broadcast_tensors(across[:, None], down[:, :, None]), dim=-1)
     return functional.grid_sample(images, grid.to(images), align_corners=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,35 +10,41 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ch06_detection.augmentation.box_crops import Stack, mirror_boxes
+from ch06_detection.augmentation.box_crops import Stack, mirror_boxes, sample_windows, uniform
 from common.data.boxed import Target
 from common.data.checked_inputs import precise
 
 
 @dataclass(frozen=True)
 class FrameWindows:
-    """A random window of each frame, mirrored or not. Nothing is enlarged: people are as large as they are."""
+    """A random window of each frame, enlarged or reduced, mirrored or not.
 
-    size: tuple[int, int] = (192, 192)  # rows, columns
+    size: rows and columns of what is returned. zoom: by which factors windows are enlarged, evenly on a logarithmic
+    scale; with (1, 1), people stay as large as they are. A frame has to be as large as the widest window.
+    """
+
+    size: tuple[int, int] = (192, 192)
+    zoom: tuple[float, float] = (1.0, 1.0)
 
     def __call__(
         self, images: Stack, targets: Sequence[Target], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch channels rows columns"], list[Target]]:
         """The windows, and the people whose middle lies in them, cut off at their borders."""
-        height, width = self.size
-        room = torch.tensor(images.shape[2:]) - torch.tensor(self.size) + 1
-        corners = (torch.rand(len(images), 2, generator=generator) * room).long()
-        turned = (torch.rand(len(images), generator=generator) < 0.5).tolist()
+        n, (height, width) = len(images), self.size
+        zoom = torch.exp(uniform(math.log(self.zoom[0]), math.log(self.zoom[1]), (n, 1), generator))
+        extent = torch.tensor([float(width), float(height)]) / zoom
+        room = torch.tensor(images.shape[:1:-1]) - extent
+        corner = (torch.rand(n, 2, generator=generator) * (room + 1)).floor().minimum(room)  # whole pixels stay sharp
+        windows = torch.cat([corner, corner + extent], dim=1)
+        turned = torch.rand(n, generator=generator) < 0.5
         limits = torch.tensor([width, height, width, height], dtype=torch.float32)
-        windows, found = [], []
-        for image, target, (top, left) in zip(images, targets, corners.tolist(), strict=True):
-            boxes = precise(target["boxes"]) - torch.tensor([left, top, left, top])
+        found = []
+        for target, window, factor, turn in zip(targets, windows, zoom, turned.tolist(), strict=True):
+            boxes = (precise(target["boxes"]) - window[:2].repeat(2)) * factor
             middle = (boxes[:, :2] + boxes[:, 2:]) / 2
             there = ((middle > 0) & (middle < limits[:2])).all(dim=1)
             boxes = torch.minimum(boxes[there].clamp(min=0), limits)
-            windows.append(image[:, top : top + height, left : left + width])
-            found.append({"boxes": boxes, "labels": target["labels"][there]})
-        pairs = list(zip(windows, found, turned, strict=True))
-        return torch.stack([w.flip(2) if turn else w for w, _, turn in pairs]), [
-            {**target, "boxes": mirror_boxes(target["boxes"], width)} if turn else target for _, target, turn in pairs
-        ]
+            found.append({
+                "boxes": mirror_boxes(boxes, width) if turn else boxes, "labels": target["labels"][there],
+            })  # fmt: skip
+        return sample_windows(images, torch.where(turned[:, None], windows[:, [2, 1, 0, 3]], windows), self.size), found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from common.residual import Residual, convolution
 
@@ -24,14 +26,30 @@ def small_trunk(width: int = 16) -> list[nn.Sequential]:
     ]
 
 
-def mobile_trunk(mobilenet: nn.Module) -> list[nn.Sequential]:
+class Frozen(nn.Sequential):
+    """Layers that keep their weights, and the means and variances of their BatchNorm, while others are trained."""
+
+    def train(self, mode: bool = True) -> Frozen:
+        return super().train(False)
+
+    def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch out rows columns"]:
+        with torch.no_grad():
+            return super().forward(x)
+
+
+def mobile_trunk(mobilenet: nn.Module, frozen: int = 4) -> list[nn.Sequential]:
     """torchvision's MobileNetV2 as two stages, of an 8th and a 16th of the image's side; 192 and 576 channels.
 
-    A stage ends within a block, where its 1×1 convolution has widened the map (Sandler et al. 2018, §6.2).
+    A stage ends within a block, where its 1×1 convolution has widened the map (Sandler et al. 2018, §6.2). frozen: of
+    the first blocks, which are the most expensive to train (their maps are the largest), so many keep their weights.
     """
     blocks = mobilenet.features
     eighth, sixteenth = blocks[7].conv, blocks[14].conv  # expansion, depthwise convolution of stride 2, projection
-    return [nn.Sequential(*blocks[:7], eighth[0]), nn.Sequential(*eighth[1:], *blocks[8:14], sixteenth[0])]
+    first = Frozen(*blocks[:frozen]).requires_grad_(False)
+    return [
+        nn.Sequential(first, *blocks[frozen:7], eighth[0]),
+        nn.Sequential(*eighth[1:], *blocks[8:14], sixteenth[0]),
+    ]
 
 
 def stage_channels(stage: nn.Module) -> int:

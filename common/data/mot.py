@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -61,29 +60,31 @@ class Sequence:
 
 @dataclass(frozen=True, eq=False)
 class PedestrianSet:
-    """Frames to learn from and, later in the film, frames to choose on; test, later still, where there are boxes."""
+    """Frames to learn and to choose from, and the frames that follow, to test on; after: numbers of what comes then.
+
+    Nothing is for validation: settings are chosen by cross-validation over blocks of the training frames.
+    """
 
     train: BoxedImages
-    validation: BoxedImages
+    test: BoxedImages
     classes: tuple[str, ...]
     source: str
     sequence: Sequence
-    later: Int64[np.ndarray, "frames"]
+    after: Int64[np.ndarray, "frames"]
 
-    @cached_property
-    def test(self) -> BoxedImages | None:
-        """All frames after those of validation, read when asked for (395 of them are 520 MB); None without boxes."""
-        return self.sequence.part(self.later) if len(self.later) else None
+    def later(self, every: int = 1) -> BoxedImages | None:
+        """One in so many of the frames after those of test (all 395 of them are 520 MB); None without boxes."""
+        return self.sequence.part(self.after[::every]) if len(self.after) else None
 
 
 def pedestrians(
     scale: Scale = LECTURE,
     train: tuple[int, int] = (1, 320),
-    validation: tuple[int, int] = (321, 400),
+    test: tuple[int, int] = (321, 400),
     every: int = 2,
     size: tuple[int, int] = SIZE,
 ) -> PedestrianSet:
-    """The sequence out of the data folder. train, validation: first and last frame, from 1.
+    """The sequence out of the data folder. train, test: first and last frame, from 1.
 
     every: of the training frames one in so many is read. size: width and height that the frames must have. Raises
     Problem where boxes or frames are missing or damaged. At the smoke preset nothing is downloaded.
@@ -92,13 +93,13 @@ def pedestrians(
     rows = read_rows(boxes)
     film = found_film(folder, scale)
     sequence = Sequence(rows, boxes, film, size)
-    first, last = np.arange(train[0], train[1] + 1, every), np.arange(validation[0], validation[1] + 1)
-    if (most := int(rows[:, 0].max())) < validation[1]:
-        raise Problem(f"{boxes} has boxes up to frame {most}, but frames up to {validation[1]} are asked for")
+    first, last = np.arange(train[0], train[1] + 1, every), np.arange(test[0], test[1] + 1)
+    if (most := int(rows[:, 0].max())) < test[1]:
+        raise Problem(f"{boxes} has boxes up to frame {most}, but frames up to {test[1]} are asked for")
     source = f"PETS 2009 S2.L1 with MOTChallenge 2015's boxes (CC BY-NC-SA 3.0); frames from {film.name}"
-    later = np.arange(validation[1] + 1, most + 1)
+    after = np.arange(test[1] + 1, most + 1)
     return PedestrianSet(
-        sequence.part(first), sequence.part(last), ("pedestrian",), source, sequence=sequence, later=later
+        sequence.part(first), sequence.part(last), ("pedestrian",), source, sequence=sequence, after=after
     )
 
 

@@ -52,7 +52,7 @@ class Film:
         return path
 
     def load(self, preset="lecture", **settings):
-        settings = {"train": (1, 4), "validation": (5, 6), "size": SIZE} | settings
+        settings = {"train": (1, 4), "test": (5, 6), "size": SIZE} | settings
         return mot.pedestrians(Scale(preset, self.cache), **settings)
 
     def failure(self, preset="lecture", **settings):
@@ -81,8 +81,8 @@ def test_frames_and_boxes_belong_together(film, kind):
     yard = film.load("smoke")
     assert yard.train.images.shape == (2, 30, 40, 3)
     assert yard.train.images.dtype == np.uint8
-    assert (yard.train.ids.tolist(), yard.validation.ids.tolist()) == ([1, 3], [5, 6])
-    assert (numbers(yard.train), numbers(yard.validation)) == ([1, 3], [5, 6])
+    assert (yard.train.ids.tolist(), yard.test.ids.tolist()) == ([1, 3], [5, 6])
+    assert (numbers(yard.train), numbers(yard.test)) == ([1, 3], [5, 6])
     assert yard.classes == yard.train.classes == ("pedestrian",)
     assert "CC BY-NC-SA" in yard.source
     assert film.load(every=1).train.ids.tolist() == [1, 2, 3, 4]
@@ -103,7 +103,7 @@ def test_frames_of_one_second_are_a_group(film, monkeypatch):
     assert mot.RATE == 7  # PETS 2009's
     monkeypatch.setattr(mot, "RATE", 2)
     assert film.load(every=1).train.groups.tolist() == [0, 1, 1, 2]
-    assert film.load(train=(1, 2), validation=(3, 3)).test.groups.tolist() == [2, 2, 3]
+    assert film.load(train=(1, 2), test=(3, 3)).later().groups.tolist() == [2, 2, 3]
 
 
 def test_pixels_are_counted_from_one_in_the_file_and_from_zero_here(film):
@@ -114,11 +114,12 @@ def test_pixels_are_counted_from_one_in_the_file_and_from_zero_here(film):
     assert target["difficult"].tolist() == [False, False]
 
 
-def test_what_comes_after_validation_is_the_test_part(film):
+def test_what_comes_after_the_test_part(film):
     film.stills()
-    yard = film.load(train=(1, 2), validation=(3, 3))
-    assert (yard.test.ids.tolist(), numbers(yard.test)) == ([4, 5, 6], [4, 5, 6])
-    assert film.load().test is None
+    yard = film.load(train=(1, 2), test=(3, 3))
+    assert (yard.later().ids.tolist(), numbers(yard.later())) == ([4, 5, 6], [4, 5, 6])
+    assert yard.later(every=2).ids.tolist() == [4, 6]
+    assert film.load().later() is None
 
 
 def test_rows_that_do_not_count_are_difficult_and_a_file_without_that_column_is_read(film):
@@ -126,7 +127,7 @@ def test_rows_that_do_not_count_are_difficult_and_a_file_without_that_column_is_
     film.write([*LINES, "1,3,20,8,5,5,0", "5,1,20,8,5,5"])
     yard = film.load()
     assert yard.train.targets[0]["difficult"].tolist() == [False, False, True]
-    assert yard.validation.targets[0]["difficult"].tolist() == [False, False, False]
+    assert yard.test.targets[0]["difficult"].tolist() == [False, False, False]
 
 
 def test_boxes_end_at_the_border_and_those_outside_are_left_out(film):
@@ -155,7 +156,7 @@ def test_the_sequence_is_found_where_it_may_lie(tmp_path, place):
 def test_boxes_may_lie_beside_the_video_under_another_name(film):
     (film.folder / "gt" / "gt.txt").rename(film.folder / "pets09-s2l1-gt.txt")
     film.video()
-    assert numbers(film.load().validation) == [5, 6]
+    assert numbers(film.load().test) == [5, 6]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_file_without_boxes_is_named(film, content, said):
 
 def test_boxes_must_reach_the_last_frame(film):
     film.stills()
-    assert "has boxes up to frame 6, but frames up to 9 are asked for" in film.failure(validation=(5, 9))
+    assert "has boxes up to frame 6, but frames up to 9 are asked for" in film.failure(test=(5, 9))
 
 
 def test_a_video_that_ends_too_soon_is_named(film):
@@ -239,7 +240,7 @@ def test_without_opencv_the_extra_to_install_is_named(film, monkeypatch):
 def test_a_lesson_can_do_without(film):
     film.stills()
     heard = []
-    settings = {"train": (1, 4), "validation": (5, 6), "size": SIZE}
+    settings = {"train": (1, 4), "test": (5, 6), "size": SIZE}
     assert len(mot.pedestrians_or_none(Scale("smoke", film.cache), heard.append, **settings).train) == 2
     assert heard == []
     assert mot.pedestrians_or_none(Scale("lecture", film.cache / "nothing"), heard.append) is None
@@ -273,7 +274,7 @@ def served(film, monkeypatch, tmp_path):
 
 def test_the_video_is_fetched_once_and_kept(served):
     for preset in ("lecture", "smoke"):
-        assert numbers(served.load(preset).validation) == [5, 6]
+        assert numbers(served.load(preset).test) == [5, 6]
     assert (served.cache / "vtest.avi").read_bytes() == served.content
     (asked,) = served.asked.read_text().splitlines()
     assert asked.startswith("download opencv-doc")
@@ -288,7 +289,7 @@ def test_at_smoke_nothing_is_fetched(served):
 def test_an_installed_copy_is_taken_first(served, monkeypatch, tmp_path):
     (tmp_path / "installed.avi").write_bytes(served.content)
     monkeypatch.setattr(footage, "INSTALLED", str(tmp_path / "installed.avi"))
-    assert numbers(served.load().validation) == [5, 6]
+    assert numbers(served.load().test) == [5, 6]
     assert not served.asked.exists()
 
 

@@ -1,0 +1,25 @@
+"""Proposals from the classical detector: the windows that its template scores highest, its errors included."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor
+
+from ch06_detection.proposals.search import Proposals
+from ch06_detection.trunk.crops import Pictures
+from common.hog_detection.detector import HOGDetector
+
+FLOOR = -1.6  # of the SVM's score: far below what is a detection
+OVERLAP = 0.7  # IoU with a higher-scoring window, above which a window is left out
+
+
+def template_windows(detector: HOGDetector, most: int) -> Proposals:
+    """So many windows of each image, at most, of a detector that has been fitted; the highest-scoring ones first."""
+    lenient = copy.copy(detector)
+    lenient.floor, lenient.suppression, lenient.most = FLOOR, OVERLAP, 10 * most
+
+    def propose(images: Pictures) -> list[Tensor]:
+        return [found["boxes"] for found in lenient.predict(images)]
+
+    return Proposals(propose, most=most)
