@@ -31,14 +31,14 @@ DETECTORS = {  # one predicts few boxes and places them well, the other finds ne
     "careful": MadeUp(found=0.75, spread=0.02),
     "keen": MadeUp(found=0.92, spread=0.08),
 }
-PLAIN = MadeUp(found=0.9, spread=0.04, copies=0, confused=0, nothing=0, sure=10)
+PLAIN = MadeUp(found=0.9, spread=0.04, copies=0, confused=0, nothing=0, logit_gain=10)
 ERRORS = {
     "as it is": {},
     "a fifth fewer found": {"found": 0.72},
     "edges off twice as far": {"spread": 0.08},
     "every object twice": {"copies": 1},
     "a fifth confused": {"confused": 0.2},
-    "3 false boxes, some with high scores": {"nothing": 3, "sure": 1},
+    "3 false boxes, some with high scores": {"nothing": 3, "logit_gain": 1},
     "30 false boxes, all with low scores": {"nothing": 30},
 }
 METRICS = {"mAP at 0.5": 0.5, "mAP at 0.75": 0.75, "mAP, 0.5 … 0.95": None}

@@ -130,7 +130,18 @@ def test_hog_s_choices_are_judged_on_validation_scenes_and_start_from_the_recipe
     for own in asked:
         np.testing.assert_array_equal(own, sets.validation.images[:4])
     recipe = scenes_detector(run)
-    for name in ("cells", "C", "shaken", "suppression", "rounds", "margin", "window", "mirrored", "scale_step", "seed"):
+    for name in (
+        "cells",
+        "C",
+        "jittered",
+        "suppression",
+        "rounds",
+        "margin",
+        "window",
+        "mirrored",
+        "scale_step",
+        "seed",
+    ):
         assert getattr(base, name) == getattr(recipe, name), name
 
 
