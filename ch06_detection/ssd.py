@@ -39,7 +39,7 @@ from ch06_detection.single_shot.several_looks import mirror_places, predict_look
 from ch06_detection.trunk.building import build_seeded, measure_pixels
 from ch06_detection.trunk.crops import Pictures
 from ch06_detection.trunk.layers import small_trunk, stage_channels
-from ch06_detection.trunk.pretraining import Trunk, copy_weights, shared_trunk
+from ch06_detection.trunk.pretraining import PretrainedDetector, Trunk, copy_weights, shared_trunk
 from common.data.boxed import Target
 from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
@@ -147,7 +147,7 @@ def detection_loss(
 
 
 @dataclass
-class SSDDetector:
+class SSDDetector(PretrainedDetector):
     """A network that is built when it sees its data, with fit and predict.
 
     build: makes the network for so many classes. training: how it learns. shapes: width and height of the default boxes

@@ -21,6 +21,7 @@ from torchvision.ops import batched_nms, box_area, box_iou, clip_boxes_to_image
 
 from common.data.boxed import Target
 from common.data.checked_inputs import Given, colour_picture, colour_pictures, to_learn_from
+from common.detector import Detector
 from common.errors import Problem
 from common.hog_detection.dense_hog import Blocks, Cells, scores_everywhere, windows_at
 from common.hog_detection.image_pyramid import level_size, resized, scales
@@ -35,15 +36,15 @@ EXTREME = 0.02  # of the training objects, the share that may be smaller, or lar
 
 
 @dataclass(eq=False)
-class HOGDetector:
+class HOGDetector(Detector):
     """fit(images, targets), predict(images). One template per class, as wide and high as the class is on average.
 
-    window: cells in an object's area. margin: cells around it. C: of the SVM. images: how many training images are
-    used, at most; random and mined: of how many of them negatives are taken, at the start and in each round.
-    negatives: per class, at the start and in each round, at most. jittered: copies of each positive, moved a little.
-    suppression: the IoU with a higher-scoring box of its class above which a box is removed. floor: scores below are
-    not detections. most: windows per class and image that suppression is given. fits: the IoU of an object with its window below which it is no positive.
-    apart: the IoU with all objects of its class below which a window is a negative.
+    window: cells in an object's area. margin: cells around it. C: of the SVM. images: training images, at most; random,
+    mined: of how many of them negatives are taken, at the start and in each round. negatives: per class, at the start
+    and in each round, at most. jittered: moved copies of each positive. suppression: the IoU with a higher-scoring box
+    of its class above which a box is removed. floor: scores below are no detections. most: windows per class and image
+    that suppression is given. fits: the IoU of an object with its window below which it is no positive. apart: the IoU
+    with all objects of its class below which a window is a negative.
     """
 
     cells: Cells = CELLS

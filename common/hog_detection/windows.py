@@ -1,4 +1,4 @@
-"""Windows of the classical detector: how large they are per class, where they lie, and what an object looks like in one.
+"""Windows of the classical detector: their size per class, their places, and what an object looks like in one.
 
 A window is measured in cells. The object fills its middle; around it lies a margin of context, which helps (Dalal &
 Triggs 2005, §6.6).
