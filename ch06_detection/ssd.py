@@ -70,7 +70,7 @@ class SSD(nn.Module):
             nn.Conv2d(c, (classes + 1 + 4) * k, 3, padding=1) for c, k in zip(channels, boxes, strict=True)
         )
 
-    def maps(self, images: Float[Tensor, "batch 3 height width"]) -> list[Float[Tensor, "batch _ _ _"]]:
+    def maps(self, images: Float[Tensor, "batch channels height width"]) -> list[Float[Tensor, "batch _ _ _"]]:
         """Each stage's map."""
         maps = []
         for stage in self.stages:
@@ -82,7 +82,7 @@ class SSD(nn.Module):
         return maps
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
+        self, images: Float[Tensor, "batch channels height width"]
     ) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
         """Offsets, and the scores of background and the classes before the softmax, of all default boxes."""
         maps = zip(self.heads, self.maps(images), strict=True)
