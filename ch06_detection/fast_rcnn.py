@@ -27,7 +27,7 @@ from ch06_detection.boxes import Boxes, clip, decode, encode
 from ch06_detection.drawings.fast_rcnn import SURE, draw_detections, draw_loss
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.proposals.labelled import FOREGROUND, LabelledProposals, evenly_spaced, sample_balanced
-from ch06_detection.proposals.search import shared_proposals
+from ch06_detection.proposals.search import ProposalDetector, shared_proposals
 from ch06_detection.rcnn import RegionNetwork, build_scenes_rcnn
 from ch06_detection.scoring.judging import METRIC, STRICT, account, examine, learn
 from ch06_detection.scoring.protocol import training_scenes
@@ -189,7 +189,7 @@ class RoiBatches:
 
 
 @dataclass
-class FastRCNN:
+class FastRCNN(ProposalDetector):
     """A detector with fit and predict. proposals: of images. training: its loss is multi_task_sum.
 
     trunk: what the network starts from. searched: the number of images whose proposals are learned from; None: all.

@@ -29,7 +29,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no hard negatives": {"rounds": 0},
     "one round of hard negatives": {"rounds": 1},
     "not mirrored": {"mirrored": False},
-    "positives not moved": {"shaken": 0},
+    "positives not jittered": {"jittered": 0},
     "4 orientations": {"orientations": 4},
     "cells of 6 pixels, as many pixels": {"pixels": 6, "window": 56 * 16 / 36},
     "one cell a block": {"block": 1},

@@ -8,6 +8,7 @@ CHAPTER = Chapter(
     lessons=(
         "boxes",  # how boxes are compared, encoded as offsets, and suppressed
         "scenes",  # the pictures of this chapter, and that nothing gives the pasted items away
+        "average_precision",  # five detections of one picture, from boxes to a number, by hand
         "sliding_window",  # the classical detector: HOG, a linear SVM, a pyramid, hard negatives
         "evaluate",  # what average precision notices of a detector's errors, and how reliable it is
         "hog_choices",  # what each of its design choices contributes

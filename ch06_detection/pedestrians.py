@@ -87,7 +87,7 @@ def build_pedestrians_hog(run: Run) -> HOGDetector:
     cells = Cells(pixels=6, padding=3)
     # People here stand apart and look alike. What counts is to be exact: positives lie just where the people are, and
     # windows that are only half right are negatives.
-    settings = {"shaken": 0, "apart": 0.5, "scale_step": 1.15, "suppression": 0.4}
+    settings = {"jittered": 0, "apart": 0.5, "scale_step": 1.15, "suppression": 0.4}
     return HOGDetector(cells, window=48, mined=mined, random=mined, seed=run.seed, **settings)
 
 

@@ -31,7 +31,7 @@ from ch06_detection.drawings.rcnn import draw_regression, draw_stages
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.proposals.crop_batches import CropBatches
 from ch06_detection.proposals.labelled import LabelledProposals, evenly_spaced
-from ch06_detection.proposals.search import shared_proposals
+from ch06_detection.proposals.search import ProposalDetector, shared_proposals
 from ch06_detection.scoring.judging import METRIC, STRICT, account, answers_of, learn
 from ch06_detection.scoring.overlaps import overlap_by_class, overlaps_with_objects
 from ch06_detection.scoring.protocol import training_scenes
@@ -141,7 +141,7 @@ class Features(NamedTuple):
 
 
 @dataclass
-class RCNN:
+class RCNN(ProposalDetector):
     """A detector with fit and predict. proposals: of images. training: of the network on cut out proposals.
 
     trunk: what the network starts from. searched: of how many images proposals are learned from. mined: of how many of

@@ -21,7 +21,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -39,7 +38,7 @@ from ch06_detection.single_shot.several_looks import look_six_times, mirror_plac
 from ch06_detection.trunk.building import build_seeded, measure_pixels
 from ch06_detection.trunk.crops import Pictures
 from ch06_detection.trunk.layers import small_trunk, stage_channels
-from ch06_detection.trunk.pretraining import Trunk, copy_weights, shared_trunk
+from ch06_detection.trunk.pretraining import PretrainedDetector, Trunk, copy_weights, shared_trunk
 from common.data.boxed import BoxedImages, Target
 from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
@@ -72,7 +71,7 @@ class SSD(nn.Module):
             nn.Conv2d(c, (classes + 1 + 4) * k, 3, padding=1) for c, k in zip(channels, boxes, strict=True)
         )
 
-    def maps(self, images: Float[Tensor, "batch 3 height width"]) -> list[Float[Tensor, "batch _ _ _"]]:
+    def maps(self, images: Float[Tensor, "batch channels height width"]) -> list[Float[Tensor, "batch _ _ _"]]:
         """Each stage's map."""
         maps = []
         for stage in self.stages:
@@ -84,7 +83,7 @@ class SSD(nn.Module):
         return maps
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"]
+        self, images: Float[Tensor, "batch channels height width"]
     ) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
         """Offsets, and the scores of background and the classes before the softmax, of all default boxes."""
         maps = zip(self.heads, self.maps(images), strict=True)
@@ -108,26 +107,22 @@ def hidden_and_heads(network: SSD) -> list[dict[str, Any]]:
 
 @dataclass
 class BoxedBatches:
-    """Training images and their objects as batches: augmented, and matched with the default boxes. §2.2.
-
-    items: the numbers of the images that are learned from.
-    """
+    """Training images and their objects as batches: augmented, and matched with the default boxes. §2.2."""
 
     images: Pictures
     targets: Sequence[Target]
-    items: Int[np.ndarray, "n"]
     pixels: Pixels
     defaults: Boxes
     augment: Callable | None = None
     light: bool = False
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.images)
 
     def batch(
         self, index: Int[Tensor, "batch"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, "batch n"], Float[Tensor, "batch n 4"]]:
-        items = self.items[index.numpy()]
+        items = index.numpy()
         images, targets = self.pixels(self.images[items]), [self.targets[item] for item in items]
         if self.augment:
             images, targets = self.augment(images, targets, generator)
@@ -149,13 +144,12 @@ def detection_loss(
 
 
 @dataclass
-class SSDDetector:
+class SSDDetector(PretrainedDetector):
     """A network that is built when it sees its data, with fit and predict.
 
     build: makes the network for so many classes. training: how it learns. shapes: width and height of the default boxes
-    of a cell, for each map. trunk: what the network starts from. augment, light: see BoxedBatches. crowded: objects of
-    an image that it learns from, at least: an image with many teaches more in the same time. scales, mirrored: of the
-    predictions for a test image. least, suppression, keep: see select_detections.
+    of a cell, for each map. trunk: what the network starts from. augment, light: see BoxedBatches. scales, mirrored: of
+    the predictions for a test image. least, suppression, keep: see select_detections.
     """
 
     build: Callable[[int], SSD]
@@ -167,7 +161,6 @@ class SSDDetector:
     light: bool = True
     mirrored: bool = False
     scales: tuple[float, ...] = (1.0,)
-    crowded: int = 0
     least: float = 0.01
     suppression: float = 0.45
     keep: int = 100
@@ -181,9 +174,7 @@ class SSDDetector:
         if self.trunk:
             copy_weights(self.trunk(images, targets).stages, self.network_.stages)
         size = getattr(self.augment, "size", images.shape[1:3])
-        crowded = np.flatnonzero([len(target["boxes"]) >= self.crowded for target in targets])
-        items = crowded if len(crowded) else np.arange(len(images))
-        data = BoxedBatches(images, targets, items, self.pixels_, self.defaults(size), self.augment, self.light)
+        data = BoxedBatches(images, targets, self.pixels_, self.defaults(size), self.augment, self.light)
         self.history_: History = self.training(self.network_, data, self.seed)
         return self
 
@@ -232,7 +223,6 @@ class SceneSSD:
     top_down: bool = True
     augmented: bool = True
     negatives: float = NEGATIVES
-    crowded: int = 0
     mirrored: bool = False
     muon: bool = True
     scales: tuple[float, ...] = (1.0,)
@@ -261,7 +251,7 @@ class SceneSSD:
         return SSDDetector(
             self.network, training, self.shapes(), len(scenes(run.scale).classes), trunk,
             augment=MILD if self.augmented else None, light=self.augmented, mirrored=self.mirrored, scales=self.scales,
-            crowded=self.crowded, seed=seed,
+            seed=seed,
         )  # fmt: skip
 
 

@@ -60,7 +60,9 @@ def cut_out(
     limits = torch.tensor([frames.shape[2], frames.shape[1]])
     for frame, target in zip(frames, targets, strict=True):
         boxes = target["boxes"]
-        alone = ((iou(boxes, boxes) > 0).sum(dim=1) == 1) & (boxes[:, :2] > 1).all(1) & (boxes[:, 2:] < limits - 1).all(1)
+        alone = (
+            ((iou(boxes, boxes) > 0).sum(dim=1) == 1) & (boxes[:, :2] > 1).all(1) & (boxes[:, 2:] < limits - 1).all(1)
+        )
         for box in boxes[alone]:
             x1, y1 = (box[:2] - MARGIN).clamp(min=0).int().tolist()
             x2, y2 = torch.minimum(box[2:] + MARGIN + 1, limits).int().tolist()
@@ -157,7 +159,8 @@ class PastedPeople:
             left, top = int(x1 + rng.uniform(-0.9, 0.9) * (x2 - x1)), int(bottom + rng.uniform(-12, 12) - high)
         else:
             left, top = (
-                int(rng.integers(-side // 3, whole - side // 2)) for side, whole in zip((wide, high), size[::-1], strict=True)
+                int(rng.integers(-side // 3, whole - side // 2))
+                for side, whole in zip((wide, high), size[::-1], strict=True)
             )
         return min(max(left, 2 - wide), size[1] - 2), min(max(top, 2 - high), size[0] - 2)
 
@@ -182,6 +185,9 @@ def overlap(
 ) -> tuple[slice, slice, tuple[slice, slice]]:
     """Rows and columns of an image that a patch with this upper left corner covers, and those of the patch itself."""
     start = [max(0, place) for place in corner]
-    end = [max(first, min(whole, place + side)) for first, place, side, whole in zip(start, corner, shape, size, strict=True)]
+    end = [
+        max(first, min(whole, place + side))
+        for first, place, side, whole in zip(start, corner, shape, size, strict=True)
+    ]
     inner = tuple(slice(first - place, last - place) for first, last, place in zip(start, end, corner, strict=True))
     return slice(start[0], end[0]), slice(start[1], end[1]), inner

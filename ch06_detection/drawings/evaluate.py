@@ -9,32 +9,9 @@ from jaxtyping import Float
 
 from common import plots
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
-from common.metrics.precision_recall import Curve, average_precision, envelope
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def draw_curve(curve: Curve, conventions: dict[str, int | None]) -> Figure:
-    """Precision and recall of a ranking, and what each convention averages."""
-    figure, axes = plots.panels(3, width=3.3, height=3.0, sharey=True)
-    for axis, (name, points) in zip(axes, conventions.items(), strict=True):
-        axis.plot(curve.recall, curve.precision, color=plots.GREY, lw=1, label="measured")
-        best = envelope(curve.precision)
-        if points is None:
-            recall, best = np.append(0, curve.recall), np.append(best[:1], best)
-            axis.fill_between(recall, best, step="pre", color=plots.ORANGE, alpha=0.3, lw=0)
-            axis.step(recall, best, where="pre", color=plots.ORANGE, label="envelope")
-        else:
-            at = np.linspace(0, 1, points)
-            height = np.append(best, 0)[np.searchsorted(curve.recall, at)]
-            axis.vlines(at, 0, height, color=plots.ORANGE, lw=4 if points < 50 else 1, alpha=0.5)
-            axis.plot(at, height, "o", color=plots.ORANGE, markersize=4 if points < 50 else 2, label="envelope")
-        area = average_precision(curve.recall, curve.precision, points)
-        axis.set(title=f"{name}: {area:.3f}", xlabel="recall", xlim=(-0.02, 1.02), ylim=(0, 1.05))
-    axes[0].set_ylabel("precision")
-    axes[2].legend(loc="lower left")
-    return figure
 
 
 def draw_thresholds(evaluations: dict[str, Evaluation]) -> Figure:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ch06_detection.sliding_window import Level
+    from ch06_detection.sliding_window import Level, Round
 
 
 def draw_strokes(axis: Axes, weights: Float[np.ndarray, "rows columns bins"]) -> None:
@@ -45,6 +45,22 @@ def draw_templates(weights: dict[str, Float[np.ndarray, "_ _ _"]]) -> Figure:
         column[0].set_title(name)
     axes[0, 0].set_ylabel("for")
     axes[1, 0].set_ylabel("against")
+    return figure
+
+
+def draw_rounds(rounds: list[Round]) -> Figure:
+    """For each round, histograms of the scores of its new negatives, before and after training with them."""
+    figure, axes = plots.panels(len(rounds), width=3.0, height=2.6, sharex=True, sharey=True, squeeze=False)
+    scores = np.concatenate([part for turn in rounds for part in (*(turn.before or ()), *turn.after)])
+    bins = np.linspace(*np.quantile(scores, [0.005, 0.995]), 40)
+    for number, (axis, turn) in enumerate(zip(axes[0], rounds, strict=True)):
+        for some, colour, label in ((turn.before, plots.GREY, "before"), (turn.after, plots.BLUE, "after")):
+            if some:
+                axis.hist(np.concatenate(some), bins, density=True, color=colour, alpha=0.6, label=label)
+        axis.axvline(-1, color=plots.INK, linestyle="--", linewidth=1)
+        count = sum(len(part) for part in turn.added)
+        axis.set(title=f"{'hard' if number else 'random'} negatives: {count}", xlabel="score", yticks=[])
+    axes[0, -1].legend()
     return figure
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
+from ch06_detection.proposals.labelled import evenly_spaced
 from ch06_detection.trunk.crops import Pictures
+from ch06_detection.trunk.pretraining import PretrainedDetector
 from common.data.checked_inputs import Given, colour_pictures
 from common.proposals.grouping import FAST, Settings, propose_all
 from common.run import Run
@@ -53,6 +55,21 @@ class Proposals:
     def names(self, images: Pictures) -> list[tuple]:
         """What each image is remembered by: two checksums of its pixels, and its shape."""
         return [(zlib.crc32(image), zlib.adler32(image), image.shape) for image in map(np.ascontiguousarray, images)]
+
+
+class ProposalDetector(PretrainedDetector):
+    """A detector that classifies proposals. searched: of how many images it is given those in training; None: all."""
+
+    proposals: Proposals
+    searched: int | None
+
+    def seconds_before(self, images: Given) -> float:
+        """Those of its trunk, and of the proposals that it will learn from, as far as they have been made."""
+        return super().seconds_before(images) + self.proposals.spent(images[evenly_spaced(len(images), self.searched)])
+
+    def seconds_for_proposals(self, images: Given) -> float:
+        """What computing these images' proposals cost, whichever detector it was first done for."""
+        return self.proposals.seconds(images)
 
 
 def shared_proposals(run: Run, settings: Settings = FAST, most: int = 150) -> Proposals:

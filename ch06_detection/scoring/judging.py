@@ -8,11 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from ch06_detection.geometry.half_size import HalfSize, halve
-from ch06_detection.proposals.labelled import evenly_spaced
 from common.data.boxed import BoxedImages
+from common.detector import Detector
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.run import Method
 
@@ -21,7 +19,7 @@ METRIC, STRICT = "mAP@0.5", "mAP@[.5:.95]"
 
 def judge(method: Method, part: BoxedImages) -> Evaluation:
     """Run the method's model on the part, timed, and put its mean average precisions on the scoreboard."""
-    searching = seconds_for_proposals(method.model, part)
+    searching = method.model.seconds_for_proposals(part.images)
     start = time.perf_counter()
     detections = method.model.predict(part.images)
     method.predict_seconds = searching + time.perf_counter() - start
@@ -30,8 +28,8 @@ def judge(method: Method, part: BoxedImages) -> Evaluation:
 
 
 def examine(
-    method: Method, name: str, build: Callable[[], Any], train: BoxedImages, test: BoxedImages
-) -> tuple[Any, Evaluation]:
+    method: Method, name: str, build: Callable[[], Detector], train: BoxedImages, test: BoxedImages
+) -> tuple[Detector, Evaluation]:
     """learn and judge, once a run and seed: a later lesson that asks for the same is given the answers."""
     detector = learn(method, name, build, train)
     key = answers_of(method, name, test)
@@ -49,33 +47,16 @@ def answers_of(method: Method, name: str, test: BoxedImages) -> tuple[str, int]:
     return f"{name}, answers for {len(test)} images", method.run.seed
 
 
-def learn(method: Method, name: str, build: Callable[[], Any], train: BoxedImages) -> Any:
-    """method.fit_shared; but what a detector is given ready-made counts among its seconds, too."""
+def learn(method: Method, name: str, build: Callable[[], Detector], train: BoxedImages) -> Detector:
+    """Like method.fit_shared, but also counts the seconds spent before on a shared trunk and on cached proposals."""
     if (name, method.run.seed) in method.run.shared:
         return method.fit_shared(name, build, train)
     detector = build()
-    before = seconds_before(detector, train)
+    before = detector.seconds_before(train.images)
     method.fit(detector, train)
     method.fit_seconds += before
     method.share(name, detector)
     return detector
-
-
-def seconds_before(detector: Any, train: BoxedImages) -> float:
-    """What has been spent already on a detector that is not yet fitted: its trunk, its training images' proposals."""
-    half = isinstance(detector, HalfSize)
-    own = detector.detector if half else detector
-    trunk, proposals = getattr(own, "trunk", None), getattr(own, "proposals", None)
-    images = train.images[evenly_spaced(len(train), getattr(own, "searched", None))]
-    spent = proposals.spent(halve(images) if half else images) if proposals else 0.0
-    return spent + getattr(trunk, "seconds_", 0.0)
-
-
-def seconds_for_proposals(model: Any, part: BoxedImages) -> float:
-    """What computing the part's proposals cost, for whichever detector it was done; 0 for one that needs none."""
-    half = isinstance(model, HalfSize)
-    proposals = getattr(model.detector if half else model, "proposals", None)
-    return proposals.seconds(halve(part.images) if half else part.images) if proposals else 0.0
 
 
 def account(method: Method, evaluation: Evaluation, part: BoxedImages) -> Evaluation:

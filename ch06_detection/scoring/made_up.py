@@ -19,8 +19,8 @@ class MadeUp:
 
     found: the chance that it sees an object. spread: how far a box's edges lie off, a standard deviation, in widths and
     heights of the object. copies: the mean number of further boxes round an object it sees. confused: the chance of
-    another object's label. nothing: the mean number of boxes, an image, where nothing is. sure: what the logit of a
-    score gains from a perfect box; noise of standard deviation 1 is added to it.
+    another object's label. nothing: the mean number of boxes per image where nothing is. logit_gain: what
+    the logit of a score gains from a perfect box; noise of standard deviation 1 is added to it.
     """
 
     found: float = 0.8
@@ -28,7 +28,7 @@ class MadeUp:
     copies: float = 0.3
     confused: float = 0.1
     nothing: float = 2.0
-    sure: float = 3.0
+    logit_gain: float = 3.0
 
     def __call__(
         self, targets: Sequence[Target], classes: int, side: int, rng: np.random.Generator
@@ -50,7 +50,7 @@ class MadeUp:
         size = (boxes[:, 2:] - boxes[:, :2])[rng.integers(len(boxes), size=len(elsewhere))]
         corner = rng.uniform(0, np.maximum(1, side - size))
         empty = np.concatenate([corner, corner + size], axis=1)
-        logits = np.concatenate([self.sure * overlap * ~wrong + noise, rng.normal(size=len(empty))])
+        logits = np.concatenate([self.logit_gain * overlap * ~wrong + noise, rng.normal(size=len(empty))])
         return split_by_image(
             clip(torch.tensor(np.concatenate([near, empty])), side, side),
             np.concatenate([predicted, rng.integers(1, classes + 1, len(empty))]),

@@ -40,7 +40,7 @@ def train(name: str) -> tuple[nn.Module, History]:
         stages = [nn.Sequential(nn.Conv2d(3, 8, 3, 8, padding=1), nn.ReLU()), nn.Conv2d(8, 8, 3, 2, padding=1)]
         network, shapes = SSD(stages, [1, 1], classes=2), [torch.tensor([[12.0, 12]]), torch.tensor([[24.0, 24]])]
         defaults = boxes_of_shapes((SIDE, SIDE), network.grids((SIDE, SIDE)), shapes)
-        data = BoxedBatches(images, targets, np.arange(IMAGES), Pixels.of(images), defaults)
+        data = BoxedBatches(images, targets, Pixels.of(images), defaults)
     else:
         network = without_batchnorm(FastRCNNNetwork(classes=2, width=4))
         proposals = [target["boxes"] + 3 for target in targets]  # of the first image none: its windows do not count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,9 +24,11 @@ from ch06_detection import (
     ssd,
     ssd_choices,
 )
+from ch06_detection.multibox import match_batch
 from ch06_detection.proposals.rivals import measure_shapes, window_grid
 from ch06_detection.scoring.protocol import CROWDED, training_scenes
-from ch06_detection.ssd import SSDDetector, build_scenes_ssd
+from ch06_detection.ssd import SceneSSD, SSDDetector, build_scenes_ssd
+from ch06_detection.trunk.building import build_seeded, measure_pixels
 from common.ablation import BASE
 from common.console import Console
 from common.data import Scale
@@ -34,6 +38,7 @@ from common.hog_detection.recipes import scenes_detector
 from common.paired import Comparison
 from common.record import LessonRecord
 from common.run import Run
+from common.train import History, Training
 
 
 class Enough(Exception):
@@ -128,25 +133,94 @@ def test_r_cnn_learns_from_training_scenes_and_is_judged_on_test_scenes(run, set
     assert seen[2] is sets.test.targets
 
 
-def test_ssd_s_choices_are_judged_on_validation_scenes(run, sets, monkeypatch):
-    fitted, asked, taught, trunk = [], [], [], lambda images, targets: None
-    monkeypatch.setattr(ssd_choices, "pretrain_trunk", lambda run, train, epochs: taught.append(train) or trunk)
-    monkeypatch.setattr(
-        SSDDetector, "fit", lambda self, images, targets: fitted.append((self, images, targets)) or self
-    )
-    monkeypatch.setattr(SSDDetector, "predict", lambda self, images: asked.append(images) or nothing(images))
-    monkeypatch.setattr(SSDDetector, "parameters", lambda self: iter(()))
+@pytest.fixture
+def taught(run, sets):
+    """The lesson's detector as if it had been trained: what ssd_choices starts from."""
+    detector = build_scenes_ssd(run)
+    detector.network_ = build_seeded(lambda: detector.build(10), seed=5)
+    for layer in detector.network_.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
+    detector.pixels_ = measure_pixels(sets.train.images)
+    known = build_seeded(detector.trunk.build, seed=6)
+    detector.trunk = lambda images, targets: known if images is sets.train.images else None
+    run.shared["SSD, scenes", run.seed] = detector, 12.0
+    return detector
+
+
+def test_ssd_s_choices_start_from_the_lesson_s_detector_and_are_judged_on_validation_scenes(
+    run, sets, monkeypatch, taught
+):
+    trained, asked = [], []
+
+    def training(self, network, data, seed=0):
+        learned = {id(p) for group in self.groups(network) for p in group["params"]}
+        assert learned == {id(p) for p in network.parameters()}  # the first stage is not among them
+        second = next(w for name, w in network.state_dict().items() if name.startswith("stages") and w.ndim == 4)
+        trained.append((data, len(network.heads), second, self))
+        return History()
+
+    monkeypatch.setattr(Training, "__call__", training)
+    monkeypatch.setattr(SSDDetector, "predict", lambda self, images: asked.append((self, images)) or nothing(images))
     ssd_choices.lesson(run)
-    assert len(fitted) == len(asked) == 3  # the base, a change, and without first lessons
-    for detector, images, _ in fitted:
-        np.testing.assert_array_equal(images, sets.train.images[:16])
-        assert len(detector.shapes) == (2 if detector is fitted[1][0] else 3)
-    assert [detector.trunk for detector, *_ in fitted] == [trunk, trunk, None]
-    for images in asked:
+    assert [maps for _, maps, *_ in trained] == [3, 2, 3]  # the base, a change, and later stages not pretrained
+    known = taught.trunk(sets.train.images, ()).stages[1].state_dict()["0.0.weight"]
+    assert [torch.equal(second, known) for _, _, second, _ in trained] == [True, True, False]
+    for data, *_ in trained:
+        assert len(data) == ssd_choices.VERSIONS * 16
+    assert asked[0][0] is taught
+    for detector, images in asked:
         np.testing.assert_array_equal(images, sets.validation.images[:8])
-    np.testing.assert_array_equal(taught[0].images, sets.train.images[: len(taught[0])])
-    assert {row.method for row in run.record.rows} == {BASE, "two maps", ssd_choices.NOT_PRETRAINED}
+        first, own = taught.network_.stages[0][0].state_dict(), detector.network_.stages[0][0].state_dict()
+        assert all(torch.equal(own[name], weights) for name, weights in first.items())
+        assert (detector.scales, detector.mirrored) == ((1.0,), False) or detector is taught
+    assert all(p.requires_grad for p in taught.network_.parameters())  # the lesson's own detector is as it was
+    assert {row.method for row in run.record.rows} == {
+        BASE, "two maps", ssd_choices.NOT_PRETRAINED, ssd_choices.LESSON
+    }  # fmt: skip
     assert set(run.pairs) == {(name, BASE, ssd_choices.METRIC) for name in ("two maps", ssd_choices.NOT_PRETRAINED)}
+
+
+def test_what_is_trained_on_stored_maps_predicts_the_same_from_images(run, sets, monkeypatch, taught):
+    """Maps as they are, in 16 bits, give the layers behind the first stage what the images give the whole network."""
+    seen = {}
+
+    def training(self, network, data, seed=0):
+        network.eval()
+        with torch.inference_mode():
+            seen["maps"] = network(data.maps.float())
+        seen["batch"] = data.batch(torch.arange(3), torch.Generator())
+        seen["defaults"] = data.defaults
+        return History()
+
+    monkeypatch.setattr(Training, "__call__", training)
+    frozen, trunk = deepcopy(taught.network_.stages[0][0]), taught.trunk(sets.train.images, ())
+    few = sets.train.take(slice(4))
+    study = ssd_choices.Study(run, frozen.requires_grad_(False), taught.pixels_, trunk, few, few)
+    maps, targets = study.compute_maps(1, augmented=False)
+    detector = study.train(ssd_choices.RECIPE, True, maps, targets)
+    with torch.inference_mode():
+        whole = detector.network_(taught.pixels_(few.images))
+    for ours, theirs in zip(seen["maps"], whole, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.02)
+    labels, offsets = match_batch(few.targets[:3], detector.defaults((128, 128)))
+    assert torch.equal(seen["batch"][1], labels)
+    assert torch.equal(seen["batch"][2], offsets)
+
+
+def test_versions_of_a_scene_are_augmented_once_with_their_boxes(run, sets, taught):
+    few = sets.train.take(slice(6))
+    study = ssd_choices.Study(run, torch.nn.Identity(), taught.pixels_, None, few, few)
+    study.first_stage.register_parameter("none", torch.nn.Parameter(torch.zeros(1)))  # it tells the device
+    plain, as_they_are = study.compute_maps(2, augmented=False)
+    assert torch.equal(plain[:6], plain[6:])
+    assert all(a is b for a, b in zip(as_they_are, (*few.targets, *few.targets), strict=True))
+    maps, found = study.compute_maps(2, augmented=True)
+    assert len(maps) == len(found) == 12
+    assert not any(torch.equal(a, b) for a, b in zip(maps[:6], maps[6:], strict=True))
+    assert any(not torch.equal(a["boxes"], b["boxes"]) for a, b in zip(found[:6], found[6:], strict=True))
+    again, _ = study.compute_maps(2, augmented=True)
+    assert torch.equal(maps, again)
 
 
 def test_hog_s_choices_are_judged_on_validation_scenes_and_start_from_the_recipe(run, sets, monkeypatch):
@@ -159,8 +233,26 @@ def test_hog_s_choices_are_judged_on_validation_scenes_and_start_from_the_recipe
     for own in asked:
         np.testing.assert_array_equal(own, sets.validation.images[:4])
     recipe = scenes_detector(run)
-    for name in ("cells", "C", "shaken", "suppression", "rounds", "margin", "window", "mirrored", "scale_step", "seed"):
+    for name in (
+        "cells",
+        "C",
+        "jittered",
+        "suppression",
+        "rounds",
+        "margin",
+        "window",
+        "mirrored",
+        "scale_step",
+        "seed",
+    ):
         assert getattr(base, name) == getattr(recipe, name), name
+
+
+def test_the_base_of_ssd_s_choices_is_the_lesson_s_recipe():
+    recipe = SceneSSD()
+    for field in fields(SceneSSD):
+        if field.name not in ("epochs", "scales", "mirrored"):
+            assert getattr(ssd_choices.RECIPE, field.name) == getattr(recipe, field.name), field.name
 
 
 def test_every_choice_changes_the_recipe(run):
@@ -174,7 +266,7 @@ def test_every_choice_changes_the_recipe(run):
             assert getattr(where[1], key) != value, name
     for name, change in ssd_choices.CHANGES.items():
         for key, value in change.items():
-            assert getattr(ssd_choices.SMALL, key) != value, name
+            assert getattr(ssd_choices.RECIPE, key) != value, name
 
 
 def test_multibox_learns_from_training_scenes_and_is_judged_on_test_scenes(run, sets, monkeypatch):
@@ -257,7 +349,7 @@ def test_suppression_is_drawn_on_the_scene_with_most_objects(run, sets):
 
 
 def test_the_classical_detector_names_its_best_and_its_worst_class(run, monkeypatch):
-    searched, average = [], np.array([0.3, 0.9, 0.5, 0.05, 0.6, 0.4, 0.2, 0.7, 0.1, 0.8])
+    searched, taught, average = [], [], np.array([0.3, 0.9, 0.5, 0.05, 0.6, 0.4, 0.2, 0.7, 0.1, 0.8])
     scores = [torch.tensor([0.5, -0.5]), torch.tensor([0.9, 0.8])]
     found = [{"boxes": torch.zeros(2, 4), "labels": torch.tensor([3, 3]), "scores": some} for some in scores]
     detector = SimpleNamespace(
@@ -280,7 +372,11 @@ def test_the_classical_detector_names_its_best_and_its_worst_class(run, monkeypa
     monkeypatch.setattr(sliding_window, "search_windows", lambda detector, image: searched.append(image) or [])
     monkeypatch.setattr(sliding_window, "collect_windows", lambda levels, size, floor: found[0])
     monkeypatch.setattr(sliding_window, "suppress", lambda windows, detector: windows)
+    monkeypatch.setattr(
+        sliding_window, "train_in_rounds", lambda detector, images, targets: taught.append(images) or []
+    )
     sliding_window.lesson(run)
+    np.testing.assert_array_equal(taught[0], scenes(run.scale).train.images[: len(taught[0])])
     assert "Best found: Trouser (90 %), worst: Dress (5 %)" in run.record.notes[-1]
     np.testing.assert_array_equal(searched[0], scenes(run.scale).test.images[1])  # where most is found
     np.testing.assert_array_equal(run.drawn["suppression"][0], searched[0])
@@ -309,7 +405,6 @@ def test_every_contender_learns_from_all_training_scenes_and_looks_once(run):
     assert detectors["HOG + SVM"].images >= len(train)
     assert detectors["R-CNN"].searched is None
     assert detectors["Fast R-CNN"].searched is None
-    assert detectors["SSD"].crowded <= CROWDED
     assert (detectors["SSD"].scales, detectors["SSD"].mirrored) == ((1.0,), False)
 
 

@@ -39,7 +39,7 @@ from common.data import Scale
 from common.data.scenes import scenes
 from common.hog_detection.detector import HOGDetector, beside_objects
 from common.hog_detection.recipes import scenes_detector
-from common.hog_detection.windows import Found, Window, placed
+from common.hog_detection.windows import Found, Window, place_windows
 from common.image_classifier import Pixels
 from common.record import LessonRecord
 from common.run import Run
@@ -244,7 +244,7 @@ SAID = {  # a detector, how it is asked, the IoU above which it suppresses, its 
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_where_a_surer_box_clears_another_away_and_which_are_said_at_all(run, name):
+def test_where_a_higher_scoring_box_removes_another_and_which_are_kept_at_all(run, name):
     build, ask, suppression, least, keep = SAID[name]
     detector = build(run)
     detector = detector.detector if isinstance(detector, HalfSize) else detector
@@ -304,7 +304,7 @@ def test_an_object_is_no_positive_where_its_window_fits_by_less_than_0_65():
     fit = [float(box_iou(box[None], square(box)[None])) for box in boxes]
     assert fit[1] > 0.68
     assert fit[2] < 0.62
-    assert placed(window, boxes, detector.fits)[1].tolist() == [True, True, False]
+    assert place_windows(window, boxes, detector.fits)[1].tolist() == [True, True, False]
 
 
 def square(box):
@@ -316,7 +316,7 @@ def square(box):
 @pytest.mark.parametrize(
     ("build", "copies"), [(lambda run: HOGDetector(), 2), (scenes_detector, 1), (build_pedestrians_hog, 0)]
 )
-def test_positives_are_shaken_copies_and_mirrored(run, build, copies):
+def test_positives_are_jittered_copies_and_mirrored(run, build, copies):
     detector = build(run)
     images, targets = framed(3)
     assert len(detector.positives(images, targets)[0]) == 3 * (copies + 1) * 2

@@ -26,6 +26,7 @@ from common.augment import Crops as Shifts
 from common.data.boxed import Target
 from common.data.checked_inputs import Given, to_learn_from
 from common.data.scenes import scenes
+from common.detector import Detector
 from common.image_classifier import LabelledImages, Pixels, outputs
 from common.muon import Muon, hidden_filters
 from common.run import Run
@@ -107,6 +108,16 @@ class TrunkPretraining:
         """The share of these images' objects that are classified correctly, given the true boxes."""
         crops, labels = cut_out_objects(images, to_learn_from(images, targets), self.pixels_)
         return float((outputs(as_classifier(self.trunk_), crops).argmax(dim=1) == labels).float().mean())
+
+
+class PretrainedDetector(Detector):
+    """A detector that starts from a trunk, or from random weights."""
+
+    trunk: TrunkPretraining | None
+
+    def seconds_before(self, images: Given) -> float:
+        """Those of its trunk."""
+        return self.trunk.seconds_ if self.trunk else 0.0
 
 
 def as_classifier(trunk: PretrainedTrunk) -> nn.Sequential:

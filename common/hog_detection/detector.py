@@ -21,10 +21,11 @@ from torchvision.ops import batched_nms, box_area, box_iou, clip_boxes_to_image
 
 from common.data.boxed import Target
 from common.data.checked_inputs import Given, colour_picture, colour_pictures, to_learn_from
+from common.detector import Detector
 from common.errors import Problem
 from common.hog_detection.dense_hog import Blocks, Cells, scores_everywhere, windows_at
 from common.hog_detection.image_pyramid import level_size, resized, scales
-from common.hog_detection.windows import Found, Window, crops, described, placed, shaken
+from common.hog_detection.windows import Found, Window, crops, describe, jitter_windows, place_windows
 from common.metrics.matching import place_in_group
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
@@ -35,15 +36,15 @@ EXTREME = 0.02  # of the training objects, the share that may be smaller, or lar
 
 
 @dataclass(eq=False)
-class HOGDetector:
-    """fit(images, targets), predict(images). One template a class, as wide and high as the class is on average.
+class HOGDetector(Detector):
+    """fit(images, targets), predict(images). One template per class, as wide and high as the class is on average.
 
-    window: cells in an object's area. margin: cells around it. C: of the SVM. images: how many training images are
-    used, at most; random and mined: of how many of them negatives are taken, at the start and in each round.
-    negatives: of a class, at the start and in each round, at most. shaken: copies of each positive. suppression: the
-    IoU above which a surer box of its class clears a box away. floor: scores below are not detections. most: windows of
-    a class and image that are looked at. fits: the IoU of an object with its window below which it is no positive.
-    apart: the IoU with all objects of its class below which a window is a negative.
+    window: cells in an object's area. margin: cells around it. C: of the SVM. images: training images, at most; random,
+    mined: of how many of them negatives are taken, at the start and in each round. negatives: per class, at the start
+    and in each round, at most. jittered: moved copies of each positive. suppression: the IoU with a higher-scoring box
+    of its class above which a box is removed. floor: scores below are no detections. most: windows per class and image
+    that suppression is given. fits: the IoU of an object with its window below which it is no positive. apart: the IoU
+    with all objects of its class below which a window is a negative.
     """
 
     cells: Cells = CELLS
@@ -55,7 +56,7 @@ class HOGDetector:
     random: int = 150
     mined: int = 300
     negatives: int = 3000
-    shaken: int = 2
+    jittered: int = 2
     mirrored: bool = True
     scale_step: float = 1.2
     suppression: float = 0.4
@@ -108,19 +109,19 @@ class HOGDetector:
             size = boxes[own, 2:] - boxes[own, :2]
             aspect = (size[:, 0] / size[:, 1]).log().mean().exp().item()
             window = self.windows_[label] = Window.of_aspect(aspect, self.cells, self.window, self.margin)
-            middles, stay = placed(window, boxes[own], self.fits)
+            middles, stay = place_windows(window, boxes[own], self.fits)
             if not len(middles):
-                middles, stay = placed(window, boxes[own], 0.0)
+                middles, stay = place_windows(window, boxes[own], 0.0)
             cell = middles[:, 2] / window.width * self.cells.pixels
-            middles = shaken(middles, cell, self.shaken, self.scale_step, self.seed)
-            whose = owners[own][stay].repeat_interleave(self.shaken + 1)
-            features.append(described(crops(images, whose, middles, window), window, self.mirrored))
+            middles = jitter_windows(middles, cell, self.jittered, self.scale_step, self.seed)
+            whose = owners[own][stay].repeat_interleave(self.jittered + 1)
+            features.append(describe(crops(images, whose, middles, window), window, self.mirrored))
         return features
 
     def false_windows(self, images: Pictures, targets: list[Target]) -> list[Float32[np.ndarray, "_ _"]]:
-        """For each class, the descriptors of the windows that are surest of it and overlap no object of it. §4.
+        """For each class, the descriptors of the highest-scoring windows that overlap no object of it. §4.
 
-        Before there are templates: of windows at random.
+        Before there are templates: windows at random.
         """
         kept: dict[int, list] = {label: [] for label in self.windows_}
         for chunk, maps, found in self.scan(images):
@@ -131,8 +132,8 @@ class HOGDetector:
                     places = (column.numpy() for column in (own.images, own.rows, own.columns))
                     kept[label].append((own.scores.numpy(), windows_at(blocks, window.shape, *places)))
                 if sum(len(scores) for scores, _ in kept[label]) > 2 * self.negatives:  # descriptors are large
-                    kept[label] = [surest(kept[label], self.negatives)]
-        return [surest(some, self.negatives)[1] for some in kept.values()]
+                    kept[label] = [highest_scoring(kept[label], self.negatives)]
+        return [highest_scoring(some, self.negatives)[1] for some in kept.values()]
 
     def train(self, positives: list[np.ndarray], negatives: list[np.ndarray]) -> None:
         """A linear SVM for each class: its template and its threshold."""
@@ -193,7 +194,7 @@ class HOGDetector:
         return rng.random((n, *places), np.float32), 1 - wanted / max(1, math.prod(places))
 
     def suppressed(self, found: Found, count: int) -> Found:
-        """The surest windows of each class and image, without those that a surer one overlaps; image by image."""
+        """The highest-scoring windows per class and image that no higher-scoring one overlaps, image by image."""
         group = (found.images * (1 + max(self.windows_)) + found.labels).numpy()
         order = np.lexsort((-found.scores.numpy(), group))
         found = found.take(torch.from_numpy(order[place_in_group(group[order]) < self.most]))
@@ -204,7 +205,7 @@ class HOGDetector:
         return found.take(torch.cat(stay))
 
     def predict(self, images: Given) -> list[Target]:
-        """For each image, the boxes in it, their labels and scores, the surest first."""
+        """For each image, the boxes in it, their labels and scores, the highest score first."""
         answers = []
         for chunk, _, found in self.scan(colour_pictures(images)):
             for image in range(len(chunk)):
@@ -227,7 +228,7 @@ class HOGDetector:
         return count
 
 
-def surest(
+def highest_scoring(
     some: list[tuple[Float32[np.ndarray, "_"], Float32[np.ndarray, "_ _"]]], most: int
 ) -> tuple[Float32[np.ndarray, "n"], Float32[np.ndarray, "n features"]]:
     """Scores and descriptors of several places as one: those with the highest scores, so many at most."""

@@ -12,4 +12,4 @@ def scenes_detector(run: Run) -> HOGDetector:
     images, random, mined, negatives = run.pick(smoke=(64, 8, 8, 80), lecture=(1500, 100, 150, 2500))
     cells = Cells(pixels=4, padding=3, norm="L2")
     used = {"images": images, "random": random, "mined": mined, "negatives": negatives}
-    return HOGDetector(cells, C=0.03, shaken=1, suppression=0.3, seed=run.seed, **used)
+    return HOGDetector(cells, C=0.03, jittered=1, suppression=0.3, seed=run.seed, **used)

@@ -1,4 +1,4 @@
-"""Windows of the classical detector: how large a class's is, where windows lie, and what an object looks like in one.
+"""Windows of the classical detector: their size per class, their places, and what an object looks like in one.
 
 A window is measured in cells. The object fills its middle; around it lies a margin of context, which helps (Dalal &
 Triggs 2005, §6.6).
@@ -56,7 +56,7 @@ class Window:
 
 
 class Found(NamedTuple):
-    """Windows of a chunk of images: the boxes, clipped; how sure; of which class, image and level; the first block."""
+    """Windows of a chunk of images: the boxes, clipped; score, class, image and level; the first block."""
 
     boxes: Float[Tensor, "n 4"]
     scores: Float[Tensor, "n"]
@@ -71,10 +71,12 @@ class Found(NamedTuple):
         return Found(*(column[which] for column in self))
 
 
-def placed(window: Window, boxes: Float[Tensor, "n 4"], least: float) -> tuple[Float[Tensor, "m 4"], Bool[Tensor, "n"]]:
+def place_windows(
+    window: Window, boxes: Float[Tensor, "n 4"], least: float
+) -> tuple[Float[Tensor, "m 4"], Bool[Tensor, "n"]]:
     """The windows' middles, upon objects: centre and area of the boxes, the aspect the window's; (cx, cy, w, h).
 
-    Left out are objects that the middle fits badly: their IoU is below `least`. Which stay is told as well.
+    Left out are objects that the middle fits badly: their IoU is below `least`. The second result says which stay.
     """
     centres, area = box_convert(boxes, "xyxy", "cxcywh"), box_area(boxes)
     factor = (area / (window.height * window.width)).sqrt()[:, None]
@@ -84,7 +86,9 @@ def placed(window: Window, boxes: Float[Tensor, "n 4"], least: float) -> tuple[F
     return middles[fits], fits
 
 
-def shaken(middles: Float[Tensor, "n 4"], cell: Float[Tensor, "n"], copies: int, step: float, seed: int) -> Tensor:
+def jitter_windows(
+    middles: Float[Tensor, "n 4"], cell: Float[Tensor, "n"], copies: int, step: float, seed: int
+) -> Float[Tensor, "m 4"]:
     """Each window and copies of it, moved by up to half a cell and resized by up to half a step of the pyramid.
 
     So far may an object be from the nearest window that the detector will look at.
@@ -129,7 +133,7 @@ def crops(
     return out
 
 
-def described(
+def describe(
     cut: UInt8[np.ndarray, "n high wide 3"], window: Window, mirrored: bool
 ) -> Float32[np.ndarray, "m features"]:
     """The descriptors of crops, without the cell more on every side; and of their mirror images."""

@@ -17,7 +17,7 @@ from common.hog_detection import detector as hog_detector
 from common.hog_detection.dense_hog import Cells, scores_everywhere, windows_at
 from common.hog_detection.detector import HOGDetector, beside_objects, owners_of
 from common.hog_detection.image_pyramid import level_size, resized, scales
-from common.hog_detection.windows import Found, Window, crops, described, placed, shaken
+from common.hog_detection.windows import Found, Window, crops, describe, jitter_windows, place_windows
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -147,19 +147,19 @@ def test_a_crop_shows_what_the_dense_window_shows():
     window = Window.of_aspect(1.0, cells, area=36, margin=1)
     images = noise(2, 64, 64, 3)
     box = torch.from_numpy(window.boxes(np.array([3]), np.array([2]), (1.0, 1.0)))
-    middles, stay = placed(window, box, 0.9)
+    middles, stay = place_windows(window, box, 0.9)
     assert stay.all()
     cut = crops(images, torch.tensor([1]), middles, window)
     place = (np.array([1]), np.array([3]), np.array([2]))
-    assert_allclose(described(cut, window, False), windows_at(cells.blocks(images), window.shape, *place), atol=1e-5)
-    twice = described(cut, window, True)
-    assert_allclose(twice[1], described(np.ascontiguousarray(cut[:, :, ::-1]), window, False)[0], atol=1e-6)
+    assert_allclose(describe(cut, window, False), windows_at(cells.blocks(images), window.shape, *place), atol=1e-5)
+    twice = describe(cut, window, True)
+    assert_allclose(twice[1], describe(np.ascontiguousarray(cut[:, :, ::-1]), window, False)[0], atol=1e-6)
 
 
 def test_objects_of_another_aspect_are_no_positives():
     window = Window.of_aspect(1.0, Cells(), area=36, margin=1)
     boxes = torch.tensor([[0.0, 0.0, 40.0, 40.0], [0.0, 0.0, 80.0, 10.0]])
-    middles, stay = placed(window, boxes, 0.65)
+    middles, stay = place_windows(window, boxes, 0.65)
     assert stay.tolist() == [True, False]
     assert_allclose(middles, [[20, 20, 40, 40]])
 
@@ -170,16 +170,16 @@ def test_how_well_a_window_fits_is_the_iou_with_its_middle(least):
     corners = 50 * torch.rand((200, 2), generator=torch.Generator().manual_seed(0))
     sizes = 5 + 40 * torch.rand((200, 2), generator=torch.Generator().manual_seed(1))
     boxes = torch.cat([corners, corners + sizes], dim=1)
-    middles, _ = placed(window, boxes, 0.0)
+    middles, _ = place_windows(window, boxes, 0.0)
     overlaps = box_iou(box_convert(middles, "cxcywh", "xyxy"), boxes).diagonal()
-    stay = placed(window, boxes, least)[1]
+    stay = place_windows(window, boxes, least)[1]
     assert 20 < stay.sum() < 180
     assert_array_equal(stay, overlaps >= least)
 
 
-def test_shaken_windows_stay_within_half_a_cell_and_half_a_step():
+def test_jittered_windows_stay_within_half_a_cell_and_half_a_step():
     middles = torch.tensor([[50.0, 50.0, 40.0, 20.0]]).repeat(50, 1)
-    moved = shaken(middles, torch.full((50,), 4.0), 3, 1.2, seed=0).reshape(50, 4, 4)
+    moved = jitter_windows(middles, torch.full((50,), 4.0), 3, 1.2, seed=0).reshape(50, 4, 4)
     assert_array_equal(moved[:, 0], middles)
     assert (moved[..., :2] - 50).abs().max() <= 2
     assert ((moved[..., 2] / 40).log().abs() <= np.log(1.2) / 2 + 1e-6).all()
@@ -242,7 +242,7 @@ def test_windows_are_counted_as_they_are_scored(fitted):
     assert scored == fitted.windows_of((96, 96))
 
 
-def test_hard_negatives_are_false_and_surer_than_those_at_random(fitted):
+def test_hard_negatives_are_false_and_score_higher_than_those_at_random(fitted):
     images, targets = plus_signs(12, seed=4)
     hard = fitted.false_windows(images, targets)[0] @ fitted.coef_[0].ravel()
     untaught = small_detector()
@@ -271,11 +271,11 @@ def test_the_number_of_threads_and_of_images_at_work_changes_nothing(monkeypatch
         assert_array_equal(a["scores"], b["scores"])
 
 
-def test_of_negatives_the_surest_are_kept_in_whatever_portions_they_come():
+def test_of_negatives_the_highest_scoring_are_kept_in_whatever_portions_they_come():
     rng = np.random.default_rng(0)
     some = [(rng.random(n, np.float32), rng.random((n, 3), np.float32)) for n in (7, 0, 5, 9)]
-    scores, features = hog_detector.surest(some, 6)
-    bit_by_bit = hog_detector.surest([hog_detector.surest(some[:3], 6), some[3]], 6)
+    scores, features = hog_detector.highest_scoring(some, 6)
+    bit_by_bit = hog_detector.highest_scoring([hog_detector.highest_scoring(some[:3], 6), some[3]], 6)
     assert_array_equal(scores, np.sort(np.concatenate([s for s, _ in some]))[::-1][:6])
     assert_array_equal(features, bit_by_bit[1])
 

@@ -7,6 +7,7 @@ from skimage.transform import downscale_local_mean
 
 from ch06_detection.augmentation.frame_windows import FrameWindows
 from ch06_detection.geometry.half_size import HalfSize, halve
+from common.detector import Detector
 from common.errors import Problem
 
 
@@ -22,8 +23,8 @@ def test_an_odd_frame_is_a_problem():
         halve(np.zeros((1, 7, 10, 3), np.uint8))
 
 
-class Corner:
-    """Finds one object in the corner, and remembers what it was shown."""
+class Corner(Detector):
+    """Finds one object in the corner, and remembers what it was shown. A pixel's proposals cost a second."""
 
     def fit(self, images, targets):
         self.shown = images.shape, targets
@@ -32,6 +33,18 @@ class Corner:
     def predict(self, images):
         said = {"boxes": torch.tensor([[0.0, 0, 4, 6]]), "labels": torch.ones(1).long(), "scores": torch.ones(1)}
         return [said for _ in images]
+
+    def seconds_before(self, images):
+        return 1000.0 + images.size
+
+    def seconds_for_proposals(self, images):
+        return float(images.size)
+
+
+def test_seconds_are_those_of_frames_at_half_size():
+    detector, images = HalfSize(Corner()), np.zeros((2, 20, 30, 3), np.uint8)
+    assert detector.seconds_before(images) == 1000 + 2 * 10 * 15 * 3
+    assert detector.seconds_for_proposals(images) == 2 * 10 * 15 * 3
 
 
 def test_a_detector_sees_half_and_answers_in_whole_pixels():

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 from ch06_detection.scoring.errors import classify_errors
 from ch06_detection.scoring.judging import METRIC, account, examine
+from ch06_detection.trunk.pretraining import PretrainedDetector
 from common.console import Console
 from common.data import Scale
 from common.data.scenes import scenes
@@ -90,7 +91,7 @@ def test_an_object_that_is_found_with_little_confidence_is_not_missed():
     assert found.shares["missed"] == pytest.approx(100 / 3)  # the one at (40, 0), which nothing is said of
 
 
-class Oracle:
+class Oracle(PretrainedDetector):
     """Says what is there; counts how often it is asked. Its trunk was taught before, for another."""
 
     def __init__(self, part):
