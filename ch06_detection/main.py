@@ -21,6 +21,7 @@ CHAPTER = Chapter(
         "ssd",  # a small one, trained here and followed through one picture
         "ssd300",  # the single-shot detector at full size, compared with torchvision's
         "comparison",  # four detectors on the same scenes
+        "still_camera",  # neighbouring frames of a film look alike: what is learned of people, and what of the place
         "pedestrians",  # the same detectors on real people
         "ssd_choices",  # what each of SSD's design choices contributes
     ),

@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate
 
 from ch06_detection.boxes import iou
 from common.data.boxed import BoxedImages, Target
+from common.data.photo_pack import photographs
 
 MARGIN = 6  # pixels around a box that are cut out with it
 DIFFERENT = 22  # grey levels of 255 by which a pixel of a person differs from the empty yard
@@ -55,7 +56,7 @@ def silhouette(
 def cut_out(
     frames: UInt8[np.ndarray, "n height width 3"], targets: Sequence[Target], yard: UInt8[np.ndarray, "height width 3"]
 ) -> list[CutOut]:
-    """The people of these frames whose boxes touch neither another box nor the frame's border, and who are not hidden."""
+    """The people of these frames who stand apart from others and from the frame's border, and are not hidden."""
     found = []
     limits = torch.tensor([frames.shape[2], frames.shape[1]])
     for frame, target in zip(frames, targets, strict=True):
@@ -71,7 +72,7 @@ def cut_out(
             if person.sum() < FILLED * float((own[2:] - own[:2]).prod()):
                 continue
             alpha = torch.from_numpy(ndimage.gaussian_filter(person.astype(np.float32), 0.8))
-            found.append(CutOut(torch.tensor(frame[y1:y2, x1:x2]).permute(2, 0, 1).float(), alpha[None], own))
+            found.append(CutOut(as_picture(frame[y1:y2, x1:x2]), alpha[None], own))
     return found
 
 
@@ -126,7 +127,7 @@ class PastedPeople:
         return image, boxes[counts]
 
     def background(self, size: tuple[int, int]) -> Picture:
-        """A window of the yard or of a photograph, enlarged or reduced to this size, perhaps mirrored, in other light."""
+        """A window of the yard or of a photograph, brought to this size, perhaps mirrored, in other light."""
         rng = self.rng
         source = self.yard if rng.random() < self.yards else self.photographs[rng.integers(len(self.photographs))]
         part = [min(own, int(side * rng.uniform(0.6, 1.3))) for own, side in zip(source.shape[1:], size, strict=True)]
@@ -152,17 +153,14 @@ class PastedPeople:
         return CutOut(image[rng.permutation(3)] if rng.random() < 0.3 else image, alpha, box)
 
     def place(self, person: CutOut, boxes: Float[Tensor, "n 4"], size: tuple[int, int]) -> tuple[int, int]:
-        """Left and top of a pasted picture: anywhere, partly outside, too; or so that it stands beside another person."""
+        """Left and top of a pasted person: anywhere, perhaps partly outside; or so that it stands beside another."""
         rng, (high, wide) = self.rng, person.alpha.shape[1:]
         if len(boxes) and rng.random() < self.crowding:
             x1, _, x2, bottom = boxes[rng.integers(len(boxes))].tolist()
             left, top = int(x1 + rng.uniform(-0.9, 0.9) * (x2 - x1)), int(bottom + rng.uniform(-12, 12) - high)
         else:
-            left, top = (
-                int(rng.integers(-side // 3, whole - side // 2))
-                for side, whole in zip((wide, high), size[::-1], strict=True)
-            )
-        return min(max(left, 2 - wide), size[1] - 2), min(max(top, 2 - high), size[0] - 2)
+            left, top = rng.integers(-wide // 3, size[1] - wide // 2), rng.integers(-high // 3, size[0] - high // 2)
+        return int(np.clip(left, 2 - wide, size[1] - 2)), int(np.clip(top, 2 - high, size[0] - 2))
 
     def hide(self, image: Picture, owner: Float[Tensor, "height width"], box: Float[Tensor, "4"]) -> None:
         """Cover a part of a person with a patch of background, as posts, signs and cars do."""
@@ -175,6 +173,28 @@ class PastedPeople:
         owner[rows, columns] = -1
 
 
+def paste_people(train: BoxedImages, count: int, seed: int) -> BoxedImages:
+    """The frames of a film whose camera stands still, and so many that are composed of its people.
+
+    Half of these show the yard, half the carried photographs to train on (none of which has people in it). Where nobody
+    could be cut out, the frames alone.
+    """
+    yard = empty_yard(train.images)
+    people = cut_out(train.images, train.targets, yard)
+    if not people:
+        return train
+    backgrounds = [as_picture(photograph.image) for photograph in photographs().train]
+    pasted = PastedPeople(people, as_picture(yard), backgrounds, rng=np.random.default_rng(seed))
+    new = pasted.compose(count, train.images.shape[1:3])
+    plain = tuple({key: target[key] for key in ("boxes", "labels")} for target in train.targets)
+    return BoxedImages(np.concatenate([train.images, new.images]), plain + new.targets, train.classes)
+
+
+def as_picture(image: UInt8[np.ndarray, "height width 3"]) -> Picture:
+    """Colours first, as float numbers from 0 to 255."""
+    return torch.tensor(image).permute(2, 0, 1).float()
+
+
 def resized(image: Float[Tensor, "c height width"], size: tuple[int, int]) -> Float[Tensor, "c rows columns"]:
     """The image at this size (height, width)."""
     return interpolate(image[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
@@ -185,9 +205,7 @@ def overlap(
 ) -> tuple[slice, slice, tuple[slice, slice]]:
     """Rows and columns of an image that a patch with this upper left corner covers, and those of the patch itself."""
     start = [max(0, place) for place in corner]
-    end = [
-        max(first, min(whole, place + side))
-        for first, place, side, whole in zip(start, corner, shape, size, strict=True)
-    ]
+    ends = [min(whole, place + side) for place, side, whole in zip(corner, shape, size, strict=True)]
+    end = [max(pair) for pair in zip(start, ends, strict=True)]
     inner = tuple(slice(first - place, last - place) for first, last, place in zip(start, end, corner, strict=True))
     return slice(start[0], end[0]), slice(start[1], end[1]), inner
