@@ -57,6 +57,7 @@ FLOORS = {
     "SSD, pretrained trunk": 90,
 }  # mAP at 0.5, in %
 LATER = "mAP@0.5, later frames"
+ENLARGE = 1.5  # by which the pretrained SSD enlarges frames of half size: its first blocks halve them three times
 
 
 def opencv_people(frames: UInt8[np.ndarray, "n height width 3"]) -> list[Target]:
@@ -103,20 +104,25 @@ def build_pedestrians_fast_rcnn(run: Run, proposals: Proposals) -> FastRCNN:
 
 def build_pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:
     """The detector of pedestrians, of frames at half size. pretrained: MobileNetV2's first blocks, or a small trunk."""
+    enlarge = ENLARGE if pretrained else 1.0
 
     def network(classes: int) -> SSD:
         trunk = mobile_trunk(weights.mobilenet_v2(run.scale)) if pretrained else small_trunk()[:2]
         return SSD(trunk, [len(heights) for heights in HEIGHTS], classes, top_down=True)
 
-    shapes = [torch.tensor([(WIDE * height, height) for height in heights]) for heights in HEIGHTS]
+    shapes = [enlarge * torch.tensor([(WIDE * height, height) for height in heights]) for heights in HEIGHTS]
     name = "ssd_pretrained" if pretrained else "ssd"
     epochs = run.pick(smoke=1, lecture=15 if pretrained else 20)
     training = Training(
         epochs, 3e-3, 16, ADAMW, loss=detection_loss, warm_up=0.2, device=run.device, checkpoint=run.checkpoint(name),
         say=run.say_step,
     )  # fmt: skip
-    windows = FrameWindows(zoom=ZOOM)
-    return HalfSize(SSDDetector(network, training, shapes, 1, augment=windows, suppression=0.5, seed=run.seed))
+    windows = FrameWindows(zoom=(enlarge * ZOOM[0], enlarge * ZOOM[1]))
+    return HalfSize(
+        SSDDetector(
+            network, training, shapes, 1, augment=windows, scales=(enlarge,), suppression=0.5, seed=run.seed
+        )
+    )  # fmt: skip
 
 
 def contenders(run: Run, template: HOGDetector) -> dict[str, Callable[[], Detector]]:

@@ -82,11 +82,12 @@ def build_template(run: Run) -> HOGDetector:
     """The classical detector of people in frames of 768 × 576, not yet fitted.
 
     People here stand apart and look alike. What counts is to be exact: positives lie just where the people are, and
-    windows that are only half right are negatives.
+    windows that are only half right are negatives, too.
     """
-    some = run.pick(smoke=2, lecture=20)
-    settings = {"C": 0.03, "jittered": 0, "apart": 0.5, "scale_step": 1.15, "suppression": 0.4}
-    return HOGDetector(Cells(pixels=6, padding=3), window=48, mined=some, random=some, seed=run.seed, **settings)
+    random, mined = run.pick(smoke=(2, 2), lecture=(40, 60))
+    settings = {"C": 0.03, "jittered": 0, "apart": 0.4, "scale_step": 1.15, "suppression": 0.4}
+    cells = Cells(pixels=5, padding=3)
+    return HOGDetector(cells, window=70, mined=mined, random=random, seed=run.seed, **settings)
 
 
 def learners(run: Run) -> dict[str, tuple[str, Callable[[BoxedImages], Detector]]]:

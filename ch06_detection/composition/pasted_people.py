@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -162,7 +162,7 @@ class PastedPeople:
             left, top = rng.integers(-wide // 3, size[1] - wide // 2), rng.integers(-high // 3, size[0] - high // 2)
         return int(np.clip(left, 2 - wide, size[1] - 2)), int(np.clip(top, 2 - high, size[0] - 2))
 
-    def hide(self, image: Picture, owner: Float[Tensor, "height width"], box: Float[Tensor, "4"]) -> None:
+    def hide(self, image: Picture, owner: Int64[Tensor, "height width"], box: Float[Tensor, "4"]) -> None:
         """Cover a part of a person with a patch of background, as posts, signs and cars do."""
         rng, (left, top, right, bottom) = self.rng, box.tolist()
         high, wide = int((bottom - top) * rng.uniform(0.2, 0.6)), int((right - left) * rng.uniform(0.2, 1.2))

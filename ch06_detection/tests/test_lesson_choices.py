@@ -23,6 +23,7 @@ from ch06_detection import (
     sliding_window,
     ssd,
     ssd_choices,
+    still_camera,
 )
 from ch06_detection.multibox import match_batch
 from ch06_detection.proposals.rivals import measure_shapes, window_grid
@@ -35,6 +36,7 @@ from common.data import Scale
 from common.data.scenes import scenes
 from common.hog_detection.detector import HOGDetector
 from common.hog_detection.recipes import scenes_detector
+from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.paired import Comparison
 from common.record import LessonRecord
 from common.run import Run
@@ -57,6 +59,10 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def sets(run):
     return scenes(run.scale)
+
+
+def enough(*settings):
+    raise Enough
 
 
 def nothing(images):
@@ -134,16 +140,16 @@ def test_r_cnn_learns_from_training_scenes_and_is_judged_on_test_scenes(run, set
 
 
 @pytest.fixture
-def taught(run, sets):
+def taught(run):
     """The lesson's detector as if it had been trained: what ssd_choices starts from."""
-    detector = build_scenes_ssd(run)
+    detector, train = build_scenes_ssd(run), training_scenes(run.scale)
     detector.network_ = build_seeded(lambda: detector.build(10), seed=5)
     for layer in detector.network_.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
-    detector.pixels_ = measure_pixels(sets.train.images)
+    detector.pixels_ = measure_pixels(train.images)
     known = build_seeded(detector.trunk.build, seed=6)
-    detector.trunk = lambda images, targets: known if images is sets.train.images else None
+    detector.trunk = lambda images, targets: known if images is train.images else None
     run.shared["SSD, scenes", run.seed] = detector, 12.0
     return detector
 
@@ -164,7 +170,7 @@ def test_ssd_s_choices_start_from_the_lesson_s_detector_and_are_judged_on_valida
     monkeypatch.setattr(SSDDetector, "predict", lambda self, images: asked.append((self, images)) or nothing(images))
     ssd_choices.lesson(run)
     assert [maps for _, maps, *_ in trained] == [3, 2, 3]  # the base, a change, and later stages not pretrained
-    known = taught.trunk(sets.train.images, ()).stages[1].state_dict()["0.0.weight"]
+    known = taught.trunk(training_scenes(run.scale).images, ()).stages[1].state_dict()["0.0.weight"]
     assert [torch.equal(second, known) for _, _, second, _ in trained] == [True, True, False]
     for data, *_ in trained:
         assert len(data) == ssd_choices.VERSIONS * 16
@@ -316,27 +322,47 @@ def test_proposals_are_judged_on_validation_scenes_and_rivals_know_training_scen
 
 
 @pytest.mark.parametrize("there_are_later_frames", [True, False])
-def test_people_are_judged_on_later_frames_where_there_are_boxes(run, sets, monkeypatch, there_are_later_frames):
+def test_people_are_judged_on_frames_after_the_training_frames(run, sets, monkeypatch, there_are_later_frames):
     film = SimpleNamespace(
-        train=sets.train, validation=sets.validation, test=sets.test if there_are_later_frames else None
+        train=sets.train, test=sets.test, later=lambda every: sets.validation if there_are_later_frames else None
     )
-    learned, judged = [], []
+    learned, judged, afterwards = [], [], []
 
     def judge(method, part):
+        method.predict_seconds = 1.0
         judged.append(part)
-        raise Enough
+        return Evaluation(nothing(part.images), part.targets, len(part.classes), COCO_THRESHOLDS)
 
     monkeypatch.setattr(pedestrians, "pedestrians_or_none", lambda *settings, **more: film)
-    monkeypatch.setattr(pedestrians, "contenders", lambda run: {"HOG + SVM": ("classical", None)})
+    monkeypatch.setattr(pedestrians, "paste_people", lambda train, count, seed: (train, count))
+    monkeypatch.setattr(pedestrians, "contenders", lambda run, template: {"R-CNN": None})
     monkeypatch.setattr(pedestrians, "learn", lambda method, name, build, train: learned.append(train))
     monkeypatch.setattr(pedestrians, "judge", judge)
+    monkeypatch.setattr(pedestrians, "judge_later", lambda run, name, detector, later: afterwards.append(later))
+    monkeypatch.setattr(pedestrians, "judge_reference", enough)
     with pytest.raises(Enough):
         pedestrians.lesson(run)
-    assert learned == [sets.train]
-    first = sets.test if there_are_later_frames else sets.validation
-    np.testing.assert_array_equal(judged[0].images[0], first.images[0])
-    said = "which nothing was chosen on" if there_are_later_frames else "on which the settings were chosen, too"
-    assert said in run.record.notes[0]
+    assert learned == [
+        sets.train,
+        (sets.train, len(sets.train)),
+    ]  # the network from pasted people, too
+    for part in judged:
+        np.testing.assert_array_equal(part.images[0], sets.test.images[0])
+    assert afterwards == ([sets.validation] * 2 if there_are_later_frames else [])
+
+
+def test_far_frames_lie_a_quarter_of_the_film_away(sets):
+    film = sets.train.take(slice(80))
+    for learned, far in still_camera.FOLDS.items():
+        fold = still_camera.split(film, learned, far, every=2)
+        taught, near, away = (np.flatnonzero(np.isin(film.ids, part.ids)) for part in fold)
+        assert not set(taught) & set(near)
+        assert (taught // 20 == learned).all()
+        assert (near // 20 == learned).all()
+        assert len(taught) == len(near) == 10
+        assert min(abs(taught[:, None] - near).max(axis=1)) >= 1
+        assert np.abs(taught[:, None] - away).min() > 20
+        assert len(away) == 20
 
 
 # --- Which case is drawn, and which is named --------------------------------------------------------------------------

@@ -20,19 +20,14 @@ from ch06_detection.fast_rcnn import RoiBatches, build_scenes_fast_rcnn
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.geometry.half_size import HalfSize
 from ch06_detection.multibox import hard_negative_mining, match
-from ch06_detection.pedestrians import (
-    HEIGHTS,
-    WIDE,
-    build_pedestrians_fast_rcnn,
-    build_pedestrians_hog,
-    build_pedestrians_rcnn,
-    build_pedestrians_ssd,
-)
+from ch06_detection.pedestrians import build_pedestrians_fast_rcnn, build_pedestrians_rcnn, build_pedestrians_ssd
 from ch06_detection.proposals.crop_batches import CropBatches
 from ch06_detection.proposals.labelled import LabelledProposals
+from ch06_detection.proposals.search import Proposals
 from ch06_detection.rcnn import RCNN, SILENT, Features, build_scenes_rcnn, svm_with_hard_negatives, with_one
 from ch06_detection.ssd import MILD, SceneSSD, build_scenes_ssd
 from ch06_detection.ssd300 import detect
+from ch06_detection.still_camera import HEIGHTS, WIDE, build_template
 from ch06_detection.trunk.pretraining import augment_crops, cut_out_objects
 from common.console import Console
 from common.data import Scale
@@ -51,6 +46,9 @@ SIDE = 100.0
 @pytest.fixture
 def run(tmp_path):
     return Run("recipes", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console())
+
+
+NOTHING = Proposals(lambda images: [torch.zeros(0, 4)] * len(images))
 
 
 def shares(*heights: int) -> torch.Tensor:
@@ -143,7 +141,7 @@ def test_an_svm_begins_with_3000_negatives_and_adds_those_within_its_margin(monk
 
 def test_a_class_that_nothing_is_known_of_is_never_said(run):
     margin = with_one(torch.randn(5, 4)) @ torch.tensor([0, 0, 0, 0, SILENT])
-    for detector in (build_scenes_rcnn(run), build_pedestrians_rcnn(run).detector):
+    for detector in (build_scenes_rcnn(run), build_pedestrians_rcnn(run, NOTHING)):
         assert len(of_rcnn(detector, shares(30, 60, 90, 95, 99), margin[:, None])["boxes"]) == 0
 
 
@@ -237,9 +235,9 @@ SAID = {  # a detector, how it is asked, the IoU above which it suppresses, its 
     "Fast R-CNN": (build_scenes_fast_rcnn, of_fast_rcnn, 0.3, 0.01, 100),
     "SSD": (build_scenes_ssd, of_ssd, 0.45, 0.01, 100),
     "SSD300": (lambda run: None, of_vgg, 0.45, 0.01, 200),
-    "R-CNN, pedestrians": (build_pedestrians_rcnn, of_svm, 0.3, 0.1, 100),
-    "Fast R-CNN, pedestrians": (build_pedestrians_fast_rcnn, of_fast_rcnn, 0.3, 0.01, 100),
-    "SSD, pedestrians": (lambda run: build_pedestrians_ssd(run, pretrained=False), of_ssd, 0.45, 0.01, 100),
+    "R-CNN, pedestrians": (lambda run: build_pedestrians_rcnn(run, NOTHING), of_svm, 0.4, 0.1, 100),
+    "Fast R-CNN, pedestrians": (lambda run: build_pedestrians_fast_rcnn(run, NOTHING), of_fast_rcnn, 0.4, 0.01, 100),
+    "SSD, pedestrians": (lambda run: build_pedestrians_ssd(run, pretrained=False), of_ssd, 0.5, 0.01, 100),
 }
 
 
@@ -272,7 +270,7 @@ def test_of_a_class_400_boxes_are_looked_at():
 
 @pytest.mark.parametrize(
     ("build", "apart", "suppression"),
-    [(lambda run: HOGDetector(), 30, 40), (scenes_detector, 30, 30), (build_pedestrians_hog, 50, 40)],
+    [(lambda run: HOGDetector(), 30, 40), (scenes_detector, 30, 30), (build_template, 40, 40)],
 )
 def test_hog_s_negatives_and_its_suppression(run, build, apart, suppression):
     detector = build(run)
@@ -314,7 +312,7 @@ def square(box):
 
 
 @pytest.mark.parametrize(
-    ("build", "copies"), [(lambda run: HOGDetector(), 2), (scenes_detector, 1), (build_pedestrians_hog, 0)]
+    ("build", "copies"), [(lambda run: HOGDetector(), 2), (scenes_detector, 1), (build_template, 0)]
 )
 def test_positives_are_jittered_copies_and_mirrored(run, build, copies):
     detector = build(run)
