@@ -1,7 +1,7 @@
 """What does each design choice of the classical detector contribute?
 
 Question   Dalal & Triggs 2005 justify each part of their detector by an experiment. Do their answers hold for clothes?
-Method     One change at a time (§6) of the recipe of the lesson before, judged by mAP@0.5 on validation scenes;
+Method     One change at a time (§6) of the recipe of lesson `sliding_window`, judged by mAP@0.5 on validation scenes;
            intervals: paired tests over scenes, those on the same photograph together.
 Differs    The paper counts misses at 10⁻⁴ false positives a window, for people. Fewer training scenes here than in the
            lesson that trains it: 300, negatives from 20 of them in each round, at most 400 per class. With one seed,
