@@ -1,12 +1,12 @@
 """What does each design choice of the classical detector contribute?
 
 Question   Dalal & Triggs 2005 justify each part of their detector by an experiment. Do their answers hold for clothes?
-Method     One change at a time (§6) of the recipe of the lesson before, judged by mAP@0.5 on validation scenes;
+Method     One change at a time (§6) of the recipe of lesson `sliding_window`, judged by mAP@0.5 on validation scenes;
            intervals: paired tests over scenes, those on the same photograph together.
 Differs    The paper counts misses at 10⁻⁴ false positives a window, for people. Fewer training scenes here than in the
-           lesson before: differences are those of a small detector. With one seed, what other training scenes would do
-           is in no interval.
-Costs      55 s on two cores: fourteen small detectors.
+           lesson that trains it: 300, negatives from 20 of them in each round, at most 400 per class. With one seed,
+           what other training scenes would do is in no interval.
+Costs      40 s on two cores: fourteen detectors.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def describe(comparison: Comparison) -> str:
 
 def lesson(run: Run) -> None:
     sets = scenes(run.scale)
-    images, mined, negatives = run.pick(smoke=(24, 4, 40), lecture=(50, 12, 300))
+    images, mined, negatives = run.pick(smoke=(24, 4, 40), lecture=(300, 20, 400))
     base = replace(scenes_detector(run), images=images, random=mined, mined=mined, negatives=negatives)
     part = sets.validation.take(slice(0, run.pick(smoke=4, lecture=60)))
     names = list(CHANGES)[:: run.pick(smoke=14, lecture=1)]
@@ -74,7 +74,7 @@ def lesson(run: Run) -> None:
             method.score_items(METRIC, 100 * evaluation.by_image(0.5), part, unit="%", higher_is_better=True)
     for name in names:
         run.compare(name, BASE)
-    run.floor(BASE, METRIC, at_least=17.6)
+    run.floor(BASE, METRIC, at_least=35)
     run.figure_over_seeds(
         "differences", draw_effects, METRIC,
         caption=f"What each change does to {METRIC} on {len(part)} validation scenes, with 95 % intervals; coloured "
