@@ -32,6 +32,7 @@ from ch06_detection.composition.pasted_people import paste_people
 from ch06_detection.drawings.pedestrians import draw_curves, draw_frame
 from ch06_detection.fast_rcnn import FastRCNN, build_training
 from ch06_detection.geometry.half_size import HalfSize
+from ch06_detection.proposals.recall import overlaps_by_count, recall
 from ch06_detection.proposals.search import Proposals
 from ch06_detection.proposals.template_windows import template_windows
 from ch06_detection.rcnn import RCNN
@@ -56,6 +57,7 @@ FLOORS = {
     "SSD, from random weights": 90,
     "SSD, pretrained trunk": 90,
 }  # mAP at 0.5, in %
+PROPOSED = 60  # windows of a frame that the R-CNNs classify
 LATER = "mAP@0.5, later frames"
 ENLARGE = 1.5  # by which the pretrained SSD enlarges frames of half size: its first blocks halve them three times
 
@@ -127,7 +129,7 @@ def build_pedestrians_ssd(run: Run, pretrained: bool) -> HalfSize:
 
 def contenders(run: Run, template: HOGDetector) -> dict[str, Callable[[], Detector]]:
     """How each network is built, by name. template: the classical detector, fitted, whose windows are proposals."""
-    proposals = template_windows(template, most=run.pick(smoke=20, lecture=60))
+    proposals = template_windows(template, most=run.pick(smoke=20, lecture=PROPOSED))
     built = {
         "R-CNN": lambda: build_pedestrians_rcnn(run, proposals),
         "Fast R-CNN": lambda: build_pedestrians_fast_rcnn(run, proposals),
@@ -150,6 +152,13 @@ def judge_reference(run: Run, part: BoxedImages) -> None:
         found = opencv_people(part.images)
         method.predict_seconds = time.perf_counter() - start
         account(method, Evaluation(found, part.targets, 1, COCO_THRESHOLDS), part)
+
+
+def share_proposed(run: Run, template: HOGDetector, part: BoxedImages) -> float:
+    """The share of people with one of the proposed windows on them (IoU 0.5)."""
+    proposed = template_windows(template, most=run.pick(smoke=20, lecture=PROPOSED))(part.images)
+    best = overlaps_by_count(proposed, part.targets, PROPOSED)[:, -1]
+    return float(recall(best, 0.5))
 
 
 def judge_later(run: Run, name: str, detector: Detector, later: BoxedImages) -> None:
@@ -189,6 +198,7 @@ def lesson(run: Run) -> None:
     mixed = paste_people(train, len(train), run.seed)
     for name, build in contenders(run, template).items():
         examine(name, "deep", build, mixed)
+    run.fact("people with a proposal on them", 100 * share_proposed(run, template, test), "%")
     judge_reference(run, test.take(slice(None, None, run.pick(smoke=2, lecture=4))))
 
     best = "SSD, pretrained trunk" if "SSD, pretrained trunk" in evaluations else "SSD, from random weights"

@@ -326,19 +326,22 @@ def test_people_are_judged_on_frames_after_the_training_frames(run, sets, monkey
     film = SimpleNamespace(
         train=sets.train, test=sets.test, later=lambda every: sets.validation if there_are_later_frames else None
     )
-    learned, judged, afterwards = [], [], []
+    learned, judged, pasted, afterwards = [], [], [], []
 
     def judge(method, part):
         method.predict_seconds = 1.0
         judged.append(part)
-        return Evaluation(nothing(part.images), part.targets, len(part.classes), COCO_THRESHOLDS)
+        people = [{"boxes": target["boxes"], "labels": torch.ones_like(target["labels"])} for target in part.targets]
+        return Evaluation(nothing(part.images), people, 1, COCO_THRESHOLDS)
 
     monkeypatch.setattr(pedestrians, "pedestrians_or_none", lambda *settings, **more: film)
-    monkeypatch.setattr(pedestrians, "paste_people", lambda train, count, seed: (train, count))
-    monkeypatch.setattr(pedestrians, "contenders", lambda run, template: {"R-CNN": None})
-    monkeypatch.setattr(pedestrians, "learn", lambda method, name, build, train: learned.append(train))
+    mixed = sets.train.take([0])
+    monkeypatch.setattr(pedestrians, "paste_people", lambda train, count, seed: pasted.append((train, count)) or mixed)
+    monkeypatch.setattr(pedestrians, "contenders", lambda run, template: {"R-CNN": HOGDetector})
+    monkeypatch.setattr(pedestrians, "learn", lambda method, name, build, train: learned.append(train) or HOGDetector())
     monkeypatch.setattr(pedestrians, "judge", judge)
     monkeypatch.setattr(pedestrians, "judge_later", lambda run, name, detector, later: afterwards.append(later))
+    monkeypatch.setattr(pedestrians, "share_proposed", lambda run, template, part: 0.5)
     monkeypatch.setattr(pedestrians, "judge_reference", enough)
     with pytest.raises(Enough):
         pedestrians.lesson(run)
