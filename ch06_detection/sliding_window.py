@@ -9,7 +9,7 @@ Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels
            on other scenes. Neither gamma, nor a Gaussian over a block; votes go to one bin (common/features/hog.py).
            The detector that is judged is common/hog_detection/detector.py, which does the same faster and for many
            images, and which chapter 7 uses, too; here stand its training, round by round, and its search of one image.
-Costs      60 s on two cores.
+Costs      80 s on two cores.
 """
 
 from __future__ import annotations

@@ -345,10 +345,8 @@ def test_people_are_judged_on_frames_after_the_training_frames(run, sets, monkey
     monkeypatch.setattr(pedestrians, "judge_reference", enough)
     with pytest.raises(Enough):
         pedestrians.lesson(run)
-    assert learned == [
-        sets.train,
-        (sets.train, len(sets.train)),
-    ]  # the network from pasted people, too
+    assert learned == [sets.train, mixed]  # the network from pasted people, too
+    assert pasted == [(sets.train, len(sets.train))]
     for part in judged:
         np.testing.assert_array_equal(part.images[0], sets.test.images[0])
     assert afterwards == ([sets.validation] * 2 if there_are_later_frames else [])

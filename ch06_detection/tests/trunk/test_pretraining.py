@@ -38,7 +38,7 @@ def test_a_cut_shows_the_object_and_a_label_from_0():
     crops, labels = cut_out_objects(image, [none, one], Pixels((0.0,) * 3, (1.0,) * 3))
     assert labels.tolist() == [6]
     x = torch.tensor(image[1]).permute(2, 0, 1).float()
-    theirs = resized_crop(x, 16, 26, 48, 48, [SIDE, SIDE], antialias=False)
+    theirs = resized_crop(x, 16, 26, 48, 48, list(SIDE), antialias=False)
     assert (crops[0] - theirs).abs().mean() < 3  # of 255: both bilinear, theirs on whole pixels
 
 
@@ -92,4 +92,4 @@ def test_background_gets_a_row_of_its_own(few):
     x = torch.randn(5, 96)
     torch.testing.assert_close(score(x)[:, 1:], taught.score(x))
     torch.testing.assert_close(score(x)[:, 0], taught.score(x).mean(dim=1))
-    assert as_classifier(taught)(torch.randn(3, 3, SIDE, SIDE)).shape == (3, 10)
+    assert as_classifier(taught)(torch.randn(3, 3, *SIDE)).shape == (3, 10)
