@@ -16,17 +16,14 @@ if TYPE_CHECKING:
 
 
 def draw_found(
-    views: list[UInt8[np.ndarray, "_ _ 3"]],
-    found: dict[str, list[Target]],
-    classes: tuple[str, ...],
-    width: float = 2.6,
+    views: list[UInt8[np.ndarray, "_ _ 3"]], found: dict[str, list[Target]], classes: tuple[str, ...]
 ) -> Figure:
-    """A row per size of the photograph, a column per detector, with its detections in it. width: of a column, inches."""
-    height = width * max(view.shape[0] / view.shape[1] for view in views) + 0.3
+    """A row per size of the photograph, a column per detector, with its detections in it."""
+    width = 2.6  # of a column, inches
+    height = width * max(view.shape[0] / view.shape[1] for view in views) + 0.5
     figure, axes = plots.panels(len(found), len(views), width=width, height=height, squeeze=False)
     for row, view in enumerate(views):
-        for column, (name, detections) in enumerate(found.items()):
-            size = f"{view.shape[1]} × {view.shape[0]} pixels"
-            draw_image(axes[row, column], view, f"{name}, {size}" if column == 0 else name)
-            draw_named(axes[row, column], detections[row], classes, plots.BLUE)
+        for axis, (name, detections) in zip(axes[row], found.items(), strict=True):
+            draw_image(axis, view, f"{name}\n{view.shape[1]} × {view.shape[0]} pixels")
+            draw_named(axis, detections[row], classes, plots.BLUE)
     return figure
