@@ -1,4 +1,4 @@
-"""A photograph of your own, and what the trained detectors find in it: python -m ch06_detection.main --photo FILE.
+"""A photograph of your own, --photo FILE, and what the trained detectors find in it.
 
 Question   What do the detectors of this chapter find in a photograph that nobody has composed for them?
 Method     The photograph is resized to a longer side of 128 pixels, the size of a scene, and of 256 pixels. The
@@ -91,8 +91,8 @@ def pairs_of(target: Target) -> list[tuple[int, float]]:
 def lesson(run: Run) -> None:
     picture = photo(CARRIED) if run.photo is None else run.photo
     check_size(picture)
-    if run.photo is None:
-        run.note(f"The photograph is scikit-image's “{CARRIED}”. With --photo FILE it is one of yours.")
+    what = f"scikit-image's “{CARRIED}”; --photo FILE shows one of yours" if run.photo is None else "yours"
+    run.note(f"The photograph, {picture.shape[1]} × {picture.shape[0]} pixels, is {what}.")
     run.note(
         "These detectors have been trained on composed scenes of 128 × 128 pixels: Fashion-MNIST's clothes pasted on "
         f"photographs (lesson scenes). They know {len(CLASSES)} classes of clothes and nothing else."

@@ -16,11 +16,9 @@ from common.data.scenes import scenes
 from common.errors import Problem
 
 
-@pytest.mark.parametrize(
-    ("size", "rows", "columns"), [((480, 640), 96, 128), ((640, 480), 128, 96), ((50, 200), 32, 128)]
-)
-def test_a_photo_is_resized_to_whole_cells(size, rows, columns):
-    picture = np.zeros((*size, 3), np.uint8)
+@pytest.mark.parametrize(("size", "shape"), [((480, 640), (96, 128)), ((640, 480), (128, 96)), ((50, 200), (32, 128))])
+def test_a_photo_is_resized_to_whole_cells(size, shape):
+    (_, columns), picture = shape, np.zeros((*size, 3), np.uint8)
     picture[:, : size[1] // 2] = 200
     small = own_photo.resize(picture, 128)
     assert small.shape == (*shape, 3)
