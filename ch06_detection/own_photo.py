@@ -35,7 +35,7 @@ SHORTEST, LONGEST = 32, 4  # pixels of the shorter side, at least; the longer si
 SURE = {"HOG + SVM": 0.0}  # the score from which on a detection is shown: a margin; of all others a probability
 MOST = 10  # detections that are shown of each detector, at most
 CARRIED = "coffee"  # the photograph that is shown without --photo; scenes to learn from are made of others
-View = UInt8[np.ndarray, "rows columns 3"]
+View = UInt8[np.ndarray, "_ _ 3"]
 
 
 def resize(picture: UInt8[np.ndarray, "height width 3"], longer: int) -> View:
