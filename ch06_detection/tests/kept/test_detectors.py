@@ -128,7 +128,7 @@ class Harmful:
 
 def test_code_in_a_file_is_not_run(file, begin, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for content in (pickle.dumps({"code": Harmful()}), None):
+    for content in (pickle.dumps({"code": Harmful()}, protocol=2), None):
         if content is None:
             torch.save({"code": Harmful()}, file)
         else:
