@@ -24,9 +24,11 @@ CHAPTER = Chapter(
         "still_camera",  # neighbouring frames of a film look alike: what is learned of people, and what of the place
         "pedestrians",  # the same detectors on real people
         "ssd_choices",  # what each of SSD's design choices contributes
+        "own_photo",  # what the trained detectors find in a photograph of the reader's
     ),
     tour=("sliding_window", "ssd"),
     seeds=1,  # it trains for a quarter of an hour
+    keeper="ch06_detection.kept.detectors",
 )
 
 if __name__ == "__main__":

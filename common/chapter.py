@@ -27,7 +27,8 @@ class Chapter:
 
     A lesson may lie in a folder, which is its task: "segmentation/fcn". threads: of the libraries for linear algebra;
     None leaves it to them. Small tables are fitted faster by one than by several that wait for each other. seeds: of
-    the committed results. tour: the lessons to see first, which --tour runs.
+    the committed results. tour: the lessons to see first, which --tour runs. keeper: a module whose function
+    keep(run, digests) is called after every lesson; it keeps what was trained for later runs.
     """
 
     package: str
@@ -36,6 +37,7 @@ class Chapter:
     threads: int | None = None
     seeds: int = 10
     tour: tuple[str, ...] = ()
+    keeper: str | None = None
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Do what the command line asks for. Returns the exit status; what a user can mend is one line."""

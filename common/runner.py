@@ -126,6 +126,8 @@ class Runner:
             run.forget_checkpoints()
             run.methods.clear()  # method and run hold each other, and models can be large
             lesson.seconds.append(time.perf_counter() - start)
+            if self.chapter.keeper and self.shared:
+                importlib.import_module(self.chapter.keeper).keep(run, self.digests)
             for message in dict.fromkeys(str(warning.message).strip() for warning in caught):
                 console.say(f"   warning, seed {seed}: {message.partition(chr(10))[0]}")
             console.done()

@@ -1,8 +1,10 @@
 """A reader's own picture: every kind of file gives the same RGB pixels, and what is none is one clear line."""
 
 import io
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +64,21 @@ def test_grey_of_16_bits(tmp_path):
     np.testing.assert_array_equal(got[0, :, 0], [0, 1, 200, 255])
 
 
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_colours_of_16_bits(tmp_path, kind):
+    deep = 257 * RGB.astype(np.uint16)
+    cv2 = pytest.importorskip("cv2")  # writes 16 bits a colour, which Pillow can't
+    path = tmp_path / f"p.{kind}"
+    assert cv2.imwrite(str(path), deep[..., ::-1])
+    np.testing.assert_array_equal(read_photo(path), RGB)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (1, 4000), (300, 200)])
+def test_a_tiny_picture_and_one_of_one_colour_are_pictures(tmp_path, shape):
+    plain = np.full((*shape, 3), (9, 80, 200), np.uint8)
+    np.testing.assert_array_equal(saved(tmp_path / "p.png", Image.fromarray(plain)), plain)
+
+
 def test_dark_grey_of_16_bits_stays_dark(tmp_path):
     got = saved(tmp_path / "p.tiff", Image.fromarray(np.array([[0, 200]], np.uint16)))
     np.testing.assert_array_equal(got[0, :, 0], [0, 1])
@@ -119,6 +136,27 @@ def test_what_is_no_picture(tmp_path, content):
     path = tmp_path / "p.png"
     path.write_bytes(content)
     assert "is no picture" in problem(path) or "can't be read" in problem(path)
+
+
+def test_a_text_that_is_called_a_jpeg(tmp_path):
+    path = tmp_path / "p.jpg"
+    path.write_text("Dear all,\n" * 200)
+    assert problem(path) == f"--photo {path} is no picture"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything can be read here")
+def test_what_may_not_be_read(tmp_path):
+    path = tmp_path / "p.png"
+    Image.fromarray(RGB).save(path)
+    path.chmod(0)
+    assert "can't be read: Permission denied" in problem(path)
+
+
+@pytest.mark.parametrize("name", ["p" * 300 + ".png", "\0.png", ""])
+def test_a_name_that_no_file_can_have(name):
+    with pytest.raises(Problem) as caught:
+        read_photo(Path(name))
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_not_there(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,6 +251,23 @@ def test_a_file_that_is_no_picture_is_one_line_before_any_work(toy):
     assert toy.run("--photo", str(toy.home / "two.py")) == 2
     assert "is no picture" in toy.error()
     assert not toy.out.exists()
+
+
+# What was trained
+
+
+def test_a_chapter_s_keeper_is_called_after_every_lesson_that_shares_models(toy):
+    toy.body("two", "run.shared['model', run.seed] = ('trained', 1.0)", "run.fact('two', 2)")
+    keeper = """
+def keep(run, digests):
+    with open("kept.txt", "a") as file:
+        print(run.lesson, run.shared["model", run.seed][0], sorted(digests), file=file)
+"""
+    toy.write("keeper", code=keeper)
+    chapter = Chapter(toy.package, "Toys", LESSONS, keeper=f"{toy.package}.keeper")
+    assert chapter.main(["--preset", "smoke", "--out", "left"]) == 0
+    lines = Path("kept.txt").read_text().splitlines()
+    assert lines == [f"{name} trained {sorted(LESSONS)}" for name in ("two", "three")]
 
 
 # The environment

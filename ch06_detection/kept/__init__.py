@@ -1,0 +1,1 @@
+"""Trained detectors that outlive the run that trained them."""

@@ -1,0 +1,144 @@
+"""The weights of the last run: each detector that a run has trained is kept in a file, and another run loads it.
+
+A file says which code has trained the detector: the digest of the lesson that it is trained in. The weights that other
+code has trained are not loaded, and neither is a damaged file.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ch06_detection.fast_rcnn import FastRCNN, build_scenes_fast_rcnn
+from ch06_detection.kept.states import put_back, state_of
+from ch06_detection.pedestrians import (
+    build_pedestrians_fast_rcnn,
+    build_pedestrians_hog,
+    build_pedestrians_rcnn,
+    build_pedestrians_ssd,
+)
+from ch06_detection.proposals.search import shared_proposals
+from ch06_detection.rcnn import RCNN, build_scenes_rcnn
+from ch06_detection.ssd import SceneSSD, SSDDetector, build_scenes_ssd
+from common.checkpoints import load_weights
+from common.data.image_sets import FASHION_MNIST
+from common.digest import COMMON, digest
+from common.errors import Problem
+from common.files import write_whole
+from common.hog_detection.recipes import scenes_detector
+from common.run import Run
+from common.train import Training
+
+CLASSES = FASHION_MNIST.classes  # of the scenes; scenes() knows them, too, but composes thousands of scenes first
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A detector that is kept. name: by which lessons share it. lesson: that trains it, whose digest its file names.
+
+    build: as that lesson does. empty: the same to put weights into, without a scene. kind: of the method.
+    """
+
+    name: str
+    lesson: str
+    build: Callable[[Run], Any]
+    empty: Callable[[Run], Any]
+    kind: str = "deep"
+
+    def path(self, run: Run) -> Path:
+        """Its file, of this preset and seed."""
+        folder = run.checkpoints.parent if run.checkpoints else run.folder
+        file = re.sub(r"\W+", "_", self.name.lower())
+        return folder / "weights" / f"{file}-{run.scale.preset}-seed{run.seed}.pt"
+
+    @property
+    def kept_as(self) -> str:
+        """Under this name a run shares the model that its file holds."""
+        return f"{self.name}, as kept"
+
+    def keep(self, run: Run, code: str) -> None:
+        """Write it to its file, if the run has trained it and has not written it yet. code: the lesson's digest."""
+        model, seconds = run.shared.get((self.name, run.seed), (None, 0.0))
+        if model is None or run.shared.get((self.kept_as, run.seed), (None,))[0] is model:
+            return
+        file = io.BytesIO()
+        torch.save({"code": code, "seconds": seconds, "state": state_of(model)}, file)
+        write_whole(self.path(run), file.getvalue())
+        run.shared[self.kept_as, run.seed] = model, seconds
+
+    def load(self, run: Run) -> Any | None:
+        """The detector of this run, or else of its file; None where there is neither.
+
+        A file that is not used is reason for a note.
+        """
+        if (self.name, run.seed) in run.shared:
+            return run.shared[self.name, run.seed][0]
+        path = self.path(run)
+        if not path.exists():
+            return None
+        try:
+            kept = load_weights(path)
+            if kept.get("code") != digest_of(self.lesson):
+                run.note(f"{path.name} holds weights that other code has trained: they are not used.")
+                return None
+            model, seconds = self.empty(run), float(kept["seconds"])
+            put_back(model, kept["state"])
+        except (Problem, LookupError, TypeError, ValueError) as problem:
+            run.note(f"Not used, because it is damaged: {path.name} ({problem}).")
+            return None
+        for name in (self.name, self.kept_as):
+            run.shared[name, run.seed] = model, seconds
+        return model
+
+
+def empty_ssd(run: Run) -> SSDDetector:
+    """The scenes' SSD, without weights."""
+    recipe, training = SceneSSD(), Training(1, device=run.device)
+    return SSDDetector(recipe.network, training, recipe.shapes(), len(CLASSES))
+
+
+def empty_rcnn(run: Run) -> RCNN:
+    """The scenes' R-CNN, without weights."""
+    return RCNN(shared_proposals(run), Training(1, device=run.device), len(CLASSES))
+
+
+def empty_fast_rcnn(run: Run) -> FastRCNN:
+    """The scenes' Fast R-CNN, without weights."""
+    return FastRCNN(shared_proposals(run), Training(1, device=run.device), len(CLASSES))
+
+
+SCENES = {
+    "HOG + SVM": Kept("HOG + SVM, scenes", "sliding_window", scenes_detector, scenes_detector, "classical"),
+    "R-CNN": Kept("R-CNN, scenes", "rcnn", build_scenes_rcnn, empty_rcnn),
+    "Fast R-CNN": Kept("Fast R-CNN, scenes", "fast_rcnn", build_scenes_fast_rcnn, empty_fast_rcnn),
+    "SSD": Kept("SSD, scenes", "ssd", build_scenes_ssd, empty_ssd),
+}
+PEOPLE = {
+    name: Kept(f"{name}, pedestrians", "pedestrians", build, build, "classical" if "HOG" in name else "deep")
+    for name, build in {
+        "HOG + SVM": build_pedestrians_hog,
+        "R-CNN": build_pedestrians_rcnn,
+        "Fast R-CNN": build_pedestrians_fast_rcnn,
+        "SSD, from random weights": partial(build_pedestrians_ssd, pretrained=False),
+        "SSD, pretrained trunk": partial(build_pedestrians_ssd, pretrained=True),
+    }.items()
+}
+
+
+def digest_of(lesson: str) -> str:
+    """The digest of a lesson of this chapter, of the code as it is now."""
+    folder = Path(__file__).parents[1]
+    return digest(f"{folder.name}.{lesson}", {"common": COMMON, folder.name: folder})
+
+
+def keep(run: Run, digests: Mapping[str, str]) -> None:
+    """Keep all detectors that the run has trained. digests: of the lessons, as they were when the run began."""
+    for each in (*SCENES.values(), *PEOPLE.values()):
+        each.keep(run, digests[each.lesson])
