@@ -120,15 +120,18 @@ SCENES = {
     "Fast R-CNN": Kept("Fast R-CNN, scenes", "fast_rcnn", build_scenes_fast_rcnn, empty_fast_rcnn),
     "SSD": Kept("SSD, scenes", "ssd", build_scenes_ssd, empty_ssd),
 }
+RANDOM_SSD = partial(build_pedestrians_ssd, pretrained=False)
+PRETRAINED_SSD = partial(build_pedestrians_ssd, pretrained=True)
 PEOPLE = {
-    name: Kept(f"{name}, pedestrians", "pedestrians", build, build, "classical" if "HOG" in name else "deep")
-    for name, build in {
-        "HOG + SVM": build_pedestrians_hog,
-        "R-CNN": build_pedestrians_rcnn,
-        "Fast R-CNN": build_pedestrians_fast_rcnn,
-        "SSD, from random weights": partial(build_pedestrians_ssd, pretrained=False),
-        "SSD, pretrained trunk": partial(build_pedestrians_ssd, pretrained=True),
-    }.items()
+    "HOG + SVM": Kept(
+        "HOG + SVM, pedestrians", "pedestrians", build_pedestrians_hog, build_pedestrians_hog, "classical"
+    ),
+    "R-CNN": Kept("R-CNN, pedestrians", "pedestrians", build_pedestrians_rcnn, build_pedestrians_rcnn),
+    "Fast R-CNN": Kept(
+        "Fast R-CNN, pedestrians", "pedestrians", build_pedestrians_fast_rcnn, build_pedestrians_fast_rcnn
+    ),
+    "SSD, from random weights": Kept("SSD, from random weights, pedestrians", "pedestrians", RANDOM_SSD, RANDOM_SSD),
+    "SSD, pretrained trunk": Kept("SSD, pretrained trunk, pedestrians", "pedestrians", PRETRAINED_SSD, PRETRAINED_SSD),
 }
 
 
