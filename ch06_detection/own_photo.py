@@ -22,10 +22,10 @@ from PIL import Image
 from ch06_detection.drawings.own_photo import draw_found
 from ch06_detection.kept.detectors import CLASSES, PEOPLE, SCENES, Kept
 from ch06_detection.scoring.judging import learn
+from ch06_detection.scoring.protocol import training_scenes
 from ch06_detection.sliding_window import above
 from common.data.boxed import Target
 from common.data.photos import photo
-from common.data.scenes import scenes
 from common.errors import Problem
 from common.run import Run
 
@@ -61,7 +61,7 @@ def load_or_train(run: Run, name: str, detector: Kept) -> Any:
         if loaded := detector.load(run):
             return loaded
         run.note(f"There is no {detector.path(run).name} of an earlier run: {name} is trained now.")
-        return learn(method, detector.name, lambda: detector.build(run), scenes(run.scale).train)
+        return learn(method, detector.name, lambda: detector.build(run), training_scenes(run.scale))
 
 
 def show(run: Run, figure: str, pictures: list[View], detectors: dict[str, Any], classes: tuple[str, ...]) -> None:

@@ -19,20 +19,22 @@ import torch
 from ch06_detection.fast_rcnn import FastRCNN, build_scenes_fast_rcnn
 from ch06_detection.kept.states import put_back, state_of
 from ch06_detection.pedestrians import (
+    PROPOSED,
     build_pedestrians_fast_rcnn,
-    build_pedestrians_hog,
     build_pedestrians_rcnn,
     build_pedestrians_ssd,
 )
-from ch06_detection.proposals.search import shared_proposals
+from ch06_detection.proposals.search import Proposals, shared_proposals
+from ch06_detection.proposals.template_windows import template_windows
 from ch06_detection.rcnn import RCNN, build_scenes_rcnn
+from ch06_detection.sliding_window import build_scenes_hog
 from ch06_detection.ssd import SceneSSD, SSDDetector, build_scenes_ssd
+from ch06_detection.still_camera import build_template
 from common.checkpoints import load_weights
 from common.data.image_sets import FASHION_MNIST
 from common.digest import COMMON, digest
 from common.errors import Problem
 from common.files import write_whole
-from common.hog_detection.recipes import scenes_detector
 from common.run import Run
 from common.train import Training
 
@@ -91,7 +93,7 @@ class Kept:
             model, seconds = self.empty(run), float(kept["seconds"])
             put_back(model, kept["state"])
         except (Problem, LookupError, TypeError, ValueError) as problem:
-            run.note(f"Not used, because it is damaged: {path.name} ({problem}).")
+            run.note(f"Not used: {path.name} ({problem}).")
             return None
         for name in (self.name, self.kept_as):
             run.shared[name, run.seed] = model, seconds
@@ -115,21 +117,38 @@ def empty_fast_rcnn(run: Run) -> FastRCNN:
 
 
 SCENES = {
-    "HOG + SVM": Kept("HOG + SVM, scenes", "sliding_window", scenes_detector, scenes_detector, "classical"),
+    "HOG + SVM": Kept("HOG + SVM, scenes", "sliding_window", build_scenes_hog, build_scenes_hog, "classical"),
     "R-CNN": Kept("R-CNN, scenes", "rcnn", build_scenes_rcnn, empty_rcnn),
     "Fast R-CNN": Kept("Fast R-CNN, scenes", "fast_rcnn", build_scenes_fast_rcnn, empty_fast_rcnn),
     "SSD": Kept("SSD, scenes", "ssd", build_scenes_ssd, empty_ssd),
 }
 RANDOM_SSD = partial(build_pedestrians_ssd, pretrained=False)
 PRETRAINED_SSD = partial(build_pedestrians_ssd, pretrained=True)
+TEMPLATE = Kept("HOG + SVM, pedestrians", "pedestrians", build_template, build_template, "classical")
+
+
+def build_people_rcnn(run: Run) -> RCNN:
+    """The pedestrians' R-CNN, without weights."""
+    return build_pedestrians_rcnn(run, windows_of_template(run))
+
+
+def build_people_fast_rcnn(run: Run) -> FastRCNN:
+    """The pedestrians' Fast R-CNN, without weights."""
+    return build_pedestrians_fast_rcnn(run, windows_of_template(run))
+
+
+def windows_of_template(run: Run) -> Proposals:
+    """What both classify. Raises Problem where no template is kept."""
+    template = TEMPLATE.load(run)
+    if template is None:
+        raise Problem("the template whose windows it classifies is not there")
+    return template_windows(template, PROPOSED)
+
+
 PEOPLE = {
-    "HOG + SVM": Kept(
-        "HOG + SVM, pedestrians", "pedestrians", build_pedestrians_hog, build_pedestrians_hog, "classical"
-    ),
-    "R-CNN": Kept("R-CNN, pedestrians", "pedestrians", build_pedestrians_rcnn, build_pedestrians_rcnn),
-    "Fast R-CNN": Kept(
-        "Fast R-CNN, pedestrians", "pedestrians", build_pedestrians_fast_rcnn, build_pedestrians_fast_rcnn
-    ),
+    "HOG + SVM": TEMPLATE,
+    "R-CNN": Kept("R-CNN, pedestrians", "pedestrians", build_people_rcnn, build_people_rcnn),
+    "Fast R-CNN": Kept("Fast R-CNN, pedestrians", "pedestrians", build_people_fast_rcnn, build_people_fast_rcnn),
     "SSD, from random weights": Kept("SSD, from random weights, pedestrians", "pedestrians", RANDOM_SSD, RANDOM_SSD),
     "SSD, pretrained trunk": Kept("SSD, pretrained trunk, pedestrians", "pedestrians", PRETRAINED_SSD, PRETRAINED_SSD),
 }

@@ -81,4 +81,6 @@ def _put_back_network(detector: RCNN | FastRCNN | SSDDetector, state: State) -> 
 def _new_network(detector: RCNN | FastRCNN | SSDDetector) -> nn.Module:
     if isinstance(detector, SSDDetector):
         return detector.build(detector.classes)
-    return (RegionNetwork if isinstance(detector, RCNN) else FastRCNNNetwork)(detector.classes)
+    if isinstance(detector, RCNN):
+        return RegionNetwork(detector.classes)
+    return FastRCNNNetwork(detector.classes, detector.side, detector.enlarge)

@@ -50,15 +50,15 @@ def empty(name, **settings):
     if name == "Fast R-CNN":
         return FastRCNN(Proposals(search, 20), replace(plain, loss=multi_task_sum), 2, rois=8, **settings)
     if name == "R-CNN at half the size":
-        return HalfSize(RCNN(Proposals(search, 20), plain, 2, crops=32, side=16, **settings))
+        return HalfSize(RCNN(Proposals(search, 20), plain, 2, crops=32, side=(16, 16), **settings))
     recipe = SceneSSD(width=8)
     return SSDDetector(recipe.network, replace(plain, loss=detection_loss), recipe.shapes(), 2, **settings)
 
 
 OWN = {  # settings that are not their kind's own, and change what is predicted
     "HOG + SVM": {"suppression": 0.6},
-    "R-CNN": {"scorer": "softmax", "side": 24},
-    "Fast R-CNN": {"least": 0.001},
+    "R-CNN": {"scorer": "softmax", "side": (24, 12)},
+    "Fast R-CNN": {"least": 0.001, "side": (6, 3), "enlarge": 1.0},
     "SSD": {"mirrored": True, "scales": (1.0, 1.5), "least": 0.001},
     "R-CNN at half the size": {"keep": 7},
 }

@@ -200,7 +200,7 @@ def test_what_is_trained_on_stored_maps_predicts_the_same_from_images(run, sets,
         return History()
 
     monkeypatch.setattr(Training, "__call__", training)
-    frozen, trunk = deepcopy(taught.network_.stages[0][0]), taught.trunk(sets.train.images, ())
+    frozen, trunk = deepcopy(taught.network_.stages[0][0]), taught.trunk(training_scenes(run.scale).images, ())
     few = sets.train.take(slice(4))
     study = ssd_choices.Study(run, frozen.requires_grad_(False), taught.pixels_, trunk, few, few)
     maps, targets = study.compute_maps(1, augmented=False)

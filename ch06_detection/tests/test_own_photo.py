@@ -9,14 +9,17 @@ import pytest
 
 from ch06_detection import own_photo
 from ch06_detection.kept.detectors import PEOPLE, SCENES
+from ch06_detection.scoring.protocol import training_scenes
 from ch06_detection.tests.small_detectors import PLAIN, fit_all, new_run
 from common.data import Scale
 from common.data.photos import photo
-from common.data.scenes import scenes
 from common.errors import Problem
 
 
-@pytest.mark.parametrize(("size", "shape"), [((480, 640), (96, 128)), ((640, 480), (128, 96)), ((50, 200), (32, 128))])
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((480, 640), (96, 128)), ((640, 480), (128, 96)), ((50, 200), (32, 128))],
+)
 def test_a_photo_is_resized_to_whole_cells(size, shape):
     (_, columns), picture = shape, np.zeros((*size, 3), np.uint8)
     picture[:, : size[1] // 2] = 200
@@ -42,7 +45,7 @@ def test_the_lesson_shows_kept_detectors_without_a_scene(tmp_path, monkeypatch, 
     for name, each in SCENES.items():
         run.shared[each.name, 0] = fitted[name], 1.0
     run.shared[PEOPLE["R-CNN"].name, 0] = fitted["R-CNN at half the size"], 1.0
-    monkeypatch.setattr(own_photo, "scenes", None)
+    monkeypatch.setattr(own_photo, "training_scenes", None)
     monkeypatch.setattr(own_photo, "PEOPLE_SIDE", 128)
     monkeypatch.setitem(own_photo.__dict__, "photo", lambda name: photo(name)[::4, ::4].copy())
     own_photo.lesson(run)
@@ -53,9 +56,8 @@ def test_the_lesson_shows_kept_detectors_without_a_scene(tmp_path, monkeypatch, 
 
 def test_what_is_not_kept_is_trained_as_its_lesson_trains_it(tmp_path, monkeypatch):
     run = new_run(tmp_path)
-    monkeypatch.setattr(own_photo, "scenes", lambda scale: scenes(Scale("smoke")))
     monkeypatch.setattr(own_photo, "learn", lambda method, name, build, part: (name, build(), len(part)))
     name, detector, count = own_photo.load_or_train(run, "SSD", replace(SCENES["SSD"], build=lambda run: "built"))
-    assert (name, detector, count) == ("SSD, scenes", "built", 96)
+    assert (name, detector, count) == ("SSD, scenes", "built", len(training_scenes(Scale("smoke"))))
     (note,) = run.record.notes
     assert note.startswith("There is no ssd_scenes-smoke-seed0.pt of an earlier run")

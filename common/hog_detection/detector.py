@@ -1,4 +1,4 @@
-"""The detector of Dalal & Triggs 2005: linear SVMs on HOG, at every place and size, taught by their own mistakes.
+"""The detector of Dalal & Triggs 2005: linear SVMs on HOG, at every place and size, trained with hard negatives.
 
 Positives are the objects of the training images, each brought to its class's window, and mirrored (§6.6, §4). Negatives
 are first windows at random; then, round by round, those that the detector takes for objects and are none (§4).
@@ -89,11 +89,8 @@ class HOGDetector(Detector):
             self.train(positives, negatives)
         return self
 
-    def positives(self, images: Pictures, targets: list[Target]) -> list[Float32[np.ndarray, "_ _"]]:
-        """For each class, the descriptors of its objects; sets the windows and the pyramid's scales.
-
-        Objects that are cut off by the image's border are left out, unless a class has no others.
-        """
+    def positives(self, images: Pictures, targets: Sequence[Target]) -> list[Float32[np.ndarray, "_ _"]]:
+        """For each class, descriptors of its objects, whole ones if any; sets windows and the pyramid's scales."""
         boxes, labels = (torch.cat([target[key] for target in targets]) for key in ("boxes", "labels"))
         owners = owners_of(targets)
         low, high = boxes[:, :2] > 0.5, boxes[:, 2:] < torch.tensor(images.shape[2:0:-1]) - 0.5
