@@ -24,6 +24,10 @@ class LossNotFinite(Problem):
         )
         self.loss, self.step = loss, step
 
+    def __reduce__(self) -> tuple:
+        """By loss and step, so that it can come back from another process."""
+        return type(self), (self.loss, self.step)
+
 
 def first_line(error: Exception) -> str:
     """An exception as one short line, with its kind where it says nothing."""

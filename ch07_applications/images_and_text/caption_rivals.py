@@ -46,7 +46,7 @@ def grams(words: Sequence[str]) -> list[str]:
 
 @dataclass(eq=False)
 class NearestCaptions:
-    """Captions of the nearest pictures. k: how many are asked. vectors: of the training pictures, standardised."""
+    """Captions of the nearest pictures. k: how many are consulted. vectors: of the training pictures, standardised."""
 
     k: int
     vectors: Vectors
@@ -57,9 +57,9 @@ class NearestCaptions:
 
     def predict(self, vectors: Vectors) -> list[Words]:
         """The consensus for each picture: of its neighbours' captions that with the largest sum of cosines to all."""
-        asked, counts = (vectors - self.shift) / self.scale, np.cumsum([0, *map(len, self.captions)])
+        queries, counts = (vectors - self.shift) / self.scale, np.cumsum([0, *map(len, self.captions)])
         every = [words for own in self.captions for words in own]
-        distances = (self.vectors**2).sum(axis=1) - 2 * asked @ self.vectors.T
+        distances = (self.vectors**2).sum(axis=1) - 2 * queries @ self.vectors.T
         near = np.argsort(distances, axis=1, kind="stable")[:, : self.k]
         found = []
         for neighbours in near:
@@ -131,9 +131,9 @@ class DetectedObjects:
             found.append((target, self.colours.predict(np.stack(rows)).tolist() if rows else []))
         return found
 
-    def say(self, found: Sequence[tuple[Target, list[int]]], seed: int) -> list[Words]:
+    def captions_of(self, found: Sequence[tuple[Target, list[int]]], seed: int) -> list[Words]:
         """A sentence about the best box of each quarter that is above the threshold; at least one, at most three."""
-        rng, said = np.random.default_rng(seed), []
+        rng, captions = np.random.default_rng(seed), []
         for target, colours in found:
             scores, boxes = target["scores"].numpy(), target["boxes"].numpy().astype(np.float32)
             quarters, best = quarter_of(boxes, 128), {}
@@ -145,12 +145,12 @@ class DetectedObjects:
                 large = float((boxes[place, 2:] - boxes[place, :2]).max()) >= self.length
                 noun = NOUNS[int(target["labels"][place]) - 1]
                 things.append(Thing(noun, COLOURS[colours[place]], SIZES[int(large)], quarter_box(quarter)))
-            said.append(describe(things, rng).words if things else ("nothing",))
-        return said
+            captions.append(describe(things, rng).words if things else ("nothing",))
+        return captions
 
     def predict(self, images: UInt8[np.ndarray, "n side side 3"], seed: int = 0) -> list[Words]:
         """A sentence about each scene."""
-        return self.say(self.search(images), seed)
+        return self.captions_of(self.search(images), seed)
 
 
 def colour_shares(image: UInt8[np.ndarray, "side side 3"], box: Float[np.ndarray, "4"]) -> Float[np.ndarray, "bins"]:
@@ -189,6 +189,6 @@ def fit_detector(run: Run, train: CaptionedScenes, validation: CaptionedScenes) 
     found, options = model.search(validation.images), [(t, s) for t in THRESHOLDS for s in LENGTHS]
     scores = []
     for model.threshold, model.length in options:
-        scores.append(float(judge_captions(model.say(found, 0), validation)[SLOTS].mean()))
+        scores.append(float(judge_captions(model.captions_of(found, 0), validation)[SLOTS].mean()))
     model.threshold, model.length = choose(options, scores, highest=True)
     return model

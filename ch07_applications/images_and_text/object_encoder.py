@@ -54,7 +54,9 @@ class ObjectNetwork(nn.Module):
         self.colour = nn.Linear(COLOUR_WIDTH, KINDS[1])
 
     def forward(self, pictures: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n regions numbers"]:
-        maps, tints = self.trunk(edges_of(pictures)), self.tints(pictures)
+        inputs = (edges_of(pictures), pictures)
+        edges, colours = (each.contiguous(memory_format=torch.channels_last) for each in inputs)  # which is faster
+        maps, tints = self.trunk(edges), self.tints(colours)
         weights, found = self.attend(maps).float(), []
         for rows, columns in regions_of(maps.shape[-1]):
             share = weights[..., rows, columns].flatten(2).softmax(dim=2)

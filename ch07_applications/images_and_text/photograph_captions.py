@@ -114,9 +114,9 @@ def caption_photo(run: Run, model: Captioner) -> None:
     picture = resized(run.photo)
     with torch.inference_mode():
         maps = trunk.features.cpu().eval()(imagenet_inputs(picture[None]))
-    said = " ".join(model.predict(maps.mean(dim=(2, 3)).clone().numpy())[0])
-    run.figure("photo", plots.gallery, [picture], [said], size=4.0, caption="Your photo, with a generated sentence.")
-    run.note(f"Your photo: “{said}”. The generator has seen fewer than a thousand photographs: do not expect much.")
+    caption = " ".join(model.predict(maps.mean(dim=(2, 3)).clone().numpy())[0])
+    run.figure("photo", plots.gallery, [picture], [caption], size=4.0, caption="Your photo, with a generated sentence.")
+    run.note(f"Your photo: “{caption}”. The generator has seen fewer than a thousand photographs: do not expect much.")
 
 
 def resized(photo: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "224 224 3"]:
