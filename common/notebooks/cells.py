@@ -34,8 +34,8 @@ ABOUT_RUN = """\
 ## The lesson, step by step
 
 `run` measures, tests and draws, at seed 0 as the command line does. `preset="smoke"` takes seconds and shows that all
-works, `"lecture"` is what the course's numbers come from{costs}, and `"full"` takes the full data. A cell that you change
-and run again replaces what it measured before; run all cells from here on to get the numbers of the command line."""
+works, `"lecture"` is what the course's numbers come from{costs}, and `"full"` takes the full data. A cell that you
+change and run again replaces what it measured before; all cells from here on give the numbers of the command line."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Cell:
 def lesson_cells(
     source: str, package: str, lesson: str, *, preset: str, install_from: str, seconds: float | None
 ) -> list[Cell]:
-    """A lesson file's cells. install_from: what pip is told where the course is missing. seconds: at the lecture preset.
+    """A lesson file's cells. install_from: for pip, where the course is missing. seconds: of the lecture preset.
 
     Raises Problem where the lesson's story can't be told in cells.
     """

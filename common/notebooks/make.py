@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write_chapter(chapter: Chapter, out: Path, preset: str = "lecture") -> list[Path]:
-    """Write a notebook for each lesson into out/<package>. Returns their paths. Raises Problem as notebook_text does."""
+    """Write a notebook for each lesson into out/<package>. Returns their paths. Raises as notebook_text."""
     seconds, paths = chapter.seconds(), []
     for lesson in chapter.lessons:
         source = (chapter.folder / f"{lesson}.py").read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ def file_of(chapter: Chapter, lesson: str) -> Path:
 
 
 def notebook_text(cells: Sequence[Cell]) -> str:
-    """The cells as a file of Jupyter's format 4.5; the same cells give the same text. Raises Problem without nbformat."""
+    """The cells as a file of Jupyter's format 4.5; equal cells give equal text. Raises Problem without nbformat."""
     try:
         import nbformat
         from nbformat import v4
@@ -76,7 +76,7 @@ def notebook_text(cells: Sequence[Cell]) -> str:
 
 def contents_text(course: Sequence[Chapter]) -> str:
     """The reading order of all chapters with links and seconds, as Markdown."""
-    lines = ["# Contents", "The lessons in reading order, each a notebook; with the seconds that it takes, where known."]
+    lines = ["# Contents", "The lessons in reading order, each a notebook, and the seconds that they take."]
     for chapter in course:
         seconds = chapter.seconds()
         lines.append(f"\n## {chapter.title}\n")

@@ -45,7 +45,7 @@ def notebook_run(
     from threadpoolctl import threadpool_limits
 
     if (shell := get_ipython()) is None:
-        raise Problem("notebook_run is for notebooks; elsewhere there is the command line: python -m ch01_regression.main")
+        raise Problem(f"notebook_run is for notebooks; elsewhere: python -m {package}.main --only {lesson}")
     chapter: Chapter = importlib.import_module(f"{package}.main").CHAPTER
     if lesson not in chapter.lessons:
         raise Problem(f"{package} has no lesson {lesson}; there are: {', '.join(chapter.lessons)}")
@@ -89,7 +89,7 @@ class NotebookRun(Run):
         self.ledger.begin(cell_of(info))
 
     def end_cell(self, result: Any) -> None:
-        """A cell has ended: show the scoreboard so far if the cell measured a metric, and the facts that it measured."""
+        """A cell has ended: show the scoreboard so far if it measured a metric, and the facts that it measured."""
         self.console.clear()
         rows, facts, *_ = self.ledger.end(cell_of(result.info))
         if rows:
