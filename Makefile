@@ -1,5 +1,5 @@
 # make run: set up once, then the tour: a few lessons of every chapter; it ends by naming out/index.html.
-# make course: every lesson of every chapter.   make test: every test.
+# make course: every lesson of every chapter.   make test: every test.   make notebooks: every lesson as a notebook.
 # Windows, or an environment of your own: README.md gives the same steps in plain pip.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ CHAPTERS := $(MAINS:/main.py=)
 SHORT := $(foreach chapter,$(CHAPTERS),$(firstword $(subst _, ,$(chapter))))
 FLAGS ?=
 
-.PHONY: run course full test check bench lint results clean $(SHORT)
+.PHONY: run course full test check bench lint results notebooks clean $(SHORT)
 
 run: $(READY)
 	@$(BIN)/python -m common.course --tour $(FLAGS)
@@ -32,6 +32,10 @@ test: $(READY)
 # Do chapters 1 to 3 still measure what they promise? At the lecture preset, one seed, each method's score against its floor.
 check: $(READY)
 	@for chapter in $(filter ch01% ch02% ch03%,$(CHAPTERS)); do $(BIN)/python -m $$chapter.main --check --out out/check || exit $$?; done
+
+# A Jupyter notebook per lesson, made from the lesson's file.
+notebooks: $(READY)
+	@$(BIN)/python -m common.notebooks.make $(FLAGS)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/run.py
@@ -58,5 +62,5 @@ $(READY): pyproject.toml constraints.txt
 
 # What runs left behind. The environment stays: delete $(VENV) to set up anew.
 clean:
-	rm -rf out build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf out notebooks build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -14,6 +14,7 @@ from common.notebooks.story import FOR_TOOLS, story_cells
 
 GROUP = 45  # lines: so far functions that follow one another share a cell
 HEADING = re.compile(r"# --- (.+?) -+")
+ITEM = re.compile(r"(?:\d+\.|[-–•]) ")
 SPECIAL = re.compile(r"([\\*_\[\]<>$#~|])")  # what Markdown would take for a sign of its own
 
 INSTALL = """\
@@ -69,21 +70,32 @@ def introduction(source: str) -> str:
     """The docstring as Markdown: the title, what stands beneath it, and the sections with their names in bold."""
     sections = parse_docstring(ast.get_docstring(ast.parse(source)) or "")
     title, _, rest = sections.pop("").partition("\n")
-    paragraphs = [f"# {SPECIAL.sub(_escape, title)}"] + [markdown(rest)] * bool(rest.strip())
+    paragraphs = [f"# {escaped(title)}"] + [markdown(rest)] * bool(rest.strip())
     paragraphs += [f"**{name}.** {markdown(text)}" for name, text in sections.items()]
     return "\n\n".join(paragraphs)
 
 
 def markdown(text: str) -> str:
-    """Plain text as Markdown: indented lines, which are equations, keep their columns; code keeps its backquotes."""
+    """Plain text as Markdown. Items of a list stay items, other indented lines are equations and keep their columns."""
+    kind, kinds, lines = "text", [], text.strip("\n").splitlines()
+    for line in lines:
+        indented = line[:1].isspace() or (kind != "text" and not line)
+        if ITEM.match(line):
+            kind = "item"
+        elif not indented or kind == "text":
+            kind = "equation" if indented else "text"
+        kinds.append(kind)
     parts = []
-    for indented, lines in groupby(text.strip("\n").splitlines(), lambda line: line[:1].isspace()):
-        if indented:
-            parts.append("\n```text\n" + "\n".join(lines) + "\n```\n")
-        else:
-            pieces = "\n".join(lines).split("`")
-            parts.append("`".join(p if i % 2 else SPECIAL.sub(_escape, p) for i, p in enumerate(pieces)))
-    return "\n".join(parts).strip()
+    for kind, some in groupby(zip(kinds, lines, strict=True), lambda pair: pair[0]):
+        part = "\n".join(line for _, line in some).rstrip()
+        parts.append(f"```text\n{part}\n```" if kind == "equation" else escaped(part))
+    return "\n\n".join(parts)
+
+
+def escaped(text: str) -> str:
+    """Text without signs that Markdown takes for its own, but for the backquotes around code."""
+    pieces = text.split("`")
+    return "`".join(piece if i % 2 else SPECIAL.sub(r"\\\1", piece) for i, piece in enumerate(pieces))
 
 
 def definition_cells(source: str) -> list[Cell]:
@@ -123,9 +135,5 @@ def kind_of(block: Block) -> str:
 def heading(comments: list[str]) -> str:
     """Comments between definitions as Markdown: a ruled one as a heading, others as text."""
     if ruled := HEADING.match(comments[0]):
-        return f"### {SPECIAL.sub(_escape, ruled[1])}"
-    return SPECIAL.sub(_escape, " ".join(line.lstrip("# ") for line in comments))
-
-
-def _escape(found: re.Match) -> str:
-    return "\\" + found[0]
+        return f"### {escaped(ruled[1])}"
+    return escaped(" ".join(line.lstrip("# ") for line in comments))

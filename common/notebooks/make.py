@@ -98,7 +98,7 @@ def installable() -> str:
 
 def from_remote(url: str) -> str:
     """A clone's address as pip takes it, without a name or a password that stands in it."""
-    if found := re.fullmatch(r"(?:https://|ssh://|)(?:[^/@]*@)?([\w.-]+)[:/](?!/)(.+?)(?:\.git)?/?", url):
+    if found := re.fullmatch(r"(?:https://|ssh://|)(?:[^/@]*@)?(\w[\w-]*(?:\.[\w-]+)+)[:/](?!/)(.+?)(?:\.git)?/?", url):
         return f"{NAME} @ git+https://{found[1]}/{found[2]}"
     return "../.."
 

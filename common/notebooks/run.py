@@ -52,7 +52,8 @@ def notebook_run(
     record = LessonRecord(chapter.question(lesson), chapter.digest(lesson))
     folder = tempfile.TemporaryDirectory(prefix="lesson-")  # for pictures and checkpoints, as long as the run lives
     console, scale = NotebookConsole(), Scale(preset, data)
-    run = NotebookRun(lesson, seed, scale, record, Path(folder.name), console, device_name=device, kept=folder)
+    own = Path(folder.name) / package  # nothing of another run lies beside it
+    run = NotebookRun(lesson, seed, scale, record, own, console, device_name=device, kept=folder)
     run.photo = read_photo(Path(photo)) if photo else None
     run.mask = read_mask(Path(mask), run.photo.shape[:2]) if mask and photo else None
     if torch := sys.modules.get("torch"):
