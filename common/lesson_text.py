@@ -24,6 +24,7 @@ class Block:
     text: its docstring, without the indentation; "" where it has none.
     code: its lines as they stand in the file, with decorators, the comments above it and the docstring.
     line: the number of the first of them. bare: the code without the docstring, each line with its number.
+    short: of a class's head, the methods in it.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Block:
     code: str
     line: int
     bare: tuple[tuple[int, str], ...]
+    short: tuple[str, ...] = ()
 
 
 def parse_docstring(text: str) -> dict[str, str]:
@@ -84,7 +86,8 @@ def split_class(source: str, block: Block) -> list[Block]:
         taken |= set(range(piece.line, method.end_lineno + 1))
     head = _trimmed([(n, line) for n, line in block.bare if n not in taken])
     code = "\n".join(line for _, line in head)
-    return [Block("class", block.name, block.text, code, head[0][0], head), *pieces]
+    short = tuple(n.name for n in tree.body if isinstance(n, DEFINITIONS) and n not in methods)
+    return [Block("class", block.name, block.text, code, head[0][0], head, short), *pieces]
 
 
 def _grouped(body: list[ast.stmt]) -> Iterator[tuple[str, list[ast.stmt]]]:
