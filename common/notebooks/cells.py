@@ -18,8 +18,8 @@ ITEM = re.compile(r"(?:\d+\.|[-–•]) ")
 SPECIAL = re.compile(r"([\\*_\[\]<>$#~|])")  # what Markdown would take for a sign of its own
 
 INSTALL = """\
-# Installs the course and its libraries where they are missing, as in a fresh Colab. That takes some minutes; where they
-# are there, this cell does nothing.
+# Installs the course and its libraries where they are missing, as in a fresh Colab.
+# That takes some minutes; where they are there, this cell does nothing.
 import importlib.util
 
 if importlib.util.find_spec("{package}") is None:

@@ -18,12 +18,12 @@ pytest.importorskip("ipykernel", reason="ipykernel is not installed: pip install
 # One worker runs a file's notebooks, in one kernel.
 pytestmark = pytest.mark.xdist_group("notebooks")
 
-CHEAP = {  # of each chapter a lesson that takes a second or two at smoke
+CHEAP = {  # of each chapter a lesson that takes a second or two at smoke, and states no seconds
     "ch01_regression": "line",
     "ch02_probabilistic": "why_gaussian",
     "ch03_classification": "sigmoid",
-    "ch04_backprop": "graph",
-    "ch05_cnn": "convolution",
+    "ch04_backprop": "deltas",
+    "ch05_cnn": "pretrained",
     "ch06_detection": "default_boxes",
     "ch07_applications": "whole_course",
 }
