@@ -56,8 +56,8 @@ def lesson_cells(
     """
     cells = [Cell("markdown", f"{introduction(source)}\n\nThis notebook is made from `{package}/{lesson}.py`.")]
     cells.append(Cell("code", INSTALL.format(package=package, source=install_from)))
-    cells.append(Cell("markdown", "## Definitions"))
-    cells += definition_cells(source)
+    definitions = definition_cells(source)
+    cells += [Cell("markdown", "## Definitions")] * bool(definitions) + definitions
     arguments = f'"{package}", "{lesson}"' + (f', preset="{preset}"' if preset != "lecture" else "")
     costs = f" (about {seconds:.0f} s)" if seconds is not None else ""
     cells += [Cell("markdown", ABOUT_RUN.format(costs=costs)), Cell("code", RUN.format(arguments=arguments))]

@@ -60,6 +60,16 @@ def lesson(run: Run) -> None:
     run.note("Never said.")
 '''
 
+PLAIN = '''"""A lesson without a picture and without a score.
+
+Question   None.
+"""
+
+
+def lesson(run):
+    run.note("Only a sentence.")
+'''
+
 
 def execute(folder, cells):
     """The cells after they ran in one kernel, also where some end with an error."""
@@ -135,8 +145,9 @@ def toy(tmp_path_factory):
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "toy.py").write_text(TOY, encoding="utf-8")
-    main = "from common.chapter import Chapter\n\nCHAPTER = Chapter('ch98_toy', 'Toys', ('toy',))\n"
+    main = "from common.chapter import Chapter\n\nCHAPTER = Chapter('ch98_toy', 'Toys', ('toy', 'plain'))\n"
     (package / "main.py").write_text(main)
+    (package / "plain.py").write_text(PLAIN, encoding="utf-8")
     cells = lesson_cells(TOY, "ch98_toy", "toy", preset="lecture", install_from="nowhere", seconds=None)
     code = [cell for cell in cells if cell.kind == "code"]
     method = next(cell for cell in code if "run.method" in cell.text)
@@ -147,7 +158,8 @@ def toy(tmp_path_factory):
         "list(run.track(range(3), 'wheels'))",
     ]
     rows = Cell("code", "print([row.value for row in run.record.rows])")
-    return execute(folder, [*code, method, rows, *(Cell("code", text) for text in more)])
+    plain = lesson_cells(PLAIN, "ch98_toy", "plain", preset="smoke", install_from="nowhere", seconds=None)
+    return execute(folder, [*code, method, rows, *plain, *(Cell("code", text) for text in more)])
 
 
 def test_a_lesson_that_returns_early_ends_with_its_tables_and_a_clear_line(toy):
@@ -176,11 +188,18 @@ def test_a_cell_that_runs_again_replaces_what_it_measured(toy):
     assert shown(toy[again]) == ["[2.0]\n"]
 
 
+def test_a_lesson_without_pictures_and_scores_shows_what_it_says(toy):
+    sentence = next(i for i, cell in enumerate(toy) if cell.source == 'run.note("Only a sentence.")')
+    assert [text.strip() for text in shown(toy[sentence])] == ["Only a sentence."]
+    assert toy[sentence + 2].source == "run.finish();"
+    assert shown(toy[sentence + 2]) == []
+
+
 def test_what_a_reader_can_mend_is_one_line(toy):
     boat, loss, bug, _ = toy[-4:]
-    assert [text.strip() for text in shown(boat)] == ["Error: ch98_toy has no lesson boat; there are: toy"]
+    assert [text.strip() for text in shown(boat)] == ["Error: ch98_toy has no lesson boat; there are: toy, plain"]
     (said,) = shown(loss)
-    assert said.strip().startswith("Error: toy, seed 0: the loss is nan at step 7")
+    assert said.strip().startswith("Error: plain, seed 0: the loss is nan at step 7")
     assert shown(bug) == ["ZeroDivisionError"], "others keep their traceback"
 
 
