@@ -58,17 +58,18 @@ def notebook_run(
     run.mask = read_mask(Path(mask), run.photo.shape[:2]) if mask and photo else None
     if torch := sys.modules.get("torch"):
         torch.manual_seed(seed)
-    threadpool_limits(chapter.threads)
     run.watch(shell)
+    run.limits = threadpool_limits(chapter.threads)
     return run
 
 
 @dataclass
 class NotebookRun(Run):
-    """A Run that shows what it records. kept: what has to live as long as the run does."""
+    """A Run that shows what it records. kept: what has to live as long as the run does. limits: of the threads."""
 
     console: NotebookConsole
     kept: Any = None
+    limits: Any = None
     ledger: CellLedger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,11 +77,17 @@ class NotebookRun(Run):
         self.ledger = CellLedger((*lists, self.last), (self.pairs, self.shared))
 
     def watch(self, shell: Any) -> None:
-        """Have this run told of every cell that begins and ends, in place of an earlier run; errors take one line."""
+        """Have this run told of every cell that begins and ends, in place of an earlier run, whose limits are lifted.
+
+        Problems take one line.
+        """
         for event, tell in (("pre_run_cell", self.begin_cell), ("post_run_cell", self.end_cell)):
             for earlier in list(shell.events.callbacks[event]):
-                if isinstance(getattr(earlier, "__self__", None), NotebookRun):
+                if isinstance(run := getattr(earlier, "__self__", None), NotebookRun):
                     shell.events.unregister(event, earlier)
+                    if run.limits is not None:
+                        run.limits.restore_original_limits()
+                        run.limits = None
             shell.events.register(event, tell)
         shell.set_custom_exc((Problem,), show_problem)
 

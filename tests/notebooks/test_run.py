@@ -79,7 +79,7 @@ def execute(folder, cells):
     notebook = v4.new_notebook(cells=[make[cell.kind](cell.text) for cell in cells])
     settings = {"timeout": 300, "kernel_name": "python3", "allow_errors": True}
     client = nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **settings)
-    return client.execute(env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "NO_COLOR": "1"}).cells
+    return client.execute(env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}).cells
 
 
 def shown(cell):
