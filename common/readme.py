@@ -34,17 +34,19 @@ BLOCKS = ("scoreboard", "facts", "verdicts", "claims", "bench")  # what stands o
 def fill(text: str) -> str:
     """The text with everything between marks generated anew. Raises Problem for a mark that names nothing measured."""
 
-    def generated(match: re.Match) -> str:
-        kind, what = match["kind"], match["what"]
-        if kind not in RENDER:
-            raise Problem(f"no such mark in a README: {match[1]}")
-        try:
-            content = RENDER[kind](*(_parts(what) if what else ()))
-        except (KeyError, StopIteration, TypeError, ValueError) as error:
-            raise Problem(f"{match[1]} names nothing that was measured") from error
-        return match[1] + (f"\n\n{content}\n\n" if kind in BLOCKS else content) + match[5]
+    return MARK.sub(lambda mark: mark[1] + between(mark) + mark[5], text)
 
-    return MARK.sub(generated, text)
+
+def between(mark: re.Match) -> str:
+    """What belongs between the two comments of a mark. Raises Problem for one that names nothing measured."""
+    kind, what = mark["kind"], mark["what"]
+    if kind not in RENDER:
+        raise Problem(f"no such mark in a README: {mark[1]}")
+    try:
+        content = RENDER[kind](*(_parts(what) if what else ()))
+    except (KeyError, StopIteration, TypeError, ValueError) as error:
+        raise Problem(f"{mark[1]} names nothing that was measured") from error
+    return f"\n\n{content}\n\n" if kind in BLOCKS else content
 
 
 def _parts(what: str) -> list[str]:
