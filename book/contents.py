@@ -6,6 +6,7 @@ A page lies where its source lies in the repository, so that links between files
 from __future__ import annotations
 
 import ast
+import os
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Contents:
     root: Path
     chapters: list[Chapter]
     linked: dict[str, Page] = field(default_factory=dict)  # files that are pages because another page links to them
+    read: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def pages(self) -> dict[str, Page]:
@@ -57,10 +59,10 @@ class Contents:
             for lesson in chapter.lessons:
                 source = f"{chapter.package}/{lesson}.py"
                 found[source] = Page(source, source.removesuffix(".py"), "lesson")
-        for path in self._files("*.md"):
+        for path in self._files(".md"):
             name = TEXTS.get(path, path.removesuffix(".md").replace("README", "index"))
             found[path] = Page(path, name, "text")
-        for path in self._files("*.py"):
+        for path in self._files(".py"):
             if path not in found and path.split("/")[0] in self.packages and self._holds_code(path):
                 found[path] = Page(path, path.removesuffix(".py").replace("__init__", "package"), "part")
         return found
@@ -100,15 +102,20 @@ class Contents:
         return found
 
     def text(self, source: str) -> str:
-        """What stands in a file."""
-        return (self.root / source).read_text(encoding="utf-8")
+        """What stands in a file, read once."""
+        if source not in self.read:
+            self.read[source] = (self.root / source).read_text(encoding="utf-8")
+        return self.read[source]
 
     def _holds_code(self, path: str) -> bool:
-        return bool(split_code(self.text(path))) or not path.endswith("__init__.py")
+        return not path.endswith("__init__.py") or bool(split_code(self.text(path)))
 
-    def _files(self, pattern: str) -> list[str]:
-        found = [path.relative_to(self.root) for path in self.root.rglob(pattern)]
-        return sorted(p.as_posix() for p in found if not any(x in LEFT_OUT or x.startswith(".") for x in p.parts[:-1]))
+    def _files(self, ending: str) -> list[str]:
+        found = []
+        for folder, inside, names in os.walk(self.root):
+            inside[:] = [name for name in inside if name not in LEFT_OUT and not name.startswith(".")]
+            found += [(Path(folder) / name).relative_to(self.root).as_posix() for name in names if name.endswith(ending)]
+        return sorted(found)
 
 
 @cache

@@ -91,7 +91,7 @@ def _sections(text: str, linker: Linker) -> str:
     said = parse_docstring(text)
     _, _, rest = said.pop("").partition("\n\n")
     parts = [
-        f'<div class="section {name.lower()}">\n\n**{name}**\n\n<div>\n\n{markdown(content, linker)}\n\n</div></div>'
+        f'<div class="section {name.lower()}">\n<p>{name}</p>\n<div>\n\n{markdown(content, linker)}\n\n</div></div>'
         for name, content in said.items()
     ]
     order = f'<div class="sections">\n\n{"".join(f"{part}{chr(10)}{chr(10)}" for part in parts)}</div>' if parts else ""
@@ -100,7 +100,7 @@ def _sections(text: str, linker: Linker) -> str:
 
 def _command(page: Page, chapter: Chapter, lesson: str, contents: Contents) -> str:
     seconds = chapter.seconds().get(lesson)
-    command = f"```\npython -m {chapter.package}.main --only {lesson}\n```"
+    command = f"```text\npython -m {chapter.package}.main --only {lesson}\n```"
     if seconds is None:
         return f"{command}\n\nHow long it takes was not measured."
     front = page.to(contents.pages["README.md"], "the-chapters")
