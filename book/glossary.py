@@ -56,7 +56,9 @@ def glossary_page(page: Page, contents: Contents) -> str:
     for number, line in enumerate(text.splitlines(), start=1):
         if entry := by_line.get(number):
             anchor = term_anchor(entry.term)
-            lines.append(f'<div class="term" id="{anchor}">\n\n{links.rewrite(line, [number])}\n\n{place(anchor)}\n</div>')
+            lines.append(
+                f'<div class="term" id="{anchor}">\n\n{links.rewrite(line, [number])}\n\n{place(anchor)}\n</div>'
+            )
         else:
             lines.append(links.rewrite(line, [number]))
     return "\n".join(lines)

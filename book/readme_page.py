@@ -11,7 +11,9 @@ from common import readme
 from common.errors import Problem
 
 COMMENT = re.compile(r"<!-- .*?-->", re.DOTALL)
-FIGURE = re.compile(r"^(?P<picture><a class=\"large\"[^\n]*</a>)\n\n\*(?P<caption>[^\n]+)\*(?P<after>[^\n*]*)$", re.MULTILINE)
+FIGURE = re.compile(
+    r"^(?P<picture><a class=\"large\"[^\n]*</a>)\n\n\*(?P<caption>[^\n]+)\*(?P<after>[^\n*]*)$", re.MULTILINE
+)
 FENCE = re.compile(r" {0,3}(```+|~~~+)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 TABLES = ("scoreboard", "facts", "verdicts", "claims")

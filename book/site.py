@@ -88,4 +88,3 @@ def _run_sphinx(contents: Contents, out: Path, work: Path) -> None:
         left.unlink(missing_ok=True)
     if warnings := [re.sub(r"\x1b\[[\d;]*m", "", line) for line in heard.getvalue().splitlines() if line.strip()]:
         raise Problem("the book has faults:\n" + "\n".join(warnings[:20]))
-
