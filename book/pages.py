@@ -67,7 +67,7 @@ def claims_page(contents: Contents, results: Results) -> str:
     for line in sheet.cells:
         line[0] = links.get(line[0], line[0])
     parts = [
-        "# The claims of the papers",
+        "# The claims, and what became of them",
         f"Of the claims that the lessons tested, {tables.tally([c.verdict for s in claims.values() for c in s])}. "
         f"[How to read this table]({how}).",
         shown.stale_note(f"{', '.join(stale)} was changed or not measured", "Some numbers are") if stale else "",
