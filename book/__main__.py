@@ -1,7 +1,7 @@
 """`python -m book`: make the site from what is committed.
 
-    python -m book               site/, to be opened at site/index.html
-    python -m book --out DIR     the same in another folder
+python -m book               site/, to be opened at site/index.html
+python -m book --out DIR     the same in another folder
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ A page lies where its source lies in the repository, so that links between files
 from __future__ import annotations
 
 import ast
+import os
 import posixpath
 import re
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from common.chapter import Chapter
@@ -48,6 +49,8 @@ class Contents:
     root: Path
     chapters: list[Chapter]
     linked: dict[str, Page] = field(default_factory=dict)  # files that are pages because another page links to them
+    read: dict[str, str] = field(default_factory=dict)
+    parsed: dict[str, ast.Module] = field(default_factory=dict)
 
     @cached_property
     def pages(self) -> dict[str, Page]:
@@ -57,10 +60,10 @@ class Contents:
             for lesson in chapter.lessons:
                 source = f"{chapter.package}/{lesson}.py"
                 found[source] = Page(source, source.removesuffix(".py"), "lesson")
-        for path in self._files("*.md"):
+        for path in self._files(".md"):
             name = TEXTS.get(path, path.removesuffix(".md").replace("README", "index"))
             found[path] = Page(path, name, "text")
-        for path in self._files("*.py"):
+        for path in self._files(".py"):
             if path not in found and path.split("/")[0] in self.packages and self._holds_code(path):
                 found[path] = Page(path, path.removesuffix(".py").replace("__init__", "package"), "part")
         return found
@@ -80,7 +83,7 @@ class Contents:
 
     def module(self, name: str) -> str | None:
         """The source of a module of the project by its dotted name: its file, or its package's __init__.py."""
-        if name.split(".")[0] not in self.packages:
+        if name.split(".", maxsplit=1)[0] not in self.packages:
             return None
         path = name.replace(".", "/")
         return next((p for p in (f"{path}.py", f"{path}/__init__.py") if (self.root / p).is_file()), None)
@@ -100,22 +103,37 @@ class Contents:
         return found
 
     def text(self, source: str) -> str:
-        """What stands in a file."""
-        return (self.root / source).read_text(encoding="utf-8")
+        """What stands in a file, read once."""
+        if source not in self.read:
+            self.read[source] = (self.root / source).read_text(encoding="utf-8")
+        return self.read[source]
+
+    def tree(self, source: str) -> ast.Module:
+        """A module's syntax tree, parsed once."""
+        if source not in self.parsed:
+            self.parsed[source] = ast.parse(self.text(source))
+        return self.parsed[source]
+
+    def docstring(self, source: str) -> str:
+        """A module's."""
+        return ast.get_docstring(self.tree(source)) or ""
+
+    def title(self, source: str) -> str:
+        """The first lines of a module's docstring, or its name; of a Markdown file its heading."""
+        name = posixpath.basename(source)
+        if source.endswith(".md"):
+            lines = self.text(source).splitlines()
+            return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
+        return " ".join(self.docstring(source).partition("\n\n")[0].split()) or name
 
     def _holds_code(self, path: str) -> bool:
-        return bool(split_code(self.text(path))) or not path.endswith("__init__.py")
+        return not path.endswith("__init__.py") or bool(split_code(self.text(path)))
 
-    def _files(self, pattern: str) -> list[str]:
-        found = [path.relative_to(self.root) for path in self.root.rglob(pattern)]
-        return sorted(p.as_posix() for p in found if not any(x in LEFT_OUT or x.startswith(".") for x in p.parts[:-1]))
-
-
-@cache
-def title(source: Path) -> str:
-    """The first line of a module's docstring, or its name; of a Markdown file its heading."""
-    text = source.read_text(encoding="utf-8")
-    if source.suffix == ".md":
-        return next((line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")), source.stem)
-    lines = (ast.get_docstring(ast.parse(text)) or source.stem).splitlines()
-    return " ".join(lines[: lines.index("")] if "" in lines else lines)
+    def _files(self, ending: str) -> list[str]:
+        found = []
+        for folder, inside, names in os.walk(self.root):
+            inside[:] = [name for name in inside if name not in LEFT_OUT and not name.startswith(".")]
+            found += [
+                (Path(folder) / name).relative_to(self.root).as_posix() for name in names if name.endswith(ending)
+            ]
+        return sorted(found)

@@ -30,14 +30,14 @@ class Linker:
         return self.page.to(self.contents.page(source), anchor)
 
     def name(self, text: str, owner: str = "") -> str | None:
-        """The link to what `text` names: a function, a class, a method of the owner, a lesson. None where nothing."""
+        """The link to what `text` names: a function, a class, a method of the owner. None where nothing."""
         bare = text.removesuffix("()")
         if not re.fullmatch(r"[A-Za-z_][\w.]*", bare) or not self.page.source.endswith(".py"):
             return None
         for name in (bare, f"{owner}.{bare}" if owner else bare):
             if (place := self.names.place(self.page.source, name)) and place != (self.page.source, owner):
                 return self.url(place)
-        return self.file(f"{bare}.py") if "." not in bare and bare.islower() else None
+        return None
 
     def file(self, name: str) -> str | None:
         """The link to a file by its path from this page's folder, from those around it, or from the root."""
@@ -68,11 +68,15 @@ def markdown(text: str, linker: Linker, owner: str = "") -> str:
 def inline(text: str, linker: Linker, owner: str = "") -> str:
     """A sentence: what stands between backticks is code, everything else letters; both with links."""
     parts = re.split(r"(`[^`]+`)", text)
-    return "".join(_code(part[1:-1], linker, owner) if k % 2 else _words(part, linker) for k, part in enumerate(parts))
+    return "".join(
+        _code(part[1:-1], linker, owner, after=parts[k - 1]) if k % 2 else _words(part, linker)
+        for k, part in enumerate(parts)
+    )
 
 
-def _code(text: str, linker: Linker, owner: str) -> str:
-    link = linker.name(text, owner) or (linker.file(text) if text.endswith(".py") else None)
+def _code(text: str, linker: Linker, owner: str, after: str) -> str:
+    file = f"{text}.py" if re.search(r"\blessons?\s*$", after) else text  # "lesson `comparison`"
+    link = (linker.file(file) if file.endswith(".py") else None) or linker.name(text, owner)
     return f"[`{text}`]({link})" if link else f"`{text}`"
 
 

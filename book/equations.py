@@ -58,7 +58,7 @@ def _row(line: str) -> str:
     label = ""
     if len(cells) > 1 and re.fullmatch(r"[a-z][a-z -]+", cells[0]):  # "cycle      λ (‖F(G(x)) − x‖₁ + …)"
         label = f'<span class="remark">{cells.pop(0)}</span>  '
-    remarks = [escape(cells.pop(), quote=False)] if len(cells) > 1 and _is_remark(cells[-1]) else []
+    remarks = [scripts(cells.pop())] if len(cells) > 1 and _is_remark(cells[-1]) else []
     formula = "    ".join(map(_set, cells))
     return (
         f'<span class="formula">{label}{formula}</span><span class="remark">{"".join(remarks)}</span>'
@@ -68,7 +68,7 @@ def _row(line: str) -> str:
 
 def _is_remark(cell: str) -> bool:
     """Whether a cell is a sentence rather than a formula."""
-    return len(re.findall(r"(?<![^\W\d_])[a-z]{2,}(?![^\W\d_(])", cell)) >= 3
+    return "=" not in cell and len(re.findall(r"(?<![^\W\d_])[a-z]{2,}(?![^\W\d_(])", cell)) >= 3
 
 
 def _set(cell: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +16,7 @@ ENTRY = re.compile(
     r"\*\*(?P<term>[^*]+)\*\*(?: \(also: (?P<also>[^)]+)\))?\. (?P<meaning>.+) "
     r"\[`(?P<shown>[\w/]+)`\]\((?P<link>[\w/]+\.py)\)"
 )
+START = re.compile(r"(?<![\w/.])\w")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def glossary_page(page: Page, contents: Contents) -> str:
     for number, line in enumerate(text.splitlines(), start=1):
         if entry := by_line.get(number):
             anchor = term_anchor(entry.term)
-            lines.append(f'<div class="term" id="{anchor}">\n\n{links.rewrite(line, [number])}\n\n{place(anchor)}\n</div>')
+            lines.append(
+                f'<div class="term" id="{anchor}">\n\n{links.rewrite(line, [number])}\n\n{place(anchor)}\n</div>'
+            )
         else:
             lines.append(links.rewrite(line, [number]))
     return "\n".join(lines)
@@ -80,26 +83,30 @@ class Finder:
                 if count[name] == 1 and not within:
                     self.names[name] = entry
         self.folded = {name.lower(): entry for name, entry in self.names.items() if name == name.lower()}
-        longest = sorted(self.names, key=len, reverse=True)
-        words = "|".join(r"[\s-]".join(map(re.escape, re.split(r"[\s-]", name))) for name in longest)
-        self.pattern = re.compile(rf"(?<![\w/.])(?P<name>{words})(?P<plural>s|es)?(?![\w])", re.IGNORECASE)
+        self.by_start: dict[str, list[re.Pattern]] = defaultdict(list)  # the longest first
+        for name in sorted(self.names, key=len, reverse=True):
+            words = r"[\s-]".join(map(re.escape, re.split(r"[\s-]", name)))
+            pattern = re.compile(rf"(?P<name>{words})(?:s|es)?(?!\w)", re.IGNORECASE)
+            self.by_start[name[:2].lower()].append(pattern)
 
     def first_uses(self, text: str, used: set[str]) -> list[tuple[int, int, Entry]]:
         """Where terms stand that `used` does not have yet; it has them afterwards."""
-        found = []
-        for match in self.pattern.finditer(text):
-            name = re.sub(r"\s+", " ", match["name"])
-            entry = self.names.get(name) or self._folded(name)
-            if entry and entry.term not in used:
-                used.add(entry.term)
-                found.append((match.start(), match.end(), entry))
+        found, end = [], 0
+        for start in (match.start() for match in START.finditer(text)):
+            if start < end:
+                continue
+            for pattern in self.by_start.get(text[start : start + 2].lower(), ()):
+                if (match := pattern.match(text, start)) and (entry := self._entry(match["name"])):
+                    end = match.end()
+                    if entry.term not in used:
+                        used.add(entry.term)
+                        found.append((start, end, entry))
+                    break
         return found
 
-    def _folded(self, name: str) -> Entry | None:
-        """By a name whose first letter alone is a capital, at the start of a sentence."""
+    def _entry(self, name: str) -> Entry | None:
+        """The entry of a name as it stands in a text: perhaps with a capital at the start of a sentence."""
+        name = re.sub(r"\s+", " ", name)
         plain = name[0].lower() + name[1:]
-        return self.folded.get(plain) or self.folded.get(plain.replace("-", " ")) or self.folded.get(
-            plain.replace(" ", "-")
-        )
-
-
+        spellings = (plain, plain.replace("-", " "), plain.replace(" ", "-"))
+        return self.names.get(name) or next((self.folded[p] for p in spellings if p in self.folded), None)

@@ -8,7 +8,7 @@ from html import escape
 
 from book import results as shown
 from book.code import highlight
-from book.contents import Contents, Page, title
+from book.contents import Contents, Page
 from book.docstrings import Linker, inline, markdown
 from book.links import figure
 from book.names import Names
@@ -22,10 +22,12 @@ SECTIONS = ("Question", "Method", "Rival", "Differs", "Costs")
 KEPT_OPEN = 3  # lines of imports that are not folded
 
 
-def lesson_page(page: Page, chapter: Chapter, lesson: str, contents: Contents, names: Names, results: Results) -> str:
+def lesson_page(
+    page: Page, chapter: Chapter, lesson: str, *, contents: Contents, names: Names, results: Results
+) -> str:
     """The Markdown of a lesson's page."""
     linker = Linker(contents, names, page)
-    text = _docstring(contents, page)
+    text = contents.docstring(page.source)
     parts = [
         _heading(page, linker, contents),
         f'<p class="where">{_where(page, chapter, lesson, contents)}</p>',
@@ -48,7 +50,7 @@ def part_page(page: Page, users: list[Page], contents: Contents, names: Names) -
         from book.code import plain
 
         return f"# {_letters(page.source)}\n\n```{{raw}} html\n{plain(contents.text(page.source).strip())}\n```"
-    text = _docstring(contents, page)
+    text = contents.docstring(page.source)
     used = ", ".join(f"[`{user.source}`]({page.to(user)})" for user in users)
     parts = [
         _heading(page, linker, contents),
@@ -62,16 +64,12 @@ def part_page(page: Page, users: list[Page], contents: Contents, names: Names) -
     return "---\norphan: true\n---\n\n" + "\n\n".join(filter(None, parts))
 
 
-def _docstring(contents: Contents, page: Page) -> str:
-    return ast.get_docstring(ast.parse(contents.text(page.source))) or ""
-
-
 def _letters(text: str) -> str:
     return shown.escaped(text)
 
 
 def _heading(page: Page, linker: Linker, contents: Contents) -> str:
-    sentence = title(contents.root / page.source)
+    sentence = contents.title(page.source)
     return f"# {inline(sentence.removesuffix('.'), linker)}"
 
 
@@ -81,7 +79,7 @@ def _where(page: Page, chapter: Chapter, lesson: str, contents: Contents) -> str
     steps = [f'<a href="{page.to(readme)}">Chapter {number}, {escape(chapter.title.lower())}</a>']
     if "/" in lesson:
         task = contents.pages[f"{chapter.package}/{posixpath.dirname(lesson)}/README.md"]
-        steps.append(f'<a href="{page.to(task)}">{escape(title(contents.root / task.source)).lower()}</a>')
+        steps.append(f'<a href="{page.to(task)}">{escape(contents.title(task.source)).lower()}</a>')
     place = f"lesson {chapter.lessons.index(lesson) + 1} of {len(chapter.lessons)}"
     return " · ".join([*steps, place, f"<code>{page.source}</code>"])
 
@@ -91,7 +89,7 @@ def _sections(text: str, linker: Linker) -> str:
     said = parse_docstring(text)
     _, _, rest = said.pop("").partition("\n\n")
     parts = [
-        f'<div class="section {name.lower()}">\n\n**{name}**\n\n<div>\n\n{markdown(content, linker)}\n\n</div></div>'
+        f'<div class="section {name.lower()}">\n<p>{name}</p>\n<div>\n\n{markdown(content, linker)}\n\n</div></div>'
         for name, content in said.items()
     ]
     order = f'<div class="sections">\n\n{"".join(f"{part}{chr(10)}{chr(10)}" for part in parts)}</div>' if parts else ""
@@ -100,7 +98,7 @@ def _sections(text: str, linker: Linker) -> str:
 
 def _command(page: Page, chapter: Chapter, lesson: str, contents: Contents) -> str:
     seconds = chapter.seconds().get(lesson)
-    command = f"```\npython -m {chapter.package}.main --only {lesson}\n```"
+    command = f"```text\npython -m {chapter.package}.main --only {lesson}\n```"
     if seconds is None:
         return f"{command}\n\nHow long it takes was not measured."
     front = page.to(contents.pages["README.md"], "the-chapters")

@@ -18,7 +18,9 @@ def to_mathml(latex: str, display: bool) -> str:
 
     number = TAG.search(latex)
     try:
-        found = LatexToMathML(annotation=True, fancy_error=False).convert_with_local_state(TAG.sub("", latex).strip(), displaystyle=display)
+        found = LatexToMathML(annotation=True, fancy_error=False).convert_with_local_state(
+            TAG.sub("", latex).strip(), displaystyle=display
+        )
     except LatexError as error:
         raise ValueError(str(error).splitlines()[0]) from error
     return found + (f'<span class="eqno">({number[1]})</span>' if number else "")

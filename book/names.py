@@ -22,7 +22,7 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.contents.text(self.source))
+        return self.contents.tree(self.source)
 
     @cached_property
     def defined(self) -> set[str]:

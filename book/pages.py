@@ -9,14 +9,14 @@ from html import escape
 from pathlib import Path
 
 from book import results as shown
-from book.contents import Contents, Page, title
+from book.contents import Contents, Page
 from book.glossary import glossary_page
 from book.lesson_page import lesson_page, part_page
 from book.links import anchor_of_folder
 from book.names import Names
 from book.readme_page import text_page
 from book.results import Results
-from common import readme, tables
+from common import tables
 
 PARTS = Page("", "parts", "made")
 CLAIMS = Page("", "claims", "made")
@@ -36,7 +36,7 @@ def write_pages(contents: Contents, results: Results, folder: Path) -> list[Page
         written[page] = text + _beneath(page, contents)
     for chapter, lesson in contents.lessons():
         page = contents.pages[f"{chapter.package}/{lesson}.py"]
-        written[page] = lesson_page(page, chapter, lesson, contents, names, results)
+        written[page] = lesson_page(page, chapter, lesson, contents=contents, names=names, results=results)
     users = _users(contents, names)
     parts = [page for page in contents.pages.values() if page.kind == "part"]
     for page in parts:
@@ -67,8 +67,8 @@ def claims_page(contents: Contents, results: Results) -> str:
     for line in sheet.cells:
         line[0] = links.get(line[0], line[0])
     parts = [
-        "# The claims of the papers",
-        f"Of the claims that the lessons tested, {readme.tables.tally([c.verdict for s in claims.values() for c in s])}. "
+        "# The claims, and what became of them",
+        f"Of the claims that the lessons tested, {tables.tally([c.verdict for s in claims.values() for c in s])}. "
         f"[How to read this table]({how}).",
         shown.stale_note(f"{', '.join(stale)} was changed or not measured", "Some numbers are") if stale else "",
         tables.markdown(sheet) if claims else "",
@@ -85,7 +85,7 @@ def parts_page(parts: list[Page], contents: Contents) -> str:
     for folder, some in folders.items():
         lines += [f'<span id="{anchor_of_folder(folder)}"></span>', "", f"## `{folder}`", ""]
         for page in some:
-            line = shown.escaped(title(contents.root / page.source))
+            line = shown.escaped(contents.title(page.source))
             lines.append(f"- [`{posixpath.basename(page.source)}`]({PARTS.to(page)}): {line}")
         lines.append("")
     return "\n".join(lines)

@@ -11,8 +11,11 @@ from common import readme
 from common.errors import Problem
 
 COMMENT = re.compile(r"<!-- .*?-->", re.DOTALL)
-FIGURE = re.compile(r"^(?P<picture><a class=\"large\"[^\n]*</a>)\n\n\*(?P<caption>[^\n]+)\*(?P<after>[^\n*]*)$", re.MULTILINE)
+FIGURE = re.compile(
+    r"^(?P<picture><a class=\"large\"[^\n]*</a>)\n\n\*(?P<caption>[^\n]+)\*(?P<after>[^\n*]*)$", re.MULTILINE
+)
 FENCE = re.compile(r" {0,3}(```+|~~~+)")
+CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 TABLES = ("scoreboard", "facts", "verdicts", "claims")
 
 
@@ -68,14 +71,20 @@ def _filled(page: Page, text: str, results: Results) -> tuple[list[tuple[int, st
             else:
                 lines.append((number, part))
 
-    def plain(piece: str) -> None:
-        if (left := COMMENT.search(piece)) and page.source != "CONTRIBUTING.md":
-            line = number + piece.count("\n", 0, left.start())
+    def plain(start: int, stop: int) -> None:
+        left = next((m for m in COMMENT.finditer(text, start, stop) if not within(m)), None)
+        if left:
+            line = number + text.count("\n", start, left.start())
             raise Problem(f"{page.source}, line {line}: {left[0]} is a broken mark: it has no end, or no beginning")
-        add(piece)
+        add(text[start:stop])
 
-    for mark in _marks(text):
-        plain(text[end : mark.start()])
+    spans = [m.span() for m in CODE.finditer(text)]
+
+    def within(match: re.Match) -> bool:
+        return any(a <= match.start() < b for a, b in spans)
+
+    for mark in (m for m in readme.MARK.finditer(text) if not within(m)):
+        plain(end, mark.start())
         if "<!--" in mark["content"]:
             raise Problem(f"{page.source}, line {number}: {mark[1]} is a broken mark: it has no end")
         names = _stale(mark, results)
@@ -91,14 +100,8 @@ def _filled(page: Page, text: str, results: Results) -> tuple[list[tuple[int, st
         add(content, advance=False)
         number += mark["content"].count("\n")
         end = mark.end()
-    plain(text[end:])
+    plain(end, len(text))
     return lines, list(stale)
-
-
-def _marks(text: str) -> list[re.Match]:
-    """The marks that are not in code."""
-    fences = [m.span() for m in re.finditer(r"^```.*?^```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL)]
-    return [m for m in readme.MARK.finditer(text) if not any(a <= m.start() < b for a, b in fences)]
 
 
 def _unmeasured(mark: re.Match, results: Results) -> bool:

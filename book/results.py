@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
-from common import record, tables
+from common import readme, tables
 from common.chapter import Chapter
 from common.errors import Problem
 from common.record import ChapterRecord, LessonRecord
@@ -29,7 +28,7 @@ class Results:
         found = {}
         for chapter in self.chapters:
             try:
-                found[chapter.package] = record.load(chapter.folder / "results.json")
+                found[chapter.package] = readme.chapter(chapter.package)
             except Problem as problem:
                 self.problems.append(str(problem))
         return found
@@ -98,8 +97,3 @@ def escaped(text: str) -> str:
     for sign in "\\*_`[]<$":
         text = text.replace(sign, f"\\{sign}")
     return text
-
-
-def committed(root: Path, package: str) -> bool:
-    """Whether a chapter has results at all."""
-    return (root / package / "results.json").exists()

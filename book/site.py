@@ -83,9 +83,30 @@ def _run_sphinx(contents: Contents, out: Path, work: Path) -> None:
         work / "source", None, out, work / "doctrees", "html", settings, status=None, warning=heard, freshenv=True
     )
     GlossaryLinks(contents).listen(app)
+    app.connect("html-page-context", _shared_navigation(contents), priority=400)  # before the theme's own
     app.build(force_all=True)
     for left in (out / ".buildinfo", out / "objects.inv"):
         left.unlink(missing_ok=True)
     if warnings := [re.sub(r"\x1b\[[\d;]*m", "", line) for line in heard.getvalue().splitlines() if line.strip()]:
         raise Problem("the book has faults:\n" + "\n".join(warnings[:20]))
 
+
+def _shared_navigation(contents: Contents) -> Callable[..., None]:
+    """Parts stand in no list at the side, so all those of a folder have one and the same, which is made once."""
+    parts = {
+        page.name for page in [*contents.pages.values(), *contents.linked.values()] if page.kind in ("part", "file")
+    }
+    trees: dict[str, str] = {}
+
+    def share(app: Any, name: str, template: str, context: dict[str, Any], doctree: object) -> None:
+        if name in parts:
+            folder, own = name.rpartition("/")[0], context["toctree"]
+
+            def tree(**options: Any) -> str:
+                if folder not in trees:
+                    trees[folder] = own(**options)
+                return trees[folder]
+
+            context["toctree"] = tree
+
+    return share

@@ -76,7 +76,7 @@ def split_code(source: str) -> list[Block]:
 def split_class(source: str, block: Block) -> list[Block]:
     """A class as its head, with fields and short methods, and each method that has a docstring."""
     lines = source.splitlines()
-    tree = next(n for n in ast.parse(source).body if getattr(n, "name", "") == block.name)
+    (tree,) = ast.parse("\n" * (block.line - 1) + block.code).body  # with the file's own numbers of lines
     methods = [n for n in tree.body if isinstance(n, DEFINITIONS[:2]) and ast.get_docstring(n) is not None]
     pieces, taken = [], set()
     for method in methods:

@@ -24,10 +24,12 @@ from common.errors import Problem
 from common.estimate import duration
 from common.files import write_whole
 from common.record import ChapterRecord, LessonRecord, PaperClaim
+from common.results import Interval, Row
 
 BENCH = ROOT / "tests" / "bench" / "results.json"
 MARK = re.compile(r"(<!-- (?P<kind>[a-z]+)(?:: (?P<what>[^\n]*?))? -->)(?P<content>.*?)(<!-- end -->)", re.DOTALL)
 PARTS = {"difference": tables.gap, "p": tables.p_value, "test": tables.tested}  # of a verdict
+MEANS: dict[int, tuple[LessonRecord, list[Row], dict]] = {}  # by a record's identity: many marks ask for one lesson
 BLOCKS = ("scoreboard", "facts", "verdicts", "claims", "bench")  # what stands on lines of its own
 
 
@@ -80,25 +82,33 @@ def _lesson(package: str, name: str) -> LessonRecord:
     return chapter(package).lessons[name]
 
 
+def _means(package: str, name: str) -> tuple[LessonRecord, list[Row], dict[str, tuple[Interval, str]]]:
+    """A lesson, its scores and its facts over the seeds."""
+    lesson = _lesson(package, name)
+    if id(lesson) not in MEANS:
+        MEANS[id(lesson)] = lesson, lesson.scores(), lesson.findings()
+    return MEANS[id(lesson)]
+
+
 def _score(package: str, name: str, method: str, metric: str) -> str:
-    row = next(r for r in _lesson(package, name).scores() if (r.method, r.metric) == (method, metric))
+    row = next(r for r in _means(package, name)[1] if (r.method, r.metric) == (method, metric))
     return tables.with_unit(row.interval, row.unit)
 
 
 def _kept(package: str, name: str, method: str) -> str:
-    return tables.count(next(r for r in _lesson(package, name).scores() if r.method == method).parameters)
+    return tables.count(next(r for r in _means(package, name)[1] if r.method == method).parameters)
 
 
 def _fact(package: str, name: str, fact: str) -> str:
-    return tables.with_unit(*_lesson(package, name).findings()[fact])
+    return tables.with_unit(*_means(package, name)[2][fact])
 
 
 def _scoreboard(package: str, name: str) -> str:
-    return tables.markdown(tables.scoreboard(_lesson(package, name).scores()))
+    return tables.markdown(tables.scoreboard(_means(package, name)[1]))
 
 
 def _facts(package: str, name: str) -> str:
-    return tables.markdown(tables.fact_sheet(_lesson(package, name).findings()))
+    return tables.markdown(tables.fact_sheet(_means(package, name)[2]))
 
 
 def _verdicts(package: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The built book, in Chromium and from the disk: nothing fails to load, nothing is asked of a network, nothing is cut off."""
+"""The built book, in Chromium and from the disk: all loads, nothing is asked of a network, nothing is cut off."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ EVERY = 12  # of the pages of parts, which are many and alike, one in so many is
 FAULTS = """
 const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
 const blank = [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src);
-const formulas = [...document.querySelectorAll("math")].filter(m => !m.getBoundingClientRect().width && m.checkVisibility());
+const seen = [...document.querySelectorAll("math")].filter(m => m.checkVisibility());
+const formulas = seen.filter(m => !m.getBoundingClientRect().width);
 const alts = [...document.images].filter(i => !i.alt.trim()).map(i => i.src);
-return [wide > 1 ? `${wide} pixels too wide` : "", ...blank, ...alts, formulas.length ? "an empty formula" : ""].filter(Boolean);
+const faults = [wide > 1 ? `${wide} pixels too wide` : "", formulas.length ? "an empty formula" : ""];
+return [...faults, ...blank, ...alts].filter(Boolean);
 """
 
 

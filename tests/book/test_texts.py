@@ -113,7 +113,11 @@ def test_a_picture_becomes_a_figure_with_its_caption(lines, results: Results) ->
 
 @pytest.mark.parametrize(
     ("heading", "anchor"),  # as GitHub makes them
-    [("How to read a claims table", "how-to-read-a-claims-table"), ("0–9", "09"), ("`boxes.py`, twice", "boxespy-twice")],
+    [
+        ("How to read a claims table", "how-to-read-a-claims-table"),
+        ("0–9", "09"),
+        ("`boxes.py`, twice", "boxespy-twice"),
+    ],
 )
 def test_anchors_of_headings(heading: str, anchor: str) -> None:
     assert heading_anchor(heading) == anchor
@@ -121,7 +125,13 @@ def test_anchors_of_headings(heading: str, anchor: str) -> None:
 
 GLOSSARY = "# Glossary\n\n## A\n\n" + "\n\n".join(
     f"{term}. It is so. [`ch01_regression/line`](ch01_regression/line.py)"
-    for term in ("**Adam**", "**bias** (also: slip)", "**lapse** (also: slip)", "**graph of steps** (also: graph)", "**loss**")
+    for term in (
+        "**Adam**",
+        "**bias** (also: slip)",
+        "**lapse** (also: slip)",
+        "**graph of steps** (also: graph)",
+        "**loss**",
+    )
 )
 
 
