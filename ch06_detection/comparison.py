@@ -87,5 +87,6 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     run.figure(
         "errors", draw_errors, test, errors,
-        caption="Examples of each kind of error. Green: the objects; red: the false detection.",
+        caption="Examples of each kind of error. Green: the objects; red: the false detection, with its class and, for "
+        "a confusion, the class of the object below it.",
     )  # fmt: skip

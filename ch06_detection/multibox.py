@@ -244,9 +244,9 @@ def lesson(run: Run) -> None:
         test.targets[shown],
         defaults,
         match(test.targets[shown]["boxes"], test.targets[shown]["labels"], defaults),
-        mined[shown],
-        caption="A test scene; the default boxes matched to its objects; and, black, the hard negatives: the "
-        "background boxes with the highest loss.",
+        (mined[shown], losses[shown]),
+        caption="A test scene; the default boxes matched to its objects; and the background boxes with the highest "
+        "loss: the hardest of the mined negatives.",
     )
     sides = torch.cat([area(target["boxes"]) for target in part.targets]).sqrt().double().numpy()
     run.figure(

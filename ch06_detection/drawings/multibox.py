@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes
@@ -16,21 +19,28 @@ from common.data.boxed import Target
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+HARDEST = 10  # negatives that are drawn
+
 
 def draw_matching(
     image: UInt8[np.ndarray, "size size 3"],
     target: Target,
     defaults: Boxes,
     matched: tuple[Int[Tensor, "n"], Int[Tensor, "n"]],
-    mined: Bool[Tensor, "n"],
+    mined: tuple[Bool[Tensor, "n"], Float[Tensor, "n"]],
 ) -> Figure:
-    """A scene's objects, the default boxes matched to each, and the hard negatives.
+    """A scene's objects, the default boxes matched to each, and the HARDEST of the mined negatives, by their loss.
 
     matched: of each default box, the label (0 for background) and the number of the object, as match gives them.
+    mined: of each, whether it is a mined negative, and its loss as background.
     """
-    size, (labels, which) = len(image), matched
+    size, (labels, which), (negatives, losses) = len(image), matched, mined
     figure, axes = plots.panels(3, width=3.1, height=3.4)
-    titles = "objects", f"{int((labels > 0).sum())} positives", f"{int(mined.sum())} hard negatives"
+    titles = (
+        "objects",
+        f"{int((labels > 0).sum())} positives",
+        f"the hardest {HARDEST} of {int(negatives.sum())} negatives",
+    )
     for axis, title in zip(axes, titles, strict=True):
         axis.imshow(image, extent=(0, size, size, 0), alpha=1.0 if axis is axes[0] else 0.5)
         axis.set(title=title, xlim=(-14, size + 14), ylim=(size + 14, -14))
@@ -39,7 +49,12 @@ def draw_matching(
         outline(axes[0], box[None], colour, 2.5)
         outline(axes[1], defaults[(labels > 0) & (which == number)], colour, 1.5)
         outline(axes[2], box[None], colour, 2.5)
-    outline(axes[2], defaults[mined], plots.INK, 0.9)
+    order = (losses * negatives).argsort(descending=True)[:HARDEST].flip(0)  # the hardest is drawn last
+    colours = colormaps["YlOrRd"](0.3 + 0.7 * (losses[order] / losses[order].max()).numpy())
+    for k, colour in zip(order.tolist(), colours, strict=True):
+        outline(axes[2], defaults[k : k + 1], colour, 1.6)
+    bar = ScalarMappable(Normalize(0, float(losses[order].max())), "YlOrRd")
+    figure.colorbar(bar, ax=axes[2], label="loss", shrink=0.7)
     return figure
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 
 from ch06_detection.boxes import Boxes, iou
 from ch06_detection.drawings.boxes import outline
+from ch06_detection.scoring.overlaps import spread_out
 from ch06_detection.trunk.crops import cut
 from common import plots
 from common.data.boxed import Target
@@ -24,34 +25,38 @@ SURE = 0.5  # the score from which on a detection is drawn
 def draw_stages(
     image: UInt8[np.ndarray, "height width 3"],
     proposals: Boxes,
+    target: Target,
     found: Target,
     classes: tuple[str, ...],
 ) -> Figure:
-    """Proposals, nine of them cut out that overlap one another little, and the detections of at least SURE.
+    """Proposals, three each on an object, on a part of one and on background, warped; detections of at least SURE.
 
-    found: the highest score first; the first one is drawn in any case.
+    Under each crop stands the IoU of its proposal with the nearest object.
     """
-    chosen = proposals[:1]
-    for box in proposals:
-        if len(chosen) < 9 and float(iou(box[None], chosen).max()) < 0.3:
-            chosen = torch.cat([chosen, box[None]])
     found = {name: values[: max(1, int((found["scores"] >= SURE).sum()))] for name, values in found.items()}
-    figure, axes = plots.panels(3, width=2.7, height=2.9)
+    overlap = iou(proposals, target["boxes"]).max(dim=1).values
+    rows = {"object": overlap >= 0.6, "part": (overlap > 0.15) & (overlap < 0.4), "background": overlap == 0}
+    figure, axes = plots.panels(3, width=2.9, height=3.0)
     for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, warped", "detections"), strict=True):
         axis.set_title(title)
         axis.axis("off")
     axes[0].imshow(image)
     outline(axes[0], proposals, "white", 0.5, 0.7)
-    for k in range(len(chosen)):
-        outline(axes[0], chosen[k : k + 1], plots.CYCLE[k % 6], 1.6)
     inside = torch.tensor(image.copy()).permute(2, 0, 1).float()[None]
-    crops = cut(inside, [chosen], (32, 32)).permute(0, 2, 3, 1).numpy().astype(np.uint8)
-    for k, crop in enumerate(crops):
-        row, column = divmod(k, 3)
-        axes[1].imshow(crop, extent=(column * 36, column * 36 + 32, row * 36 + 32, row * 36))
-        edges = torch.tensor([[column * 36.0, row * 36.0, column * 36.0 + 32, row * 36.0 + 32]])
-        outline(axes[1], edges, plots.CYCLE[k % 6], 1.6)
-    axes[1].set(xlim=(-2, 106), ylim=(106, -2))
+    for row, ((name, which), colour) in enumerate(
+        zip(rows.items(), (plots.GREEN, plots.ORANGE, plots.BLUE), strict=True)
+    ):
+        chosen = spread_out(proposals[which], 3)
+        outline(axes[0], chosen, colour, 1.6)
+        axes[1].text(-3, row * 40 + 16, name, rotation=90, ha="right", va="center", color=colour, fontsize=8)
+        crops = cut(inside, [chosen], (32, 32)).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+        near = iou(chosen, target["boxes"]).max(dim=1).values.tolist() if len(chosen) else []
+        for column, (crop, best) in enumerate(zip(crops, near, strict=True)):
+            left, top = column * 36.0, row * 40.0
+            axes[1].imshow(crop, extent=(left, left + 32, top + 32, top))
+            outline(axes[1], torch.tensor([[left, top, left + 32, top + 32]]), colour, 1.6)
+            axes[1].text(left + 16, top + 33, f"IoU {best:.2f}", ha="center", va="top", fontsize=6)
+    axes[1].set(xlim=(-8, 106), ylim=(120, -2))
     axes[2].imshow(image)
     outline(axes[2], found["boxes"], plots.ORANGE)
     for (x, y, *_), label, score in zip(

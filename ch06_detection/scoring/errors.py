@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from ch06_detection.boxes import iou_of_pairs
+from ch06_detection.boxes import iou, iou_of_pairs
+from common.data.boxed import BoxedImages
 from common.metrics.detection import Evaluation
 
 KINDS = ("localisation", "confusion", "background")
@@ -25,13 +26,22 @@ class Errors:
     In per cent of the objects: `localisation`: the object's class, but at an IoU below 0.5, or the second one on it;
     `confusion`: on an object of another class; `background`: on none. `missed`: objects that no detection of their
     class has found, at any score: lowering the threshold does not bring them back.
-    kinds, images, boxes: of each of these detections, the kind ("" where it is right), its image, its box.
+    kinds, images, labels, boxes: of each of these detections; the kind is "" where it is right.
     """
 
     shares: dict[str, float]
     kinds: np.ndarray
     images: Int[np.ndarray, "n"]
+    labels: Int[np.ndarray, "n"]
     boxes: Float[np.ndarray, "n 4"]
+
+    def name(self, which: int, part: BoxedImages) -> str:
+        """The class that a detection predicts; for a confusion, also the class of the object that it lies on."""
+        predicted, target = part.classes[self.labels[which] - 1], part.targets[self.images[which]]
+        if self.kinds[which] != "confusion":
+            return predicted
+        overlap = iou(target["boxes"], torch.tensor(self.boxes[which : which + 1]))[:, 0]
+        return f"{predicted} (is {part.classes[int(target['labels'][overlap.argmax()]) - 1]})"
 
 
 def classify_errors(evaluation: Evaluation) -> Errors:
@@ -55,7 +65,7 @@ def classify_errors(evaluation: Evaluation) -> Errors:
     shares = {kind: 100 * float((kinds == kind).sum() / counts.sum()) for kind in ("localisation", "confusion")}
     shares["background"] = 100 * float((kinds == "background").sum() / counts.sum())
     shares["missed"] = 100 * float(1 - matches.true[place].sum() / counts.sum())
-    return Errors(shares, kinds, found.images[top], found.boxes[top])
+    return Errors(shares, kinds, found.images[top], found.labels[top], found.boxes[top])
 
 
 def overlaps_by_class(

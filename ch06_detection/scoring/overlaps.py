@@ -29,3 +29,12 @@ def overlap_by_class(boxes: Boxes, target: Target, classes: int) -> Float[Tensor
     for label in target["labels"].unique().tolist():
         best[:, label - 1] = iou(boxes, target["boxes"][target["labels"] == label]).amax(dim=1)
     return best
+
+
+def spread_out(boxes: Boxes, most: int) -> Boxes:
+    """The first boxes that overlap one another little, at most so many."""
+    chosen = boxes[:1]
+    for box in boxes:
+        if len(chosen) < most and float(iou(box[None], chosen).max()) < 0.3:
+            chosen = torch.cat([chosen, box[None]])
+    return chosen
