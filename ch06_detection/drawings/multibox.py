@@ -39,7 +39,7 @@ def draw_matching(
     titles = (
         "objects",
         f"{int((labels > 0).sum())} positives",
-        f"the hardest {HARDEST} of {int(negatives.sum())} negatives",
+        f"{HARDEST} of {int(negatives.sum())} negatives",
     )
     for axis, title in zip(axes, titles, strict=True):
         axis.imshow(image, extent=(0, size, size, 0), alpha=1.0 if axis is axes[0] else 0.5)
