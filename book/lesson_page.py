@@ -20,6 +20,7 @@ from common.record import LessonRecord
 
 SECTIONS = ("Question", "Method", "Rival", "Differs", "Costs")
 KEPT_OPEN = 3  # lines of imports that are not folded
+ORPHAN = "---\norphan: true\n---\n\n"  # Sphinx: the page is in no list of contents; links lead to it
 
 
 def lesson_page(
@@ -49,7 +50,8 @@ def part_page(page: Page, users: list[Page], contents: Contents, names: Names) -
     if page.kind == "file":
         from book.code import plain
 
-        return f"# {_letters(page.source)}\n\n```{{raw}} html\n{plain(contents.text(page.source).strip())}\n```"
+        code = plain(contents.text(page.source).strip())
+        return f"{ORPHAN}# {_letters(page.source)}\n\n```{{raw}} html\n{code}\n```"
     text = contents.docstring(page.source)
     used = ", ".join(f"[`{user.source}`]({page.to(user)})" for user in users)
     parts = [
@@ -61,7 +63,7 @@ def part_page(page: Page, users: list[Page], contents: Contents, names: Names) -
         "## The code",
         _code(page, linker, contents, names),
     ]
-    return "---\norphan: true\n---\n\n" + "\n\n".join(filter(None, parts))
+    return ORPHAN + "\n\n".join(filter(None, parts))
 
 
 def _letters(text: str) -> str:
