@@ -16,7 +16,8 @@ from pathlib import Path
 from common.chapter import Chapter
 from common.lesson_text import split_code
 
-LEFT_OUT = {"tests", "build", "dist", "out", "site", "book", "notebooks", "__pycache__"}
+LEFT_OUT = {"tests", "__pycache__"}
+LEFT_OUT_AT_ROOT = {"build", "dist", "out", "site", "book", "notebooks"}  # what is made, and the book's own code
 TEXTS = {
     "README.md": "index",
     "HOW_TO_READ_TABLES.md": "how_to_read_tables",
@@ -132,7 +133,8 @@ class Contents:
     def _files(self, ending: str) -> list[str]:
         found = []
         for folder, inside, names in os.walk(self.root):
-            inside[:] = [name for name in inside if name not in LEFT_OUT and not name.startswith(".")]
+            left_out = LEFT_OUT | (LEFT_OUT_AT_ROOT if Path(folder) == self.root else set())
+            inside[:] = [name for name in inside if name not in left_out and not name.startswith(".")]
             found += [
                 (Path(folder) / name).relative_to(self.root).as_posix() for name in names if name.endswith(ending)
             ]

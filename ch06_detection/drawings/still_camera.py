@@ -44,7 +44,7 @@ def draw_pasted(images: UInt8[np.ndarray, "n height width 3"], targets: Sequence
 
 def draw_far_frame(image: UInt8[np.ndarray, "height width 3"], target: Target, found: dict[str, Target]) -> Figure:
     """One frame with each detector's highest-scoring boxes, as many as there are people."""
-    figure, axes = plots.panels(len(found), width=5.0, height=3.9)
+    figure, axes = plots.panels(len(found), width=5.0, height=4.2)
     for axis, (name, detections) in zip(axes, found.items(), strict=True):
         axis.imshow(image)
         axis.axis("off")
