@@ -143,6 +143,7 @@ def lesson(run: Run) -> None:
     for place in (NEAR, FAR):
         run.compare(PASTED, PLAIN, f"{METRIC}, {place}")
         run.compare(PLAIN, TEMPLATE, f"{METRIC}, {place}")
+    run.floor(PASTED, f"{METRIC}, {NEAR}", at_least=run.pick(smoke=0, lecture=88))
     run.claim(
         "Pasting people elsewhere regains a part of what is lost on frames far away.",
         beats(PASTED, PLAIN, f"{METRIC}, {FAR}"),
