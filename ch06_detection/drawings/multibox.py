@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_hex
 from torch import Tensor
 
 from ch06_detection.boxes import Boxes
@@ -52,7 +52,7 @@ def draw_matching(
     order = (losses * negatives).argsort(descending=True)[:HARDEST].flip(0)  # the hardest is drawn last
     colours = colormaps["YlOrRd"](0.3 + 0.7 * (losses[order] / losses[order].max()).numpy())
     for k, colour in zip(order.tolist(), colours, strict=True):
-        outline(axes[2], defaults[k : k + 1], colour, 1.6)
+        outline(axes[2], defaults[k : k + 1], to_hex(colour), 1.6)
     bar = ScalarMappable(Normalize(0, float(losses[order].max())), "YlOrRd")
     figure.colorbar(bar, ax=axes[2], label="loss", shrink=0.7)
     return figure

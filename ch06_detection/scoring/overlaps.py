@@ -31,7 +31,7 @@ def overlap_by_class(boxes: Boxes, target: Target, classes: int) -> Float[Tensor
     return best
 
 
-def spread_out(boxes: Boxes, most: int) -> Boxes:
+def spread_out(boxes: Boxes, most: int) -> Float[Tensor, "m 4"]:
     """The first boxes that overlap one another little, at most so many."""
     chosen = boxes[:1]
     for box in boxes:

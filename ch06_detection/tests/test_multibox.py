@@ -13,7 +13,7 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou
 
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
-from ch06_detection.drawings.multibox import draw_matching
+from ch06_detection.drawings.multibox import HARDEST, draw_matching
 from ch06_detection.multibox import (
     EVERY,
     METRIC,
@@ -172,12 +172,14 @@ def test_positives_are_counted_and_drawn(targets, defaults):
     assert len(numbers) == 5
     assert numbers[:2].sum() == (labels[0] > 0).sum()
     assert numbers[2] == (labels[1] > 0).sum()
-    mined = hard_negative_mining(torch.rand(labels.shape), labels)
-    figure = draw_matching(
-        part.images[0], targets[0], defaults, match(targets[0]["boxes"], targets[0]["labels"], defaults), mined[0]
-    )
-    drawn = [[len(lines.get_paths()) for lines in axis.collections] for axis in figure.axes]
-    assert drawn == [[1, 1], numbers[:2].tolist(), [1, 1, int(mined[0].sum())]]
+    losses = torch.rand(labels.shape)
+    mined = hard_negative_mining(losses, labels)
+    matched = match(targets[0]["boxes"], targets[0]["labels"], defaults)
+    figure = draw_matching(part.images[0], targets[0], defaults, matched, (mined[0], losses[0]))
+    drawn = [[len(lines.get_paths()) for lines in axis.collections] for axis in figure.axes[:3]]
+    assert drawn == [[1, 1], numbers[:2].tolist(), [1, 1] + [1] * HARDEST]
+    hardest = defaults[mined[0]][losses[0][mined[0]].argmax()]  # drawn last, on top of the others
+    assert_close(torch.tensor(figure.axes[2].collections[-1].get_paths()[0].vertices[0]).float(), hardest[:2])
 
 
 def test_what_the_lesson_says(tmp_path):
