@@ -26,7 +26,7 @@ CHAPTER = Chapter(
         "ssd_choices",  # what each of SSD's design choices contributes
         "own_photo",  # what the trained detectors find in a photograph of the reader's
     ),
-    tour=("sliding_window", "ssd"),
+    tour=("sliding_window", "multibox"),
     seeds=1,  # it trains for a quarter of an hour
     keeper="ch06_detection.kept.detectors",
 )
