@@ -32,7 +32,7 @@ def draw_gap(names: Sequence[str], scores: dict[tuple[str, str], float], places:
 
 def draw_pasted(images: UInt8[np.ndarray, "n height width 3"], targets: Sequence[Target]) -> Figure:
     """Composed frames with the boxes of the people in them."""
-    figure, axes = plots.panels(3, -(-len(images) // 3), width=3.6, height=2.8, squeeze=False)
+    figure, axes = plots.panels(3, -(-len(images) // 3), width=2.7, height=2.1, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, target in zip(axes.flat, images, targets, strict=False):
