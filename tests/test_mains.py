@@ -41,7 +41,7 @@ def start(folder, chapter, *command, **variables):
     out = folder / "out"
     done = subprocess.run(
         [sys.executable, *command, "--preset", "smoke", "--out", str(out)],
-        cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=300,
+        cwd=folder, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=600,
     )  # fmt: skip
     return Finished(chapter, out, done.returncode, done.stdout, done.stderr)
 
