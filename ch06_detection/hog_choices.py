@@ -6,7 +6,7 @@ Method     One change at a time (§6) of the recipe of lesson `sliding_window`, 
 Differs    The paper counts misses at 10⁻⁴ false positives a window, for people. Fewer training scenes here than in the
            lesson that trains it: 150, negatives from 24 of them in each round, at most 500 per class. With one seed,
            what other training scenes would do is in no interval.
-Costs      40 s on two cores: fourteen detectors.
+Costs      60 s on two cores: fourteen detectors.
 """
 
 from __future__ import annotations

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from book.glossary import ENTRY
 from common.readme import readmes
 from tests.checkout import CHAPTERS, ROOT, lessons
 
 GLOSSARY, TABLES = ROOT / "GLOSSARY.md", ROOT / "HOW_TO_READ_TABLES.md"
-ENTRY = re.compile(
-    r"\*\*(?P<term>[^*]+)\*\*(?: \(also: (?P<also>[^)]+)\))?\. (?P<meaning>.+) "
-    r"\[`(?P<shown>[\w/]+)`\]\((?P<link>[\w/]+\.py)\)"
-)
 MOST = 320  # letters of a definition
 
 
