@@ -1,8 +1,9 @@
 """People cut out of a film whose camera stands still, and pasted elsewhere: other places, other light, other clothes.
 
-The median of the frames shows the yard without people; where a frame differs from it, somebody stands. What is cut out
-so is pasted on windows of the yard and of photographs: larger or smaller, mirrored, in other colours, before and behind
-others and behind patches of background (Dwibedi et al. 2017, "Cut, paste and learn").
+The median of the frames' pixels outside all boxes shows the yard without people; where a frame differs from it within a
+box, somebody stands. What is cut out so is pasted on windows of the yard and of photographs: larger or smaller,
+mirrored, in other colours, before and behind others and behind patches of background (Dwibedi et al. 2017, "Cut, paste
+and learn").
 """
 
 from __future__ import annotations
@@ -36,9 +37,22 @@ class CutOut(NamedTuple):
     box: Float32[Tensor, "4"]
 
 
-def empty_yard(frames: UInt8[np.ndarray, "n height width 3"], most: int = 60) -> UInt8[np.ndarray, "height width 3"]:
-    """The median of some of the frames, pixel by pixel: what a camera that stands still sees when nobody is there."""
-    return np.median(frames[:: max(1, len(frames) // most)], axis=0).astype(np.uint8)
+def empty_yard(
+    frames: UInt8[np.ndarray, "n height width 3"], targets: Sequence[Target], most: int = 60
+) -> UInt8[np.ndarray, "height width 3"]:
+    """What a camera that stands still sees when nobody is there: of each pixel, the median outside all boxes.
+
+    Without boxes, who stands still in most frames would be part of the yard. A pixel that lies in a box in every frame
+    has the median of all of them. most: of how many frames, evenly spaced.
+    """
+    some = slice(None, None, max(1, len(frames) // most))
+    pixels = torch.tensor(frames[some]).float()
+    median = pixels.median(dim=0).values
+    for frame, target in zip(pixels, targets[some], strict=True):
+        for x1, y1, x2, y2 in target["boxes"].clamp(min=0).round().int().tolist():
+            frame[y1 : y2 + 1, x1 : x2 + 1] = torch.nan
+    outside = pixels.nanmedian(dim=0).values
+    return torch.where(outside.isnan(), median, outside).byte().numpy()
 
 
 def silhouette(
@@ -179,7 +193,7 @@ def paste_people(train: BoxedImages, count: int, seed: int) -> BoxedImages:
     Half of these show the yard, half the carried photographs to train on (none of which has people in it). Where nobody
     could be cut out, the frames alone.
     """
-    yard = empty_yard(train.images)
+    yard = empty_yard(train.images, train.targets)
     people = cut_out(train.images, train.targets, yard)
     if not people:
         return train

@@ -45,7 +45,19 @@ def film():
 
 def test_the_median_of_the_frames_is_the_yard_without_people(film):
     part, ground = film
-    np.testing.assert_array_equal(empty_yard(part.images), ground)
+    np.testing.assert_array_equal(empty_yard(part.images, part.targets), ground)
+
+
+def test_who_stands_still_in_most_frames_is_no_part_of_the_yard(film):
+    part, ground = film
+    last = slice(8, None)  # seven of these eight frames have the two who stand together
+    np.testing.assert_array_equal(empty_yard(part.images[last], part.targets[last]), ground)
+    always = slice(9, None)  # nothing is known of the place behind them: the median of all frames
+    hidden = np.zeros((HIGH, WIDE), bool)
+    hidden[120:195, 100:137] = True
+    yard = empty_yard(part.images[always], part.targets[always])
+    np.testing.assert_array_equal(yard[~hidden], ground[~hidden])
+    np.testing.assert_array_equal(yard[150, 112], (250, 240, 230))
 
 
 def test_who_stands_apart_is_cut_out_along_the_outline(film):
