@@ -38,7 +38,7 @@ class CutOut(NamedTuple):
 
 
 def empty_yard(
-    frames: UInt8[np.ndarray, "n height width 3"], targets: Sequence[Target], most: int = 60
+    frames: UInt8[np.ndarray, "n height width 3"], targets: Sequence[Target], most: int = 40
 ) -> UInt8[np.ndarray, "height width 3"]:
     """What a camera that stands still sees when nobody is there: of each pixel, the median outside all boxes.
 
@@ -47,12 +47,13 @@ def empty_yard(
     """
     some = slice(None, None, max(1, len(frames) // most))
     pixels = torch.tensor(frames[some]).float()
-    median = pixels.median(dim=0).values
     for frame, target in zip(pixels, targets[some], strict=True):
         for x1, y1, x2, y2 in target["boxes"].clamp(min=0).round().int().tolist():
             frame[y1 : y2 + 1, x1 : x2 + 1] = torch.nan
-    outside = pixels.nanmedian(dim=0).values
-    return torch.where(outside.isnan(), median, outside).byte().numpy()
+    yard = pixels.nanmedian(dim=0).values
+    hidden = yard.isnan()
+    yard[hidden] = torch.tensor(frames[some][:, hidden.numpy()]).float().median(dim=0).values
+    return yard.byte().numpy()
 
 
 def silhouette(
