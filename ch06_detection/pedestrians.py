@@ -86,7 +86,7 @@ def opencv_people(frames: UInt8[np.ndarray, "n height width 3"]) -> list[Target]
 
 def build_pedestrians_rcnn(run: Run, proposals: Proposals) -> RCNN:
     """One class, so that there is nothing to name first: the network starts from random weights."""
-    epochs, file = run.pick(smoke=1, lecture=3), run.checkpoint("rcnn")
+    epochs, file = run.pick(smoke=1, lecture=2), run.checkpoint("rcnn")
     training = Training(epochs, 0.005, 128, Muon, hidden_filters, device=run.device, checkpoint=file, say=run.say_step)
     return RCNN(
         proposals, training, 1, searched=run.pick(smoke=4, lecture=160, full=None),
@@ -97,7 +97,7 @@ def build_pedestrians_rcnn(run: Run, proposals: Proposals) -> RCNN:
 
 def build_pedestrians_fast_rcnn(run: Run, proposals: Proposals) -> FastRCNN:
     """From random weights, too. Its images keep their size."""
-    training = build_training(run, run.pick(smoke=1, lecture=3), 2)
+    training = build_training(run, run.pick(smoke=1, lecture=2), 2)
     searched = run.pick(smoke=4, lecture=160, full=None)
     return FastRCNN(
         proposals, training, 1, searched=searched, rois=64, side=(8, 4), enlarge=1.0, suppression=0.4, seed=run.seed

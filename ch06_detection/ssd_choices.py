@@ -10,9 +10,10 @@ Differs    The paper trains each variant from the start. Here all variants share
            detector, the slowest part by far. It is frozen, and its maps of the scenes are computed once; each variant
            trains all layers behind it anew, from the pretrained trunk and random heads. So the first stage has learned
            with the base's choices, which may favour the base, and no effect on the first stage itself is measured.
-           Augmentation is the recipe's (crops, mirror images, other light), but of a few versions of each scene, drawn
-           once, where the recipe draws a new one at every pass. Fewer maps keep all shapes of default boxes, on the
-           finest map that is left, where the paper keeps the number of boxes.
+           Batches have 16 scenes, where the recipe's have 32. Augmentation is the recipe's (crops, mirror images, other
+           light), but of a few versions of each scene, drawn once, where the recipe draws a new one at every pass.
+           Fewer maps keep all shapes of default boxes, on the finest map that is left, where the paper keeps the number
+           of boxes.
 Costs      100 s on two cores where the lesson's detector is there; three minutes more where it has to be trained.
 """
 
@@ -42,7 +43,7 @@ from common.metrics.detection import Evaluation
 from common.record import LessonRecord
 from common.run import Method, Run
 
-RECIPE = SceneSSD(epochs=1, scales=(1.0,), mirrored=False)
+RECIPE = SceneSSD(epochs=1, batch=16, scales=(1.0,), mirrored=False)
 VERSIONS = 2  # of each scene, augmented
 CHANGES = {
     "two maps": {"maps": 2},
@@ -151,7 +152,7 @@ def lesson(run: Run) -> None:
     with run.method(LESSON, kind="deep") as method:
         taught = learn(method, "SSD, scenes", lambda: build_scenes_ssd(run), train)
         frozen = deepcopy(taught.network_.stages[0][0]).requires_grad_(False)
-        learned = train.take(slice(run.pick(smoke=16, lecture=2000)))
+        learned = train.take(slice(run.pick(smoke=16, lecture=1500)))
         trunk = taught.trunk(train.images, train.targets)  # which it has started from: it is not trained again
         study = Study(run, frozen, taught.pixels_, trunk, learned, judged)
         study.score(method)

@@ -123,7 +123,7 @@ def lesson(run: Run) -> None:
     people = pedestrians_or_none(run.scale, run.note, every=run.pick(smoke=10, lecture=1))
     if people is None:
         return
-    every = run.pick(smoke=8, lecture=8)
+    every = run.pick(smoke=8, lecture=4)
     folds = [split(people.train, learned, far, every) for learned, far in FOLDS.items()]
     parts = {NEAR: joined([fold.near for fold in folds]), FAR: joined([fold.far for fold in folds])}
     scores, found = {}, {}
