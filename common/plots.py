@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 INK, GREY, PALE = "#1d2433", "#8a93a3", "#d9dee7"
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#1f6fb4", "#d97a0a", "#0a8f69", "#c2384f", "#8b5fbf", "#58a9dc"
 CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+TALLEST = 3.0  # of its width: a panel for a picture of any shape
 
 STYLE = {
     "font.size": 10,
@@ -59,6 +60,11 @@ def panels(columns: int = 1, rows: int = 1, *, width: float = 4.6, height: float
 
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, **subplots)
+
+
+def panel_height(picture: Shaped[np.ndarray, "height width ..."], width: float) -> float:
+    """Inches of height that a picture takes in a panel of this width; at most TALLEST times the width."""
+    return width * min(picture.shape[0] / picture.shape[1], TALLEST)
 
 
 def dots(axis: Axes, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"]) -> None:

@@ -214,6 +214,55 @@ def test_what_is_trained_on_stored_maps_predicts_the_same_from_images(run, sets,
     assert torch.equal(seen["batch"][2], offsets)
 
 
+def test_each_variant_of_ssd_learns_from_the_maps_of_its_own_scenes(run, monkeypatch, taught):
+    """Augmented ones, two versions of each, but for the variant without augmentation; its versions are equal."""
+    data = []
+    monkeypatch.setattr(ssd_choices, "CHANGES", {"not augmented": {"augmented": False}})
+    monkeypatch.setattr(Training, "__call__", lambda self, network, maps, seed=0: data.append(maps) or History())
+    monkeypatch.setattr(SSDDetector, "predict", lambda self, images: nothing(images))
+    ssd_choices.lesson(run)
+    base, plain, not_pretrained = data
+    assert base.maps is not_pretrained.maps
+    assert not torch.equal(base.maps[:16], base.maps[16:])
+    assert torch.equal(plain.maps[:16], plain.maps[16:])
+
+
+def test_other_light_comes_after_the_crops(run, sets, monkeypatch, taught):
+    few, crops = sets.train.take(slice(3)), torch.full((3, 3, 128, 128), 5.0)
+    study = ssd_choices.Study(run, torch.nn.Identity(), taught.pixels_, None, few, few)
+    study.first_stage.register_parameter("none", torch.nn.Parameter(torch.zeros(1)))
+    monkeypatch.setattr(ssd_choices, "MILD", lambda images, targets, generator: (crops, targets))
+    monkeypatch.setattr(ssd_choices, "change_light", lambda images, generator: images + 2)
+    assert (study.compute_maps(1, augmented=True)[0] == 7).all()
+
+
+def test_a_variant_is_judged_in_the_state_for_predictions(run, sets, monkeypatch, taught):
+    """Batch normalisation takes its means of training, and the first stage is back in its place."""
+
+    def training(self, network, data, seed=0):
+        network.train()
+        return History()
+
+    monkeypatch.setattr(Training, "__call__", training)
+    few = sets.train.take(slice(2))
+    frozen = deepcopy(taught.network_.stages[0][0]).requires_grad_(False)
+    study = ssd_choices.Study(run, frozen, taught.pixels_, None, few, few)
+    detector = study.train(ssd_choices.RECIPE, False, *study.compute_maps(1, augmented=False))
+    assert not any(layer.training for layer in detector.network_.modules())
+    assert detector.network_.stages[0][0] is frozen
+
+
+def test_the_sentence_on_effects_names_the_largest_that_the_tests_see():
+    def comparison(name, difference, p):
+        return Comparison(name, BASE, "mAP@0.5", difference, 0, 0, p, "t", 200, higher_is_better=True)
+
+    record = LessonRecord("", "")
+    record.comparisons[:] = [comparison("chance", -9.0, 0.4)]
+    assert ssd_choices.effects(record) == "0 of 1 changes show an effect."
+    record.comparisons += [comparison("gain", 1.5, 0.01), comparison("loss", -4.0, 0.01)]
+    assert ssd_choices.effects(record) == "2 of 3 changes show an effect; the largest: loss (-4.0 points)."
+
+
 def test_versions_of_a_scene_are_augmented_once_with_their_boxes(run, sets, taught):
     few = sets.train.take(slice(6))
     study = ssd_choices.Study(run, torch.nn.Identity(), taught.pixels_, None, few, few)
@@ -347,6 +396,7 @@ def test_people_are_judged_on_frames_after_the_training_frames(run, sets, monkey
         pedestrians.lesson(run)
     assert learned == [sets.train, mixed]  # the network from pasted people, too
     assert pasted == [(sets.train, len(sets.train))]
+    assert len(judged) == 2  # one look each
     for part in judged:
         np.testing.assert_array_equal(part.images[0], sets.test.images[0])
     assert afterwards == ([sets.validation] * 2 if there_are_later_frames else [])

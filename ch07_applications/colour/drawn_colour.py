@@ -71,9 +71,8 @@ def draw_trade_off(record: LessonRecord, temperatures: Sequence[float], metrics:
 
 def draw_photo(found: Mapping[str, Pictures | UInt8[np.ndarray, "_ _ 3"]]) -> Figure:
     """The reader's photograph and what became of it, in two rows."""
-    height, width = next(iter(found.values())).shape[:2]
-    columns = -(-len(found) // 2)
-    figure, axes = plots.panels(columns, 2, width=3.2, height=3.2 * height / width + 0.3, squeeze=False)
+    height, columns = plots.panel_height(next(iter(found.values())), 3.2) + 0.3, -(-len(found) // 2)
+    figure, axes = plots.panels(columns, 2, width=3.2, height=height, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, (name, picture) in zip(axes.flat, found.items(), strict=False):

@@ -70,8 +70,8 @@ def draw_masks(masks: Mapping[str, Float[np.ndarray, "_ _"]]) -> Figure:
 
 def draw_own(found: Mapping[str, UInt8[np.ndarray, "_ _ 3"]]) -> Figure:
     """The reader's photograph, with its hole and without."""
-    height, width = next(iter(found.values())).shape[:2]
-    figure, axes = plots.panels(len(found), width=3.2, height=3.2 * height / width + 0.4)
+    height = plots.panel_height(next(iter(found.values())), 3.2) + 0.4
+    figure, axes = plots.panels(len(found), width=3.2, height=height)
     for axis, (name, picture) in zip(axes, found.items(), strict=True):
         show(axis, picture, name)
     return figure

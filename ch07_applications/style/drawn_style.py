@@ -63,8 +63,8 @@ def draw_plane(record: LessonRecord, ours: Sequence[str], rivals: Sequence[str],
 
 def draw_photo(found: Mapping[str, Picture]) -> Figure:
     """The reader's photograph and what became of it."""
-    height, width = next(iter(found.values())).shape[:2]
-    figure, axes = plots.panels(len(found), width=2.6, height=2.6 * height / width + 0.6)
+    height = plots.panel_height(next(iter(found.values())), 2.6) + 0.6
+    figure, axes = plots.panels(len(found), width=2.6, height=height)
     for axis, (name, picture) in zip(axes, found.items(), strict=True):
         show(axis, picture, name)
     return figure

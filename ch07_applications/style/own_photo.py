@@ -11,7 +11,7 @@ from ch07_applications.style.styles import reduced, styles
 from common.errors import Problem
 from common.run import Run
 
-SHORTEST, LONGEST = 32, 512  # pixels: of the shorter side at least; of the longer one, to which photographs are reduced
+SHORTEST, LONGEST = 32, 512  # pixels: of the shorter side at least, also once the longer one is reduced to LONGEST
 
 
 def restyle_own(run: Run, restyle: Callable[[Picture, Picture], tuple[Picture, list[float]]]) -> None:
@@ -20,7 +20,7 @@ def restyle_own(run: Run, restyle: Callable[[Picture, Picture], tuple[Picture, l
     if min(height, width) < SHORTEST:
         raise Problem(f"--photo has {width}×{height} pixels, style transfer needs at least {SHORTEST}×{SHORTEST}")
     longest = run.pick(smoke=LONGEST, lecture=LONGEST, full=3 * LONGEST)
-    content = reduced(run.photo, min(1.0, longest / max(run.photo.shape[:2])))
+    content = reduced(run.photo, min(1.0, max(longest / max(height, width), SHORTEST / min(height, width))))
     found, start = {"your photograph": content}, time.perf_counter()
     for name, style in styles(run.pick(smoke=64, lecture=320)).items():
         found[name], _ = restyle(content, style)

@@ -120,3 +120,8 @@ def test_figures_become_one_picture_that_moves():
             blue.append(int((pixels[..., 2] - pixels[..., 0] > 100).sum()))
     assert durations == [50, 50, 1050]
     assert blue[0] < blue[1] < blue[2]
+
+
+@pytest.mark.parametrize(("shape", "height"), [((30, 60, 3), 1.0), ((60, 30), 4.0), ((2000, 4), 6.0)])
+def test_a_panel_is_as_high_as_its_picture_but_no_tower(shape, height):
+    assert plots.panel_height(np.zeros(shape), 2.0) == height

@@ -84,6 +84,19 @@ def test_who_is_hidden_or_cut_off_is_not_cut_out(film):
     assert cut_out(part.images[:1], [nobody], ground) == []
 
 
+@pytest.mark.parametrize(
+    ("left", "top"), [(0, 60), (WIDE - 24, 60), (100, 0), (100, HIGH - 70)], ids=["left", "right", "top", "bottom"]
+)
+def test_who_touches_the_border_of_the_frame_may_be_cut_off_and_is_left_out(left, top):
+    ground = np.full((HIGH, WIDE, 3), 60, np.uint8)
+    for shift, count in ((0, 0), (4, 1)):
+        frame = ground.copy()
+        inwards = np.sign([150 - left, 65 - top]) * shift
+        box = walker(frame, left + inwards[0], top + inwards[1])
+        target = {"boxes": torch.tensor([box]).float(), "labels": torch.ones(1).long()}
+        assert len(cut_out(frame[None], [target], ground)) == count
+
+
 def white(height=40, width=16):
     """A cut-out that fills its box but for a margin of four pixels."""
     alpha = torch.zeros(1, height + 8, width + 8)
@@ -109,6 +122,45 @@ def test_boxes_lie_where_the_pixels_are():
     assert found > 40
 
 
+def test_a_mirrored_person_takes_its_box_along():
+    alpha = torch.zeros(1, 48, 40)
+    alpha[:, 4:44, 4:20] = 1  # on the left of the cut-out
+    person, sides = CutOut(torch.full((3, 48, 40), 255.0), alpha, torch.tensor([4.0, 4, 20, 44])), []
+    people = pasted()
+    for changed in (people.changed(person) for _ in range(40)):
+        rows, columns = (changed.alpha[0] > 0.5).nonzero().T
+        seen = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert_allclose(seen, changed.box, atol=1.1)
+        sides.append(float(changed.box[0] + changed.box[2]) > changed.alpha.shape[2])
+    assert 10 < sum(sides) < 30
+
+
+def test_pixels_that_belong_half_to_a_person_are_mixed_half_and_half():
+    half = CutOut(torch.full((3, 48, 24), 255.0), torch.full((1, 48, 24), 0.5), torch.tensor([4.0, 4, 20, 44]))
+    part = replace(pasted(), people=[half]).compose(20, (96, 128))
+    assert 60 < part.images.max() <= (255 + 15) / 2 + 1  # the yard is black, its light adds 15 at most
+
+
+class Placed(PastedPeople):
+    """A person of whom only so many columns are in the frame."""
+
+    columns = 0
+
+    def place(self, person, boxes, size):
+        return size[1] - int(person.box[0]) - self.columns, 20
+
+
+@pytest.mark.parametrize(("wide", "columns", "count"), [(40, 8, 0), (40, 20, 8), (16, 5, 0), (16, 8, 8)])
+def test_who_stands_mostly_outside_the_frame_or_is_very_narrow_there_does_not_count(wide, columns, count):
+    """Of 40 columns 8 are less than a quarter; of 16 columns 5 are more, but of fewer than 6 pixels."""
+    dark = torch.zeros(3, 120, 160)
+    people = Placed(
+        [white(40, wide)], dark, [dark], heights=(40.0, 40.0), most=1, hiding=0.0, rng=np.random.default_rng(0)
+    )
+    object.__setattr__(people, "columns", columns)
+    assert sum(len(target["boxes"]) for target in people.compose(8, (96, 128)).targets) == count
+
+
 def test_sizes_lie_between_the_limits_and_no_picture_is_enlarged_too_far():
     people = pasted(heights=(20.0, 60.0))
     heights = [float(person.box[3] - person.box[1]) for person in (people.changed(white()) for _ in range(300))]
@@ -123,6 +175,29 @@ def test_later_people_hide_earlier_ones_and_the_hidden_do_not_count():
     assert 0.2 * all_of_them < few < 0.8 * all_of_them
 
 
+class Queue(PastedPeople):
+    """A small person, and in half of the frames a large one before it."""
+
+    def frame(self, size):
+        object.__setattr__(self, "queue", [white(40, 16), white(60, 30)])
+        return super().frame(size)
+
+    def changed(self, person):
+        return self.queue.pop(0)
+
+    def place(self, person, boxes, size):
+        return 50 - 4 * len(boxes), 40 - 10 * len(boxes)
+
+
+def test_who_comes_later_stands_in_front():
+    dark = torch.zeros(3, 120, 160)
+    people = Queue([white()], dark, [dark], most=2, hiding=0.0, rng=np.random.default_rng(0))
+    shown = [target["boxes"].tolist() for target in people.compose(20, (110, 128)).targets]
+    small, large = [[54.0, 44, 70, 84]], [[50.0, 34, 80, 94]]
+    assert shown.count(small) > 3
+    assert shown.count(large) == 20 - shown.count(small) > 3
+
+
 def test_patches_hide_a_part_of_people():
     def bright(hiding):
         part = pasted(hiding=hiding).compose(60, (96, 128))
@@ -131,6 +206,16 @@ def test_patches_hide_a_part_of_people():
 
     assert bright(0.0) == pytest.approx(1.0, abs=0.08)
     assert 0.4 < bright(1.0) < 0.9
+
+
+def test_what_a_patch_covers_belongs_to_nobody():
+    people = pasted()
+    for _ in range(20):
+        image, owner = torch.full((3, 96, 128), 999.0), torch.zeros(96, 128, dtype=torch.int64)
+        people.hide(image, owner, torch.tensor([40.0, 30, 60, 80]))
+        covered = (image != 999).all(dim=0)
+        assert covered.any()
+        assert torch.equal(owner == -1, covered)
 
 
 def test_the_same_seed_gives_the_same_frames_and_another_one_others():
@@ -160,6 +245,10 @@ def test_half_of_the_new_frames_show_the_yard_and_the_film_comes_first(film, mon
     colours = np.median(mixed.images[len(part) :].reshape(60, -1, 3), axis=1)
     assert 20 <= (colours[:, 0] > colours[:, 1] + 100).sum() <= 40
     assert all(len(target["labels"]) == len(target["boxes"]) for target in mixed.targets)
+    for target, own in zip(mixed.targets, part.targets, strict=False):
+        assert torch.equal(target["boxes"], own["boxes"])
+    other = paste_people(part, 1, seed=1)
+    assert not np.array_equal(other.images[-1], mixed.images[len(part)])
 
 
 def test_where_nobody_stands_apart_the_film_is_all_there_is(film):
