@@ -55,6 +55,16 @@ class Results:
         named = [name for name in chapter.lessons if not task or name == task or name.startswith(f"{task}/")]
         return [name for name in named if self.why_stale(package, name)]
 
+    def faults(self) -> list[str]:
+        """A line per chapter whose results can't be read, and per chapter that has stale ones."""
+        stale = {chapter.package: self.stale_below(chapter.package) for chapter in self.chapters}
+        unread = [f"{problem}: the pages say that nothing is measured" for problem in self.problems]
+        return unread + [
+            f"{package}: stale results of {', '.join(names)}; the pages say so"
+            for package, names in stale.items()
+            if names
+        ]
+
 
 def stale_note(reason: str, what: str = "These numbers are") -> str:
     """The line above numbers that may be wrong, as Markdown."""

@@ -55,11 +55,8 @@ def build(root: Path, chapters: list[Chapter], out: Path, work: Path, say: Calla
         raise Problem(f"the book needs {', '.join(lacking)}: pip install -e '.[book]'")
     contents, results = Contents(root, chapters), Results(chapters)
     pages = write_pages(contents, results, work / "source")
-    for problem in results.problems:
-        say(f"{problem}: the pages say that nothing is measured")
-    for chapter in chapters:
-        if stale := results.stale_below(chapter.package):
-            say(f"{chapter.package}: stale results of {', '.join(stale)}; the pages say so")
+    for line in results.faults():
+        say(line)
     shutil.copytree(STATIC, work / "source" / "_static", dirs_exist_ok=True)
     fonts = Path(find_spec("ziamath").origin).parent / "fonts"
     shutil.copyfile(fonts / FONT, work / "source" / "_static" / FONT)

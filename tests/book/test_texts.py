@@ -69,6 +69,20 @@ def test_without_results_the_page_keeps_what_stands_there(lines, results: Result
     assert "not measured" in page
 
 
+def test_stale_results_and_those_that_cannot_be_read_are_named(contents: Contents, monkeypatch) -> None:
+    stale = Results(contents.chapters[:1])
+    stale.stale = {"ch01_regression": {"line": "measured by other code"}}
+    assert stale.faults() == ["ch01_regression: stale results of line; the pages say so"]
+
+    def damaged(package: str) -> None:
+        raise Problem(f"{package}/results.json is damaged")
+
+    monkeypatch.setattr("common.readme.chapter", damaged)
+    first, *rest = Results(contents.chapters[:1]).faults()
+    assert first == "ch01_regression/results.json is damaged: the pages say that nothing is measured"
+    assert rest == [f"ch01_regression: stale results of {', '.join(contents.chapters[0].lessons)}; the pages say so"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -138,6 +138,9 @@ def test_it_can_be_read_on_a_phone(page):
     # A wide table scrolls in its own box instead of widening the page.
     assert page.all("table")
     assert page.loose_tables == 0
+    # Words wrap there, so that at least the first number beside them is in sight.
+    (narrow,) = re.findall(r"@media \(max-width: 40rem\) \{(.*?)\n\}", page.style, flags=re.DOTALL)
+    assert "td.word { white-space: normal; }" in narrow
 
 
 def styles(page):
