@@ -78,7 +78,7 @@ def train_svms(
     templates, intercepts = [], []
     for window, yes, no in zip(detector.windows_.values(), positives, negatives, strict=True):
         svm = LinearSVC(C=detector.C, loss="hinge", random_state=detector.seed, tol=1e-2, max_iter=300)
-        svm.fit(np.concatenate([yes, no]), np.repeat([1, 0], [len(yes), len(no)]))
+        svm.fit(np.concatenate([yes, no], dtype=float), np.repeat([1, 0], [len(yes), len(no)]))
         templates.append(svm.coef_.reshape(*window.shape, -1).astype(np.float32))
         intercepts.append(float(svm.intercept_[0]))
     return templates, intercepts
