@@ -4,7 +4,7 @@ Question   A template of gradients matches a boot at one size. How does it find 
            learn what is not a boot?
 Method     Dalal & Triggs 2005: HOG, a linear SVM for each class, an image pyramid, windows one cell apart, hard
            negatives in two rounds; then greedy non-maximum suppression.
-Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. With few scenes,
+Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. Of few scenes,
            positives are also moved by up to half a cell. The paper searches all its negatives, once; here there are two
            rounds, each on other scenes. Neither gamma, nor a Gaussian over a block; votes go to one bin
            (common/features/hog.py). The detector that is judged is common/hog_detection/detector.py, which does the
