@@ -72,8 +72,7 @@ class HOGDetector(Detector):
 
         Raises as to_learn_from for pictures and targets that cannot be.
         """
-        targets = to_learn_from(images, targets)[: self.images]
-        images = images[: self.images]
+        targets, images = to_learn_from(images, targets)[: self.images], images[: self.images]
         if not sum(len(target["labels"]) for target in targets):
             raise Problem("a detector cannot learn from images without objects: there is no box in the targets")
         positives = self.positives(images, targets)
@@ -121,15 +120,18 @@ class HOGDetector(Detector):
         Before there are templates: windows at random.
         """
         kept: dict[int, list] = {label: [] for label in self.windows_}
+        least = dict.fromkeys(self.windows_, -math.inf)  # below it, there are enough
         for chunk, maps, found in self.scan(images):
             found = found.take(beside_objects(found, targets[chunk.start : chunk.stop], self.apart))
             for label, window in self.windows_.items():
+                high = found.take((found.labels == label) & (found.scores > least[label]))
                 for level, blocks in enumerate(maps):
-                    own = found.take((found.labels == label) & (found.levels == level))
+                    own = high.take(high.levels == level)
                     places = (column.numpy() for column in (own.images, own.rows, own.columns))
                     kept[label].append((own.scores.numpy(), windows_at(blocks, window.shape, *places)))
                 if sum(len(scores) for scores, _ in kept[label]) > 2 * self.negatives:  # descriptors are large
                     kept[label] = [highest_scoring(kept[label], self.negatives)]
+                    least[label] = float(kept[label][0][0][-1])
         return [highest_scoring(some, self.negatives)[1] for some in kept.values()]
 
     def train(self, positives: list[np.ndarray], negatives: list[np.ndarray]) -> None:
@@ -139,7 +141,7 @@ class HOGDetector(Detector):
         self.coef_, self.intercept_ = [], []
         for window, yes, no in zip(self.windows_.values(), positives, negatives, strict=True):
             svm = LinearSVC(C=self.C, loss="hinge", random_state=self.seed, tol=1e-2, max_iter=300)
-            svm.fit(np.concatenate([yes, no]), np.repeat([1, 0], [len(yes), len(no)]))
+            svm.fit(np.concatenate([yes, no], dtype=float), np.repeat([1, 0], [len(yes), len(no)]))
             self.coef_.append(svm.coef_.reshape(*window.shape, -1).astype(np.float32))
             self.intercept_.append(float(svm.intercept_[0]))
 

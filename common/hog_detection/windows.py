@@ -19,6 +19,7 @@ from torchvision.ops import box_area, box_convert
 from common.hog_detection.dense_hog import Cells
 
 PIXELS = 1 << 19  # of images at work at a time
+CHUNK = 1 << 17  # pixels of crops at work at a time: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -119,15 +120,14 @@ def crops(
     regions = box_convert(torch.cat([middles[:, :2], middles[:, 2:] * larger], dim=1), "cxcywh", "xyxy")
     out = np.empty((len(owners), high, wide, 3), np.uint8)
     step = max(1, PIXELS // math.prod(images.shape[1:3]))
-    for first in range(0, len(images), step):
-        own = (owners >= first) & (owners < first + step)
-        if not own.any():
-            continue
-        chunk = torch.tensor(images[first : first + step]).permute(0, 3, 1, 2).float()
+    used, place = owners.unique(return_inverse=True)
+    for first in range(0, len(used), step):
+        own = (place >= first) & (place < first + step)
+        chunk = torch.from_numpy(images[used[first : first + step].numpy()]).permute(0, 3, 1, 2).float()
         beyond = torch.cat([-regions[own, :2], regions[own, 2:] - torch.tensor(chunk.shape[:1:-1])])
         border = 2 + max(0, math.ceil(beyond.max().item()))
         chunk = torch.nn.functional.pad(chunk, (border,) * 4, mode="replicate")
-        rois = torch.cat([(owners[own] - first)[:, None].float(), regions[own] + border], dim=1)
+        rois = torch.cat([(place[own] - first)[:, None].float(), regions[own] + border], dim=1)
         cut = roi_align(chunk, rois, (high, wide), sampling_ratio=-1, aligned=True)
         out[own.numpy()] = cut.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     return out
@@ -136,8 +136,12 @@ def crops(
 def describe(
     cut: UInt8[np.ndarray, "n high wide 3"], window: Window, mirrored: bool
 ) -> Float32[np.ndarray, "m features"]:
-    """The descriptors of crops, without the cell more on every side; and of their mirror images."""
-    if mirrored:
-        cut = np.concatenate([cut, np.ascontiguousarray(cut[:, :, ::-1])])
-    bare = replace(window.cells, padding=0)
-    return bare.normalised(bare.histograms(cut)[:, 1:-1, 1:-1]).reshape(len(cut), -1)
+    """The descriptors of crops, without the cell more on every side; and after them those of their mirror images."""
+    bare, step = replace(window.cells, padding=0), max(1, CHUNK // math.prod(cut.shape[1:3]))
+    views = [cut, cut[:, :, ::-1]] if mirrored else [cut]
+    out = np.empty((len(views), len(cut), math.prod(window.shape) * bare.numbers), np.float32)
+    for view, rows in zip(views, out, strict=True):
+        for first in range(0, len(cut), step):
+            cells = bare.histograms(np.ascontiguousarray(view[first : first + step]))[:, 1:-1, 1:-1]
+            rows[first : first + step] = bare.normalised(cells).reshape(len(cells), -1)
+    return out.reshape(-1, out.shape[-1])

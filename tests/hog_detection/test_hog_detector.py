@@ -14,6 +14,7 @@ from torchvision.ops import box_convert, box_iou
 
 from common.errors import Problem
 from common.hog_detection import detector as hog_detector
+from common.hog_detection import windows as hog_windows
 from common.hog_detection.dense_hog import Cells, scores_everywhere, windows_at
 from common.hog_detection.detector import HOGDetector, beside_objects, owners_of
 from common.hog_detection.image_pyramid import level_size, resized, scales
@@ -154,6 +155,20 @@ def test_a_crop_shows_what_the_dense_window_shows():
     assert_allclose(describe(cut, window, False), windows_at(cells.blocks(images), window.shape, *place), atol=1e-5)
     twice = describe(cut, window, True)
     assert_allclose(twice[1], describe(np.ascontiguousarray(cut[:, :, ::-1]), window, False)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_crops_and_descriptors_do_not_depend_on_how_many_are_at_work(monkeypatch, mirrored):
+    window = Window.of_aspect(0.8, Cells(pixels=4), area=36, margin=1)
+    images, owners = noise(9, 64, 64, 3), torch.tensor([7, 2, 2, 5])  # not in order, and not of all images
+    middles = torch.tensor([[30.0, 28, 20, 25], [5, 60, 40, 50], [33, 31, 12, 15], [20, 20, 24, 30]])
+    together = crops(images, owners, middles, window)
+    alone = [crops(images[owner, None], torch.tensor([0]), middles[[k]], window)[0] for k, owner in enumerate(owners)]
+    assert_allclose(together.astype(int), np.stack(alone), atol=1)
+    descriptors = describe(together, window, mirrored)
+    assert descriptors.shape == (8 if mirrored else 4, window.shape[0] * window.shape[1] * 36)
+    monkeypatch.setattr(hog_windows, "CHUNK", 1)
+    assert_array_equal(describe(together, window, mirrored), descriptors)
 
 
 def test_objects_of_another_aspect_are_no_positives():
