@@ -304,9 +304,10 @@ def test_hog_s_choices_are_judged_on_validation_scenes_and_start_from_the_recipe
 
 
 def test_the_base_of_ssd_s_choices_is_the_lesson_s_recipe():
+    """But for how long it learns, and from how many scenes at once; and how it looks at them."""
     recipe = SceneSSD()
     for field in fields(SceneSSD):
-        if field.name not in ("epochs", "scales", "mirrored"):
+        if field.name not in ("epochs", "batch", "scales", "mirrored"):
             assert getattr(ssd_choices.RECIPE, field.name) == getattr(recipe, field.name), field.name
 
 
