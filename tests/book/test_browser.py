@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -159,29 +160,29 @@ class Targets(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.ids: set[str] = set()
-        self.links: list[str] = []
+        self.links: set[str] = set()
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         known = dict(attributes)
         self.ids.add(known.get("id") or "")
         wanted = {"a": "href", "img": "src", "script": "src", "link": "href"}.get(tag)
         if wanted and (url := known.get(wanted)):
-            self.links.append(url)
+            self.links.add(url)
 
 
 def test_no_link_is_broken(site: Path) -> None:
-    pages = {}
-    for path in site.rglob("*.html"):
-        pages[path] = Targets()
-        pages[path].feed(path.read_text(encoding="utf-8"))
+    files = {path.relative_to(site).as_posix(): path for path in site.rglob("*") if path.is_file()}
+    pages = {name: Targets() for name in files if name.endswith(".html")}
+    for name, page in pages.items():
+        page.feed(files[name].read_text(encoding="utf-8"))
     broken = {}
-    for path, page in pages.items():
-        for link in page.links:
+    for name, page in pages.items():
+        for link in sorted(page.links):
             url = urlsplit(link)
             if url.scheme:
                 continue
-            target = (path.parent / unquote(url.path)).resolve() if url.path else path
-            anchor = unquote(url.fragment)
-            if not target.is_file() or (anchor and target in pages and anchor not in pages[target].ids):
-                broken.setdefault(path.relative_to(site).as_posix(), []).append(link)
+            beside = posixpath.join(posixpath.dirname(name), unquote(url.path))
+            target, anchor = posixpath.normpath(beside) if url.path else name, unquote(url.fragment)
+            if target not in files or (anchor and target in pages and anchor not in pages[target].ids):
+                broken.setdefault(name, []).append(link)
     assert broken == {}
