@@ -33,6 +33,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ch07_applications.blocks.side_by_side import side_by_side
 from ch07_applications.images_and_text import caption_studies as studies
 from ch07_applications.images_and_text.caption_batches import CaptionBatches, CaptionedVectors, FadingPictures
 from ch07_applications.images_and_text.caption_rivals import (
@@ -47,7 +48,6 @@ from ch07_applications.images_and_text.captioned_scenes import captioned_scenes
 from ch07_applications.images_and_text.drawn_show_and_tell import draw_captions, draw_next_words, draw_slots
 from ch07_applications.images_and_text.object_encoder import image_vectors, pretrain
 from ch07_applications.images_and_text.photograph_captions import study_photographs
-from ch07_applications.images_and_text.side_by_side import side_by_side
 from ch07_applications.images_and_text.stated_slots import SLOTS, score_captions
 from ch07_applications.images_and_text.vocabulary import BEGIN, END, PADDING, UNKNOWN, Vocabulary
 from common.errors import Problem
