@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from ch07_applications.images_and_text.correlation import RidgeCCA
+from ch07_applications.images_and_text.correlation import Covariances, RidgeCCA
 from ch07_applications.images_and_text.photograph_regions import SEEN, Photographs, photographs_or_none
 from common.method import Method
 from common.paper_claims import PaperClaims
@@ -97,9 +97,9 @@ def fit_correlation(train: Photographs, validation: Photographs) -> CorrelatedPh
     for pooled in (False, True):
         rows = features_of(train, pooled)
         scale = StandardScaler().fit(rows)
-        rows = scale.transform(rows)[train.owners]
+        covariances = Covariances.of(scale.transform(rows)[train.owners], words)
         for ridge in RIDGES:
-            cca = RidgeCCA(ridge).fit(rows, words)
+            cca = RidgeCCA(ridge).fit_covariances(covariances)
             fitted.append(CorrelatedPhotographs(cca, scale, counter, pooled))
             found.append(np.mean(found_both_ways(fitted[-1].scores(validation), validation.owners)))
     return choose(fitted, found, highest=True)
