@@ -41,7 +41,7 @@ from ch07_applications.blocks.side_by_side import Made, side_by_side, timed
 from ch07_applications.images_and_text import picture_judges
 from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Weights
 from ch07_applications.images_and_text.caption_painter import Painted, Painter
-from ch07_applications.images_and_text.caption_renderers import RENDERERS
+from ch07_applications.images_and_text.caption_renderers import RENDERERS, renderer
 from ch07_applications.images_and_text.drawn_attngan import draw_shares, show_pictures
 from ch07_applications.images_and_text.gated_blocks import Condition, Residual, Standard, enlarging
 from ch07_applications.images_and_text.painting_steps import stepping
