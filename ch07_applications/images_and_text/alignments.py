@@ -48,7 +48,7 @@ from ch07_applications.images_and_text.grounding import (
     score_guess,
 )
 from ch07_applications.images_and_text.photograph_regions import DescribedPhotographs, FeatureNetwork, Photographs
-from ch07_applications.images_and_text.photograph_rivals import study_photographs
+from ch07_applications.images_and_text.photograph_rivals import photographs_to_learn, study_photographs
 from ch07_applications.images_and_text.picture_regions import RegionedScenes, Regions
 from ch07_applications.images_and_text.retrieval import PICTURE, SENTENCE, recall_name, score_retrieval
 from ch07_applications.images_and_text.vocabulary import Vocabulary, words_there
@@ -263,7 +263,9 @@ def lesson(run: Run) -> None:
     train_part, validation, test, held_out = (RegionedScenes.of(part, k) for k, part in enumerate(vars(sets).values()))
     learn = partial(train, regions=train_part.regions, captions=sets.train.captions)
     epochs = run.pick(smoke=1, lecture=EPOCHS, full=20)
-    made = side_by_side(run, {MODEL: partial(learn, epochs=epochs), **studies.short_trainings(run, sets.train, train)})
+    photographs, learning = photographs_to_learn(run, train_on_photographs)
+    works = {MODEL: partial(learn, epochs=epochs), **studies.short_trainings(run, sets.train, train), **learning}
+    made = side_by_side(run, works)
     with run.method(MODEL, kind="deep") as method:
         model, method.fit_seconds = made[MODEL]
         judge(method, model, test)
@@ -304,5 +306,5 @@ def lesson(run: Run) -> None:
     run.figure("scenes", draw_scenes, sets.test, sets.held_out, caption=SCENES)
     run.figure("grounding", draw_grounding, test, model.products(test.regions, test.captions), caption=GROUNDED)
     studies.study_choices(run, claims, sets.validation, made)
-    study_photographs(run, claims, train_on_photographs)
+    study_photographs(run, claims, photographs, made)
     run.figure_over_seeds("recalls", draw_recalls, METHODS, caption=RECALLS)
