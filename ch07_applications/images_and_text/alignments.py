@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -31,9 +32,12 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ch07_applications.blocks.side_by_side import side_by_side
+from ch07_applications.images_and_text import alignment_studies as studies
 from ch07_applications.images_and_text.aligned_batches import AlignedBatches, Pairs
+from ch07_applications.images_and_text.alignment_studies import BEST
 from ch07_applications.images_and_text.caption_grammar import Caption
-from ch07_applications.images_and_text.captioned_scenes import CaptionedSets, captioned_scenes
+from ch07_applications.images_and_text.captioned_scenes import captioned_scenes
 from ch07_applications.images_and_text.correlation_rivals import DEEP_CCA, HAND_CCA, hand_features, score_rival
 from ch07_applications.images_and_text.drawn_alignments import draw_grounding, draw_recalls, draw_scenes
 from ch07_applications.images_and_text.grounding import (
@@ -44,9 +48,9 @@ from ch07_applications.images_and_text.grounding import (
     score_guess,
 )
 from ch07_applications.images_and_text.photograph_regions import DescribedPhotographs, FeatureNetwork, Photographs
-from ch07_applications.images_and_text.photograph_rivals import study_photographs
+from ch07_applications.images_and_text.photograph_rivals import photographs_to_learn, study_photographs
 from ch07_applications.images_and_text.picture_regions import RegionedScenes, Regions
-from ch07_applications.images_and_text.retrieval import PICTURE, SENTENCE, both_ways, recall_name, score_retrieval
+from ch07_applications.images_and_text.retrieval import PICTURE, SENTENCE, recall_name, score_retrieval
 from ch07_applications.images_and_text.vocabulary import Vocabulary, words_there
 from common.errors import Problem
 from common.method import Method
@@ -58,13 +62,10 @@ from common.tuning import choose
 
 WIDTHS, WORD, SHARED = (32, 64, 128, 128), 64, 128  # channels; numbers of a word's embedding; of the common space
 MARGIN = 1.0  # of the ranking loss
-BEST, MEAN = "best region", "mean of regions"  # Eq. 8; every region counts alike
 RATE, BATCH, EPOCHS = 0.01, 64, 8
 BONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 MODEL, SMOOTHED, NEW_PAIRS = "alignments", "alignments, smoothed", ", new pairs"
-BASE, ALONE, PICTURE_ONLY, GUESS = "recipe, short", "words alone", "whole picture alone", "a random object"
-METHODS, WHOLE = (MODEL, DEEP_CCA, HAND_CCA), {"regions": 1, "side": 80}  # about as many pixels as seven crops have
-SHORT_RUNS = "R@10, validation"  # which varies less with the seed than R@1
+GUESS, METHODS = "a random object", (MODEL, DEEP_CCA, HAND_CCA)
 SCENES = "The first test scenes and, below, the first with a pair of class and colour that training never had."
 GROUNDED = (
     "The first test scenes with all their regions. Words have the colour of the region that they are aligned with."
@@ -211,15 +212,18 @@ class Alignment:
         return [words[there] @ own.T for own, words, there in tables]
 
 
-def train(run: Run, scenes: RegionedScenes, epochs: int, over: str = BEST, context: bool = True) -> Alignment:
-    """Learn from regions and sentences; which words belong to which region is not given."""
-    every = [caption.words for captions in scenes.part.captions for caption in captions]
+def train(
+    run: Run, regions: Regions, captions: Sequence[Sequence[Caption]], epochs: int, *, over: str = BEST,
+    context: bool = True,
+) -> Alignment:  # fmt: skip
+    """Learn from pictures' regions and sentences; which words belong to which region is not given."""
+    every = [caption.words for own in captions for caption in own]
     vocabulary = Vocabulary.of(every)
-    numbers, lengths = (part.unflatten(0, (len(scenes), -1)) for part in vocabulary.batch(every, marked=False))
+    numbers, lengths = (part.unflatten(0, (len(regions), -1)) for part in vocabulary.batch(every, marked=False))
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = Aligner(RegionNetwork(), len(vocabulary), over, context)
-    batches = AlignedBatches(scenes.regions.crops, scenes.regions.places, numbers, lengths)
+    batches = AlignedBatches(regions.crops, regions.places, numbers, lengths)
     how = {"warm_up": 0.2, "device": run.device, "say": run.say_step}
     Training(epochs, RATE, BATCH, Muon, hidden_filters, ranking_loss, **how)(network, batches, run.seed)
     return Alignment(network.cpu(), vocabulary)
@@ -254,30 +258,16 @@ def choose_bond(model: Alignment, scenes: RegionedScenes) -> float:
     return choose(BONDS, [float(np.mean(list(shares.values()))) for shares in found], highest=True)
 
 
-def study_choices(run: Run, claims: PaperClaims, sets: CaptionedSets) -> None:
-    """The score, the words' context and the regions, one change at a time, after a short training."""
-    few = sets.train.take(slice(run.pick(smoke=32, lecture=3000)))
-    seven, one = ([RegionedScenes.of(part, 9, **how) for part in (few, sets.validation)] for how in ({}, WHOLE))
-    changes = {BASE: {}, MEAN: {"over": MEAN}, ALONE: {"context": False}, PICTURE_ONLY: {}}
-    for name, change in changes.items():
-        with run.method(name, kind="deep") as method:
-            part, judged = one if name == PICTURE_ONLY else seven
-            method.model = method.time(train, run, part, run.pick(smoke=1, lecture=4, full=8), **change)
-            scores = method.model.scores(judged.regions, judged.captions)
-            method.score_items(SHORT_RUNS, both_ways(scores, 10), judged.part, unit="%", higher_is_better=True)
-    for name, text, source, paper in (
-        (MEAN, "A word's best region is a better score than all regions", "§3.1.3, Table 1", "sum: 19.2 → 20.0 %"),
-        (ALONE, "Words are better understood in their context", "§3.1.2, Table 1", "20.0 → 22.2 %"),
-        (PICTURE_ONLY, "Regions say more than the whole picture", "§3.1.1", "no number"),
-    ):
-        claims.compared(text, source=source, paper=paper, ours=BASE, against=name, metric=SHORT_RUNS)
-
-
 def lesson(run: Run) -> None:
     claims, sets = PaperClaims(run), captioned_scenes(run.scale, objects=(3, 3))
     train_part, validation, test, held_out = (RegionedScenes.of(part, k) for k, part in enumerate(vars(sets).values()))
+    learn = partial(train, regions=train_part.regions, captions=sets.train.captions)
+    epochs = run.pick(smoke=1, lecture=EPOCHS, full=20)
+    photographs, learning = photographs_to_learn(run, train_on_photographs)
+    works = {MODEL: partial(learn, epochs=epochs), **studies.short_trainings(run, sets.train, train), **learning}
+    made = side_by_side(run, works)
     with run.method(MODEL, kind="deep") as method:
-        model = method.time(train, run, train_part, run.pick(smoke=1, lecture=EPOCHS, full=20))
+        model, method.fit_seconds = made[MODEL]
         judge(method, model, test)
     with run.method(MODEL + NEW_PAIRS, kind="deep") as method:
         judge(method, model, held_out)
@@ -315,6 +305,6 @@ def lesson(run: Run) -> None:
     run.floor(MODEL, grounding_name("class"), at_least=95.5)
     run.figure("scenes", draw_scenes, sets.test, sets.held_out, caption=SCENES)
     run.figure("grounding", draw_grounding, test, model.products(test.regions, test.captions), caption=GROUNDED)
-    study_choices(run, claims, sets)
-    study_photographs(run, claims, train_on_photographs)
+    studies.study_choices(run, claims, sets.validation, made)
+    study_photographs(run, claims, photographs, made)
     run.figure_over_seeds("recalls", draw_recalls, METHODS, caption=RECALLS)

@@ -9,12 +9,32 @@ Method     Hotelling 1936. With covariances C_xx, C_yy, C_xy, directions a and b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import cholesky, solve_triangular
 from sklearn.base import BaseEstimator
 
 POWER = 4  # of the correlations, by which directions count; Gong et al. 2014
+
+
+@dataclass(frozen=True, eq=False)
+class Covariances:
+    """Of two tables with as many rows: the columns' means, C_xx and C_yy, and C_xy. They do not depend on the ridge."""
+
+    means: tuple[Float[np.ndarray, "left"], Float[np.ndarray, "right"]]
+    within: tuple[Float[np.ndarray, "left left"], Float[np.ndarray, "right right"]]
+    between: Float[np.ndarray, "left right"]
+
+    @classmethod
+    def of(cls, X: Float[np.ndarray, "n left"], Y: Float[np.ndarray, "m right"]) -> Covariances:
+        """Raises ValueError for tables of different lengths or of fewer than two rows."""
+        if len(X) != len(Y) or len(X) < 2:
+            raise ValueError(f"two tables of at least two rows each, not {len(X)} and {len(Y)}")
+        means = X.mean(axis=0), Y.mean(axis=0)
+        left, right = (table.astype(np.float64) - mean for table, mean in zip((X, Y), means, strict=True))
+        return cls(means, (left.T @ left / len(X), right.T @ right / len(Y)), left.T @ right / len(X))
 
 
 class RidgeCCA(BaseEstimator):
@@ -29,17 +49,16 @@ class RidgeCCA(BaseEstimator):
         self.n_components = n_components
 
     def fit(self, X: Float[np.ndarray, "n left"], Y: Float[np.ndarray, "m right"]) -> RidgeCCA:
-        """Raises ValueError for tables of different lengths or of fewer than two rows."""
-        if len(X) != len(Y) or len(X) < 2:
-            raise ValueError(f"two tables of at least two rows each, not {len(X)} and {len(Y)}")
-        self.means_ = X.mean(axis=0), Y.mean(axis=0)
-        centred = [table.astype(np.float64) - mean for table, mean in zip((X, Y), self.means_, strict=True)]
-        roots = []
-        for table in centred:
-            covariance = table.T @ table / len(table)
+        """Raises ValueError as Covariances.of does."""
+        return self.fit_covariances(Covariances.of(X, Y))
+
+    def fit_covariances(self, known: Covariances) -> RidgeCCA:
+        """fit, where the tables' covariances are known already: to try several ridges."""
+        self.means_, roots = known.means, []
+        for covariance in known.within:
             added = self.ridge * np.trace(covariance) / len(covariance) + 1e-12
             roots.append(cholesky(covariance + added * np.eye(len(covariance)), lower=True))
-        between = solve_triangular(roots[0], centred[0].T @ centred[1] / len(X), lower=True)
+        between = solve_triangular(roots[0], known.between, lower=True)
         between = solve_triangular(roots[1], between.T, lower=True).T
         left, self.correlations_, right = np.linalg.svd(between, full_matrices=False)
         kept = slice(min(self.n_components, len(self.correlations_)))

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 
 from ch07_applications.images_and_text.caption_grammar import Caption
-from ch07_applications.images_and_text.correlation import RidgeCCA
+from ch07_applications.images_and_text.correlation import Covariances, RidgeCCA
 from ch07_applications.images_and_text.picture_regions import RegionedScenes, Regions
 from ch07_applications.images_and_text.retrieval import both_ways, score_retrieval
 from common.features.hog import HOG
@@ -84,8 +84,9 @@ def fit_rival(describe: Features, train: RegionedScenes, validation: RegionedSce
     for longest in RUNS:
         counter = CountVectorizer(analyzer=list, binary=True, min_df=2)
         counts = counter.fit_transform([runs_of(caption, longest) for caption in captions]).toarray().astype(float)
+        covariances = Covariances.of(pictures, counts)
         for ridge in RIDGES:
-            cca = RidgeCCA(ridge).fit(pictures, counts)
+            cca = RidgeCCA(ridge).fit_covariances(covariances)
             fitted.append(CorrelatedPictures(cca, counter, describe, longest))
             found.append(both_ways(cca.scores(held, fitted[-1].table(validation.captions))).mean())
     return choose(fitted, found, highest=True)

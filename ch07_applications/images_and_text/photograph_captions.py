@@ -7,15 +7,22 @@ caption of each photograph against the other four. The others are judged by all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
+from ch07_applications.blocks.side_by_side import Made, Work
 from ch07_applications.images_and_text.caption_rivals import NearestCaptions, fit_neighbours
-from ch07_applications.images_and_text.photograph_regions import SEEN, Photographs, photographs_or_none
+from ch07_applications.images_and_text.photograph_regions import (
+    SEEN,
+    Photographs,
+    PhotographSets,
+    photographs_or_none,
+)
 from ch07_applications.images_and_text.stated_slots import BLEU, CIDER
 from common import plots
 from common.data.weights import imagenet_inputs, mobilenet_v2_or_none
@@ -70,9 +77,22 @@ def fixed_caption(sentences: Sequence[Sequence[Words]]) -> Words:
     return pool[int(np.argmax(found))]
 
 
-def study_photographs(run: Run, claims: PaperClaims, train: Callable[..., Captioner]) -> None:
-    """Photographs with captions by people, where they are there. train: a generator from vectors and sentences."""
+def photographs_to_learn(run: Run, train: Callable[..., Captioner]) -> tuple[PhotographSets | None, dict[str, Work]]:
+    """Photographs with captions by people, where they are there, and a training on them as work for side_by_side.
+
+    train: a generator from vectors and sentences.
+    """
     found = photographs_or_none(run)
+    if found is None:
+        return None, {}
+    epochs = run.pick(smoke=1, lecture=EPOCHS, full=EPOCHS)
+    how = {"least": SEEN, "drop": DROP, "fade": False, "memory": 0}  # chosen on validation photographs
+    learned = {"vectors": features_of(found.train), "sentences": sentences_of(found.train)}
+    return found, {LEARNED: partial(train, epochs=epochs, **learned, **how)}
+
+
+def study_photographs(run: Run, claims: PaperClaims, found: PhotographSets | None, made: Mapping[str, Made]) -> None:
+    """Captions of photographs, where they are there. made: the generator that has learned from them, by name."""
     if found is None:
         if run.photo is not None:
             run.note("Your photo gets no caption: that takes Flickr8k and MobileNetV2's weights in --data.")
@@ -81,9 +101,7 @@ def study_photographs(run: Run, claims: PaperClaims, train: Callable[..., Captio
     sentences, references = sentences_of(found.train), sentences_of(found.test)
     held, test = features_of(found.validation), features_of(found.test)
     with run.method(LEARNED, kind="deep") as method:
-        epochs = run.pick(smoke=1, lecture=EPOCHS, full=EPOCHS)
-        how = {"least": SEEN, "drop": DROP, "fade": False, "memory": 0}  # chosen on validation photographs
-        model = method.time(train, run, features_of(found.train), sentences, epochs, **how)
+        model, method.fit_seconds = made[LEARNED]
         method.model = method.time(model.choose_beam, held, quality_on(found.validation))
         score_photographs(method, model.predict(test), found.test, references)
     with run.method(SHUFFLED, kind="reference") as method:

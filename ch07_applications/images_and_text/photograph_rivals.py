@@ -7,16 +7,23 @@ Rival      Canonical correlation analysis of the whole photograph's features, or
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from ch07_applications.images_and_text.correlation import RidgeCCA
-from ch07_applications.images_and_text.photograph_regions import SEEN, Photographs, photographs_or_none
+from ch07_applications.blocks.side_by_side import Made, Work
+from ch07_applications.images_and_text.correlation import Covariances, RidgeCCA
+from ch07_applications.images_and_text.photograph_regions import (
+    SEEN,
+    Photographs,
+    PhotographSets,
+    photographs_or_none,
+)
 from common.method import Method
 from common.paper_claims import PaperClaims
 from common.run import Run
@@ -97,23 +104,34 @@ def fit_correlation(train: Photographs, validation: Photographs) -> CorrelatedPh
     for pooled in (False, True):
         rows = features_of(train, pooled)
         scale = StandardScaler().fit(rows)
-        rows = scale.transform(rows)[train.owners]
+        covariances = Covariances.of(scale.transform(rows)[train.owners], words)
         for ridge in RIDGES:
-            cca = RidgeCCA(ridge).fit(rows, words)
+            cca = RidgeCCA(ridge).fit_covariances(covariances)
             fitted.append(CorrelatedPhotographs(cca, scale, counter, pooled))
             found.append(np.mean(found_both_ways(fitted[-1].scores(validation), validation.owners)))
     return choose(fitted, found, highest=True)
 
 
-def study_photographs(run: Run, claims: PaperClaims, train: Callable[[Run, Photographs, int], Alignment]) -> None:
-    """Photographs with captions by people, where the reader has them. train: of these photographs, so many epochs."""
+def photographs_to_learn(run: Run, train: Callable[..., Alignment]) -> tuple[PhotographSets | None, dict[str, Work]]:
+    """Photographs with captions by people, where they are there, and a training on them as work for side_by_side.
+
+    train: of these photographs, so many epochs.
+    """
     found = photographs_or_none(run)
+    if found is None:
+        return None, {}
+    return found, {LEARNED: partial(train, photographs=found.train, epochs=run.pick(smoke=1, lecture=40, full=40))}
+
+
+def study_photographs(run: Run, claims: PaperClaims, found: PhotographSets | None, made: Mapping[str, Made]) -> None:
+    """Retrieval of photographs, where they are there. made: the network that has learned from them, by name."""
     if found is None:
         return
     run.fact("photographs to learn from", len(found.train))
     run.fact("test photographs", len(found.test))
     with run.method(LEARNED, kind="deep") as method:
-        method.model = model = method.time(train, run, found.train, run.pick(smoke=1, lecture=40, full=40))
+        method.model, method.fit_seconds = made[LEARNED]
+        model = method.model
         score_photographs(method, model.scores(found.test.regions, found.test.sentences), found.test)
     with run.method(CORRELATED, kind="classical") as method:
         method.model = rival = method.time(fit_correlation, found.train, found.validation)

@@ -33,6 +33,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ch07_applications.blocks.side_by_side import side_by_side
 from ch07_applications.images_and_text import caption_studies as studies
 from ch07_applications.images_and_text.caption_batches import CaptionBatches, CaptionedVectors, FadingPictures
 from ch07_applications.images_and_text.caption_rivals import (
@@ -46,8 +47,7 @@ from ch07_applications.images_and_text.caption_rivals import (
 from ch07_applications.images_and_text.captioned_scenes import captioned_scenes
 from ch07_applications.images_and_text.drawn_show_and_tell import draw_captions, draw_next_words, draw_slots
 from ch07_applications.images_and_text.object_encoder import image_vectors, pretrain
-from ch07_applications.images_and_text.photograph_captions import study_photographs
-from ch07_applications.images_and_text.side_by_side import side_by_side
+from ch07_applications.images_and_text.photograph_captions import photographs_to_learn, study_photographs
 from ch07_applications.images_and_text.stated_slots import SLOTS, score_captions
 from ch07_applications.images_and_text.vocabulary import BEGIN, END, PADDING, UNKNOWN, Vocabulary
 from common.errors import Problem
@@ -264,13 +264,12 @@ def lesson(run: Run) -> None:
     sentences = [[caption.words for caption in own] for own in sets.train.captions]
     rounds, epochs = run.pick(smoke=((1, 1), 1), lecture=(ENCODER_EPOCHS, EPOCHS), full=((20, 10), 100))
     learn = partial(train, vectors=studies.true_contents(sets.train), sentences=sentences, epochs=epochs)
+    photographs, learning = photographs_to_learn(run, train)
     with run.method(ONCE, kind="deep") as method:
         made = side_by_side(run, {  # decoders learn from true contents, so that none has to wait for the encoder
-            TEMPLATE: partial(pretrain, part=sets.train, epochs=rounds),
-            ONCE: learn,
-            EVERY: partial(learn, fade=False, share=1.0),
-            studies.FROM_START: partial(learn, fade=False),
-            DETECTOR: partial(fit_detector, train=sets.train, validation=validation),
+            TEMPLATE: partial(pretrain, part=sets.train, epochs=rounds), ONCE: learn,
+            EVERY: partial(learn, fade=False, share=1.0), studies.FROM_START: partial(learn, fade=False),
+            DETECTOR: partial(fit_detector, train=sets.train, validation=validation), **learning,
         })  # fmt: skip
         encoder, model = made[TEMPLATE][0], made[ONCE][0]
         method.model, method.fit_seconds = model, made[TEMPLATE][1] + made[ONCE][1]
@@ -310,7 +309,7 @@ def lesson(run: Run) -> None:
     run.fact("slots lost where pairs are new", slots[0] - slots[1], "%")
     studies.study_choices(run, claims, (model, always), (held, validation))
     studies.study_binding(run, claims, {"once": model, "at every step": always}, made[studies.FROM_START], validation)
-    study_photographs(run, claims, train)
+    study_photographs(run, claims, photographs, made)
     run.floor(ONCE, SLOTS, at_least=70.0)
     for name, figure in (("", "scenes"), (NEW_PAIRS, "new_pairs")):
         texts = {each: captions[each + name] for each in (ONCE, TEMPLATE, NEIGHBOURS, DETECTOR)}

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from ch07_applications.blocks.side_by_side import side_by_side
+from ch07_applications.images_and_text import alignment_studies as studies
 from ch07_applications.images_and_text import alignments as module
 from ch07_applications.images_and_text.aligned_batches import AlignedBatches, Pairs
+from ch07_applications.images_and_text.alignment_studies import BEST, MEAN
 from ch07_applications.images_and_text.alignments import (
-    BEST,
-    MEAN,
     Aligner,
     Alignment,
     RegionNetwork,
@@ -187,7 +188,7 @@ def test_pairs_are_sliced_as_one():
 def test_training_gives_the_same_twice_and_fits(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 6)
     run, scenes = run_of(tmp_path), regioned()
-    first, second = (train(run, scenes, 4) for _ in range(2))
+    first, second = (train(run, scenes.regions, scenes.part.captions, 4) for _ in range(2))
     np.testing.assert_array_equal(first.regions(scenes.regions), second.regions(scenes.regions))
     scores = first.scores(scenes.regions, scenes.captions)
     assert both_ways(scores, 3).mean() > 25, "of 24 scenes; chance is 12.5"
@@ -224,17 +225,15 @@ def test_an_empty_caption_is_refused():
         aligned.scores(scenes.regions, [captioned("a"), captioned()])
 
 
-def test_choices_are_made_of_what_they_say(tmp_path, monkeypatch):
+def test_choices_are_made_of_what_they_say(tmp_path):
     """Each ablation changes one thing: what the score sums over, the words' context, or the regions."""
     made = []
 
-    def recorded(run, scenes, epochs, over=BEST, context=True):
-        made.append((over, context, scenes.regions.boxes.shape[1], scenes.regions.crops.shape[-1]))
-        return train(run, scenes, 1, over, context)
+    def recorded(run, regions, captions, epochs, over=BEST, context=True):
+        made.append((over, context, regions.boxes.shape[1], regions.crops.shape[-1]))
+        return train(run, regions, captions, 1, over=over, context=context)
 
-    run = run_of(tmp_path)
-    monkeypatch.setattr(module, "train", recorded)
-    part = regioned(40).part
-    sets = module.CaptionedSets(part, part.take(slice(20)), part, part)
-    module.study_choices(run, module.PaperClaims(run), sets)
+    run, part = run_of(tmp_path), regioned(40).part
+    trained = side_by_side(run, studies.short_trainings(run, part, recorded))
+    studies.study_choices(run, module.PaperClaims(run), part.take(slice(20)), trained)
     assert made == [(BEST, True, 7, 32), (MEAN, True, 7, 32), (BEST, False, 7, 32), (BEST, True, 1, 80)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ch07_applications.blocks.side_by_side import side_by_side
 from ch07_applications.images_and_text import photograph_captions
 from ch07_applications.images_and_text.photograph_captions import (
     FIXED,
@@ -13,6 +14,7 @@ from ch07_applications.images_and_text.photograph_captions import (
     SHUFFLED,
     caption_photo,
     fixed_caption,
+    photographs_to_learn,
     resized,
     sentences_of,
     study_photographs,
@@ -36,7 +38,8 @@ def study(tmp_path, monkeypatch, photo=None):
     def longer(run, vectors, sentences, epochs, *, least, **network):
         return train(run, vectors, sentences, 60, least=least, fade=network["fade"], memory=network["memory"])
 
-    study_photographs(run, PaperClaims(run), longer)
+    found, works = photographs_to_learn(run, longer)
+    study_photographs(run, PaperClaims(run), found, side_by_side(run, works))
     return run
 
 
@@ -65,7 +68,9 @@ def test_without_the_data_a_photograph_gets_a_note(tmp_path, monkeypatch):
     run = run_of(tmp_path)
     run.photo = np.zeros((9, 9, 3), np.uint8)
     monkeypatch.setattr(photograph_captions, "photographs_or_none", lambda run: None)
-    study_photographs(run, PaperClaims(run), train)
+    found, works = photographs_to_learn(run, train)
+    assert works == {}
+    study_photographs(run, PaperClaims(run), found, {})
     assert "gets no caption" in run.record.notes[0]
     assert run.record.rows == []
 

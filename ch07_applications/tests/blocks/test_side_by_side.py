@@ -3,16 +3,23 @@
 import os
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
-from ch07_applications.images_and_text import side_by_side as module
-from ch07_applications.images_and_text.side_by_side import side_by_side
-from ch07_applications.tests.images_and_text.small_scenes import run_of
+from ch07_applications.blocks import side_by_side as module
+from ch07_applications.blocks.side_by_side import side_by_side
+from common.console import Console
 from common.data import Scale
 from common.errors import LossNotFinite
+from common.record import LessonRecord
 from common.run import Run
+
+
+def run_of(folder: Path) -> Run:
+    """A run at smoke, which says nothing."""
+    return Run("images_and_text/alignments", 0, Scale("smoke"), LessonRecord("", ""), folder, Console(quiet=True))
 
 
 def draw(run: Run, count: int) -> tuple[torch.Tensor, int]:

@@ -23,17 +23,18 @@ from common.record import LessonRecord
 from common.run import Run
 
 Work = Callable[[Run], Any]
+Made = tuple[Any, float | None]  # what a piece of work gives, and its seconds
 
 
-def side_by_side(run: Run, works: Mapping[str, Work]) -> dict[str, tuple[Any, float]]:
+def side_by_side(run: Run, works: Mapping[str, Work]) -> dict[str, Made]:
     """What each piece of work gives and the seconds that it took, by name. They start in this order: the longest first.
 
-    works: called with a run of the same lesson, seed and data, which shows and keeps nothing. They, and what they give,
-    must be able to travel to another process. At smoke, on a GPU, under torchrun, and where no process can be started,
-    they are done here, one after the other, with the run itself.
+    works: called with a run of the same lesson, seed and data, which shows nothing and keeps nothing but checkpoints.
+    They, and what they give, must be able to travel to another process. At smoke, on a GPU, under torchrun, and where
+    no process can be started, they are done here, one after the other, with the run itself.
     """
     if run.device.type == "cpu" and run.scale.preset != "smoke" and announced() == (0, 1):
-        known = (run.lesson, run.seed, run.scale, run.folder)
+        known = (run.lesson, run.seed, run.scale, (run.folder, run.checkpoints))
         try:
             with processes() as pool:
                 started = {name: pool.submit(do_elsewhere, work, *known) for name, work in works.items()}
@@ -44,16 +45,18 @@ def side_by_side(run: Run, works: Mapping[str, Work]) -> dict[str, tuple[Any, fl
     return {name: timed(work, run) for name, work in works.items()}
 
 
-def timed(work: Work, run: Run) -> tuple[Any, float]:
+def timed(work: Work, run: Run) -> Made:
     """What the work gives, and the seconds that it took."""
     start = time.perf_counter()
     return work(run), time.perf_counter() - start
 
 
-def do_elsewhere(work: Work, lesson: str, seed: int, scale: Scale, folder: Path) -> tuple[bytes, float]:
+def do_elsewhere(
+    work: Work, lesson: str, seed: int, scale: Scale, folders: tuple[Path, Path | None]
+) -> tuple[bytes, float]:
     """timed, in another process and with one thread. The answer is packed: tensors else travel as shared memory, which
-    is gone with the process that made it."""
+    is gone with the process that made it. folders: the run's, and that of its checkpoints."""
     torch.set_num_threads(1)
-    run = Run(lesson, seed, scale, LessonRecord("", ""), folder, Console(quiet=True), device_name="cpu")
+    run = Run(lesson, seed, scale, LessonRecord("", ""), folders[0], Console(quiet=True), True, "cpu", folders[1])
     answer, seconds = timed(work, run)
     return pickle.dumps(answer), seconds
