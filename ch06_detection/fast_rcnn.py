@@ -9,7 +9,7 @@ Differs    RoI Align (He et al. 2017) in place of RoI max pooling (roi_pooling.p
            the map, so that rounding its RoI to cells would move its edges far. A small trunk, BatchNorm and Muon. Eight
            images in a mini-batch, not two; they are enlarged by half, where the paper enlarges to 600 pixels.
            Background RoIs may lie anywhere, not only near objects. An RoI has some context, as R-CNN's crops have.
-Costs      100 s on two cores, and R-CNN where it is not there yet.
+Costs      70 s on two cores, and R-CNN where it is not there yet.
 """
 
 from __future__ import annotations

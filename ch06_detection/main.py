@@ -27,7 +27,7 @@ CHAPTER = Chapter(
         "own_photo",  # what the trained detectors find in a photograph of the reader's
     ),
     tour=("sliding_window", "multibox"),
-    seeds=1,  # it takes a quarter of an hour and more
+    seeds=1,  # it takes thirteen minutes
     keeper="ch06_detection.kept.detectors",
 )
 

@@ -11,7 +11,7 @@ Differs    The networks learn from as many composed frames as real ones (lesson 
            from real frames alone, for composed ones did not help it in cross-validation. R-CNN and Fast R-CNN classify
            the template's windows, for people are too small to be segments of their own. SSD works on frames of half
            the size. MobileNetV2's first four blocks keep their weights.
-Costs      280 s on two cores; nothing without the film.
+Costs      190 s on two cores; nothing without the film.
 
 All settings were chosen by cross-validation within frames 1 to 320: trained on one or two quarters of this film, judged
 on a quarter that is not their neighbour. The test frames were looked at once.

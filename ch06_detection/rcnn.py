@@ -10,7 +10,7 @@ Rival      The network's own softmax in place of the SVMs (appendix B); boxes th
 Differs    Crops of 32 × 32 pixels, and a network of a hundredth of the size, which has not seen ImageNet: it first
            learns what the objects of the training scenes are. It ends in a mean over its last map (Lin et al. 2014,
            §3.2), not in dense layers.
-Costs      160 s on two cores, a minute of them for proposals and another for the trunk that others start from, too.
+Costs      120 s on two cores, a minute of them for proposals and 20 s for the trunk that others start from, too.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ Differs    0.9 million weights for 128 × 128 pixels. The paper starts from a VG
            receives the features of the next coarser one (Lin et al. 2017, §3); Muon (common/muon.py) for SGD; crops
            take 0.6 of a scene at least. The 100 highest-scoring boxes of an image are kept, not 200. In a second
            row it predicts for a test scene at three scales, each also mirrored (single_shot/several_looks.py).
-Costs      130 s on two cores, nearly all of it training, and 40 s more where the trunk is not there yet.
+Costs      75 s on two cores, nearly all of it training, and 20 s more where the trunk is not there yet.
 """
 
 from __future__ import annotations

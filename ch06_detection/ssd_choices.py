@@ -14,7 +14,7 @@ Differs    The paper trains each variant from the start. Here all variants share
            light), but of a few versions of each scene, drawn once, where the recipe draws a new one at every pass.
            Fewer maps keep all shapes of default boxes, on the finest map that is left, where the paper keeps the number
            of boxes.
-Costs      100 s on two cores where the lesson's detector is there; three minutes more where it has to be trained.
+Costs      60 s on two cores where the lesson's detector is there; two minutes more where it has to be trained.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def draw_kinds(errors: dict[str, Errors]) -> Figure:
 
 def draw_errors(part: BoxedImages, errors: dict[str, Errors], count: int = 2) -> Figure:
     """For each detector and kind of error, examples with high scores: objects in green, detections in red, named."""
-    figure, axes = plots.panels(len(COLOURS) * count, len(errors), width=1.4, height=1.66, squeeze=False)
+    figure, axes = plots.panels(len(COLOURS) * count, len(errors), width=1.34, height=1.6, squeeze=False)
     for row, (name, found) in zip(axes, errors.items(), strict=True):
         for k, kind in enumerate(COLOURS):
             some = np.flatnonzero(found.kinds == kind)[:: max(1, (found.kinds == kind).sum() // count)][:count]
