@@ -126,7 +126,6 @@ class SpaceTime(nn.Conv3d):
 
     def forward(self, maps: Float[Tensor, "films inputs _ _ _"]) -> Float[Tensor, "films outputs _ _ _"]:
         filters = self.weight.unflatten(1, (self.in_channels, *self.kernel_size))
-        maps = maps.contiguous(memory_format=torch.channels_last_3d)  # the order in which convolutions run fastest
         return conv3d(maps, filters, None, self.stride, self.padding)
 
 

@@ -21,9 +21,8 @@ Costs      130 s on two cores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -31,7 +30,6 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ch07_applications.blocks.side_by_side import Made, side_by_side
 from ch07_applications.video.activity import run_along
 from ch07_applications.video.drawn_summarization import draw_gains, draw_moving, draw_summaries, draw_viewers
 from ch07_applications.video.edited_films import EditedFilms, edit_films
@@ -246,11 +244,12 @@ def study_cuts(run: Run, claims: PaperClaims, known: Films, test: Films) -> floa
     return best[KTS]
 
 
-def study_parts(run: Run, claims: PaperClaims, held: Judge, made: Mapping[str, Made]) -> None:
+def study_parts(run: Run, claims: PaperClaims, learn: Films, held: Judge, model: Scorer) -> None:
     """One change at a time, on validation films: what the scorer is given, what it is, and what a shot is worth."""
+    changes = {STILL: {"motion": False}, ALONE: {"recurrent": False}}
     for name in (BASE, STILL, ALONE, MEAN):
         with run.method(f"{name}, validation", kind="deep") as method:
-            method.model, method.fit_seconds = made.get(name, (made[OURS][0], None))
+            method.model = method.time(train, run, *learn, **changes[name]) if name in changes else model
             worth = "mean" if name == MEAN else "sum"
             summaries = held.score_scores(method, method.model.scores(held.described), worth)
             if name in (BASE, MEAN):
@@ -275,14 +274,8 @@ def lesson(run: Run) -> None:
     held, judge = (
         Judge.of(*films, [shots_of(film, penalty) for film in films[1]], summarise, run.seed) for films in (known, test)
     )
-    fit = partial(train, part=learn[0], films=learn[1])
-    made = side_by_side(run, {
-        OURS: partial(fit, checkpoint="scorer"),
-        STILL: partial(fit, motion=False), ALONE: partial(fit, recurrent=False),
-    })  # fmt: skip
     with run.method(OURS, kind="deep") as method:
-        method.model, method.fit_seconds = made[OURS]
-        model = method.model
+        method.model = model = method.time(train, run, *learn, checkpoint="scorer")
         scores = model.scores(judge.described)
         summaries = {OURS: judge.score_scores(method, scores)}
     summaries |= score_rivals(run, learn, held, judge)
@@ -295,7 +288,7 @@ def lesson(run: Run) -> None:
         ("A recurrent network scores frames better than trees on windows", "not compared", "–", FOREST),
     ):
         claims.compared(text, source=source, paper=paper, ours=OURS, against=against)
-    study_parts(run, claims, held, made)
+    study_parts(run, claims, learn, held, model)
     levels = study_viewers(run, held, model.scores(held.described))
     for text, viewers in (("where viewers agree", "agree"), ("where viewers differ", "differ")):
         claims.compared(
