@@ -17,7 +17,7 @@ Rival      Canonical correlation analysis (Hotelling 1936) on the same pictures,
 Differs    Composed scenes and a grammar. Seven regions, not twenty: three objects, three stray boxes and, as in the
            paper, the whole picture. The regions' network is small and learns with all the rest; the paper's has
            learned from ImageNet. It is given a region's position, too. Muon and one cycle, not momentum.
-Costs      130 to 250 s on two cores, 30 s of them for photographs: their speed varies.
+Costs      190 s on two cores, 30 s of them for photographs.
 """
 
 from __future__ import annotations

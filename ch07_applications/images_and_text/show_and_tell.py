@@ -17,7 +17,7 @@ Differs    Composed scenes and a grammar, and 620 photographs, not COCO's 83,000
            scenes that it has learned from than for others. Training begins with the picture at every step and takes it
            away bit by bit; some cells are a memory at first; a hidden layer stands before the softmax.
            No ensemble. Muon and one cycle, not stochastic gradient descent. The loss is a mean over words.
-Costs      300 to 380 s on two cores, 15 s of them for photographs.
+Costs      290 s on two cores, some seconds of them for photographs.
 """
 
 from __future__ import annotations
