@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -27,13 +26,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from ch07_applications.blocks.counting import parameters_of
-from ch07_applications.blocks.side_by_side import Work, side_by_side
 from ch07_applications.video.drawn_pose import draw_curves, draw_kinds, draw_maps, draw_poses
 from ch07_applications.video.people import Studio
 from ch07_applications.video.photograph_pose import show_reference
-from ch07_applications.video.pose_rivals import MEAN, PARTS, RIDGE, fit_rivals, score, score_rivals
-from ch07_applications.video.pose_studies import BASE, BOXLESS, LAST_ONLY, ONE, OURS, claim_against_rivals, study_stacks
-from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, frames_of
+from ch07_applications.video.pose_rivals import MEAN, PARTS, RIDGE, score, score_rivals
+from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, frames_of, merged_ankles
 from ch07_applications.video.views import SIZE, RandomViews, Views, around_boxes, cut, into_pictures, whole_pictures
 from common.muon import Muon, hidden_filters
 from common.paper_claims import PaperClaims
@@ -45,8 +42,9 @@ SIGMA = 1.0  # cells: the width of the Gaussians
 FILMS, FRAMES = 1000, 4  # to train on; frames of each
 RATE, BATCH, EPOCHS, SHORT = 0.02, 32, 5, 2
 SHOWN = (13, 8, 9, 6, 11, 0, 5)  # joints whose maps are drawn
-RIVALS = "rivals"
 NONE, QUARTER, PARABOLA, FIRST = "no shift", "quarter of a cell", "parabola", "first of two stacks"
+OURS, BOXLESS = "stacked hourglass", "stacked hourglass, no box"
+BASE, LAST_ONLY, ONE = "two stacks", "no intermediate supervision", "one stack, as many parameters"
 Maps = Float[Tensor, "items joints rows columns"]
 StackMaps = Float[Tensor, "items stacks joints rows columns"]
 Points = Float[Tensor, "items joints 2"]
@@ -241,14 +239,19 @@ def count_published(run: Run, claims: PaperClaims) -> None:
     )  # fmt: skip
 
 
-def short_trainings(run: Run, people: PosedPeople) -> dict[str, Work]:
-    """What stacks and their losses do: trainings on the same pictures, as work for side_by_side."""
-    short = partial(train, people=people, epochs=run.pick(smoke=1, lecture=SHORT))
-    return {
-        BASE: partial(short, plan=Plan(), loss=all_stacks),
-        LAST_ONLY: partial(short, plan=Plan(), loss=last_stack),
-        ONE: partial(short, plan=SINGLE, loss=all_stacks),
-    }
+def study_stacks(run: Run, claims: PaperClaims, people: PosedPeople, held_out: PosedPeople) -> None:
+    """Short trainings on the same pictures, judged on validation people: what stacks and their losses do."""
+    views, epochs = around_boxes(held_out.boxes, held_out.side), run.pick(smoke=1, lecture=SHORT)
+    for name, plan, loss in ((BASE, Plan(), all_stacks), (LAST_ONLY, Plan(), last_stack), (ONE, SINGLE, all_stacks)):
+        with run.method(f"{name}, validation", kind="deep") as method:
+            method.model = model = method.time(train, run, people, epochs, plan, loss=loss)
+            score(method, model.predict(held_out, views), held_out, kinds=())
+    for text, against in (
+        ("A loss at every stack is better than one at the last", LAST_ONLY),
+        ("Two hourglasses are better than a wider one", ONE),
+    ):
+        sides = {"ours": f"{BASE}, validation", "against": f"{against}, validation"}
+        claims.compared(text, source="§4.3", paper="better; no number for two", **sides)
 
 
 def study_readings(run: Run, claims: PaperClaims, model: PoseEstimator, held_out: PosedPeople) -> None:
@@ -278,13 +281,8 @@ def lesson(run: Run) -> None:
     )
     run.fact("mean torso of training people", people.torsos.mean(), "px")
     boxed = around_boxes(test.boxes, test.side)
-    made = side_by_side(run, {
-        OURS: partial(train, people=people, epochs=epochs, plan=Plan(), checkpoint="hourglass"),
-        RIVALS: partial(fit_rivals, people=people, held_out=held_out), **short_trainings(run, people),
-    })  # fmt: skip
     with run.method(OURS, kind="deep") as method:
-        method.model, method.fit_seconds = made[OURS]
-        model = method.model
+        method.model = model = method.time(train, run, people, epochs, Plan(), "hourglass")
         found = {OURS: model.predict(test, boxed)}
         score(method, found[OURS], test)
     run.floor(OURS, PCK, at_least=91.0)
@@ -292,10 +290,21 @@ def lesson(run: Run) -> None:
         method.model = model
         found[BOXLESS] = model.predict(test, whole_pictures(len(test), test.side))
         score(method, found[BOXLESS], test)
-    found |= score_rivals(run, made[RIVALS][0], test)
-    claim_against_rivals(run, claims, found, test)
+    found |= score_rivals(run, people, held_out, test)
+    for text, source, paper, against, metric in (
+        ("Heat maps find joints better than pictorial structures", "Table 1", "wrists and elbows only", PARTS, PCK),
+        ("… and wrists", "Table 1", "97.0 against 59.1 % (FLIC)", PARTS, f"{PCK}, wrists"),
+        ("… and better than regression from HOG", "not compared", "–", RIDGE, PCK),
+        ("A box helps to find joints", "§4.1: given", "–", BOXLESS, PCK),
+    ):
+        claims.compared(text, source=source, paper=paper, ours=OURS, against=against, metric=metric)
+    legs = [f"{name}: ankles that are apart, predicted at one place" for name in (OURS, PARTS)]
+    for fact, name in zip(legs, (OURS, PARTS), strict=True):
+        run.fact(fact, merged_ankles(found[name], test), "%")
+    text, sides = "Heat maps merge two legs into one less often", {"ours": legs[0], "against": legs[1]}
+    claims.measured(text, source="not measured", paper="–", expects="lower", **sides)
     study_readings(run, claims, model, held_out)
-    study_stacks(run, claims, held_out, made)
+    study_stacks(run, claims, people, held_out)
     show_reference(run, model, test)
     credit = f"Photographs: {'; '.join(test.credits)}."
     caption = f"Test people by rank of the stacked hourglass's mean error; right limbs orange, left ones blue. {credit}"

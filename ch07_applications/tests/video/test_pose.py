@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from ch07_applications.blocks.counting import layers_of, parameters_of
-from ch07_applications.blocks.side_by_side import side_by_side
 from ch07_applications.tests.synthesis.small_runs import run_of
 from ch07_applications.video import pose as module
 from ch07_applications.video.bodies import JOINTS
@@ -32,7 +31,6 @@ from ch07_applications.video.pose import (
     decode,
     encode,
     last_stack,
-    short_trainings,
     study_readings,
     study_stacks,
     train,
@@ -286,13 +284,13 @@ class TwoRows(nn.Module):
 def test_studies_train_what_their_names_say_on_the_same_people(people, tmp_path, monkeypatch):
     calls = []
 
-    def recorded(run, people, epochs, plan, checkpoint=None, **how):
-        calls.append((people, epochs, plan, how["loss"], checkpoint))
+    def recorded(run, part, epochs, plan, checkpoint=None, **how):
+        calls.append((part, epochs, plan, how["loss"], checkpoint))
         return PoseEstimator(TwoRows())
 
     monkeypatch.setattr(module, "train", recorded)
     run, held_out = run_of("video/pose", tmp_path), people.take(slice(0, 8))
-    study_stacks(run, PaperClaims(run), held_out, side_by_side(run, short_trainings(run, people)))
+    study_stacks(run, PaperClaims(run), people, held_out)
     plans = [(plan, loss) for _, _, plan, loss, _ in calls]
     assert plans == [(Plan(), all_stacks), (Plan(), last_stack), (SINGLE, all_stacks)]
     assert all(part is people and checkpoint is None for part, _, _, _, checkpoint in calls)
