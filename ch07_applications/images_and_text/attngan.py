@@ -25,7 +25,6 @@ Costs      170 s on two cores.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -37,15 +36,20 @@ from torch.nn.functional import softplus
 
 from ch07_applications.adversarial.alternating import AdversarialTraining, Fakes
 from ch07_applications.blocks.counting import parameters_of
-from ch07_applications.blocks.side_by_side import Made, side_by_side, timed
-from ch07_applications.images_and_text import picture_judges
 from ch07_applications.images_and_text.attngan_plans import PAPER, PaintedBatches, Plan, Recipe, Weights
 from ch07_applications.images_and_text.caption_painter import Painted, Painter
-from ch07_applications.images_and_text.caption_renderers import RENDERERS, renderer
+from ch07_applications.images_and_text.caption_renderers import RENDERERS, Renderer, renderer
 from ch07_applications.images_and_text.drawn_attngan import draw_shares, show_pictures
 from ch07_applications.images_and_text.gated_blocks import Condition, Residual, Standard, enlarging
 from ch07_applications.images_and_text.painting_steps import stepping
-from ch07_applications.images_and_text.picture_judges import BINDING, PRECISION, REAL, judge
+from ch07_applications.images_and_text.picture_judges import (
+    BINDING,
+    PRECISION,
+    Judges,
+    judge,
+    learn_to_judge,
+    ranked_first,
+)
 from ch07_applications.images_and_text.placed_scenes import PlacedScenes, PlacedSets, placed_scenes
 from ch07_applications.images_and_text.sentence_discriminator import Discriminator
 from ch07_applications.images_and_text.vector_contents import contents
@@ -59,7 +63,6 @@ WHOLE, UNMATCHED, EARLY = "all losses", "without DAMSM's loss", "first epochs al
 NEW, SWAPPED = ", new pairs", ", colours swapped"
 RECIPE, EPOCHS, FLOOR = Recipe(), 4, 93.5  # EPOCHS: of DAMSM; FLOOR: % of scenes
 DRAWN = (ATTN, SENTENCE, *RENDERERS)
-NETWORKS = ((ATTN, UNMATCHED), (SENTENCE,))  # each group goes on from first epochs of its own
 PARTS = {"pairs of training": "", "new pairs": NEW, "colours swapped": SWAPPED}
 SHARES = "Scenes of which a reader finds every thing as stated: mean over seeds, and every seed as a point."
 LINEAR = tuple(f"read by a linear model: {what}" for what in ("classes", "colours", "places of colours' words"))
@@ -228,6 +231,17 @@ def learn_from_judges(run: Run, painter: Painter, scenes: PlacedScenes, recipe: 
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
+def learn_language(run: Run, sets: PlacedSets) -> tuple[SimilarityModel, Vocabulary]:
+    """DAMSM of the training scenes, with its vocabulary; scored by real test pictures that find their own sentence."""
+    vocabulary = Vocabulary.of(caption.words for captions in sets.train.captions for caption in captions)
+    with run.method(DAMSM, kind="deep") as method:
+        epochs = run.pick(smoke=1, lecture=EPOCHS, full=20)
+        method.model = model = method.time(train_similarity, run, sets.train, vocabulary, epochs, run.seed)
+        found = ranked_first(model, vocabulary, sets.test.images, sets.test)
+        method.score_items(f"{PRECISION} of real pictures", 100.0 * found, sets.test, unit="%", higher_is_better=True)
+    return model, vocabulary
+
+
 def recipe_of(run: Run, name: str) -> Recipe:
     """The recipe of a network that draws."""
     recipe = replace(RECIPE, attentive=name != SENTENCE)
@@ -237,33 +251,26 @@ def recipe_of(run: Run, name: str) -> Recipe:
 
 
 def learn_to_paint(
-    run: Run, names: Sequence[str], scenes: PlacedScenes, language: tuple[SimilarityModel, Vocabulary]
-) -> dict[str, Made]:
-    """Networks that draw, and EARLY, that of their first epochs, from which they all go on; with the seconds of each.
-
-    names: of networks that attend to words, or of one that does not. The seconds of the first count EARLY's.
-    """
-    given = dict(zip(("similarity", "vocabulary"), language, strict=True))
-    early, spent = timed(partial(learn_alone, scenes=scenes, recipe=recipe_of(run, names[0]), **given), run)
-    made = {EARLY: (early, None)}
-    for name in names:
-        further = partial(learn_from_judges, painter=early, scenes=scenes, recipe=recipe_of(run, name))
-        painter, seconds = timed(further, run)
-        made[name], spent = (painter, spent + seconds), 0.0
-    return made
+    run: Run, name: str, scenes: PlacedScenes, language: tuple[SimilarityModel, Vocabulary], early: dict[bool, Painter]
+) -> Painter | Renderer:
+    """One of those that draw. early: networks after their first epochs, by whether they attend to words."""
+    if name in RENDERERS:
+        return renderer(name).fit(scenes)
+    recipe = recipe_of(run, name)
+    if recipe.attentive not in early:
+        early[recipe.attentive] = learn_alone(run, scenes, *language, recipe)
+    return learn_from_judges(run, early[recipe.attentive], scenes, recipe)
 
 
-def learn(run: Run, sets: PlacedSets) -> tuple[Vocabulary, dict[str, Made]]:
-    """The words of the training captions; DAMSM, the judges (REAL), and then the networks that draw, two at a time."""
-    vocabulary = Vocabulary.of(caption.words for captions in sets.train.captions for caption in captions)
-    how = {"epochs": run.pick(smoke=1, lecture=EPOCHS, full=20), "seed": run.seed}
-    made = side_by_side(run, {
-        REAL: partial(picture_judges.learn_to_judge, scenes=sets.judging, vocabulary=vocabulary),
-        DAMSM: partial(train_similarity, scenes=sets.train, vocabulary=vocabulary, **how),
-    })  # fmt: skip
-    paint = partial(learn_to_paint, scenes=sets.train, language=(made[DAMSM][0], vocabulary))
-    both = side_by_side(run, {names[0]: partial(paint, names=names) for names in NETWORKS})
-    return vocabulary, made | both[SENTENCE][0] | both[ATTN][0]  # EARLY is that of the network that attends
+def ablate(run: Run, sets: PlacedSets, judges: Judges, trained: Painter, early: dict[bool, Painter]) -> None:
+    """What the last epoch changes, and what DAMSM's loss does in it, on validation scenes."""
+    given = {WHOLE: trained, EARLY: early[True]}
+    for name in (WHOLE, UNMATCHED, EARLY):
+        with run.method(name, kind="deep") as method:
+            language = trained.similarity, trained.vocabulary
+            painter = given.get(name) or method.time(learn_to_paint, run, name, sets.train, language, early)
+            method.model = painter
+            judge(method, judges, painter.draw(sets.validation.inputs, run.seed), sets.validation)
 
 
 def claim_binding(claims: PaperClaims) -> None:
@@ -292,28 +299,22 @@ def lesson(run: Run) -> None:
     claims, sets = PaperClaims(run), placed_scenes(run.scale)
     with torch.device("meta"):
         run.fact("parameters of the paper's generator, three stages", parameters_of(Generator(PAPER)))
-    vocabulary, made = learn(run, sets)
-    with run.method(DAMSM, kind="deep") as method:
-        method.model, method.fit_seconds = made[DAMSM]
-        found = picture_judges.ranked_first(method.model, vocabulary, sets.test.images, sets.test)
-        method.score_items(f"{PRECISION} of real pictures", 100.0 * found, sets.test, unit="%", higher_is_better=True)
-    for name, share in zip(LINEAR, contents(made[DAMSM][0], vocabulary, (sets.train, sets.validation)), strict=True):
+    language = learn_language(run, sets)
+    for name, share in zip(LINEAR, contents(*language, (sets.train, sets.validation)), strict=True):
         run.fact(name, 100 * share, "%")
     parts = {"": sets.test, NEW: sets.held_out}
-    judges = picture_judges.score_judges(run, made[REAL], parts)
+    judges = learn_to_judge(run, sets.judging, language[1], parts)
     parts[SWAPPED] = sets.test.colours_swapped()
-    made |= {name: timed(lambda _, name=name: renderer(name).fit(sets.train), run) for name in RENDERERS}
+    painters, early = {}, {}
     for name in DRAWN:
         for suffix, part in parts.items():
             with run.method(name + suffix, kind="classical" if name in RENDERERS else "deep") as method:
-                method.model, seconds = made[name]
-                method.fit_seconds = None if suffix else seconds
-                judge(method, judges, method.model.draw(part.inputs, run.seed), part)
-    for name, trained in ((WHOLE, (made[ATTN][0], None)), (UNMATCHED, made[UNMATCHED]), (EARLY, made[EARLY])):
-        with run.method(name, kind="deep") as method:  # what the last epoch changes, and DAMSM's loss in it
-            method.model, method.fit_seconds = trained
-            judge(method, judges, method.model.draw(sets.validation.inputs, run.seed), sets.validation)
+                if name not in painters:
+                    painters[name] = method.time(learn_to_paint, run, name, sets.train, language, early)
+                method.model = painters[name]
+                judge(method, judges, painters[name].draw(part.inputs, run.seed), part)
+    ablate(run, sets, judges, painters[ATTN], early)
     claim_binding(claims)
     run.floor(ATTN, BINDING, at_least=FLOOR)
-    show_pictures(run, sets, {name: made[name][0] for name in DRAWN}, (ATTN, SENTENCE))
+    show_pictures(run, sets, painters, (ATTN, SENTENCE))
     run.figure_over_seeds("shares", draw_shares, DRAWN, PARTS, BINDING, caption=SHARES)

@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float, Int, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ch07_applications.blocks.side_by_side import Made
 from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS
 from ch07_applications.images_and_text.placed_scenes import CROP, PlacedScenes, crops_of
 from ch07_applications.images_and_text.vocabulary import Vocabulary
@@ -141,21 +140,18 @@ def train_judges(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epochs:
     return Judges(reader, train_similarity(run, scenes, vocabulary, epochs[1], run.seed + MATCHER_SEED), vocabulary)
 
 
-def learn_to_judge(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary) -> Judges:
-    """Reader and matcher, after as many epochs as this preset has."""
-    return train_judges(run, scenes, vocabulary, run.pick(smoke=(1, 1), lecture=EPOCHS, full=(20, 20)))
+def learn_to_judge(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, parts: Mapping[str, PlacedScenes]) -> Judges:
+    """Reader and matcher, scored on the real pictures of some parts: what drawn ones can be expected to reach.
 
-
-def score_judges(run: Run, made: Made, parts: Mapping[str, PlacedScenes]) -> Judges:
-    """The judges on the real pictures of some parts: what drawn ones can be expected to reach.
-
-    made: the judges, and their seconds. parts: by what is added to the method's name for them.
+    parts: by what is added to the method's name for them.
     """
-    for number, (suffix, part) in enumerate(parts.items()):
+    judges = None
+    for suffix, part in parts.items():
         with run.method(REAL + suffix, kind="reference") as method:
-            method.model, method.fit_seconds = made if number == 0 else (made[0], None)
-            judge(method, made[0], part.images, part)
-    return made[0]
+            epochs = run.pick(smoke=(1, 1), lecture=EPOCHS, full=(20, 20))
+            method.model = judges = judges or method.time(train_judges, run, scenes, vocabulary, epochs)
+            judge(method, judges, part.images, part)
+    return judges
 
 
 def judge(method: Method, judges: Judges, images: Pictures, scenes: PlacedScenes) -> None:

@@ -21,10 +21,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -35,50 +34,36 @@ from sklearn.preprocessing import FunctionTransformer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ch07_applications.blocks.side_by_side import Made, Work
-from ch07_applications.video.activity_studies import (
-    BOTH_THEN_ONE,
-    BOTH_WAYS,
-    JOINTS_LSTM,
-    LAST,
-    RAW,
-    SHUFFLED,
-    UNCHANGED,
-    claims_of_paper,
-    study_choices,
-    study_skeletons,
-)
 from ch07_applications.video.drawn_activity import draw_recordings
 from ch07_applications.video.person_folds import (
+    WHOLE,
     WINDOW,
     Fold,
     held_out_people,
     judge,
-    models_of,
     person_folds,
     score_by_fold,
     scores_of,
-    train_by_fold,
 )
 from ch07_applications.video.skeleton_clips import Clips, DrawnClips, clips_of, padded
-from ch07_applications.video.watch_rivals import score_rivals
-from ch07_applications.video.watch_studies import (
-    LSTM,
-    accuracy_of,
-    best_median_worst,
-    by_people,
-    study_lengths,
-    study_people,
-)
+from ch07_applications.video.skeleton_rivals import fit_svm, flat, score_clips, without_order
+from ch07_applications.video.watch_rivals import FOREST, KERNELS, SVM, WARPING, score_rivals
+from ch07_applications.video.watch_studies import LSTM, accuracy_of, best_median_worst, study_lengths, study_people
 from ch07_applications.video.watch_windows import RATE, Change, DrawnWindows, Samples, checked, resampled
 from common import data
 from common.ablation import BASE
+from common.claims import beats
 from common.data.recordings import Recordings
 from common.paper_claims import PaperClaims
 from common.run import Run
 from common.train import Batches, Training
 
 UNIDIRECTIONAL, BIDIRECTIONAL, CASCADED = (False, False), (True, True), (True, False)  # which layers run both ways
+RAW = "raw samples + forest"
+LAST, UNCHANGED, SHUFFLED = "last step's scores", "windows as recorded", "steps shuffled"
+BOTH_WAYS, BOTH_THEN_ONE = "bidirectional", "cascaded"
+JOINTS_LSTM, JOINTS_SVM, NO_ORDER = "skeletons: LSTM", "skeletons: SVM", "skeletons: SVM without order"
+SKELETON_FLOOR = 80
 CHANGE = Change(turn=10, speed=0.1, strength=0.2, noise=0.02, mirrored=True)
 Steps = Float[Tensor, "batch steps channels"]
 Scores = Float[Tensor, "batch classes"]
@@ -233,29 +218,13 @@ def learn(
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def trainings(run: Run, folds: Sequence[Fold], held: Sequence[Fold], clips: Clips | None) -> dict[str, list[Work]]:
-    """All networks of this lesson, by method and fold. held: folds of training people, to choose on. clips: or none."""
-
-    def works(some: Sequence[Fold], **how: Any) -> list[Work]:
-        return [partial(train, part=fold.train, **{"recipe": Recipe(), **how}) for fold in some]
-
-    found = {LSTM: [partial(work, checkpoint=f"fold{number}") for number, work in enumerate(works(folds))]}
-    for name, (few, share) in by_people(folds).items():
-        found[f"{LSTM}, people: {name}"] = works(few, share=share)
-    for name, recipe in changes().items():
-        found[name] = works(held, recipe=recipe, share=0.3)
-    if clips:
-        recipe = replace(SKELETONS, classes=len(np.unique(clips.answers)))
-        found[JOINTS_LSTM] = [partial(learn_clips, part=part, recipe=recipe) for part, _ in clips.folds()]
-    return found
-
-
-def score_networks(
-    run: Run, folds: Sequence[Fold], made: Sequence[Made]
-) -> tuple[list[Recogniser], list[Float[np.ndarray, "_ classes"]]]:
+def score_networks(run: Run, folds: Sequence[Fold]) -> tuple[list[Recogniser], list[Float[np.ndarray, "_ classes"]]]:
     """A network per fold, on windows and on whole recordings; and the scores of these."""
     with run.method(LSTM, kind="deep") as method:
-        models, start = models_of(method, made), time.perf_counter()
+        models = [
+            method.time(train, run, fold.train, Recipe(), 1.0, f"fold{number}") for number, fold in enumerate(folds)
+        ]
+        method.model, start = models[-1], time.perf_counter()
         found = [scores_of(model, fold.windows()[1].inputs) for model, fold in zip(models, folds, strict=True)]
         method.predict_seconds = time.perf_counter() - start
         whole = [model.recognise(fold.test.series) for model, fold in zip(models, folds, strict=True)]
@@ -265,22 +234,41 @@ def score_networks(
     return models, whole
 
 
-def changes() -> dict[str, Recipe]:
-    """The recipe, and one change of it at a time."""
-    base = Recipe()
-    return {
+def study_choices(run: Run, folds: Sequence[Fold]) -> None:
+    """One change at a time, on people held out of the training part, after fewer epochs."""
+    base, held = Recipe(), [fold.windows()[1].inputs for fold in folds]
+    for name, recipe in {
         BASE: base,
         BOTH_WAYS: replace(base, both=BIDIRECTIONAL),
         BOTH_THEN_ONE: replace(base, both=CASCADED),
         LAST: replace(base, fused=False),
         UNCHANGED: replace(base, change=Change()),
         SHUFFLED: replace(base, shuffled=True),
-    }
+    }.items():
+        with run.method(name, kind="deep") as method:
+            models = [method.time(train, run, fold.train, recipe, 0.3) for fold in folds]
+            method.model = models[-1]
+            judge(method, folds, [scores_of(model, inputs) for model, inputs in zip(models, held, strict=True)])
 
 
-def learn_clips(run: Run, part: Clips, recipe: Recipe) -> DeepLSTM:
-    """A network of skeletons."""
-    return learn(run, DrawnClips(part), np.concatenate(part.inputs), recipe, None)
+def study_skeletons(run: Run, claims: PaperClaims) -> None:
+    """Clips of 5 to 174 frames: a network that takes them as they are, and an SVM on 16 frames of each."""
+    found = data.utkinect_or_none(run.scale, run.note)
+    if found is None:
+        return
+    clips = clips_of(found)
+
+    def network(part: Clips) -> Callable:
+        recipe = replace(SKELETONS, classes=len(found.classes))
+        return partial(labels_of, learn(run, DrawnClips(part), np.concatenate(part.inputs), recipe, None))
+
+    score_clips(run, JOINTS_LSTM, "deep", clips, network)
+    score_clips(run, JOINTS_SVM, "classical", clips, partial(fit_svm, flat))
+    score_clips(run, NO_ORDER, "classical", clips, partial(fit_svm, without_order))
+    run.floor(JOINTS_LSTM, "accuracy", at_least=SKELETON_FLOOR)
+    for name in (JOINTS_SVM, NO_ORDER):
+        text = f"{JOINTS_LSTM} is better than {name}"
+        claims.compared(text, source="§1", paper="not compared", ours=JOINTS_LSTM, against=name)
 
 
 def labels_of(network: DeepLSTM, clips: Sequence[Float[np.ndarray, "_ columns"]]) -> Int[np.ndarray, "items"]:
@@ -289,24 +277,39 @@ def labels_of(network: DeepLSTM, clips: Sequence[Float[np.ndarray, "_ columns"]]
         return network(padded(clips).to(network.mean.device)).argmax(dim=1).cpu().numpy()
 
 
+def claims_of_paper(run: Run, claims: PaperClaims) -> None:
+    """Better than other methods, for inputs of any length, by the order in time, without features."""
+    for name, paper in ((SVM, "about 97 against 96 %, UCI HAR"), (KERNELS, "not compared"), (WARPING, "not compared")):
+        claims.compared(f"Recognises better than {name}", source="§4", paper=paper, ours=LSTM, against=name)
+    claims.compared("Raw samples suffice, as they do not for a forest", source="§1", paper="–", ours=LSTM, against=RAW)
+    sides = {"ours": f"accuracy at 5.12 s, {LSTM}", "against": f"accuracy at 1.28 s, {LSTM}"}
+    claims.measured("The same network does better on longer inputs", source="§1", paper="–", **sides, expects="higher")
+    sides = {"ours": f"accuracy, {LSTM}", "against": f"accuracy, {LSTM}, test steps shuffled"}
+    claims.measured("It depends on the order in time", source="§1", paper="not measured", **sides, expects="higher")
+    for text, source, against in (
+        ("… and order helps to learn", "§1", SHUFFLED),
+        ("Scores of all steps are better than the last step's", "§3", LAST),
+        ("Windows that are turned, mirrored and stretched help (ours)", "–", UNCHANGED),
+    ):
+        claims.compared(text, source=source, paper="not compared", ours=BASE, against=against)
+    for name in (SVM, KERNELS, FOREST):
+        run.compare(LSTM, name, WHOLE)
+    run.claim(f"{SVM} beats {LSTM} on windows.", beats(SVM, LSTM))
+
+
 def lesson(run: Run) -> None:
     claims, folds = PaperClaims(run), person_folds(run)
-    skeletons, held = data.utkinect_or_none(run.scale, run.note), held_out_people(folds[0], run.seed)
-    clips = skeletons and clips_of(skeletons)
-    made = train_by_fold(run, trainings(run, folds, held, clips))
-    models, whole = score_networks(run, folds, made[LSTM])
+    models, whole = score_networks(run, folds)
     run.floor(LSTM, "accuracy", at_least=80)
     score_rivals(run, folds)
     flat = FunctionTransformer(lambda windows: windows.reshape(len(windows), -1))
     trees = partial(ExtraTreesClassifier, run.pick(smoke=10, lecture=300), random_state=run.seed, n_jobs=-1)
     score_by_fold(run, RAW, folds, lambda part: make_pipeline(flat, trees()), mirrored=True)
     study_lengths(run, folds, models)
-    study_people(run, folds, made)
-    study_choices(run, held, made)
+    study_people(run, folds, lambda part, share: train(run, part, Recipe(), share))
+    study_choices(run, held_out_people(folds[0], run.seed))
     claims_of_paper(run, claims)
-    if clips:
-        predictors = [(partial(labels_of, network), spent) for network, spent in made[JOINTS_LSTM]]
-        study_skeletons(run, claims, clips, predictors)
+    study_skeletons(run, claims)
     shown = best_median_worst(folds, whole)
     over_time = [models[fold].over_time(part.series[0]) for fold, part in shown]
     run.figure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.model_selection import GroupKFold
 
-from ch07_applications.blocks.side_by_side import Made, Work, side_by_side
 from ch07_applications.video.watch_windows import Windows, windows_of
 from common import data
 from common.data.recordings import Recordings
@@ -102,20 +101,6 @@ def judge(
     for metric, scores, part in (("accuracy", found, pooled(parts)), (WHOLE, whole, pooled_recordings(folds))):
         right = np.concatenate(scores).argmax(axis=1) == part.answers
         method.score_items(metric, 100.0 * right, part, unit="%", higher_is_better=True)
-
-
-def train_by_fold(run: Run, trainings: Mapping[str, Sequence[Work]]) -> dict[str, list[Made]]:
-    """The networks of each method, one per fold, two trainings at a time."""
-    works = {f"{name} {fold}": work for name, own in trainings.items() for fold, work in enumerate(own)}
-    made = iter(side_by_side(run, works).values())
-    return {name: [next(made) for _ in own] for name, own in trainings.items()}
-
-
-def models_of(method: Method, made: Sequence[Made]) -> list[Any]:
-    """The models of all folds. The method keeps the last of them, and the seconds of all."""
-    models = [model for model, _ in made]
-    method.model, method.fit_seconds = models[-1], sum(seconds for _, seconds in made)
-    return models
 
 
 def score_by_fold(

@@ -10,8 +10,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from ch07_applications.blocks.side_by_side import Made
-from ch07_applications.video.person_folds import models_of
 from ch07_applications.video.skeleton_clips import Clips, resampled
 from common.run import Run
 
@@ -34,14 +32,12 @@ def fit_svm(features: Callable, part: Clips) -> Callable:
     return lambda clips: model.predict(features(clips))
 
 
-def score_clips(run: Run, name: str, kind: str, clips: Clips, made: Sequence[Made]) -> None:
-    """Accuracy over all clips, each judged by a model that has not seen its person.
-
-    made: of each fold a function that predicts, and the seconds that it took to learn.
-    """
+def score_clips(run: Run, name: str, kind: str, clips: Clips, fit: Callable[[Clips], Callable]) -> None:
+    """Accuracy over all clips, each judged by a model that has not seen its person."""
     folds = clips.folds()
     judged = clips.take(np.concatenate([test.ids for _, test in folds]))
     with run.method(name, kind=kind) as method:
-        found = [model(test.inputs) for model, (_, test) in zip(models_of(method, made), folds, strict=True)]
+        models = [method.time(fit, part) for part, _ in folds]
+        found = [model(test.inputs) for model, (_, test) in zip(models, folds, strict=True)]
         right = np.concatenate(found) == judged.answers
         method.score_items("accuracy", 100.0 * right, judged, unit="%", higher_is_better=True)

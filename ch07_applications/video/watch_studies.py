@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -11,10 +12,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from ch07_applications.blocks.side_by_side import Made
 from ch07_applications.video.drawn_activity import draw_lengths, draw_people
 from ch07_applications.video.hand_features import HandFeatures
-from ch07_applications.video.person_folds import WINDOW, Fold, judge, models_of, pooled, score_by_fold, scores_of
+from ch07_applications.video.person_folds import WINDOW, Fold, judge, pooled, score_by_fold, scores_of
 from ch07_applications.video.watch_rivals import SVM
 from ch07_applications.video.watch_windows import RATE, Windows, windows_of
 from common.data.recordings import Recordings
@@ -54,29 +54,21 @@ def study_lengths(run: Run, folds: Sequence[Fold], models: Sequence[Recogniser])
     )  # fmt: skip
 
 
-def by_people(folds: Sequence[Fold]) -> dict[str, tuple[list[Fold], float]]:
-    """Folds with one person to learn from, with three and with everybody, and the share of a network's usual epochs.
+def study_people(run: Run, folds: Sequence[Fold], train: Callable[[Recordings, float], Any]) -> None:
+    """How many people are needed: a network and the SVM, learning from few of them.
 
-    As many steps with few people as with everybody.
+    train: makes a network of recordings, given the share of its usual epochs.
     """
-    everybody = everybody_in(folds)
-    found = {str(people): ([fold.of(people) for fold in folds], 0.4 * everybody / people) for people in PEOPLE}
-    return found | {EVERYBODY: (list(folds), 0.4)}
-
-
-def everybody_in(folds: Sequence[Fold]) -> int:
-    """How many people every fold has to learn from, at least."""
-    return min(len(np.unique(fold.train.subjects)) for fold in folds)
-
-
-def study_people(run: Run, folds: Sequence[Fold], made: Mapping[str, Sequence[Made]]) -> None:
-    """How many people are needed: a network and the SVM, learning from few of them. made: networks, by method."""
-    for name, (few, _) in by_people(folds).items():
+    everybody = min(len(np.unique(fold.train.subjects)) for fold in folds)
+    for people, name in (*((count, count) for count in PEOPLE), (everybody, EVERYBODY)):
+        few = [fold.of(people) for fold in folds] if name != EVERYBODY else folds
         with run.method(f"{LSTM}, people: {name}", kind="deep") as method:
-            models = models_of(method, made[method.name])
+            share = 0.4 * everybody / people  # as many steps with few people as with everybody
+            models = [method.time(train, fold.train, share) for fold in few]
+            method.model = models[-1]
             judge(method, few, [scores_of(m, f.windows()[1].inputs) for m, f in zip(models, few, strict=True)])
         score_by_fold(run, f"{SVM}, people: {name}", few, plain_svm)
-    counts = {**{count: count for count in PEOPLE}, EVERYBODY: everybody_in(folds)}
+    counts = {**{count: count for count in PEOPLE}, EVERYBODY: everybody}
     run.figure_over_seeds(
         "people", draw_people, (LSTM, SVM), counts, caption="Accuracy over test windows after learning from one, "
         "three and all people of the training part, six or seven; the network with as many steps each time.",

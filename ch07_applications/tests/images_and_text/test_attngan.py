@@ -16,7 +16,6 @@ from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.images_and_text import attngan
 from ch07_applications.images_and_text.attngan import (
     ATTN,
-    EARLY,
     SENTENCE,
     UNMATCHED,
     Generator,
@@ -362,9 +361,9 @@ def test_variants_differ_in_one_thing_and_begin_with_the_same_first_epochs(monke
     assert blind == replace(base, attentive=False)
     asked = []
 
-    def start(run, scenes, similarity, vocabulary, recipe):
+    def start(run, scenes, model, vocabulary, recipe):
         asked.append(recipe)
-        return Painter(Generator(TINY, recipe.attentive), similarity, vocabulary)
+        return Painter(Generator(TINY, recipe.attentive), model, vocabulary)
 
     monkeypatch.setattr(attngan, "learn_alone", start)
 
@@ -373,10 +372,11 @@ def test_variants_differ_in_one_thing_and_begin_with_the_same_first_epochs(monke
         return painter
 
     monkeypatch.setattr(attngan, "learn_from_judges", go_on)
-    followed = []
-    early = [attngan.learn_to_paint(run, names, sets.train, language)[EARLY][0] for names in attngan.NETWORKS]
+    early, followed = {}, []
+    for name in (ATTN, SENTENCE, UNMATCHED):
+        attngan.learn_to_paint(run, name, sets.train, language, early)
     assert [each.attentive for each in asked] == [True, False]
-    assert followed == [(early[0], base), (early[0], other), (early[1], blind)]
+    assert followed == [(early[True], base), (early[False], blind), (early[True], other)]
 
 
 @pytest.mark.parametrize("sides", [(16, 64), (12, 24), (4, 8), (32, 16)])
