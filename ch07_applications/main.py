@@ -48,7 +48,7 @@ CHAPTER = Chapter(
         "video/pose",  # where joints are: heat maps, and parts on springs
         "whole_course",  # all chapters together: who won, at what cost, and what is left of the summary slide
     ),
-    tour=("colour/deep_colorization", "reconstruction/bandpass", "synthesis/coloured_digits", "whole_course"),
+    tour=("colour/deep_colorization", "synthesis/coloured_digits", "whole_course"),
     seeds=3,  # it trains for more than an hour
 )
 

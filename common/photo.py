@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MEGAPIXELS = 50  # at most: such a picture takes 150 MB
+SMALLEST = 32  # pixels of the shorter side that every lesson but `pose` can do with
+
+
+def read_own_photo(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """read_photo of --photo. Raises Problem also for one that is too small: now, before a lesson trains."""
+    photo = read_photo(path)
+    height, width = photo.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise Problem(f"--photo {path} has {width}×{height} pixels, lessons need at least {SMALLEST}×{SMALLEST}")
+    return photo
 
 
 def read_photo(path: Path, flag: str = "--photo") -> UInt8[np.ndarray, "height width 3"]:

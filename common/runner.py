@@ -23,7 +23,7 @@ from common.estimate import estimate
 from common.files import locked, sha256
 from common.flags import Flags
 from common.paired import corrected
-from common.photo import read_mask, read_photo
+from common.photo import read_mask, read_own_photo
 from common.record import ChapterRecord, LessonRecord
 from common.run import Run
 
@@ -50,7 +50,7 @@ class Runner:
         """Run what is wanted. Returns the exit status. Raises Problem for what a user can mend."""
         self._refuse_own_folder()
         if self.flags.photo:
-            self.photo = read_photo(self.flags.photo)
+            self.photo = read_own_photo(self.flags.photo)
             self.photo_digest = f" with photo {sha256(self.flags.photo)[:8]}"
         if self.flags.mask:
             self.mask = read_mask(self.flags.mask, self.photo.shape[:2])

@@ -22,7 +22,7 @@ EACH = pytest.mark.parametrize("chapter", COURSE, ids=lambda chapter: chapter.pa
 def test_the_tour_names_lessons_in_reading_order(chapter: Chapter) -> None:
     assert chapter.tour == tuple(name for name in chapter.lessons if name in chapter.tour)
     tasks = {name.rpartition("/")[0] for name in chapter.tour} - {""}
-    assert len(tasks) >= 3 if any("/" in name for name in chapter.lessons) else 1 <= len(chapter.tour) <= 2
+    assert len(tasks) == 2 if any("/" in name for name in chapter.lessons) else 1 <= len(chapter.tour) <= 2
 
 
 def test_the_tour_takes_at_most_eight_minutes() -> None:

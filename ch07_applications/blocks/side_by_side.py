@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ def side_by_side(run: Run, works: Mapping[str, Work]) -> dict[str, Made]:
         try:
             with processes() as pool:
                 started = {name: pool.submit(do_elsewhere, work, *known) for name, work in works.items()}
+                run.say_step(f"{len(works)} pieces of work, two at a time")
+                for done, _ in enumerate(as_completed(started.values()), 1):
+                    run.say_step(f"{done} of {len(works)} pieces of work done, two at a time")
                 packed = {name: each.result() for name, each in started.items()}
             return {name: (pickle.loads(answer), seconds) for name, (answer, seconds) in packed.items()}
         except (BrokenProcessPool, OSError):

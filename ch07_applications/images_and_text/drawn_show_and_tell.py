@@ -14,43 +14,48 @@ from common import plots
 from common.record import LessonRecord
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS, SHOWN, ROOM = 3, 6, 42  # panels in a row; panels; letters in a line
-LETTER, LINE, BELOW = 0.0233, 0.06, 1.5  # shares of a picture: a letter's width, a line's height, room for the text
+LETTER, LINE, SIZE = 0.0232, 0.064, 6.7  # shares of a picture: a letter's width, a line's height; points
 WRONG, RIGHT = "#c02020", "#202020"
+Sentence = tuple[str, Sequence[str], set[int]]  # a title, words, and the places of those that are wrong
+Placed = tuple[int, int, str, str]  # line and letter at which a text begins, the text, its colour
 
 
 def draw_captions(part: CaptionedScenes, captions: Mapping[str, Sequence[Sequence[str]]], shown: int = SHOWN) -> Figure:
     """The first scenes, each with a true caption and one by every method; wrong words in red."""
-    figure, axes = plots.panels(COLUMNS, -(-shown // COLUMNS), width=2.5, height=2.5 * (1 + BELOW))
-    for scene, axis in enumerate(axes.flat):
-        axis.imshow(part.images[scene])
-        axis.set_ylim((1 + BELOW) * part.images.shape[1], -0.5)
-        axis.set_axis_off()
-        sentences = [("a true caption", part.captions[scene][0].words, set())]
-        things = part.things(scene)
+    texts = []
+    for scene in range(shown):
+        things, sentences = part.things(scene), [("a true caption", part.captions[scene][0].words, set())]
         sentences += [(name, own[scene], wrong_words(own[scene], things)) for name, own in captions.items()]
-        write(axis, sentences)
+        texts.append(placed(sentences))
+    below = 0.06 + LINE * (1 + max(line for text in texts for line, *_ in text))
+    figure, axes = plots.panels(COLUMNS, -(-shown // COLUMNS), width=2.5, height=2.5 * (1 + below))
+    for axis, image, text in zip(axes.flat, part.images, texts, strict=False):
+        side = len(image)
+        axis.imshow(image)
+        axis.set_ylim((1 + below) * side, -0.5)
+        axis.set_axis_off()
+        for line, letter, word, colour in text:
+            x, y = LETTER * letter * side, (1.04 + LINE * line) * side
+            axis.text(x, y, word, color=colour, fontsize=SIZE, family="monospace", va="top", in_layout=False)
     return figure
 
 
-def write(axis: Axes, sentences: Sequence[tuple[str, Sequence[str], set[int]]]) -> None:
-    """Sentences below a picture, each with its title, its words, and the places of those that are red."""
-    side, line = axis.images[0].get_size()[0], 0
+def placed(sentences: Sequence[Sentence]) -> list[Placed]:
+    """Where each title and word stands: a line for every title, words below it in lines of at most ROOM letters."""
+    found, line = [], 0
     for title, words, wrong in sentences:
-        axis.text(0, (1.04 + line * LINE) * side, title, color=plots.BLUE, fontsize=5.8, va="top", in_layout=False)
-        line, place = line + 1, 0
+        found.append((line, 0, title, plots.BLUE))
+        line, letter = line + 1, 0
         for number, word in enumerate(words):
-            if place + len(word) > ROOM:
-                line, place = line + 1, 0
-            axis.text(
-                place * LETTER * side, (1.04 + line * LINE) * side, word, color=WRONG if number in wrong else RIGHT,
-                fontsize=5.8, family="monospace", va="top", in_layout=False,
-            )  # fmt: skip
-            place += len(word) + 1
+            if letter + len(word) > ROOM:
+                line, letter = line + 1, 0
+            found.append((line, letter, word, WRONG if number in wrong else RIGHT))
+            letter += len(word) + 1
         line += 1
+    return found
 
 
 def draw_next_words(

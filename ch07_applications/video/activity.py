@@ -14,7 +14,7 @@ Rival      Designed features with an SVM or a forest, random kernels with ridge 
 Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step, for
            steps wait for each other. Training windows lie at random places and are turned, mirrored to the other arm,
            stretched in time and rescaled: ten wrists are few.
-Costs      140 to 250 s on two cores, 20 to 30 s of them for skeletons: their speed varies.
+Costs      100 s on two cores.
 """
 
 from __future__ import annotations
@@ -34,21 +34,26 @@ from sklearn.preprocessing import FunctionTransformer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ch07_applications.blocks.side_by_side import Work
+from ch07_applications.video import watch_studies as studies
 from ch07_applications.video.drawn_activity import draw_recordings
 from ch07_applications.video.person_folds import (
     WHOLE,
     WINDOW,
     Fold,
+    FoldModels,
     held_out_people,
     judge,
     person_folds,
     score_by_fold,
+    score_models,
     scores_of,
+    train_by_fold,
 )
 from ch07_applications.video.skeleton_clips import Clips, DrawnClips, clips_of, padded
-from ch07_applications.video.skeleton_rivals import fit_svm, flat, score_clips, without_order
+from ch07_applications.video.skeleton_rivals import fit_by_fold, fit_svm, flat, score_clips, without_order
 from ch07_applications.video.watch_rivals import FOREST, KERNELS, SVM, WARPING, score_rivals
-from ch07_applications.video.watch_studies import LSTM, accuracy_of, best_median_worst, study_lengths, study_people
+from ch07_applications.video.watch_studies import LSTM
 from ch07_applications.video.watch_windows import RATE, Change, DrawnWindows, Samples, checked, resampled
 from common import data
 from common.ablation import BASE
@@ -63,7 +68,6 @@ RAW = "raw samples + forest"
 LAST, UNCHANGED, SHUFFLED = "last step's scores", "windows as recorded", "steps shuffled"
 BOTH_WAYS, BOTH_THEN_ONE = "bidirectional", "cascaded"
 JOINTS_LSTM, JOINTS_SVM, NO_ORDER = "skeletons: LSTM", "skeletons: SVM", "skeletons: SVM without order"
-SKELETON_FLOOR = 80
 CHANGE = Change(turn=10, speed=0.1, strength=0.2, noise=0.02, mirrored=True)
 Steps = Float[Tensor, "batch steps channels"]
 Scores = Float[Tensor, "batch classes"]
@@ -87,7 +91,11 @@ class Recipe:
     shuffled: bool = False
 
 
-SKELETONS = Recipe(BIDIRECTIONAL, width=48, frame=1, dropout=0.5, epochs=45, learning_rate=0.01, batch_size=32)
+CHOICES = {  # one change at a time
+    BASE: Recipe(), BOTH_WAYS: Recipe(BIDIRECTIONAL), BOTH_THEN_ONE: Recipe(CASCADED), LAST: Recipe(fused=False),
+    UNCHANGED: Recipe(change=Change()), SHUFFLED: Recipe(shuffled=True),
+}  # fmt: skip
+SKELETONS = Recipe(BIDIRECTIONAL, 10, width=48, frame=1, dropout=0.5, epochs=45, learning_rate=0.01, batch_size=32)
 
 
 class DeepLSTM(nn.Module):
@@ -218,57 +226,33 @@ def learn(
 # --- The lesson -------------------------------------------------------------------------------------------------------
 
 
-def score_networks(run: Run, folds: Sequence[Fold]) -> tuple[list[Recogniser], list[Float[np.ndarray, "_ classes"]]]:
-    """A network per fold, on windows and on whole recordings; and the scores of these."""
+def score_networks(run: Run, folds: Sequence[Fold], made: FoldModels) -> list[Float[np.ndarray, "_ classes"]]:
+    """A network per fold, on windows and on whole recordings; the scores of these."""
+    models = made[0]
     with run.method(LSTM, kind="deep") as method:
-        models = [
-            method.time(train, run, fold.train, Recipe(), 1.0, f"fold{number}") for number, fold in enumerate(folds)
-        ]
-        method.model, start = models[-1], time.perf_counter()
+        (*_, method.model), method.fit_seconds, start = *made, time.perf_counter()
         found = [scores_of(model, fold.windows()[1].inputs) for model, fold in zip(models, folds, strict=True)]
         method.predict_seconds = time.perf_counter() - start
         whole = [model.recognise(fold.test.series) for model, fold in zip(models, folds, strict=True)]
         judge(method, folds, found, whole)
-    run.fact(f"accuracy, {LSTM}", accuracy_of(models, folds), "%")
-    run.fact(f"accuracy, {LSTM}, test steps shuffled", accuracy_of([model.shuffled() for model in models], folds), "%")
-    return models, whole
+    for add, judged in (("", models), (", test steps shuffled", [model.shuffled() for model in models])):
+        run.fact(f"accuracy, {LSTM}{add}", studies.accuracy_of(judged, folds), "%")
+    return whole
 
 
-def study_choices(run: Run, folds: Sequence[Fold]) -> None:
-    """One change at a time, on people held out of the training part, after fewer epochs."""
-    base, held = Recipe(), [fold.windows()[1].inputs for fold in folds]
-    for name, recipe in {
-        BASE: base,
-        BOTH_WAYS: replace(base, both=BIDIRECTIONAL),
-        BOTH_THEN_ONE: replace(base, both=CASCADED),
-        LAST: replace(base, fused=False),
-        UNCHANGED: replace(base, change=Change()),
-        SHUFFLED: replace(base, shuffled=True),
-    }.items():
-        with run.method(name, kind="deep") as method:
-            models = [method.time(train, run, fold.train, recipe, 0.3) for fold in folds]
-            method.model = models[-1]
-            judge(method, folds, [scores_of(model, inputs) for model, inputs in zip(models, held, strict=True)])
+def fit_clips(run: Run, part: Clips) -> Callable:
+    """A network that takes clips as they are, of 5 to 174 frames: the function that predicts."""
+    return partial(labels_of, learn(run, DrawnClips(part), np.concatenate(part.inputs), SKELETONS, None))
 
 
-def study_skeletons(run: Run, claims: PaperClaims) -> None:
-    """Clips of 5 to 174 frames: a network that takes them as they are, and an SVM on 16 frames of each."""
-    found = data.utkinect_or_none(run.scale, run.note)
-    if found is None:
-        return
-    clips = clips_of(found)
-
-    def network(part: Clips) -> Callable:
-        recipe = replace(SKELETONS, classes=len(found.classes))
-        return partial(labels_of, learn(run, DrawnClips(part), np.concatenate(part.inputs), recipe, None))
-
-    score_clips(run, JOINTS_LSTM, "deep", clips, network)
-    score_clips(run, JOINTS_SVM, "classical", clips, partial(fit_svm, flat))
-    score_clips(run, NO_ORDER, "classical", clips, partial(fit_svm, without_order))
-    run.floor(JOINTS_LSTM, "accuracy", at_least=SKELETON_FLOOR)
-    for name in (JOINTS_SVM, NO_ORDER):
+def study_skeletons(run: Run, claims: PaperClaims, clips: Clips, networks: FoldModels) -> None:
+    """The networks beside an SVM on 16 frames of each clip."""
+    score_clips(run, JOINTS_LSTM, "deep", clips, networks)
+    for name, features in ((JOINTS_SVM, flat), (NO_ORDER, without_order)):
+        score_clips(run, name, "classical", clips, fit_by_fold(partial(fit_svm, features), clips))
         text = f"{JOINTS_LSTM} is better than {name}"
         claims.compared(text, source="§1", paper="not compared", ours=JOINTS_LSTM, against=name)
+    run.floor(JOINTS_LSTM, "accuracy", at_least=80)
 
 
 def labels_of(network: DeepLSTM, clips: Sequence[Float[np.ndarray, "_ columns"]]) -> Int[np.ndarray, "items"]:
@@ -297,20 +281,37 @@ def claims_of_paper(run: Run, claims: PaperClaims) -> None:
     run.claim(f"{SVM} beats {LSTM} on windows.", beats(SVM, LSTM))
 
 
+def all_works(folds: Sequence[Fold], held_out: Sequence[Fold], clips: Clips | None) -> dict[str, list[Work]]:
+    """The lesson's trainings, a work per fold: all can be done side by side. Choices are tried on held-out people."""
+    learn = partial(train, recipe=Recipe())
+    works = {LSTM: [partial(learn, part=fold.train, checkpoint=f"fold{k}") for k, fold in enumerate(folds)]}
+    if clips is not None:
+        works[JOINTS_LSTM] = [partial(fit_clips, part=part) for part, _ in clips.folds()]
+    for name, (few, share) in studies.few_people(folds).items():
+        works[name] = [partial(learn, part=fold.train, share=share) for fold in few]
+    for name, recipe in CHOICES.items():
+        works[name] = [partial(train, part=fold.train, recipe=recipe, share=0.3) for fold in held_out]
+    return works
+
+
 def lesson(run: Run) -> None:
-    claims, folds = PaperClaims(run), person_folds(run)
-    models, whole = score_networks(run, folds)
+    claims, folds, skeletons = PaperClaims(run), person_folds(run), data.utkinect_or_none(run.scale, run.note)
+    held_out, clips = held_out_people(folds[0], run.seed), None if skeletons is None else clips_of(skeletons)
+    made = train_by_fold(run, all_works(folds, held_out, clips))
+    models, whole = made[LSTM][0], score_networks(run, folds, made[LSTM])
     run.floor(LSTM, "accuracy", at_least=80)
     score_rivals(run, folds)
-    flat = FunctionTransformer(lambda windows: windows.reshape(len(windows), -1))
+    flatten = FunctionTransformer(lambda windows: windows.reshape(len(windows), -1))
     trees = partial(ExtraTreesClassifier, run.pick(smoke=10, lecture=300), random_state=run.seed, n_jobs=-1)
-    score_by_fold(run, RAW, folds, lambda part: make_pipeline(flat, trees()), mirrored=True)
-    study_lengths(run, folds, models)
-    study_people(run, folds, lambda part, share: train(run, part, Recipe(), share))
-    study_choices(run, held_out_people(folds[0], run.seed))
+    score_by_fold(run, RAW, folds, lambda part: make_pipeline(flatten, trees()), mirrored=True)
+    studies.study_lengths(run, folds, models)
+    studies.study_people(run, folds, made)
+    for name in CHOICES:  # judged on people held out of the training part
+        score_models(run, name, held_out, made[name])
     claims_of_paper(run, claims)
-    study_skeletons(run, claims)
-    shown = best_median_worst(folds, whole)
+    if clips is not None:
+        study_skeletons(run, claims, clips, made[JOINTS_LSTM])
+    shown = studies.best_median_worst(folds, whole)
     over_time = [models[fold].over_time(part.series[0]) for fold, part in shown]
     run.figure(
         "recordings", draw_recordings, [part for _, part in shown], over_time, data.watch().classes,

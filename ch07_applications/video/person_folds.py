@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.model_selection import GroupKFold
 
+from ch07_applications.blocks.side_by_side import Work, side_by_side
 from ch07_applications.video.watch_windows import Windows, windows_of
 from common import data
 from common.data.recordings import Recordings
@@ -20,6 +21,7 @@ from common.run import Run
 FOLDS, WINDOW = 3, 128  # windows of 2.56 s, as in UCI HAR
 WHOLE = "accuracy of whole recordings"
 Scores = Float[np.ndarray, "items classes"]
+FoldModels = tuple[list[Any], float]  # of each fold, and the seconds that all took
 EachScores = Float[np.ndarray, "_ classes"]  # of folds, which have unlike numbers of items
 
 
@@ -101,6 +103,22 @@ def judge(
     for metric, scores, part in (("accuracy", found, pooled(parts)), (WHOLE, whole, pooled_recordings(folds))):
         right = np.concatenate(scores).argmax(axis=1) == part.answers
         method.score_items(metric, 100.0 * right, part, unit="%", higher_is_better=True)
+
+
+def train_by_fold(run: Run, works: Mapping[str, Sequence[Work]]) -> dict[str, FoldModels]:
+    """What the works of each name make, in their order, and their seconds together. Two of all works run at a time."""
+    made = side_by_side(run, {f"{name} {k}": work for name, each in works.items() for k, work in enumerate(each)})
+    found = {name: [made[f"{name} {k}"] for k in range(len(each))] for name, each in works.items()}
+    return {name: ([model for model, _ in each], sum(seconds for _, seconds in each)) for name, each in found.items()}
+
+
+def score_models(run: Run, name: str, folds: Sequence[Fold], made: FoldModels) -> None:
+    """A network of each fold, judged on windows."""
+    with run.method(name, kind="deep") as method:
+        models, method.fit_seconds = made
+        method.model = models[-1]
+        found = [scores_of(model, fold.windows()[1].inputs) for model, fold in zip(models, folds, strict=True)]
+        judge(method, folds, found)
 
 
 def score_by_fold(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from ch07_applications.video.person_folds import FoldModels
 from ch07_applications.video.skeleton_clips import Clips, resampled
 from common.run import Run
 
@@ -32,12 +34,18 @@ def fit_svm(features: Callable, part: Clips) -> Callable:
     return lambda clips: model.predict(features(clips))
 
 
-def score_clips(run: Run, name: str, kind: str, clips: Clips, fit: Callable[[Clips], Callable]) -> None:
-    """Accuracy over all clips, each judged by a model that has not seen its person."""
-    folds = clips.folds()
-    judged = clips.take(np.concatenate([test.ids for _, test in folds]))
+def fit_by_fold(fit: Callable[[Clips], Callable], clips: Clips) -> FoldModels:
+    """What is fitted on each fold's clips, and the seconds of all."""
+    start = time.perf_counter()
+    return [fit(part) for part, _ in clips.folds()], time.perf_counter() - start
+
+
+def score_clips(run: Run, name: str, kind: str, clips: Clips, made: FoldModels) -> None:
+    """Accuracy over all clips, each judged by a model that has not seen its person. made: a function per fold."""
+    tests = [test for _, test in clips.folds()]
+    judged = clips.take(np.concatenate([test.ids for test in tests]))
     with run.method(name, kind=kind) as method:
-        models = [method.time(fit, part) for part, _ in folds]
-        found = [model(test.inputs) for model, (_, test) in zip(models, folds, strict=True)]
+        models, method.fit_seconds = made
+        found = [model(test.inputs) for model, test in zip(models, tests, strict=True)]
         right = np.concatenate(found) == judged.answers
         method.score_items("accuracy", 100.0 * right, judged, unit="%", higher_is_better=True)

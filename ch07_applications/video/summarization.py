@@ -16,13 +16,14 @@ Method     Shots: kernel temporal segmentation (Potapov, Douze, Harchaoui & Schm
 Rival      Trees on descriptors within windows; k-means keyframes; facility location; equal distances.
 Differs    Edited films of drawn people with planted events (edited_films.py), not SumMe or TVSum; designed descriptors,
            not GoogLeNet's; shots are shuffled in training; a shot is worth its scores' sum, not their mean.
-Costs      130 s on two cores.
+Costs      95 s on two cores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,13 +31,15 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ch07_applications.blocks.side_by_side import Made, Work, side_by_side
+from ch07_applications.video import summary_contest as rivals
 from ch07_applications.video.activity import run_along
 from ch07_applications.video.drawn_summarization import draw_gains, draw_moving, draw_summaries, draw_viewers
 from ch07_applications.video.edited_films import EditedFilms, edit_films
 from ch07_applications.video.frame_descriptors import Described, describe, standardised
 from ch07_applications.video.real_clips import study_clips
 from ch07_applications.video.shuffled_shots import ShuffledShots
-from ch07_applications.video.summary_contest import FACILITY, FOREST, MEDOIDS, PLANTED, RANDOM, UNIFORM, score_rivals
+from ch07_applications.video.summary_contest import FACILITY, FOREST, MEDOIDS, PLANTED, RANDOM, UNIFORM
 from ch07_applications.video.summary_judging import GAIN, Judge, budget_of
 from ch07_applications.video.summary_measures import cuts_f1
 from ch07_applications.video.summary_rivals import change_cuts
@@ -222,10 +225,7 @@ def train(
 
 def study_cuts(run: Run, claims: PaperClaims, known: Films, test: Films) -> float:
     """Cuts by either way, whose setting is the best on validation films. Gives the penalty C."""
-    ways = {
-        KTS: (PENALTIES, cuts_of),
-        CHANGES: (THRESHOLDS, change_cuts),
-    }
+    ways = {KTS: (PENALTIES, cuts_of), CHANGES: (THRESHOLDS, change_cuts)}
 
     def scores(films: Films, find: Callable, setting: float) -> Float[np.ndarray, "films"]:
         each = zip(films[0].films, films[1], strict=True)
@@ -244,12 +244,11 @@ def study_cuts(run: Run, claims: PaperClaims, known: Films, test: Films) -> floa
     return best[KTS]
 
 
-def study_parts(run: Run, claims: PaperClaims, learn: Films, held: Judge, model: Scorer) -> None:
+def study_parts(run: Run, claims: PaperClaims, held: Judge, made: Mapping[str, Made]) -> None:
     """One change at a time, on validation films: what the scorer is given, what it is, and what a shot is worth."""
-    changes = {STILL: {"motion": False}, ALONE: {"recurrent": False}}
     for name in (BASE, STILL, ALONE, MEAN):
         with run.method(f"{name}, validation", kind="deep") as method:
-            method.model = method.time(train, run, *learn, **changes[name]) if name in changes else model
+            method.model, method.fit_seconds = made.get(name, (made[OURS][0], None))
             worth = "mean" if name == MEAN else "sum"
             summaries = held.score_scores(method, method.model.scores(held.described), worth)
             if name in (BASE, MEAN):
@@ -265,6 +264,13 @@ def study_parts(run: Run, claims: PaperClaims, learn: Films, held: Judge, model:
         claims.compared(text, source=source, paper="no number", **sides)
 
 
+def all_works(part: EditedFilms, films: list[Described]) -> dict[str, Work]:
+    """The lesson's trainings on the same films, all of which can be done side by side."""
+    learn, changes = partial(train, part=part, films=films), {STILL: {"motion": False}, ALONE: {"recurrent": False}}
+    works = {OURS: partial(learn, checkpoint="scorer"), FOREST: partial(rivals.fit_forests, part=part, films=films)}
+    return works | {name: partial(learn, **change) for name, change in changes.items()}
+
+
 def lesson(run: Run) -> None:
     claims, seeds = PaperClaims(run), {"train": run.seed, "validation": 0, "test": 0}
     counts = run.pick(smoke=(3, 2, 2), lecture=(160, 60, 60), full=(1600, 60, 200))
@@ -274,11 +280,12 @@ def lesson(run: Run) -> None:
     held, judge = (
         Judge.of(*films, [shots_of(film, penalty) for film in films[1]], summarise, run.seed) for films in (known, test)
     )
+    made = side_by_side(run, all_works(*learn))
     with run.method(OURS, kind="deep") as method:
-        method.model = model = method.time(train, run, *learn, checkpoint="scorer")
-        scores = model.scores(judge.described)
+        method.model, method.fit_seconds = made[OURS]
+        scores = method.model.scores(judge.described)
         summaries = {OURS: judge.score_scores(method, scores)}
-    summaries |= score_rivals(run, learn, held, judge)
+    summaries |= rivals.score_rivals(run, made[FOREST], held, judge)
     run.floor(OURS, GAIN, at_least=28.0)
     for text, source, paper, against in (
         ("Learned scores find events better than random ones", "§4", "no number", RANDOM),
@@ -288,8 +295,8 @@ def lesson(run: Run) -> None:
         ("A recurrent network scores frames better than trees on windows", "not compared", "–", FOREST),
     ):
         claims.compared(text, source=source, paper=paper, ours=OURS, against=against)
-    study_parts(run, claims, learn, held, model)
-    levels = study_viewers(run, held, model.scores(held.described))
+    study_parts(run, claims, held, made)
+    levels = study_viewers(run, held, made[OURS][0].scores(held.described))
     for text, viewers in (("where viewers agree", "agree"), ("where viewers differ", "differ")):
         claims.compared(
             f"F1 of random scores is that of learned ones, {text}", source="Otani et al. 2019, abstract",

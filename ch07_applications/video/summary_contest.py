@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from ch07_applications.blocks.side_by_side import Made
 from ch07_applications.video.edited_films import EditedFilms
 from ch07_applications.video.frame_descriptors import Described
 from ch07_applications.video.summary_judging import Judge, Summaries, budget_of
@@ -17,10 +18,14 @@ DESCRIPTORS = ("colours", "edges", "motion", "both")
 FORESTS = (((1,), 15), ((3,), 15), ((3,), 40))  # reaches of windows, leaves
 
 
-def score_rivals(
-    run: Run, learn: tuple[EditedFilms, list[Described]], held: Judge, test: Judge
-) -> dict[str, Summaries]:
-    """Rivals' summaries of the test films. Validation films decide what describes frames, and the forest's settings."""
+def fit_forests(run: Run, part: EditedFilms, films: Sequence[Described]) -> list[ForestScorer]:
+    """A forest with each of the settings, which has learned from these films."""
+    rows, answers = [film.both for film in films], [film.important for film in part.films]
+    return [ForestScorer(*setting, seed=run.seed).fit(rows, answers) for setting in FORESTS]
+
+
+def score_rivals(run: Run, forests: Made, held: Judge, test: Judge) -> dict[str, Summaries]:
+    """Rivals' summaries of the test films. Validation films decide what describes frames, and which forest is used."""
     ways = {
         MEDOIDS: lambda rows, count: medoid_frames(rows, count, run.seed),
         FACILITY: lambda rows, count: facility_location((rows @ rows.T).astype(float), count),
@@ -38,11 +43,8 @@ def score_rivals(
             found[name] = summaries(test, way, choose(DESCRIPTORS, shares, highest=True))
             test.score_summaries(method, found[name])
     with run.method(FOREST, kind="classical") as method:
-        rows, held_rows, test_rows = (
-            [film.both for film in each] for each in (learn[1], held.described, test.described)
-        )
-        answers = [film.important for film in learn[0].films]
-        models = [method.time(ForestScorer(*setting, seed=run.seed).fit, rows, answers) for setting in FORESTS]
+        models, method.fit_seconds = forests
+        held_rows, test_rows = ([film.both for film in each] for each in (held.described, test.described))
         shares = [held.covered(held.of_scores(model.scores(held_rows))).mean() for model in models]
         method.model = choose(models, shares, highest=True)
         found[FOREST] = test.score_scores(method, method.model.scores(test_rows))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +13,15 @@ from sklearn.svm import SVC
 
 from ch07_applications.video.drawn_activity import draw_lengths, draw_people
 from ch07_applications.video.hand_features import HandFeatures
-from ch07_applications.video.person_folds import WINDOW, Fold, judge, pooled, score_by_fold, scores_of
+from ch07_applications.video.person_folds import (
+    WINDOW,
+    Fold,
+    FoldModels,
+    pooled,
+    score_by_fold,
+    score_models,
+    scores_of,
+)
 from ch07_applications.video.watch_rivals import SVM
 from ch07_applications.video.watch_windows import RATE, Windows, windows_of
 from common.data.recordings import Recordings
@@ -54,20 +61,28 @@ def study_lengths(run: Run, folds: Sequence[Fold], models: Sequence[Recogniser])
     )  # fmt: skip
 
 
-def study_people(run: Run, folds: Sequence[Fold], train: Callable[[Recordings, float], Any]) -> None:
-    """How many people are needed: a network and the SVM, learning from few of them.
+def few_people(folds: Sequence[Fold]) -> dict[str, tuple[list[Fold], float]]:
+    """Folds with few people to learn from, or all of them, and the share of a network's usual epochs, by its name.
 
-    train: makes a network of recordings, given the share of its usual epochs.
+    The share gives as many steps with few people as with everybody.
     """
-    everybody = min(len(np.unique(fold.train.subjects)) for fold in folds)
-    for people, name in (*((count, count) for count in PEOPLE), (everybody, EVERYBODY)):
-        few = [fold.of(people) for fold in folds] if name != EVERYBODY else folds
-        with run.method(f"{LSTM}, people: {name}", kind="deep") as method:
-            share = 0.4 * everybody / people  # as many steps with few people as with everybody
-            models = [method.time(train, fold.train, share) for fold in few]
-            method.model = models[-1]
-            judge(method, few, [scores_of(m, f.windows()[1].inputs) for m, f in zip(models, few, strict=True)])
-        score_by_fold(run, f"{SVM}, people: {name}", few, plain_svm)
+    everybody = least_people(folds)
+    few = {count: [fold.of(count) for fold in folds] for count in PEOPLE} | {EVERYBODY: list(folds)}
+    shares = {count: 0.4 * everybody / count for count in PEOPLE} | {EVERYBODY: 0.4}
+    return {f"{LSTM}, people: {name}": (few[name], shares[name]) for name in few}
+
+
+def least_people(folds: Sequence[Fold]) -> int:
+    """How many people the smallest training part has."""
+    return min(len(np.unique(fold.train.subjects)) for fold in folds)
+
+
+def study_people(run: Run, folds: Sequence[Fold], made: Mapping[str, FoldModels]) -> None:
+    """How many people are needed: a network and the SVM, learning from few of them. made: the networks."""
+    for name, (few, _) in few_people(folds).items():
+        score_models(run, name, few, made[name])
+        score_by_fold(run, name.replace(LSTM, SVM), few, plain_svm)
+    everybody = least_people(folds)
     counts = {**{count: count for count in PEOPLE}, EVERYBODY: everybody}
     run.figure_over_seeds(
         "people", draw_people, (LSTM, SVM), counts, caption="Accuracy over test windows after learning from one, "

@@ -16,7 +16,7 @@ from common.errors import LossNotFinite, Problem
 from common.notebooks.rerun import CellLedger, cell_of
 from common.notebooks.show import NotebookConsole, bullets, paragraph, table
 from common.paired import corrected
-from common.photo import read_mask, read_photo
+from common.photo import read_mask, read_own_photo
 from common.record import Fact, LessonRecord
 from common.run import Run
 
@@ -54,7 +54,7 @@ def notebook_run(
     console, scale = NotebookConsole(), Scale(preset, data)
     own = Path(folder.name) / package  # nothing of another run lies beside it
     run = NotebookRun(lesson, seed, scale, record, own, console, device_name=device, kept=folder)
-    run.photo = read_photo(Path(photo)) if photo else None
+    run.photo = read_own_photo(Path(photo)) if photo else None
     run.mask = read_mask(Path(mask), run.photo.shape[:2]) if mask and photo else None
     if torch := sys.modules.get("torch"):
         torch.manual_seed(seed)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from common.errors import Problem
-from common.photo import read_mask, read_photo
+from common.photo import SMALLEST, read_mask, read_own_photo, read_photo
 
 RGB = np.zeros((4, 6, 3), np.uint8)
 RGB[:2] = 200, 40, 90
@@ -245,3 +245,16 @@ def test_a_mask_that_is_no_picture_is_named_as_the_mask(tmp_path):
     (tmp_path / "m.png").write_text("no picture")
     with pytest.raises(Problem, match=r"--mask .*m\.png is no picture"):
         read_mask(tmp_path / "m.png", (4, 6))
+
+
+# Too small for a lesson
+
+
+def test_a_photo_that_is_too_small_is_refused_before_a_lesson_begins(tmp_path):
+    path = tmp_path / "p.png"
+    Image.fromarray(np.zeros((SMALLEST, SMALLEST + 9, 3), np.uint8)).save(path)
+    assert read_own_photo(path).shape == (SMALLEST, SMALLEST + 9, 3)
+    for height, width in ((SMALLEST - 1, 90), (90, SMALLEST - 1), (1, 1)):
+        Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(path)
+        with pytest.raises(Problem, match=f"--photo .*p.png has {width}×{height} pixels, lessons need at least 32×32"):
+            read_own_photo(path)

@@ -200,7 +200,7 @@ def test_nothing_stale_is_one_line(toy):
 
 @pytest.fixture
 def photo(toy):
-    Image.fromarray(np.full((3, 5, 3), 77, np.uint8)).save("mine.png")
+    Image.fromarray(np.full((33, 35, 3), 77, np.uint8)).save("mine.png")
     toy.body("one", "run.fact('sum', -1 if run.photo is None else float(run.photo.sum()))")
     return "mine.png"
 
@@ -211,7 +211,7 @@ def value(toy):
 
 def test_a_lesson_is_given_the_photo_or_none(toy, photo):
     toy.run("--only", "one", "--photo", photo)
-    assert value(toy) == 3 * 5 * 3 * 77
+    assert value(toy) == 33 * 35 * 3 * 77
     toy.run("--only", "one")
     assert value(toy) == -1
 
@@ -229,7 +229,7 @@ def test_what_was_run_with_a_photo_is_never_taken_for_the_committed_results(toy,
 
 
 def test_a_lesson_is_given_the_mask_of_the_photo_or_none(toy, photo):
-    mask = np.zeros((3, 5), np.uint8)
+    mask = np.zeros((33, 35), np.uint8)
     mask[1, 2:4] = 255
     Image.fromarray(mask).save("holes.png")
     toy.body("one", "run.fact('sum', -1 if run.mask is None else float(run.mask[1, 2:4].sum() + 10 * run.mask.sum()))")
@@ -243,6 +243,14 @@ def test_a_mask_of_another_size_is_one_line_before_any_work(toy, photo):
     Image.fromarray(np.eye(4, dtype=bool)).save("holes.png")
     assert toy.run("--photo", photo, "--mask", "holes.png") == 2
     assert "they must be equal" in toy.error()
+    assert not toy.out.exists()
+
+
+def test_a_photo_that_is_too_small_is_one_line_before_any_work(toy):
+    toy.body("one", "raise RuntimeError('ran')")
+    Image.fromarray(np.zeros((3, 5, 3), np.uint8)).save("small.png")
+    assert toy.run("--photo", "small.png") == 2
+    assert "--photo small.png has 5×3 pixels, lessons need at least 32×32" in toy.error()
     assert not toy.out.exists()
 
 

@@ -1,6 +1,7 @@
 """Recurrent networks on recordings: against torch and by hand; lengths, directions, fusion; what is refused."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 
 from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.video import activity as module
-from ch07_applications.video.activity import DeepLSTM, Recipe, Recogniser, in_random_order, train
-from ch07_applications.video.person_folds import Fold, held_out_people, pooled, pooled_recordings, summed
-from ch07_applications.video.watch_studies import best_median_worst
+from ch07_applications.video.activity import CHOICES, DeepLSTM, Recipe, Recogniser, in_random_order, train
+from ch07_applications.video.person_folds import Fold, held_out_people, pooled, pooled_recordings, summed, train_by_fold
+from ch07_applications.video.skeleton_clips import Clips
+from ch07_applications.video.skeleton_rivals import fit_by_fold, score_clips
+from ch07_applications.video.watch_studies import best_median_worst, few_people
 from ch07_applications.video.watch_windows import Windows
 from common import data
 from common.console import Console
@@ -233,3 +236,79 @@ def test_the_shown_recordings_are_best_median_and_worst_by_their_own_exercise():
     assert [fold for fold, _ in shown][::2] == [1, 2]
     assert shown[0][1].ids[0] == folds[1].test.ids[4]
     assert shown[2][1].ids[0] == folds[2].test.ids[3]
+
+
+# The lesson's trainings
+
+
+def run_at_smoke(folder):
+    return Run("video/activity", 0, Scale("smoke"), LessonRecord("", ""), Path(folder), Console(quiet=True))
+
+
+def three_folds():
+    return [Fold(*parts) for parts in data.watch().folds(3, 0)]
+
+
+def named(run, *, name):
+    return name
+
+
+def test_what_is_trained_side_by_side_comes_back_by_name_and_fold(tmp_path):
+    works = {name: [partial(named, name=f"{name}{k}") for k in range(count)] for name, count in (("a", 3), ("a 1", 2))}
+    made = train_by_fold(run_at_smoke(tmp_path), works)
+    assert {name: models for name, (models, _) in made.items()} == {"a": ["a0", "a1", "a2"], "a 1": ["a 10", "a 11"]}
+    assert all(seconds > 0 for _, seconds in made.values())
+
+
+def test_every_choice_changes_the_recipe_in_one_place():
+    base = vars(module.CHOICES[module.BASE])
+    changed = {name: [key for key in base if vars(recipe)[key] != base[key]] for name, recipe in CHOICES.items()}
+    assert changed == {
+        module.BASE: [], module.BOTH_WAYS: ["both"], module.BOTH_THEN_ONE: ["both"], module.LAST: ["fused"],
+        module.UNCHANGED: ["change"], module.SHUFFLED: ["shuffled"],
+    }  # fmt: skip
+    assert module.CHOICES[module.BASE] == Recipe()
+
+
+def test_few_people_are_learned_from_in_as_many_steps_as_everybody():
+    folds = three_folds()
+    found, everybody = few_people(folds), min(len(set(fold.train.subjects.tolist())) for fold in folds)
+    people = {"LSTM, people: 1": 1, "LSTM, people: 3": 3, "LSTM, people: all": everybody}
+    assert list(found) == list(people)
+    for name, (few, share) in found.items():
+        assert share * people[name] == pytest.approx(0.4 * everybody)
+        for fold, whole in zip(few, folds, strict=True):
+            assert fold.test is whole.test
+            if people[name] < everybody:
+                assert len(set(fold.train.subjects.tolist())) == people[name]
+    assert [fold is whole for fold, whole in zip(found["LSTM, people: all"][0], folds, strict=True)] == [True] * 3
+
+
+def test_every_training_has_its_fold_and_choices_have_people_who_are_held_out():
+    folds = three_folds()
+    held_out = held_out_people(folds[0], 0)
+    works = module.all_works(folds, held_out, None)
+    judged = set(folds[0].test.subjects.tolist())
+    for k, work in enumerate(works[module.LSTM]):
+        assert work.keywords == {"recipe": Recipe(), "part": folds[k].train, "checkpoint": f"fold{k}"}
+    for name, recipe in CHOICES.items():
+        for work, fold in zip(works[name], held_out, strict=True):
+            assert work.keywords["part"] is fold.train
+            assert work.keywords["recipe"] == recipe
+            assert not judged & set(fold.train.subjects.tolist())
+    assert module.JOINTS_LSTM not in works
+
+
+def test_networks_of_skeletons_learn_from_their_fold_s_people_and_are_judged_on_the_others(tmp_path):
+    rng = np.random.default_rng(0)
+    inputs = tuple(rng.normal(size=(6, 60)).astype(np.float32) for _ in range(8))
+    clips = Clips(inputs, np.arange(8) % 2, np.arange(8), np.repeat(np.arange(4), 2))
+    works = module.all_works(three_folds(), held_out_people(three_folds()[0], 0), clips)[module.JOINTS_LSTM]
+    for work, (part, _) in zip(works, clips.folds(), strict=True):
+        np.testing.assert_array_equal(work.keywords["part"].ids, part.ids)
+    run = run_at_smoke(tmp_path)
+    with_labels = fit_by_fold(lambda part: lambda judged: np.full(len(judged), len(part) % 2), clips)
+    score_clips(run, "zeros", "classical", clips, with_labels)
+    items = run.methods["zeros"].items["accuracy"]
+    assert sorted(items.ids.tolist()) == list(range(8))
+    assert items.values.mean() == 50  # every part has six clips: class 0 is predicted for all

@@ -1,6 +1,7 @@
 """Summaries: segmentation and knapsack against brute force, greedy keyframes, the scorer, random scores."""
 
 import time
+from functools import partial
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from torch import nn
 
 from ch07_applications.tests.synthesis.small_runs import run_of
+from ch07_applications.video import summarization as module
+from ch07_applications.video import summary_contest
 from ch07_applications.video.edited_films import EVENTS, FADE, SHORTEST, edit_films, splice
 from ch07_applications.video.frame_descriptors import Described, colour_roots, describe
 from ch07_applications.video.motions import ACTIONS
@@ -38,6 +41,7 @@ from ch07_applications.video.summary_rivals import (
 )
 from ch07_applications.video.summary_viewers import agreement, equal_pieces, viewer_scores
 from common.errors import Problem
+from common.paper_claims import PaperClaims
 
 
 @pytest.fixture(scope="module")
@@ -449,3 +453,50 @@ def test_the_forest_learns_from_training_films_alone():
     important = [film[:, 0] > 0 for film in films]
     scores = ForestScorer((0,), 2, 20).fit(films[:3], important[:3]).scores(films[3:])[0]
     assert kendall(scores, important[3]) > 0.5
+
+
+# --- The lesson's trainings -------------------------------------------------------------------------------------------
+
+
+def test_every_training_is_what_its_name_says_on_the_same_films(films, described):
+    works = {name: work.keywords for name, work in module.all_works(films, described).items()}
+    same = {"part": films, "films": described}
+    assert works == {
+        module.OURS: same | {"checkpoint": "scorer"}, module.FOREST: same, module.STILL: same | {"motion": False},
+        module.ALONE: same | {"recurrent": False},
+    }  # fmt: skip
+
+
+def test_forests_have_the_settings_in_turn(films, described, monkeypatch):
+    monkeypatch.setattr(summary_contest, "ForestScorer", partial(ForestScorer, trees=2))
+    forests = summary_contest.fit_forests(run_of("summary", None), films, described)
+    assert [(forest.reaches, forest.leaf) for forest in forests] == list(summary_contest.FORESTS)
+    scores = forests[0].scores([film.both for film in described])
+    assert [len(each) for each in scores] == [len(film) for film in described]
+
+
+def test_changes_are_judged_by_their_own_networks_and_the_rest_by_the_lesson_s(films, described, tmp_path, monkeypatch):
+    """Networks that know the answer, its opposite, or nothing: summaries of the latter two are empty."""
+
+    class Known:
+        def __init__(self, sign):
+            self.sign = sign
+
+        def scores(self, _):
+            return [self.sign * film.important.astype(float) for film in films.films]
+
+        def parameters(self):
+            return []
+
+    run = run_of("summary", tmp_path)
+    bounds = [np.concatenate([[0], film.cuts, [len(film.frames)]]) for film in films.films]
+    monkeypatch.setattr(PaperClaims, "compared", lambda *_, **__: None)
+    held = Judge.of(films, described, bounds, summarise, 0)
+    made = {module.OURS: (Known(1), 5.0), module.STILL: (Known(-1), 3.0), module.ALONE: (Known(0), 2.0)}
+    module.study_parts(run, PaperClaims(run), held, made)
+    names = (module.BASE, module.STILL, module.ALONE, module.MEAN)
+    methods = {name: run.methods[f"{name}, validation"] for name in names}
+    assert [method.fit_seconds for method in methods.values()] == [None, 3.0, 2.0, None]
+    gains = {name: method.items["gain over random"].values.mean() for name, method in methods.items()}
+    assert gains[module.BASE] > 0 > gains[module.STILL]
+    assert methods[module.MEAN].model is methods[module.BASE].model is made[module.OURS][0]
