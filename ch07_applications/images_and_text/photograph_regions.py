@@ -1,4 +1,4 @@
-"""Photographs with captions by people, and regions of them by a network that stands still.
+"""Photographs with captions by people, and regions of them by a frozen network.
 
 Method     The last maps of MobileNetV2 (Sandler et al. 2018), trained on ImageNet, are 7 × 7 for a photograph of 224
            pixels. A region is a window of 3 × 3 of them, nine in all, and the tenth is the whole photograph; its
