@@ -107,7 +107,7 @@ def look_at(part: CaptionedImages, trunk: nn.Module, device: torch.device) -> Ph
 
 
 class FeatureNetwork(nn.Module):
-    """A vector of each region: v = W [features, position] + b, Eq. 1, with a CNN that stands still.
+    """A vector of each region: v = W [features, position] + b, Eq. 1, with a frozen CNN.
 
     mean, deviation: of the training photographs' features, which standardise all.
     """
