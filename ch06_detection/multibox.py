@@ -10,7 +10,7 @@ Rival      The same network with every background box in its loss. torchvision's
 Differs    Where two objects have the same best box, one gets its next best; torchvision's SSDMatcher gives the box to
            the object that comes later, and may leave the other without any. An image without objects learns from its
            three hardest boxes; the paper's loss is 0 where nothing matches.
-Costs      16 s on two cores, besides the scenes.
+Costs      10 s on two cores, besides the scenes.
 """
 
 from __future__ import annotations
