@@ -10,7 +10,7 @@ Rival      A hidden Markov model per class (Baum and Welch; sequences/hidden_mar
            all steps at once, and needs a weight for each of them.
 Differs    One matrix of noise per batch; Graves draws one per sequence. All have the same sequences; each chooses its
            learning rate, number of states or C by the accuracy on the same held-out ones.
-Costs      25 s on two cores.
+Costs      35 s on two cores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Noise and augmentation: a network that has seen digits shifted, turned and blurred generalises better.
+"""Noise and augmentation: a network that has seen digits shifted, turned or noisy generalises better.
 
 Question   Noise in the inputs, the hidden units, the weights or the answers, or in where a digit stands: which helps?
 Method     Layers that add Gaussian noise while the network learns (Bishop 1995: on a linear model's inputs it is ridge,

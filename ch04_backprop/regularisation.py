@@ -7,7 +7,7 @@ Method     Ablation: the recipe with one thing added, then with several. Each of
 Rival      RBF-SVM, nearest neighbours and a random forest, on the same digits under the same seeds.
 Differs    All learn for 20 epochs unless stated. The held-out digits of early stopping come out of the 1000.
            Combinations keep the strengths that were best alone; only "all that helped" is weakened as a whole.
-Costs      40 s on two cores.
+Costs      60 s on two cores.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ Method     Intersection over union (Everingham et al. 2010, Eq. 3); centre form 
 Rival      Non-maximum suppression one box after the other, as papers describe it; torchvision's, which is compiled.
 Differs    Two boxes without an area have an IoU of 0, where others have 0 / 0. Coordinates are edges, not pixels: a box
            is x2 − x1 wide, without the one that VOC's code adds. Half precision and integers are computed in single
-           precision. NaN is not looked for here, but where data come in.
-Costs      4 s on two cores.
+           precision. NaN is checked for where data come in, not here.
+Costs      4 s on two cores, besides the scenes.
 """
 
 from __future__ import annotations

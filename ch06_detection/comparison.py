@@ -11,7 +11,7 @@ Protocol   All detectors learn from the same scenes, those with three objects an
            template finds objects of other sizes at all. SSD with six looks is a row of its own. All settings were
            chosen on validation scenes. Intervals and tests draw whole photographs, which test scenes share.
 Differs    Hoiem's similar classes and other classes are one kind here.
-Costs      10 s on two cores where the detectors are there; five minutes more where they have to be trained.
+Costs      2 s on two cores where the detectors are there; five minutes more where they have to be trained.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ Question   Dalal & Triggs 2005 justify each part of their detector by an experim
 Method     One change at a time (§6) of the recipe of lesson `sliding_window`, judged by mAP@0.5 on validation scenes;
            intervals: paired tests over scenes, those on the same photograph together.
 Differs    The paper counts misses at 10⁻⁴ false positives a window, for people. Fewer training scenes here than in the
-           lesson that trains it: 200, negatives from 60 of them in each round, at most 800 per class; of so few scenes,
-           positives are also moved by up to half a cell. With one seed, what other training scenes would do is in no
-           interval.
+           lesson that trains it: 200, negatives from 60 of them in each round, at most 800 per class; with so few,
+           positives are also moved by up to half a cell. With one seed, no interval covers what other training scenes
+           would change.
 Costs      60 s on two cores: eleven detectors.
 """
 

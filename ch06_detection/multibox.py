@@ -1,7 +1,7 @@
 """Matching default boxes to objects, the multibox loss, and hard negative mining.
 
-Question   1344 default boxes, three objects: which box is trained towards which object, and how does training survive
-           that 99 % of the boxes lie on background?
+Question   1344 default boxes, three objects: which box is trained towards which object, and how does training cope
+           with 99 % of the boxes lying on background?
 Method     Liu et al. 2016 (SSD), §2.2: each object is matched to the default box that overlaps it most, and to all
            others that overlap it enough; the multibox loss, Eq. (1)–(3); hard negatives at three to one. A network
            that is small enough to train here (single_shot/tiny_network.py) learns with it.
@@ -10,7 +10,7 @@ Rival      The same network with every background box in its loss. torchvision's
 Differs    Where two objects have the same best box, one gets its next best; torchvision's SSDMatcher gives the box to
            the object that comes later, and may leave the other without any. An image without objects learns from its
            three hardest boxes; the paper's loss is 0 where nothing matches.
-Costs      16 s on two cores, besides the scenes.
+Costs      10 s on two cores, besides the scenes.
 """
 
 from __future__ import annotations

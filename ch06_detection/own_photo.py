@@ -8,7 +8,7 @@ Method     The photograph is resized to a longer side of 128 pixels, the size of
 Differs    The detectors know scenes that are composed of Fashion-MNIST's clothes, 28 to 100 pixels large. A photograph
            of single clothes on a floor is near to that, a street scene is not. Without --photo, a photograph is drawn
            that holds no clothes; every detection in it is false.
-Costs      A few seconds where the detectors are there; ten minutes more where they have to be trained.
+Costs      A few seconds where the detectors are there; five minutes more where they have to be trained.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The same detectors on real people: a film of a campus, with boxes drawn by hand.
 
-Question   What is the order of the detectors on real frames, of one class that hardly changes its shape?
+Question   How do the detectors rank on real frames, for one class that hardly changes its shape?
 Method     PETS 2009 S2.L1 with MOTChallenge 2015's boxes (Leal-Taixé et al. 2015): frames 1 to 320 to learn from, 321
            to 400 to test on, and where you have their boxes, later frames, too. HOG + SVM as in Dalal & Triggs 2005;
            R-CNN and Fast R-CNN; SSD, from random weights and with the first blocks of MobileNetV2 (Sandler et al.

@@ -5,7 +5,7 @@ Question   A network can classify a picture. How does it find several objects in
 Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes boxes; each is cut out with some
            context and warped to a square (appendix A, trunk/crops.py). A network that has first learned to classify
            objects (trunk/pretraining.py) is fine-tuned on the crops and computes their features (§2.3); a linear SVM
-           per class scores them, ridge regression corrects the box (appendix C), and non-maximum suppression ends it.
+           per class scores them, ridge regression corrects the box (appendix C), and non-maximum suppression follows.
 Rival      The network's own softmax in place of the SVMs (appendix B); boxes that stay where they were proposed.
 Differs    Crops of 32 × 32 pixels, and a network of a hundredth of the size, which has not seen ImageNet: it first
            learns what the objects of the training scenes are. It ends in a mean over its last map (Lin et al. 2014,

@@ -1,6 +1,6 @@
 """One feature map for every proposal: a window of any size becomes a grid of a fixed size.
 
-Question   Two hundred proposals of one picture overlap. Must a network process each of them from the pixels on?
+Question   The proposals of one picture overlap. Must a network process each of them from the pixels on?
 Method     RoI max pooling: Girshick 2015 (Fast R-CNN), §2.1. The window is divided into bins, and each bin keeps its
            largest value. All bins at once: the largest values of all h×w rectangles of cells come from those of
            smaller ones, one comparison each; every bin is one of these rectangles.

@@ -4,11 +4,11 @@ Question   A template of gradients matches a boot at one size. How does it find 
            learn what is not a boot?
 Method     Dalal & Triggs 2005: HOG, a linear SVM for each class, an image pyramid, windows one cell apart, hard
            negatives in two rounds; then greedy non-maximum suppression.
-Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. Of few scenes,
-           positives are also moved by up to half a cell. The paper searches all its negatives, once; here there are two
-           rounds, each on other scenes. Neither gamma, nor a Gaussian over a block; votes go to one bin
-           (common/features/hog.py). The detector that is judged is common/hog_detection/detector.py, which does the
-           same faster and for many images, and which chapter 7 uses, too; here stand its training, round by round, and
+Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. If scenes
+           are few, positives are also moved by up to half a cell. The paper searches all its negatives, once; here
+           there are two rounds, each on other scenes. No gamma correction, no Gaussian over a block; votes go to
+           one bin (common/features/hog.py). The detector that is judged, common/hog_detection/detector.py, does the
+           same faster and for many images; chapter 7 uses it, too. Here stand its training, round by round, and
            its search of one image.
 Costs      60 s on two cores.
 """
@@ -56,7 +56,7 @@ def train_in_rounds(
 
     A round searches some images with the templates so far. Of each class, the windows that score above the floor and
     overlap no object of the class are false alarms; the highest-scoring ones become negatives, and all templates are
-    trained again. As detector.fit, which keeps no account of the rounds.
+    trained again. Does the same as detector.fit, which keeps no account of the rounds.
     """
     positives = detector.positives(images, targets)  # HOG of every object, in a window of its class's shape
     order = np.random.default_rng(detector.seed).permutation(len(images))
@@ -104,7 +104,7 @@ class Level(NamedTuple):
 def search_windows(detector: HOGDetector, image: UInt8[np.ndarray, "height width 3"]) -> list[Level]:
     """Every level of an image's pyramid, with the score of every window of every class. §4.
 
-    As detector.search does it for many images at once, and faster.
+    detector.search does the same for many images at once, and faster.
     """
     levels = []
     for scale in detector.scales_:

@@ -5,7 +5,7 @@ Method     SSD300 with VGG-16: Liu et al. 2016, Fig. 2 and §3. Parameters, shap
            products are counted on a network that has no numbers (PyTorch's meta device).
 Rival      torchvision's ssd300_vgg16 as the reference, with its random weights copied into ours: nothing is trained.
 Differs    Box sizes are those of the authors' program for VOC; for the comparison those of COCO, as in torchvision.
-Costs      11 s on two cores; at smoke nothing is computed, only counted.
+Costs      5 s on two cores; at smoke nothing is computed, only counted.
 """
 
 from __future__ import annotations

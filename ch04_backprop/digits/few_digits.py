@@ -1,7 +1,7 @@
 """A thousand digits: few enough for a network to memorise them all, which is where regularisation matters.
 
 The lessons on regularisation share these digits and a recipe that reaches a training accuracy of 100 %. Each of them
-changes one thing of it.
+changes one thing in it.
 """
 
 from __future__ import annotations

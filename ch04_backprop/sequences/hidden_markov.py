@@ -2,7 +2,7 @@
 
 Method     A hidden state s_t moves by a matrix of probabilities A, and emits the symbol of step t by another, B, the
            first state being drawn from p. The likelihood of a sequence is a sum over all paths of states, computed step
-           by step (Rabiner 1989, §III.A). Fitted by expectation and maximisation (Baum et al. 1970): the posterior
+           by step (Rabiner 1989, §III.A). Fitted by expectation-maximisation (Baum et al. 1970): the posterior
            probabilities of states and moves are counted, and normalised counts are the next p, A and B. A sequence is
            assigned to the class whose model gives it the largest likelihood, times the class's share.
 Differs    Counts begin at PSEUDO and not at 0, so that no symbol is impossible.

@@ -1,7 +1,7 @@
 """People cut out of a film whose camera stands still, and pasted elsewhere: other places, other light, other clothes.
 
 The median of the frames' pixels outside all boxes shows the yard without people; where a frame differs from it within a
-box, somebody stands. What is cut out so is pasted on windows of the yard and of photographs: larger or smaller,
+box, somebody stands. What is thus cut out is pasted on windows of the yard and of photographs: larger or smaller,
 mirrored, in other colours, before and behind others and behind patches of background (Dwibedi et al. 2017, "Cut, paste
 and learn").
 """

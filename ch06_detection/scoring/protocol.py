@@ -1,7 +1,7 @@
 """The protocol by which the chapter's detectors compete: all learn from the same scenes, and look once at a test scene.
 
-A scene with many objects teaches more in the same time than one with few, so that crowded scenes are taken. Whatever a
-detector learns from, its pretrained trunk included, are these scenes.
+A scene with many objects teaches more in the same time than one with few, so that crowded scenes are taken. A detector,
+its pretrained trunk included, learns from no others.
 """
 
 from __future__ import annotations

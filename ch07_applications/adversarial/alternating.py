@@ -4,7 +4,7 @@ Method     Goodfellow et al. 2014, Algorithm 1. For each batch:
 
                fakes = make(generator, batch)
                the discriminator's step, on fakes cut off from the generator: it is the judge's turn to learn
-               the generator's step, through a discriminator that stands still
+               the generator's step, through a discriminator that is frozen
 
            Where fakes are not detached, the first step computes the generator's gradients and throws them away; where
            the discriminator is not frozen, the second leaves gradients in it that its next step would take.

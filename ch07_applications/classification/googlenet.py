@@ -16,7 +16,7 @@ Differs    The published network is built at full size and counted; the one that
            32×32 pixels, BatchNorm (the paper has none) and no LRN, with the shares of module 4c. Its poolings follow
            their 1×1 (FastInception), are 2×2 between stages, and a maximum in the end. The ablation trains it at half
            of its widths for 6 epochs.
-Costs      130 s on two cores: 60 for the network, 50 for the ablation, the rest for the rivals.
+Costs      145 s on two cores: 60 for the network, 50 for the ablation, the rest for the rivals.
 """
 
 from __future__ import annotations

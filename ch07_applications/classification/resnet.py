@@ -14,7 +14,7 @@ Rival      The plain network of the same depth; for the network that learns for 
            SVM.
 Differs    The published networks are built and counted. Depth is studied with 8, 16 and 32 maps on images of 16×16
            pixels. torchvision's bottleneck subsamples in its 3×3, the paper's in its first 1×1: a setting (strided).
-Costs      150 s on two cores: 60 for the small network, 75 for the study of depth, the rest for the rivals.
+Costs      165 s on two cores: 60 for the small network, 75 for the study of depth, the rest for the rivals.
 """
 
 from __future__ import annotations

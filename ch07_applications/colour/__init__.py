@@ -1,1 +1,1 @@
-"""Colour: three networks that colour grey photographs, beside nearest neighbours, ridge and forest."""
+"""Colour: three networks that colour grey photographs, beside nearest neighbours, ridge and trees."""

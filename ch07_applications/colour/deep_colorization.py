@@ -14,7 +14,7 @@ Differs    What is shown comes from a linear classifier of HOG with 10 classes, 
            the paper has 47 categories of a segmentation network at each pixel. Chroma is a and b of Lab, not U and V,
            so that all lessons of this task can be compared. One network; the paper of 2016 has one per cluster of
            similar pictures.
-Costs      60 s on two cores.
+Costs      40 s on two cores.
 """
 
 from __future__ import annotations

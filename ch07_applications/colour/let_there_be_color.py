@@ -17,7 +17,7 @@ Rival      The nearest pictures by HOG, a global descriptor, whose pixels give t
            local without a network. And nearest neighbours among pixels of all pictures.
 Differs    32 × 32 pixels, 10 classes and 4000 pictures in place of 224 × 224, 205 classes of places and 2.3 million; 12
            3×3 convolutions in place of 17. The mean squared error is in units of 25²; α is chosen on validation.
-Costs      100 s on two cores.
+Costs      140 s on two cores.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Method     Xu et al. 2017. A text encoder gives word vectors e and a sentence ve
                β_j = softmax over words i of h_j · U e_i,   c_j = Σ_i β_ji U e_i
 
            Each stage has a discriminator, which judges pictures alone and with their sentence (Eqs. 4, 5). DAMSM, a
-           model of how well words fit regions (word_region_matching.py), is trained first and then stands still; its
+           model of how well words fit regions (word_region_matching.py), is trained first and then frozen; its
            loss is small where the last picture shows what the sentence says:  L = L_G + λ L_DAMSM  (Eq. 3).
 Rival      The same network whose only word is the sentence vector. Three renderers without a network: the picture of
            the nearest training caption; garments of training pictures, recoloured; mean garments, coloured.
@@ -19,7 +19,7 @@ Differs    Composed scenes of 32 × 32 pixels, stages of 8, 16 and 32, not of 64
            picture at each stage, which is all there is in the first epochs; then the other losses join. Vectors of
            words and sentences enter with mean 0 and variance 1. Muon steps the filters.
            Pictures are judged by what they show, not by how real they look.
-Costs      170 s on two cores.
+Costs      290 s on two cores.
 """
 
 from __future__ import annotations

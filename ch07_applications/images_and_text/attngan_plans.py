@@ -80,7 +80,7 @@ class Sentences:
 
     @classmethod
     def of(cls, similarity: SimilarityModel, vocabulary: Vocabulary, captions: Sequence) -> Sentences:
-        """By a text encoder that stands still."""
+        """By a frozen text encoder."""
         return cls(*encode(similarity, vocabulary, captions))
 
     def take(self, which: Int[Tensor, "m"] | slice) -> Sentences:

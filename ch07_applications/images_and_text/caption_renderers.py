@@ -1,6 +1,6 @@
 """Rivals for AttnGAN that draw captions without a network: whole pictures of training, cut-out things, mean things.
 
-The first knows words only. The other two read a caption by the grammar that it was put by (caption_grammar.py): they
+The first knows words only. The other two read a caption by the grammar that generated it (caption_grammar.py): they
 are given which word belongs to which, and what a word for a place means, which is what the networks have to learn.
 """
 

@@ -1,4 +1,4 @@
-"""AttnGAN's pictures: captions with what each method drew, colours swapped, and where each word was attended to."""
+"""AttnGAN's pictures: captions with what each method drew, colours swapped, and which regions attended to each word."""
 
 from __future__ import annotations
 

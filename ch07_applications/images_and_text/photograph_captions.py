@@ -1,4 +1,4 @@
-"""Captions of photographs by people, where the reader has them: the decoder on features of a network that stands still.
+"""Captions of photographs by people, where the reader has them: the decoder on features of a frozen network.
 
 The picture's vector is the mean of MobileNetV2's last maps over the whole photograph. Beside the generator stand the
 consensus of the nearest neighbours' captions, another photograph's vector, one fixed caption, and a human: the first

@@ -1,4 +1,4 @@
-"""Photographs with captions by people, and regions of them by a network that stands still.
+"""Photographs with captions by people, and regions of them by a frozen network.
 
 Method     The last maps of MobileNetV2 (Sandler et al. 2018), trained on ImageNet, are 7 × 7 for a photograph of 224
            pixels. A region is a window of 3 × 3 of them, nine in all, and the tenth is the whole photograph; its
@@ -107,7 +107,7 @@ def look_at(part: CaptionedImages, trunk: nn.Module, device: torch.device) -> Ph
 
 
 class FeatureNetwork(nn.Module):
-    """A vector of each region: v = W [features, position] + b, Eq. 1, with a CNN that stands still.
+    """A vector of each region: v = W [features, position] + b, Eq. 1, with a frozen CNN.
 
     mean, deviation: of the training photographs' features, which standardise all.
     """

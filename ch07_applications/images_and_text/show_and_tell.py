@@ -11,8 +11,8 @@ Method     Vinyals, Toshev, Bengio & Erhan 2014. The probability of a sentence S
            §3.1. Judged by what its sentences state, slot by slot, for BLEU rewards fluent sentences about other scenes.
 Rival      The consensus of the nearest neighbours' captions (Devlin et al. 2015); HOG, SVM and a template; a template
            filled from the encoder's own scores.
-Differs    Composed scenes and a grammar, and 620 photographs, not COCO's 83,000. The encoder is small; it has learned
-           objects from the labels of the training scenes, where the paper's has learned from ImageNet; it stands still.
+Differs    Composed scenes and a grammar, and 630 photographs, not COCO's 83,000. The encoder is small; it has learned
+           objects from the labels of the training scenes, where the paper's has learned from ImageNet; it is frozen.
            The decoder learns from the scenes' true contents in place of the encoder's vectors, which are better for
            scenes that it has learned from than for others. Training begins with the picture at every step and takes it
            away bit by bit; some cells are a memory at first; a hidden layer stands before the softmax.

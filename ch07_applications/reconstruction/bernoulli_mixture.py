@@ -1,4 +1,4 @@
-"""A mixture of Bernoulli distributions, fitted by expectation and maximisation: pixels independent, given a component.
+"""A mixture of Bernoulli distributions, fitted by expectation-maximisation: pixels independent, given a component.
 
 Method     p(x) = Σ_k π_k Π_i μ_ki^x_i (1 − μ_ki)^(1 − x_i). The E step finds how far each component is responsible for
            each image, r_nk ∝ π_k p(x_n | k); the M step sets π and μ to the weighted frequencies. Bishop 2006, §9.3.3.

@@ -19,7 +19,7 @@ Differs    VGG-16 in place of VGG-19, where that is not at hand; these weights w
            activations of its blocks differ by a factor of 25. So the weights w_l are not 1/5: each term is divided by
            its value for activations of zero. A term for total variation removes colour noise. The search starts from
            the photograph with the style's colours: from the photograph itself it takes several times as long.
-Costs      75 s on two cores; one picture of 128 × 128 pixels takes 3 s.
+Costs      100 s on two cores; one picture of 128 × 128 pixels takes 4 s.
 """
 
 from __future__ import annotations

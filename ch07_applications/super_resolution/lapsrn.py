@@ -1,7 +1,7 @@
 """LapSRN: a pyramid of residuals that enlarges twice and four times in one pass, with a robust loss at every level.
 
-Question   Of four pixels in sixteen nothing is left in a picture of a quarter of the size. How well can a network guess
-           what they were, and does it help to guess in two steps?
+Question   A picture reduced to a quarter of its height and width has lost fifteen pixels in sixteen. How well can a
+           network guess what they were, and does it help to guess in two steps?
 Method     Lai, Huang, Ahuja and Yang 2017. A level doubles the picture's sides. Its features are computed on the grid
            that is given, which is cheap, and enlarged in the end; what they predict is the residual r_s, the difference
            from an interpolation of the level below (§3.1, Fig. 1):
@@ -13,11 +13,11 @@ Method     Lai, Huang, Ahuja and Yang 2017. A level doubles the picture's sides.
            cannot be known do not outweigh all others. Every level has a loss of its own, on the high resolution reduced
            to its size by bicubic interpolation. One network gives ×2 and ×4.
 Rival      Bicubic interpolation, and A+ (a_plus.py), fitted to the same photographs.
-Differs    110,000 parameters, not 872,000. Interpolation is bicubic and fixed, where the paper's transposed convolution
+Differs    125,000 parameters, not 872,000. Interpolation is bicubic and fixed, where the paper's transposed convolution
            begins bilinear and learns. Features are enlarged by rearranging channels (Shi et al. 2016); pairs of
            convolutions have a shortcut. The last convolution of a level begins at zero: training starts from the
            bicubic enlargement. Adam and one cycle in place of momentum; 13 photographs in place of 291.
-Costs      150 s on two cores, 70 of them for the network that is judged.
+Costs      115 s on two cores, 60 of them for the network that is judged.
 """
 
 from __future__ import annotations
