@@ -1,4 +1,4 @@
-"""The hidden Markov model against sums over all paths, and the promise of expectation and maximisation."""
+"""The hidden Markov model against sums over all paths, and the promise of expectation-maximisation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Summaries of films: cut a film into shots, score its frames, and fill a budget with the best shots.
 
-Question   Which tenth or so of a film shows what happens in it? And how much of a summary's score is due to the scores
+Question   Which seventh of a film shows what happens in it? And how much of a summary's score is due to the scores
            of its frames, and how much to where the shots begin and end?
 Method     Shots: kernel temporal segmentation (Potapov, Douze, Harchaoui & Schmid 2014, §3). With a kernel k of frames,
            the cuts t_1 < … < t_m of n frames minimise
