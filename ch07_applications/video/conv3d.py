@@ -154,8 +154,7 @@ class ActionNetwork(nn.Module):
         self.score = nn.LazyLinear(classes)
 
     def forward(self, maps: Float[Tensor, "films 5 frames side columns"]) -> Float[Tensor, "films classes"]:
-        maps = maps[:, self.kinds].contiguous(memory_format=torch.channels_last_3d)  # which is faster
-        found = self.layers(self.first(maps)).mean(dim=(3, 4))  # films, maps, times
+        found = self.layers(self.first(maps[:, self.kinds])).mean(dim=(3, 4))  # films, maps, times
         if self.flat:
             return self.score(self.drop(found.transpose(1, 2))).mean(dim=1)
         return self.score(self.drop(found.flatten(1)))
