@@ -14,7 +14,7 @@ Rival      Designed features with an SVM or a forest, random kernels with ridge 
 Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step, for
            steps wait for each other. Training windows lie at random places and are turned, mirrored to the other arm,
            stretched in time and rescaled: ten wrists are few.
-Costs      100 s on two cores.
+Costs      130 to 200 s on two cores, whose speed varies; half of them for the networks.
 """
 
 from __future__ import annotations
