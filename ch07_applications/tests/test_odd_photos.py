@@ -83,7 +83,7 @@ def find_pose(run, monkeypatch):
     monkeypatch.setattr(photograph_pose, "blazepose_or_none", lambda scale, say: None)
     hourglass = SimpleNamespace(predict=lambda people, views: np.full((1, 14, 2), 16.0, np.float32))
     nobody, _ = photograph_pose.squares_of(COLOURS)
-    photograph_pose.show_reference(run, hourglass, nobody)
+    photograph_pose.show_reference(run, hourglass, nobody, photograph_pose.squares_of(run.photo))
 
 
 @pytest.mark.parametrize("picture", PICTURES)

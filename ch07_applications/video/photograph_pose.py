@@ -54,8 +54,10 @@ def squares_of(photo: UInt8[np.ndarray, "height width 3"]) -> tuple[PosedPeople,
     return tuple(made)
 
 
-def show_reference(run: Run, model: PoseEstimator, test: PosedPeople) -> None:
-    """BlazePose on the test people, the boxes given; then both networks on --photo, by eye."""
+def show_reference(
+    run: Run, model: PoseEstimator, test: PosedPeople, own: tuple[PosedPeople, PosedPeople] | None = None
+) -> None:
+    """BlazePose on the test people, the boxes given; then both networks on own, the squares of --photo, by eye."""
     network = blazepose_or_none(run.scale, run.note)
     if network is not None:
         with run.method(REFERENCE, kind="reference") as method:
@@ -63,9 +65,9 @@ def show_reference(run: Run, model: PoseEstimator, test: PosedPeople) -> None:
             for kind in SCORED:
                 values, part = pck(found, test, KINDS[kind])
                 method.score_items(f"{PCK}, {kind}", values, part, unit="%", higher_is_better=True)
-    if run.photo is None:
+    if own is None:
         return
-    small, large = squares_of(run.photo)
+    small, large = own
     joints = {"stacked hourglass": model.predict(small, whole_pictures(1, SIZE))[0] * (SIDE / SIZE)}
     if network is not None:
         joints[REFERENCE] = find_joints(network, large, whole_pictures(1, SIDE, SIDE))[0]

@@ -6,7 +6,7 @@ validation pictures. Kernel ridge regression predicts all coordinates at once fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
-from ch07_applications.blocks.side_by_side import Made
 from ch07_applications.video.pictorial_structures import PictorialStructure
 from ch07_applications.video.posed_people import KINDS, MIRRORED, PCK, Joints, PosedPeople, pck
 from ch07_applications.video.views import SIZE, Views, around_boxes, bytes_of, cut, into_pictures, into_views
@@ -165,25 +164,18 @@ def score(method: Method, found: Joints, people: PosedPeople, kinds: Iterable[st
         method.score_items(metric, values, part, unit="%", higher_is_better=True)
 
 
-def fit_rival(run: Run, name: str, people: PosedPeople, held_out: PosedPeople) -> tuple[Any, dict[str, Any]]:
-    """What needs no network, the boxes given, and its settings, which are chosen on held-out people."""
-    train = BoxCrops.of(people.take(slice(MOST))).with_mirrors()
-    if name == RIDGE:
-        return fit_kernel_ridge(train, held_out)
-    types, weights = run.pick(smoke=((2,), (0.5,)), lecture=(TYPES, WEIGHTS))
-    return fit_structure(train, held_out, run.seed, types, weights)
-
-
-def score_rivals(run: Run, people: PosedPeople, test: PosedPeople, made: Mapping[str, Made]) -> dict[str, Joints]:
-    """The joints of test people. made: by fit_rival; the mean pose is that of the same people."""
-    crops, found = BoxCrops.of(test), {}
+def score_rivals(run: Run, people: PosedPeople, held_out: PosedPeople, test: PosedPeople) -> dict[str, Joints]:
+    """What needs no network, the boxes given: its settings are chosen on validation people."""
+    crops, train_part, found = BoxCrops.of(test), BoxCrops.of(people.take(slice(MOST))).with_mirrors(), {}
     for name, kind in ((MEAN, "reference"), (RIDGE, "classical"), (PARTS, "classical")):
         with run.method(name, kind=kind) as method:
             if name == MEAN:
-                seen = BoxCrops.of(people.take(slice(MOST))).with_mirrors()
-                method.model, best = method.time(MeanPose().fit, seen), {}
+                method.model, best = method.time(MeanPose().fit, train_part), {}
+            elif name == RIDGE:
+                method.model, best = method.time(fit_kernel_ridge, train_part, held_out)
             else:
-                (method.model, best), method.fit_seconds = made[name]
+                types, weights = run.pick(smoke=((2,), (0.5,)), lecture=(TYPES, WEIGHTS))
+                method.model, best = method.time(fit_structure, train_part, held_out, run.seed, types, weights)
             found[name] = crops.in_pictures(method.model.predict(crops.crops))
             score(method, found[name], test)
             for setting, value in best.items():

@@ -16,7 +16,7 @@ Method     Shots: kernel temporal segmentation (Potapov, Douze, Harchaoui & Schm
 Rival      Trees on descriptors within windows; k-means keyframes; facility location; equal distances.
 Differs    Edited films of drawn people with planted events (edited_films.py), not SumMe or TVSum; designed descriptors,
            not GoogLeNet's; shots are shuffled in training; a shot is worth its scores' sum, not their mean.
-Costs      95 s on two cores.
+Costs      105 to 130 s on two cores, half of them to make and describe the films.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def test_the_real_network_finds_drawn_people_and_takes_left_for_right_in_a_mirro
 def test_both_networks_are_drawn_on_the_reader_s_photograph(tmp_path, monkeypatch):
     figures = {}
     run = Run("video/pose", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console(quiet=True))
-    run.photo = np.full((80, 90, 3), 90, np.uint8)
+    own = squares_of(np.full((80, 90, 3), 90, np.uint8))
     run.figure = lambda name, draw, *args, caption: figures.update({name: args})
 
     class Hourglass:
@@ -105,14 +105,14 @@ def test_both_networks_are_drawn_on_the_reader_s_photograph(tmp_path, monkeypatc
 
     people = frames_of(Studio(part="validation", side=64, frames=2).shoot(1, 0))
     monkeypatch.setattr(module, "blazepose_or_none", lambda scale, say: None)
-    module.show_reference(run, Hourglass(), people)
+    module.show_reference(run, Hourglass(), people, own)
     photo, joints = figures["photo"]
     assert photo.shape == (SIDE, SIDE, 3)
     assert list(joints) == ["stacked hourglass"]
     np.testing.assert_array_equal(joints["stacked hourglass"], 64)  # in pixels of the larger square
     known = Known(np.full((3, LANDMARKS, 2), 64, np.float32))
     monkeypatch.setattr(module, "blazepose_or_none", lambda scale, say: known)
-    module.show_reference(run, Hourglass(), people)
+    module.show_reference(run, Hourglass(), people, own)
     photo, joints = figures["photo"]
     np.testing.assert_allclose(joints["BlazePose"], 64)
     assert {row.metric for row in run.record.rows} == {f"PCK@0.2, {kind}" for kind in module.SCORED}

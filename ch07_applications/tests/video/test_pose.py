@@ -17,7 +17,6 @@ from ch07_applications.video.pose import (
     LAST_ONLY,
     NONE,
     ONE,
-    OURS,
     PARABOLA,
     PUBLISHED,
     QUARTER,
@@ -29,7 +28,6 @@ from ch07_applications.video.pose import (
     Residual,
     StackedHourglass,
     all_stacks,
-    all_works,
     decode,
     encode,
     last_stack,
@@ -37,9 +35,9 @@ from ch07_applications.video.pose import (
     study_stacks,
     train,
 )
-from ch07_applications.video.pose_rivals import PARTS, RIDGE
 from ch07_applications.video.posed_people import MIRRORED, PCK, frames_of
 from ch07_applications.video.views import around_boxes, cut, into_views, whole_pictures
+from common.errors import Problem
 from common.paper_claims import PaperClaims
 
 TINY = Plan(2, 16, 2, 8)
@@ -284,29 +282,22 @@ class TwoRows(nn.Module):
         return encode(points, 16, 4).expand(len(pictures), 2, 14, 16, 16)
 
 
-def test_every_work_is_what_its_name_says_on_the_same_people(people, tmp_path):
-    run, held_out = run_of("video/pose", tmp_path), people.take(slice(0, 8))
-    works = {name: work.keywords for name, work in all_works(run, people, held_out, 7).items()}
-    assert all(work["people"] is people for work in works.values())
-    assert [works[OURS][name] for name in ("epochs", "plan", "checkpoint")] == [7, Plan(), "hourglass"]
-    assert "loss" not in works[OURS]  # train's own, of all stacks
-    changes = {BASE: (Plan(), all_stacks), LAST_ONLY: (Plan(), last_stack), ONE: (SINGLE, all_stacks)}
-    assert {name: (works[name]["plan"], works[name]["loss"]) for name in changes} == changes
-    assert {works[name]["epochs"] for name in changes} == {1}
-    assert not any("checkpoint" in works[name] for name in changes)
-    for name in (PARTS, RIDGE):
-        assert works[name]["name"] == name
-        assert works[name]["held_out"] is held_out
-    assert set(works) == {OURS, PARTS, RIDGE, *changes}
+def test_studies_train_what_their_names_say_on_the_same_people(people, tmp_path, monkeypatch):
+    calls = []
 
+    def recorded(run, part, epochs, plan, checkpoint=None, **how):
+        calls.append((part, epochs, plan, how["loss"], checkpoint))
+        return PoseEstimator(TwoRows())
 
-def test_short_trainings_are_judged_on_held_out_people(people, tmp_path):
+    monkeypatch.setattr(module, "train", recorded)
     run, held_out = run_of("video/pose", tmp_path), people.take(slice(0, 8))
-    made = {name: (PoseEstimator(TwoRows()), seconds) for seconds, name in enumerate((BASE, LAST_ONLY, ONE), 1)}
-    study_stacks(run, PaperClaims(run), held_out, made)
-    for name, (_, seconds) in made.items():
+    study_stacks(run, PaperClaims(run), people, held_out)
+    plans = [(plan, loss) for _, _, plan, loss, _ in calls]
+    assert plans == [(Plan(), all_stacks), (Plan(), last_stack), (SINGLE, all_stacks)]
+    assert all(part is people and checkpoint is None for part, _, _, _, checkpoint in calls)
+    assert len({epochs for _, epochs, _, _, _ in calls}) == 1
+    for name in (BASE, LAST_ONLY, ONE):
         assert run.methods[f"{name}, validation"].items[PCK].ids.tolist() == list(range(8))
-        assert run.methods[f"{name}, validation"].fit_seconds == seconds
 
 
 def test_readings_are_of_the_stack_and_the_shift_in_their_names(people, tmp_path, monkeypatch):
@@ -320,3 +311,11 @@ def test_readings_are_of_the_stack_and_the_shift_in_their_names(people, tmp_path
     for name, point in wanted.items():
         found = into_views(torch.tensor(kept[f"{name}, validation"]), views)
         torch.testing.assert_close(found, torch.tensor(point).expand(found.shape), rtol=0, atol=0.01, check_dtype=False)
+
+
+def test_a_small_photograph_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "train", None)
+    run = run_of("video/pose", tmp_path)
+    run.photo = np.zeros((63, 200, 3), np.uint8)
+    with pytest.raises(Problem, match="at least 64×64"):
+        module.lesson(run)
