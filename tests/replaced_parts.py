@@ -39,6 +39,7 @@ from common.data.segmented import IGNORE, SegmentedImages
 from common.method import Method
 from common.record import LessonRecord
 from common.run import Run
+from tests import smoke_recordings
 
 TIMES = ("time", "seconds", "rate")  # attributes with such a name are other numbers in every run
 LAST_SEEN = ("kept", "grad", "_age", "_made_of", "test")  # what layers, Tensors and studies keep of what they saw
@@ -272,31 +273,48 @@ def recording(trace: Trace) -> Iterator[None]:
         yield
 
 
-def traced(lesson: Callable[[Run], None], name: str, folder: Path, shared: dict, threads: int | None = 1) -> Trace:
-    """Run a lesson at smoke, without its pictures, and say what it chose and fitted."""
-    trace, record = Trace(), LessonRecord("", "")
-    run = Run(name, 0, Scale("smoke"), record, folder, Console(quiet=True), device_name="cpu", shared=shared)
-    run.figure = lambda *args, **kwargs: None
+def traced(
+    lesson: Callable[[Run], None],
+    name: str,
+    folder: Path,
+    shared: dict,
+    threads: int | None = 1,
+    run: Run | None = None,
+) -> Trace:
+    """Run a lesson at smoke and say what it chose and fitted. run: to run it with; else one without pictures."""
+    trace = Trace()
+    if run is None:
+        record = LessonRecord("", "")
+        run = Run(name, 0, Scale("smoke"), record, folder, Console(quiet=True), device_name="cpu", shared=shared)
+        run.figure = lambda *args, **kwargs: None
     torch.manual_seed(0)
     with recording(trace), threadpool_limits(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         lesson(run)
     for each in run.methods.values():
         trace.events.append((f"model of {each.name}", state(each.model)))
-    trace.events += [(f"row of {row.method}", f"{row.metric} {row.parameters}") for row in record.rows]
-    trace.facts = {fact.name: fact.value for fact in record.facts}
+    trace.events += [(f"row of {row.method}", f"{row.metric} {row.parameters}") for row in run.record.rows]
+    trace.facts = {fact.name: fact.value for fact in run.record.facts}
     return trace
 
 
-def chapter_traces(chapter: str, lessons: list[str], folder: Path) -> dict[str, Trace | Exception]:
-    """The traces of a chapter's lessons, which share models that were fitted once, as in a run of the chapter."""
+def chapter_traces(
+    chapter: str, lessons: list[str], folder: Path, keeping: bool = False
+) -> dict[str, Trace | Exception]:
+    """The traces of a chapter's lessons, which share models that were fitted once, as in a run of the chapter.
+
+    keeping: also keep the runs, with their pictures drawn, for the tests of what lessons say.
+    """
     traces: dict[str, Trace | Exception] = {}
     shared: dict = {}
     forget_scenes()
     for name in lessons:
         module = importlib.import_module(f"{chapter}.{name.replace('/', '.')}")
+        run = smoke_recordings.recording(name, folder, shared) if keeping else None
         try:
-            traces[name] = traced(module.lesson, name, folder, shared)
+            traces[name] = traced(module.lesson, name, folder, shared, run=run)
+            if keeping:
+                smoke_recordings.keep(chapter, run)
         except Exception as error:
             traces[name] = error
     forget_scenes()

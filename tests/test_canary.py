@@ -33,6 +33,7 @@ from common.run import Run
 from common.tuning import choose, tuned
 from tests.checkout import CHAPTERS, lessons
 from tests.replaced_parts import Trace, chapter_traces, other, other_test_parts, state, traced
+from tests.smoke_recordings import worker
 
 # Facts that are about time, in any lesson.
 TIMES = re.compile(
@@ -74,7 +75,7 @@ ABOUT_TEST = {
     "ch07_applications/video/pose": "ankles that are apart",
 }
 LESSONS = [
-    pytest.param(chapter, name, id=f"{chapter}-{name}", marks=pytest.mark.xdist_group(f"canary of {chapter}"))
+    pytest.param(chapter, name, id=f"{chapter}-{name}", marks=worker(chapter))
     for chapter in CHAPTERS
     for name in lessons(chapter)
 ]
@@ -84,7 +85,7 @@ LESSONS = [
 def both_traces(chapter: str) -> tuple[dict, dict]:
     """The traces of a chapter's lessons, as they are and with other test parts."""
     with TemporaryDirectory() as folder:
-        as_it_is = chapter_traces(chapter, lessons(chapter), Path(folder))
+        as_it_is = chapter_traces(chapter, lessons(chapter), Path(folder), keeping=True)
         with other_test_parts():
             return as_it_is, chapter_traces(chapter, lessons(chapter), Path(folder))
 

@@ -7,63 +7,22 @@ the hook of conftest.py holds each call of the lesson and of its drawings agains
 
 from __future__ import annotations
 
-import importlib
 import re
-import warnings
-from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
-from common.console import Console
-from common.data import Scale
-from common.paired import corrected
 from common.record import LessonRecord
-from common.run import Run
 from tests.checkout import CHAPTERS, lessons
+from tests.smoke_recordings import recorded, worker
 
-LESSONS = [  # one worker has all tests of a chapter, so that each lesson runs once
-    pytest.param(chapter, name, marks=pytest.mark.xdist_group(f"claims of {chapter}"))
-    for chapter in CHAPTERS
-    for name in lessons(chapter)
-]
+LESSONS = [pytest.param(chapter, name, marks=worker(chapter)) for chapter in CHAPTERS for name in lessons(chapter)]
 FINDING = re.compile(
     r"\b(beats?|better|worse|wins?|outperforms?|significant(ly)?|as good as|as well as|ruins?|leads?|suffices?|"
     r"helps?|fewer|too (few|many|small|large|often|seldom)|hardly|not matter)\b"
 )
 WORLDS = 400
-
-
-@dataclass
-class Recording(Run):
-    """A Run that keeps the captions, and the claims with their conditions."""
-
-    captions: list[str] = field(default_factory=list)
-    claims: list[tuple] = field(default_factory=list)
-
-    def _draw(self, name, draw, *args, caption, **kwargs):
-        self.captions.append(caption)
-        super()._draw(name, draw, *args, caption=caption, **kwargs)
-
-    def claim(self, text, *conditions):
-        self.claims.append((text, conditions))
-
-
-@cache
-def recorded(chapter: str, name: str) -> Recording:
-    """The lesson's run at smoke, its comparisons in the record."""
-    with TemporaryDirectory() as folder, warnings.catch_warnings(), threadpool_limits(1):
-        run = Recording(name, 0, Scale("smoke"), LessonRecord("", ""), Path(folder), Console(quiet=True))
-        warnings.simplefilter("ignore")
-        importlib.import_module(f"{chapter}.{name.replace('/', '.')}").lesson(run)
-        run.record.comparisons = corrected(pair.compare() for pair in run.pairs.values())
-        run.finish()
-    run.methods.clear()
-    return run
 
 
 def another(record: LessonRecord, rng: np.random.Generator) -> LessonRecord:

@@ -14,48 +14,49 @@ from common import plots
 from common.record import LessonRecord
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS, SHOWN, ROOM = 3, 6, 42  # panels in a row; panels; letters in a line
 LETTER, LINE, SIZE = 0.0232, 0.064, 6.7  # shares of a picture: a letter's width, a line's height; points
 WRONG, RIGHT = "#c02020", "#202020"
-Sentence = tuple[str, Sequence[str], set[int]]  # a title, words, and the places of those that are wrong
-Placed = tuple[int, int, str, str]  # line and letter at which a text begins, the text, its colour
 
 
 def draw_captions(part: CaptionedScenes, captions: Mapping[str, Sequence[Sequence[str]]], shown: int = SHOWN) -> Figure:
     """The first scenes, each with a true caption and one by every method; wrong words in red."""
-    texts = []
-    for scene in range(shown):
+    rows, side = -(-shown // COLUMNS), part.images.shape[1]
+    figure, axes = plots.panels(COLUMNS, rows, width=2.5)
+    for scene, axis in enumerate(axes.flat):
+        axis.imshow(part.images[scene])
+        axis.set_axis_off()
         things, sentences = part.things(scene), [("a true caption", part.captions[scene][0].words, set())]
         sentences += [(name, own[scene], wrong_words(own[scene], things)) for name, own in captions.items()]
-        texts.append(placed(sentences))
-    below = 0.06 + LINE * (1 + max(line for text in texts for line, *_ in text))
-    figure, axes = plots.panels(COLUMNS, -(-shown // COLUMNS), width=2.5, height=2.5 * (1 + below))
-    for axis, image, text in zip(axes.flat, part.images, texts, strict=False):
-        side = len(image)
-        axis.imshow(image)
-        axis.set_ylim((1 + below) * side, -0.5)
-        axis.set_axis_off()
-        for line, letter, word, colour in text:
-            x, y = LETTER * letter * side, (1.04 + LINE * line) * side
-            axis.text(x, y, word, color=colour, fontsize=SIZE, family="monospace", va="top", in_layout=False)
+        write(axis, sentences, side)
+    lowest = max(text.get_position()[1] for axis in axes.flat for text in axis.texts) / side + LINE
+    figure.set_size_inches(2.5 * COLUMNS, 2.5 * rows * lowest)
+    for axis in axes.flat:
+        axis.set_ylim(lowest * side, -0.5)
     return figure
 
 
-def placed(sentences: Sequence[Sentence]) -> list[Placed]:
-    """Where each title and word stands: a line for every title, words below it in lines of at most ROOM letters."""
-    found, line = [], 0
+def write(axis: Axes, sentences: Sequence[tuple[str, Sequence[str], set[int]]], side: int) -> None:
+    """Sentences below a picture of this side, each with its title, its words, and the places of those in red."""
+    line = 0
     for title, words, wrong in sentences:
-        found.append((line, 0, title, plots.BLUE))
+        put_word(axis, title, side, line=line, letter=0, color=plots.BLUE)
         line, letter = line + 1, 0
         for number, word in enumerate(words):
             if letter + len(word) > ROOM:
                 line, letter = line + 1, 0
-            found.append((line, letter, word, WRONG if number in wrong else RIGHT))
+            put_word(axis, word, side, line=line, letter=letter, color=WRONG if number in wrong else RIGHT)
             letter += len(word) + 1
         line += 1
-    return found
+
+
+def put_word(axis: Axes, word: str, side: int, *, line: int, letter: int, color: str) -> None:
+    """A text that begins at this letter of this line below the picture."""
+    x, y = LETTER * letter * side, (1.085 + LINE * line) * side
+    axis.text(x, y, word, color=color, fontsize=SIZE, family="monospace", in_layout=False)
 
 
 def draw_next_words(
