@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS, SHOWN, ROOM = 3, 6, 42  # panels in a row; panels; letters in a line
-LETTER, LINE, SIZE = 0.0232, 0.064, 6.7  # shares of a picture: a letter's width, a line's height; points
+WIDTH, SIZE = 2.4, 6.4  # of a picture, in inches; of letters, in points
+LETTER, LINE = 0.0232, 0.064  # shares of a picture: a letter's width, a line's height
 WRONG, RIGHT = "#c02020", "#202020"
 
 
 def draw_captions(part: CaptionedScenes, captions: Mapping[str, Sequence[Sequence[str]]], shown: int = SHOWN) -> Figure:
     """The first scenes, each with a true caption and one by every method; wrong words in red."""
     rows, side = -(-shown // COLUMNS), part.images.shape[1]
-    figure, axes = plots.panels(COLUMNS, rows, width=2.5)
+    figure, axes = plots.panels(COLUMNS, rows, width=WIDTH)
     for scene, axis in enumerate(axes.flat):
         axis.imshow(part.images[scene])
         axis.set_axis_off()
@@ -33,7 +34,7 @@ def draw_captions(part: CaptionedScenes, captions: Mapping[str, Sequence[Sequenc
         sentences += [(name, own[scene], wrong_words(own[scene], things)) for name, own in captions.items()]
         write(axis, sentences, side)
     lowest = max(text.get_position()[1] for axis in axes.flat for text in axis.texts) / side + LINE
-    figure.set_size_inches(2.5 * COLUMNS, 2.5 * rows * lowest)
+    figure.set_size_inches(WIDTH * COLUMNS, WIDTH * rows * lowest)
     for axis in axes.flat:
         axis.set_ylim(lowest * side, -0.5)
     return figure
