@@ -272,7 +272,7 @@ def study_readings(run: Run, claims: PaperClaims, model: PoseEstimator, held_out
 
 
 def lesson(run: Run) -> None:
-    claims, own = PaperClaims(run), None if run.photo is None else squares_of(run.photo)  # else one line says why not
+    claims, own = PaperClaims(run), None if run.photo is None else squares_of(run.photo)  # refuses a small one
     count_published(run, claims)
     *counts, epochs = run.pick(smoke=(24, 12, 12, 1), lecture=(FILMS, 96, 120, EPOCHS), full=(20_000, 120, 240, 40))
     people, held_out, test = (
