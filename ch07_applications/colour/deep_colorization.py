@@ -105,6 +105,10 @@ class DenseRegressor(RegressorMixin, BaseEstimator):
         with torch.inference_mode():
             return CHROMA * self.network_(self.standardised(X).to(device)).float().cpu().numpy()
 
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The network's, for common.model_size."""
+        return self.network_.parameters()
+
     def standardised(self, X: Float[np.ndarray, "pixels features"]) -> Rows:
         """With a mean of 0 and a deviation of 1 over training rows."""
         return torch.tensor((X - self.mean_) / self.deviation_, dtype=torch.float32)
@@ -171,9 +175,10 @@ class DescribedPixels:
         """The chroma of every pixel, refined along edges."""
         return joint_bilateral(self.predict_described(self.features.describe(lightness)), lightness)
 
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size; none of other regressors."""
-        return getattr(self.regressor, "network_", nn.Identity()).parameters()
+    @property
+    def regressor_(self) -> Any:
+        """The fitted regressor, under the name by which common.model_size finds it."""
+        return self.regressor
 
 
 def network_regressor(run: Run) -> DenseRegressor:

@@ -2,7 +2,8 @@
 
 Neighbours   Devlin et al. 2015 ("Exploring Nearest Neighbor Approaches for Image Captioning"): of all captions of the k
              training pictures with the nearest vectors, the one that is most like the others; by tf-idf of n-grams up
-             to four, as CIDEr weighs them. k is chosen on validation pictures.
+             to four, as CIDEr weighs them. Chosen on validation pictures: k, and whether training pictures have the
+             encoder's vectors or those of their true contents, from which the decoder learns as well.
 Template     The objects that are found, put into the grammar's sentences: by the encoder's own scores; or by a detector
              of Dalal & Triggs 2005 (common/hog_detection), with a box's colour by a histogram, its size by length.
 """
@@ -46,9 +47,11 @@ def grams(words: Sequence[str]) -> list[str]:
 
 @dataclass(eq=False)
 class NearestCaptions:
-    """Captions of the nearest pictures. k: how many are consulted. vectors: of the training pictures, standardised."""
+    """Captions of the nearest pictures. k: how many are consulted. library: which of several kinds of vectors was
+    chosen for the training pictures. vectors: these, standardised."""
 
     k: int
+    library: int
     vectors: Vectors
     shift: Float32[np.ndarray, "numbers"]
     scale: Float32[np.ndarray, "numbers"]
@@ -71,22 +74,23 @@ class NearestCaptions:
 
 
 def fit_neighbours(
-    learned: tuple[Vectors, Sequence[Sequence[Words]]],
+    libraries: Sequence[Vectors],
+    captions: Sequence[Sequence[Words]],
     held_out: Vectors,
     quality: Callable[[list[Words]], float],
     counts: Sequence[int] = COUNTS,
 ) -> NearestCaptions:
-    """The number of neighbours whose captions for held-out pictures have the highest quality.
+    """The vectors and the number of neighbours whose captions for held-out pictures have the highest quality.
 
-    learned: vectors of training pictures, and the captions of each.
+    libraries: kinds of vectors of the same training pictures, of which one is chosen. captions: of each picture.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectors, captions = learned
-    shift, scale = vectors.mean(axis=0), vectors.std(axis=0) + np.float32(1e-6)
-    weights = TfidfVectorizer(analyzer=grams).fit_transform([words for own in captions for words in own])
-    made = ((vectors - shift) / scale, shift, scale, captions, weights)
-    models = [NearestCaptions(k, *made) for k in counts]
+    weights, models = TfidfVectorizer(analyzer=grams).fit_transform([words for own in captions for words in own]), []
+    for library, vectors in enumerate(libraries):
+        shift, scale = vectors.mean(axis=0), vectors.std(axis=0) + np.float32(1e-6)
+        made = ((vectors - shift) / scale, shift, scale, captions, weights)
+        models += [NearestCaptions(k, library, *made) for k in counts]
     return choose(models, [quality(model.predict(held_out)) for model in models], highest=True)
 
 

@@ -264,6 +264,7 @@ def state_verdicts(claims: PaperClaims, judge: Judge | None, parts: Sequence[Pai
             opinions = "opinions 3.58 against 3.37"
             rows += [("… and looks more like the truth", "Table 2", opinions, SRGAN, SRRESNET, DISTANCE)]
             rows += [("… which a sharpened picture does not", "not compared", "–", SRGAN, UNSHARP, DISTANCE)]
+            rows += [("… nor does A+", "not compared", "–", SRGAN, A_PLUS, DISTANCE)]
         rows += [("… and has the truth's frequencies", "§3.4, Fig. 2", "pictures", SRGAN, SRRESNET, SPECTRUM)]
         for text, source, paper, ours, rival, metric in rows:
             sides = {"ours": ours, "against": rival, "metric": pairs.metric(metric)}

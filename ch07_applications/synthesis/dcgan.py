@@ -60,7 +60,7 @@ from ch07_applications.synthesis.fashion_parts import (
     pixels_of,
     uniform_noise,
 )
-from ch07_applications.synthesis.label_features import PATCHES, few_labelled, score_features
+from ch07_applications.synthesis.label_features import HISTOGRAMS, PATCHES, few_labelled, score_features
 from ch07_applications.synthesis.latent_space import look_between
 from ch07_applications.synthesis.sample_judge import SampleJudge, nearest
 from ch07_applications.synthesis.sampler_bench import FRECHET, Bench, learn_to_judge, measure_floor, score_rivals
@@ -312,6 +312,7 @@ def lesson(run: Run) -> None:
         "Features of the discriminator recognise better than k-means", source="Table 1", paper="82.8 against 80.6 %",
         ours=FEATURES, against=PATCHES,
     )  # fmt: skip
+    run.compare(FEATURES, HISTOGRAMS)  # the best features without a network
     claims.compared("… and it is learning that makes them", source="–", paper="–", ours=FEATURES, against=UNTRAINED)
     study_guidelines(run, claims, parts, judge)
     run.figure_over_seeds("guidelines", draw_changes, CHANGES, SHORT_RUNS, caption=GUIDELINES)

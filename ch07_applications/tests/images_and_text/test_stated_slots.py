@@ -97,7 +97,7 @@ def test_a_template_filled_with_the_truth_is_exact():
 def test_the_consensus_is_the_caption_most_like_the_others():
     captions = [[("a", "red", "boot"), ("a", "red", "boot", "here")], [("the", "blue", "bag")], [("a", "red", "boot")]]
     vectors = np.array([[0.0], [1.0], [0.1]], np.float32)
-    model = fit_neighbours((vectors, captions), vectors, lambda said: -float(len(said[0])), counts=(3,))
+    model = fit_neighbours([vectors], captions, vectors, lambda said: -float(len(said[0])), counts=(3,))
     assert isinstance(model, NearestCaptions)
     assert model.predict(vectors)[1] == ("a", "red", "boot")
     model.k = 1
@@ -109,7 +109,17 @@ def test_the_number_of_neighbours_is_the_one_with_the_best_quality():
     captions = [[("a",), ("a",)], [("b",)], [("b",), ("b",), ("b",)]]
     for wanted, k in (("a", 1), ("b", 3)):
         quality = lambda said, wanted=wanted: float(said[0][0] == wanted)  # noqa: E731
-        assert fit_neighbours((vectors, captions), vectors[:1], quality, counts=(1, 3)).k == k
+        assert fit_neighbours([vectors], captions, vectors[:1], quality, counts=(1, 3)).k == k
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_training_pictures_get_the_vectors_that_are_best_on_held_out_pictures(wanted):
+    apart = np.array([[0.0], [1.0]], np.float32)
+    libraries = [apart, apart[::-1].copy()] if wanted == 0 else [apart[::-1].copy(), apart]
+    right = lambda said: float(said[0] == ("a",))  # noqa: E731
+    model = fit_neighbours(libraries, [[("a",)], [("b",)]], apart[:1], right, counts=(1,))
+    assert model.library == wanted
+    assert model.predict(apart) == [("a",), ("b",)]
 
 
 def test_grams_are_those_up_to_four():
