@@ -233,7 +233,7 @@ def count_published(run: Run, claims: PaperClaims) -> None:
 
 
 def score_rivals(run: Run, maps: dict[str, Maps], parts: dict[str, Films]) -> None:
-    """Both rivals, which learn and predict from mirrored films, too, as the networks do, with settings by validation."""
+    """Both rivals, which learn and predict from mirrored films, too, as the networks do; settings by validation."""
     ways = {
         HISTOGRAMS: [rivals.hog_hof],
         HISTORY: [lambda maps, threshold=each: rivals.history_features(maps, threshold) for each in rivals.THRESHOLDS],
