@@ -112,12 +112,15 @@ class RidgeBoxes:
     def fit(
         self, features: Float[Tensor, "n d"], offsets: Float[Tensor, "n 4"], labels: Int64[Tensor, "n"], classes: int
     ) -> RidgeBoxes:
-        """Eq. (5): argmin Σ ‖t − Wᵀφ‖² + λ ‖W‖² for each class. A class without boxes moves none."""
+        """Eq. (5): argmin Σ ‖t − Wᵀφ − b‖² + λ ‖W‖² for each class. The intercept b is not penalised: the paper's code
+        subtracts the mean of the targets instead. A class without boxes moves none."""
         self.weights_ = torch.zeros(classes, features.shape[1] + 1, 4)
+        penalties = self.penalty * torch.eye(features.shape[1] + 1, dtype=torch.double)
+        penalties[-1, -1] = 0.0
         for label in labels.unique().tolist():
             own = with_one(features[labels == label]).double()
-            gram = own.T @ own + self.penalty * torch.eye(own.shape[1], dtype=torch.double)
-            self.weights_[label - 1] = torch.linalg.solve(gram, own.T @ offsets[labels == label].double()).float()
+            wanted = own.T @ offsets[labels == label].double()
+            self.weights_[label - 1] = torch.linalg.solve(own.T @ own + penalties, wanted).float()
         return self
 
     def predict(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n classes 4"]:
