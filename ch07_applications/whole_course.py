@@ -125,12 +125,13 @@ def by_place(contests: Iterable[Contest]) -> dict[str, list[Contest]]:
 
 
 def state_tally(run: Run, name: str, contests: Sequence[Contest]) -> None:
-    """As facts: how many contests were won, tied and lost, and the median costs of those whose costs are known."""
+    """As facts: how many contests were won, tied and lost; how many have known costs, and the median of these."""
     for outcome in OUTCOMES:
         run.fact(f"{name}: contests {outcome}", sum(contest.outcome == outcome for contest in contests))
     for what in ("seconds", "size"):
         ratios = [ratio for contest in contests if (ratio := getattr(contest, what)) is not None]
         if ratios:
+            run.fact(f"{name}: contests with known {what}", len(ratios))
             run.fact(f"{name}: median {what}, network over rival", float(np.median(ratios)))
 
 

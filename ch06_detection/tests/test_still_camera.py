@@ -1,5 +1,6 @@
 """A camera that stands still: who learns from which frames, and who is judged on which."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,13 +8,29 @@ import pytest
 import torch
 
 from ch06_detection import still_camera
-from ch06_detection.still_camera import FAR, NEAR, PASTED, PLAIN, TEMPLATE, ZOOM, build_ssd, joined, learners, missed
+from ch06_detection.still_camera import (
+    CLOSER,
+    FAR,
+    NEAR,
+    PASTED,
+    PASTED_TEMPLATE,
+    PLAIN,
+    TEMPLATE,
+    ZOOM,
+    build_ssd,
+    build_template,
+    joined,
+    learners,
+    missed,
+)
 from common.console import Console
 from common.data import Scale
 from common.data.boxed import BoxedImages
 from common.detector import Detector
 from common.record import LessonRecord
 from common.run import Run
+
+CONTENDERS = (TEMPLATE, PASTED_TEMPLATE, PLAIN, PASTED)
 
 
 def a_run(folder, preset="smoke"):
@@ -55,7 +72,7 @@ def judged(tmp_path, monkeypatch):
     monkeypatch.setattr(
         still_camera, "learners",
         lambda run: dict.fromkeys(
-            (TEMPLATE, PLAIN, PASTED), ("deep", lambda frames: made.append(Knows(frames)) or made[-1])
+            CONTENDERS, ("deep", lambda frames: made.append(Knows(frames)) or made[-1])
         ),
     )  # fmt: skip
     monkeypatch.setattr(
@@ -69,8 +86,8 @@ def judged(tmp_path, monkeypatch):
 
 def test_every_detector_is_judged_once_near_and_once_far_from_the_frames_that_it_has_learned(judged):
     _, made = judged
-    assert len(made) == 6  # three contenders in two folds
-    for detector, quarter in zip(made, (0, 3) * 3, strict=True):
+    assert len(made) == 8  # four contenders in two folds
+    for detector, quarter in zip(made, (0, 3) * 4, strict=True):
         near, far = detector.seen
         assert detector.learned == list(range(20 * quarter, 20 * quarter + 20, 2))
         assert near == [number + 1 for number in detector.learned]
@@ -81,7 +98,7 @@ def test_every_detector_is_judged_once_near_and_once_far_from_the_frames_that_it
 def test_answers_of_both_folds_are_scored_with_their_own_frames(judged):
     run, _ = judged
     assert {(row.method, row.metric): row.value for row in run.record.rows} == {
-        (name, f"mAP@0.5, {place}"): 100 for name in (TEMPLATE, PLAIN, PASTED) for place in (NEAR, FAR)
+        (name, f"mAP@0.5, {place}"): 100 for name in CONTENDERS for place in (NEAR, FAR)
     }
     assert {fact.value for fact in run.record.facts} == {0}
     image, target, found = run.figures["far"]
@@ -111,7 +128,7 @@ def test_of_people_as_many_detections_count_as_there_are_people():
 
 
 def test_who_learns_from_pasted_people_and_at_which_sizes(tmp_path, monkeypatch):
-    """The network alone; without them its windows keep their size. The template learns from real frames."""
+    """The network's windows keep their size without them. The template learns once with and once without."""
     fitted, few, mixed = {}, film(4), film(8)
 
     class Learner(Detector):
@@ -119,7 +136,7 @@ def test_who_learns_from_pasted_people_and_at_which_sizes(tmp_path, monkeypatch)
             self.kind = kind
 
         def fit(self, images, targets):
-            fitted[self.kind] = images, targets
+            fitted[self.kind, len(images)] = images, targets
             return self
 
     monkeypatch.setattr(still_camera, "build_ssd", lambda run, frames, zoom: Learner((frames, zoom)))
@@ -127,7 +144,7 @@ def test_who_learns_from_pasted_people_and_at_which_sizes(tmp_path, monkeypatch)
     monkeypatch.setattr(still_camera, "paste_people", lambda frames, count, seed: mixed if count == 4 else None)
     for _, learn in learners(a_run(tmp_path)).values():
         learn(few)
-    parts = {TEMPLATE: few, (4, (1.0, 1.0)): few, (8, ZOOM): mixed}
+    parts = {(TEMPLATE, 4): few, (TEMPLATE, 8): mixed, ((4, (1.0, 1.0)), 4): few, ((8, ZOOM), 8): mixed}
     assert fitted.keys() == parts.keys()
     for kind, part in parts.items():
         assert fitted[kind][0] is part.images
@@ -139,3 +156,21 @@ def test_networks_take_as_many_steps_from_many_frames_as_from_few(tmp_path):
     for frames in (40, 80, 160):
         training = build_ssd(run, frames, ZOOM).detector.training
         assert training.epochs * frames / training.batch_size == pytest.approx(160, rel=0.02)
+
+
+def test_the_template_finds_people_closer_to_the_camera_than_any_in_training(tmp_path):
+    """The pyramid of a detector ends at the tallest people but for one in fifty; here it goes on by a third."""
+    frames, rng = np.full((4, 200, 300, 3), 90, np.uint8), np.random.default_rng(0)
+    frames += rng.integers(0, 20, frames.shape, dtype=np.uint8)
+    boxes = [torch.tensor([[40.0 + 10 * i, 50, 70 + 10 * i, 130]]) for i in range(4)]
+    for frame, (box,) in zip(frames, boxes, strict=True):
+        x1, y1, x2, y2 = box.int().tolist()
+        frame[y1:y2, x1:x2] = 200
+    template = build_template(a_run(tmp_path)).fit(
+        frames, [{"boxes": b, "labels": torch.ones(1).long()} for b in boxes]
+    )
+    steps = [high / low for high, low in pairwise(template.scales_)]
+    assert steps == pytest.approx([template.scale_step] * len(steps))
+    (window,) = template.windows_.values()
+    tallest = window.height / template.scales_[-1]
+    assert tallest == pytest.approx(80 * template.scale_step**CLOSER, rel=0.15)
