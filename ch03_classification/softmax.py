@@ -2,7 +2,8 @@
 
 Question   How is logistic regression extended to more than two classes, and how good is it on digits?
 Method     P(k | x) = exp(zₖ) / Σⱼ exp(zⱼ) with zₖ = θₖᵀx (Bishop 2006, §4.3.4). The log loss has the gradient
-           Xᵀ(P − Y), and L-BFGS (Liu and Nocedal 1989) follows it in coordinates in which the cost is nearly round.
+           Xᵀ(P − Y), and L-BFGS (Liu and Nocedal 1989), a descent that estimates the curvature from the last steps,
+           follows it in coordinates in which the cost is nearly round.
 Rival      Discriminant analysis, k nearest neighbours and an RBF-SVM on the same digits; scikit-learn's logistic
            regression is the reference.
 Differs    The lecture has two classes, for which softmax is the sigmoid of z₁ − z₀. Böhning (1992) bounds the curvature
