@@ -114,7 +114,7 @@ class TanhRecurrent(Recurrent):
 
 
 class LastState(Layer):
-    """A recurrent layer that reads a table's row as a sequence, step after step, and hands on its last state."""
+    """A recurrent layer that reads a table's row as a sequence, step after step, and passes on its last state."""
 
     def __init__(self, layer: Recurrent) -> None:
         self.layer = layer
