@@ -6,7 +6,7 @@ Method     784–128–10, batches of 64, a constant rate. The rate is chosen fr
 Rival      L-BFGS on all digits at once, which gets eight times as many passes through them and makes far fewer steps.
 Differs    The lecture's on-line rule takes one example per step: batch size 1 in the second picture. That it shuffles
            matters: a fact shows what happens to digits that come in order, first all zeros, then all ones.
-Costs      14 s on two cores.
+Costs      24 s on two cores.
 """
 
 from __future__ import annotations
