@@ -1,6 +1,7 @@
 """The convolutional layer: the same few weights at every place of the image, forward and backward.
 
-Question   What does a convolutional layer compute, what does it learn from a delta, and what does it save?
+Question   What does a convolutional layer compute in its feature maps, what does it learn from a delta, and what does
+           it save?
 Method     The lecture's convolutional layer, y_{i'j'f'} = b_{f'} + Σ_ijf x_{i'+i−1, j'+j−1, f} θ_{ijff'}, as loops, and
            its three gradients as loops. The same numbers by matrix products: layers/conv2d.py. Then its properties:
            equivariance; its matrix, which for one channel is a Toeplitz matrix of Toeplitz blocks; the receptive field
