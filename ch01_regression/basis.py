@@ -1,6 +1,7 @@
 """Basis functions: a linear model fits a curve if x is first passed through functions.
 
-Question   Can least squares fit a curve, and how many functions of x should it have?
+Question   Can least squares fit a curve, and how many functions of x should it have: when do too few of them underfit,
+           and when do too many overfit?
 Method     f(x) = φ(x)ᵀθ (Bishop 2006, §3.1): a cubic, any degree; Gaussian bumps; hinges that make a piecewise line.
            It bends in x and stays linear in theta, so the normal equations of the lessons before solve it unchanged.
 Rival      k nearest neighbours and a regression tree, which draw curves without any formula.

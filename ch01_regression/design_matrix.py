@@ -5,7 +5,7 @@ Method     C(θ) = (Y − Xθ)ᵀ(Y − Xθ) is least where XᵀXθ = XᵀY: by 
 Rival      k nearest neighbours, a tree, a forest and kernel ridge on the same patients; scikit-learn as the reference.
 Differs    The lecture's X carries a column x₀ = 1. The estimator centres the columns instead: the same answer, better
            conditioned. (y is 1-dimensional, the lecture says, and asks why: k targets are k regressions with one X.)
-Costs      3 s on two cores, nearly all of it to tune the rivals.
+Costs      1.5 s on two cores, nearly all of it to tune the rivals.
 """
 
 from __future__ import annotations

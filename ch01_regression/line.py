@@ -1,8 +1,9 @@
 """A straight line through cars: how much does the mileage fall with the weight?
 
-Question   What does "best line" mean, and where in the plane of (theta_0, theta_1) does it lie?
-Method     Least squares: C(θ₀, θ₁) = Σ (y⁽ⁱ⁾ − θ₀ − θ₁ x⁽ⁱ⁾)², minimised in closed form (Legendre 1805; Gauss 1809).
-Rival      The mean, which uses no input, and k nearest neighbours, which assume no line.
+Question   What does "best line" mean, and where in the plane of (θ₀, θ₁) does it lie?
+Method     Least squares: the cost, or loss, C(θ₀, θ₁) = Σ (y⁽ⁱ⁾ − θ₀ − θ₁ x⁽ⁱ⁾)², minimised in closed form (Legendre
+           1805; Gauss 1809).
+Rival      The mean, which uses no input, and k nearest neighbours, which assume no line; k by cross-validation.
 Differs    The lecture sums the squares; the scoreboard shows √(sum / N), the RMSE, because it has the unit of y.
 Costs      3 s on two cores, mostly to import the libraries and to draw.
 """

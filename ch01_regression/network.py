@@ -39,6 +39,7 @@ STAGES = (5, 20, STEPS)
 def small_network(steps: int, seed: int) -> TransformedTargetRegressor:
     """One input, HIDDEN tanh units, one output: after this many steps of L-BFGS (Liu and Nocedal 1989).
 
+    L-BFGS follows the gradient downhill, and estimates the curvature from the last steps (chapter 4, valleys.py).
     Input and target are standardised. The seed draws the initial w, b and theta.
     """
     settings = {"activation": "tanh", "solver": "lbfgs", "alpha": 0.01, "random_state": seed}

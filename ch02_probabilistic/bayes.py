@@ -1,8 +1,9 @@
 """Bayesian regression: every line has a probability, and each car makes some lines less probable.
 
 Question   What changes if theta is not one unknown truth but a distribution, and where does ridge come from?
-Method     A Gaussian prior N(0, τ²) on each weight, times the likelihood is a Gaussian posterior (Bishop 2006, §3.3).
-           Its maximum is ridge with λ = σ²/τ². σ² and τ² come from the evidence (MacKay 1992; Bishop 2006, §3.5.2).
+Method     Bayes' rule: a Gaussian prior N(0, τ²) on each weight, times the likelihood, is proportional to a Gaussian
+           posterior (Bishop 2006, §3.3). Its maximum is ridge with λ = σ²/τ². σ² and τ² come from the evidence
+           (MacKay 1992; Bishop 2006, §3.5.2).
 Rival      Ridge with λ by cross-validation; scikit-learn's BayesianRidge as the reference.
 Differs    In the lecture theta is a fixed unknown, which its ";" expresses. Here theta is random, with a distribution.
 Costs      0.6 s on two cores.

@@ -4,7 +4,7 @@ Question   How well does a distribution explain data, and which one explains it 
 Method     The likelihood, a product of densities (Fisher 1922), and its log, a sum: largest at the points' mean.
 Rival      A kernel density estimate (Parzen 1962) and a mixture of Gaussians, which assume less, on cars' mileage.
 Differs    The lecture moves the Gaussian by hand. So does the first picture; the second shows every position at once.
-Costs      5 s on two cores, half of it for the picture that moves.
+Costs      6.5 s on two cores, half of it for the picture that moves.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Method     y⁽ⁱ⁾ = θᵀx⁽ⁱ⁾ + N(0, σ²): the log-likelihood is −N
            likeliest θ is that of least squares; the likeliest σ² is C(θ) / N (Eq. 3.21), which is too small on average.
 Rival      A Gaussian process (Rasmussen and Williams 2006, ch. 2), which is no plane; BayesianRidge is the reference.
 Differs    The lecture writes y = N(θᵀx, σ²); read "is drawn from". y has a distribution, it is not one.
-Costs      0.6 s on two cores.
+Costs      2 s on two cores.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Method     Pr(y) = hʸ (1 − h)¹⁻ʸ, and independent tosses multiply. The pr
            the log loss. Laplace's estimate (1774) is (k + 1) / (n + 2), the mean under a uniform prior.
 Rival      A fair coin, which uses no data. For the uncertainty of k / n, Wald's interval against Wilson's (1927).
 Differs    In the data 1 is benign. Here, and in the lessons that build on this one, 1 is malignant.
-Costs      0.6 s on two cores.
+Costs      2 s on two cores.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Method     Reliability diagrams; their mean gap, the expected calibration error 
 Rival      Isotonic regression per class (Zadrozny and Elkan 2002), on the same digits held out for the purpose.
 Differs    Guo et al. tempered deep networks. These are the methods of the lesson before, on 2000 digits of 14×14
            pixels: few, so that there are mistakes to judge. Each is tuned for accuracy, as most are.
-Costs      10 s on two cores, most of it for the support vectors.
+Costs      6 s on two cores, most of it for the support vectors.
 """
 
 from __future__ import annotations

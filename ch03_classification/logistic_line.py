@@ -1,6 +1,6 @@
 """Gradient descent and Newton's method on the log loss of two weights: many small steps, or few that use curvature.
 
-Question   Which theta_0 and theta_1 make the observed labels most probable, and how is that pair found?
+Question   Which θ₀ and θ₁ make the observed labels most probable, and how is that pair found?
 Method     The mean of −log Pr(y | x, θ) is convex in θ. Its gradient is Σ (p − y) (1, x) / n. Gradient descent follows
            it with a fixed learning rate; Newton's method divides it by the Hessian, Σ p (1 − p) (1, x) (1, x)ᵀ / n.
 Rival      k nearest neighbours on the same input; scikit-learn's LogisticRegression without a penalty as reference.

@@ -1,8 +1,9 @@
 """A nerve cell fires or it does not. Could logic be made of such cells, and could they learn it?
 
 Question   What can a unit compute that fires where a weighted sum reaches a threshold, and how are its weights learned?
-Method     McCulloch and Pitts (1943): 1 where wᵀx ≥ θ. Hebb (1949): Δw = y x, for what fires together. Rosenblatt
-           (1958, 1962): the same, but only after a mistake, and at most (R/γ)² of these (Novikoff 1962).
+Method     McCulloch and Pitts (1943): 1 where wᵀx ≥ θ, that is, wᵀx + b ≥ 0 with the bias b = −θ. Hebb (1949):
+           Δw = y x, for what fires together. Rosenblatt (1958, 1962): the same, but only after a mistake, and at most
+           (R/γ)² of these (Novikoff 1962).
 Rival      Logistic regression and a linear support vector machine on the same tumours; scikit-learn's Perceptron is the
            reference. Where nothing separates, the average of all weights met (Freund and Schapire 1999).
 Differs    Rosenblatt's machine had random units in front, and motors turned its weights. The gates are in

@@ -6,7 +6,7 @@ Method     If theta separates, 2 theta has a larger likelihood: no maximum (Albe
            decides whether classes are separable (as in Konis 2007). With a penalty λ/2 ‖w‖², λ > 0, one w is best.
 Rival      Next to no penalty; a linear SVM, whose scores a sigmoid turns into probabilities (Platt 1999).
 Differs    The lecture maximises the likelihood, which on separable tumours has no maximum.
-Costs      2.5 s on two cores.
+Costs      4 s on two cores.
 """
 
 from __future__ import annotations

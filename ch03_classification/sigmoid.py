@@ -1,12 +1,12 @@
 """A line runs from −∞ to ∞, a probability from 0 to 1. Which function maps the one to the other?
 
-Question   Why the sigmoid, and not a line that is cut off at 0 and 1? What do theta_0 and theta_1 do to it?
+Question   Why the sigmoid, and not a line that is cut off at 0 and 1? What do θ₀ and θ₁ do to it?
 Method     sigm(x) = 1 / (1 + e⁻ˣ) = eˣ / (eˣ + 1), of θ₀ + θ₁x. Its inverse is the logit, log(p / (1 − p)): the model
            is that the log-odds are a line (Berkson 1944). Two Gaussians of one variance imply it exactly.
 Rival      The line by least squares, cut off; the probit (Bliss 1934); a staircase of ten bins; two Gaussians fitted
            to the inputs (Fisher 1936).
-Differs    The lecture calls the sigmoid "logit" too: that is its inverse. It says that theta_0 shifts and theta_1
-           scales. But half-way is at x = −θ₀ / θ₁, so theta_1 shifts as well, unless theta_0 is 0.
+Differs    The lecture calls the sigmoid "logit" too: that is its inverse. It says that θ₀ shifts and θ₁ scales.
+           But half-way is at x = −θ₀ / θ₁, so θ₁ shifts as well, unless θ₀ is 0.
 Costs      0.6 s on two cores.
 """
 
@@ -132,7 +132,7 @@ def staircase(x: Column, y: Labels, bins: int = BINS) -> Callable:
 
 
 def draw_shift(shifts: list[float]) -> Figure:
-    """theta_0 alone: the same curve, shifted."""
+    """θ₀ alone: the same curve, shifted."""
     figure, axis = plots.panels(width=6.4, height=3)
     x = np.linspace(-8, 8, 321)
     for theta_0, colour in zip(shifts, plots.CYCLE, strict=False):
@@ -144,7 +144,7 @@ def draw_shift(shifts: list[float]) -> Figure:
 
 
 def draw_steepness(slopes: list[float], offset: float) -> Figure:
-    """theta_1 alone, with theta_0 = 0 and with another theta_0; the tangent at the half-way point."""
+    """θ₁ alone, with θ₀ = 0 and with another θ₀; the tangent at the half-way point."""
     figure, axes = plots.panels(2, sharey=True)
     x = np.linspace(-6, 8, 281)
     for axis, theta_0 in zip(axes, (0.0, offset), strict=True):

@@ -111,7 +111,7 @@ def train_with(
     scale: float = 1.0,
     **changes: Any,
 ) -> tuple[Network, list[float]]:
-    """A network after eight epochs, and its losses: none where they ran away, and the network is put back then.
+    """A network after eight epochs, and its losses: none where they diverged, and the network is put back then.
 
     scale: factor for all first weights. changes: to the recipe.
     """

@@ -67,7 +67,7 @@ class Outcomes:
     ran_away: int = 0
 
     def score(self, networks: int) -> float:
-        """What a rate is chosen by: the fewest of so many networks ran away, and then, the most is right."""
+        """What a rate is chosen by: first the fewest networks whose loss diverged, then the accuracy."""
         return float(np.sum(self.right)) - (100 * networks + 1) * self.ran_away
 
 
@@ -95,7 +95,7 @@ def draw_rates(axis: Axes, by_rate: dict[float, list[float]], name: str) -> None
 
 
 def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[float]]) -> Figure:
-    """By learning rate: dead units, accuracy, networks that ran away. Step by step: dead units at one large rate."""
+    """By learning rate: dead units, accuracy, diverged networks. Step by step: dead units at one large rate."""
     figure, ((dead, right), (away, steps)) = plots.panels(2, 2, width=4.8, height=2.7)
     for name, by_rate in outcomes.items():
         draw_rates(dead, {rate: outcome.dead for rate, outcome in by_rate.items()}, name)
@@ -117,7 +117,7 @@ def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[
 
 
 def more_ran_away(record: LessonRecord, repetitions: int, rate: float) -> bool:
-    """Whether more leaky networks than others ran away at this rate, in the mean over the seeds."""
+    """Whether the loss of more leaky networks than others diverged at this rate, in the mean over the seeds."""
     names = (f"of {repetitions} networks ran away at {rate:g}, {name}" for name in ("leaky ReLU", "ReLU"))
     leaky, usual = (record.findings()[name][0].value for name in names)
     return leaky > usual

@@ -9,7 +9,7 @@ Method     It is a product of one matrix per step, and its norm is at most the p
            Against explosion: g ← g min(1, most / ‖g‖) (their Algorithm 1).
 Rival      The same descent without clipping, from a point where the gradient is large.
 Differs    They draw the wall in the cost of one sigmoid unit; here it is a tanh unit, and it starts in balance.
-Costs      2 s on two cores.
+Costs      4 s on two cores.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Method     ReLU (Nair and Hinton 2010), leaky ReLU (Maas et al. 2013), ELU (Clev
            (Shang et al. 2016), sigmoid, tanh, maxout (Goodfellow et al. 2013): each with its derivative, in one
            network, with the learning rate that suits it.
 Rival      No hidden unit at all, which makes the network a linear classifier; an RBF-SVM.
-Differs    Concatenated ReLU doubles the units it hands on and maxout halves them: the layers beside them fit themselves
-           to that, and the number of weights is shown. All start from He's weights, which were made for ReLU.
+Differs    Concatenated ReLU doubles the units it passes on and maxout halves them: the layers beside them fit that,
+           and the number of weights is shown. All start from He's weights, which were made for ReLU.
 Costs      8 s on two cores, most of it to choose a learning rate for each unit.
 """
 

@@ -48,7 +48,7 @@ Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
 
 
 def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
-    """The rms of the numbers that each layer of hidden units hands on, first layer first."""
+    """The rms of the numbers that each layer of hidden units passes on, first layer first."""
     sizes = []
     for layer in network.layers:
         x = layer.forward(x)
@@ -79,7 +79,7 @@ def different_units(network: Network) -> int:
 
 
 def train_network(network: Network, rate: float, epochs: int, part: Part, rng: np.random.Generator) -> list[float]:
-    """Momentum over one cycle of the rate. Returns the loss of every step; none where it ran away."""
+    """Momentum over one cycle of the rate. Returns the loss of every step; none where it diverged."""
     return by_momentum(rate, epochs).attempt(network, *part, rng)
 
 

@@ -8,7 +8,7 @@ Rival      PyTorch, whose layers and autograd do the same on the same numbers.
 Differs    The lecture writes δ_{j+1}^{l+1} in one sum: the component is j, only the layer is l + 1. A row is a point
            here, so that a batch goes through at once. Softmax and log-likelihood are two layers, as drawn there; where
            a probability reaches 0 that breaks, and output_units.py joins them.
-Costs      1 s on two cores.
+Costs      4 s on two cores.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Method     784–128–10, batches of 64, a constant rate. The rate is chosen fr
 Rival      L-BFGS on all digits at once, which gets eight times as many passes through them and makes far fewer steps.
 Differs    The lecture's on-line rule takes one example per step: batch size 1 in the second picture. That it shuffles
            matters: a fact shows what happens to digits that come in order, first all zeros, then all ones.
-Costs      14 s on two cores.
+Costs      24 s on two cores.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SIZES = (784, 128, 10)
 HELD_OUT = 1000
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 BATCHES = (1, 8, 64, 512)
-SGD_RATE = 0.003  # an example, whatever the batch size: a batch of n takes the step of n examples, as far as that goes
+SGD_RATE = 0.003  # per example: a batch of n has n times this rate, but at most LARGEST_RATE
 LARGEST_RATE = 0.2
 Points = tuple[np.ndarray, np.ndarray]  # inputs (n, 784) and answers (n,)
 
@@ -49,7 +49,7 @@ def train_network(rule: str, rate: float, epochs: int, part: Points, seed: int) 
 
 
 def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Points, seed: int) -> tuple[float, list[float]]:
-    """The rate that is best on the last HELD_OUT points of part, and what each came to; NaN where the loss ran away."""
+    """The rate that is best on the last HELD_OUT points of part, and what each came to; NaN where the loss diverged."""
     few = min(HELD_OUT, len(part[0]) // 5)
     fitted, held_out = ([array[half] for array in part] for half in (slice(-few), slice(-few, None)))
     found = []

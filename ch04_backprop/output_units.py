@@ -6,7 +6,7 @@ Method     Linear, sigmoid and softmax units, each with the log-likelihood of it
 Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot answers.
 Differs    The lecture draws softmax and log-likelihood as two layers, as layers.py has them; here they are one, in
            networks/costs.py.
-Costs      5 s on two cores, nearly all of it to choose learning rates.
+Costs      9 s on two cores, nearly all of it to choose learning rates.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def experiment(run: Run, settings: Settings, seed: int) -> tuple[Network, Int[np
         settings.batch_size,
         one_cycle if settings.one_cycle else None,
     )
-    training.attempt(network, few.x, few.train.labels, rng)  # a run that ran away counts as it last stood
+    training.attempt(network, few.x, few.train.labels, rng)  # a run whose loss diverged counts as it last stood
     return network, predict(network, few.pixels(few.test.images))
 
 

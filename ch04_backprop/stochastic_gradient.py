@@ -1,9 +1,9 @@
 """On-line steps: one example's gradient is a noisy, but unbiased, estimate of the gradient over all examples.
 
-Question   A full gradient costs one pass over all examples. May a step follow the gradient of one of them?
+Question   A full gradient costs one pass over all examples, an epoch. May a step follow the gradient of one of them?
 Method     C = (1/N) Σ C⁽ⁱ⁾, so ∇C = (1/N) Σ ∇C⁽ⁱ⁾: drawn with probability 1/N each, one example's gradient has the mean
            ∇C. Hence the on-line rule θ ← θ − η ∇C⁽ⁱ⁾, SGD (Robbins and Monro 1951). The mean of B independently drawn
-           gradients has the standard deviation σ / √B; of B different ones, σ / √B · √((N − B) / (N − 1)).
+           gradients, a batch, has the standard deviation σ / √B; of B different ones, σ / √B · √((N − B) / (N − 1)).
 Rival      Gradient descent on all examples, with as many gradients of single examples.
 Differs    The lecture states the rule. Here the mean and the spread of the estimate are measured on a network, too.
 Costs      2 s on two cores.

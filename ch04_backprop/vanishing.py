@@ -1,6 +1,7 @@
 """Every layer multiplies the delta that passes through it. Thirty factors of a quarter leave nothing to learn from.
 
-Question   How large is δ^l = ∂C/∂z^l far below the output, and what does a network learn where it is tiny?
+Question   How large is δ^l = ∂C/∂z^l far below the output, and what does a network with such a vanishing gradient
+           learn?
 Method     A layer whose weights have variance g / inputs multiplies the root mean square of δ by √g · rms f′ (Glorot
            and Bengio 2010, §4.2). The sigmoid's f′ is at most ¼ (Hochreiter 1991). Measured through thirty layers, and
            in the accuracy of networks that grow deeper.

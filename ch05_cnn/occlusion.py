@@ -8,7 +8,7 @@ Rival      On digits HOG and a linear SVM, covered in the same places; and the g
 Differs    MobileNetV2 instead of the paper's network; photos of scikit-image, whose class is the network's own answer
            to the whole photo. For digits the margin takes the place of the probability: it doesn't saturate, and an
            SVM has one.
-Costs      14 s on two cores; once a download of 14 MB, not at smoke.
+Costs      9 s on two cores; once a download of 14 MB, not at smoke.
 """
 
 from __future__ import annotations

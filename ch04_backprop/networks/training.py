@@ -139,7 +139,7 @@ class Training:
         answers: Shaped[np.ndarray, "..."],
         rng: np.random.Generator,
     ) -> list[float]:
-        """The same where the loss may run away: the network then stays as it last was, and no losses are returned."""
+        """The same where the loss may diverge: the network then stays as it last was, and no losses are returned."""
         with suppress(LossNotFinite):
             return self(network, x, answers, rng)
         return []
