@@ -20,7 +20,7 @@ from jaxtyping import Float, Int, Integer, Real
 from torch import Tensor
 from torchvision import ops
 
-from ch06_detection.drawings.boxes import draw_kept, draw_neighbours, draw_offsets, draw_overlaps
+from ch06_detection.drawings.boxes import draw_kept, draw_neighbours, draw_offset, draw_offsets, draw_overlaps
 from common.data.checked_inputs import as_many, precise
 from common.data.scenes import scenes
 from common.run import Run
@@ -31,11 +31,9 @@ THRESHOLDS = (0.3, 0.5, 0.7)  # of suppression
 NEIGHBOURS = np.linspace(0, 0.9, 19)  # IoU of two objects
 FAR, NEAR = (0.5, 0.7), (0.15, 0.2)  # how far off boxes are: of centres in sizes, of sizes in their logarithms
 BESIDE = {  # a unit square and …
-    "a tenth aside": (0.1, 0.0, 1.1, 1.0),
-    "a third aside": (1 / 3, 0.0, 4 / 3, 1.0),
-    "a third both ways": (1 / 3, 1 / 3, 4 / 3, 4 / 3),
-    "half the size": (0.25, 0.25, 0.75, 0.75),
-}
+    "a tenth aside": (0.1, 0.0, 1.1, 1.0), "a third aside": (1 / 3, 0.0, 4 / 3, 1.0),
+    "a third both ways": (1 / 3, 1 / 3, 4 / 3, 4 / 3), "half the size": (0.25, 0.25, 0.75, 0.75),
+}  # fmt: skip
 VARIANCES = (0.1, 0.2)  # of centres, of log sizes: what offsets are divided by, so that they are of about one size
 
 
@@ -46,10 +44,7 @@ def area(boxes: Real[Tensor, "*n 4"]) -> Float[Tensor, "*n"]:
 
 
 def iou_of_pairs(a: Real[Tensor, "*n 4"], b: Real[Tensor, "*m 4"]) -> Float[Tensor, "*k"]:
-    """|A ∩ B| / |A ∪ B| of boxes side by side, xyxy, shapes broadcast.
-
-    Where the union has no area, it is 0 and not 0 / 0: what covers nothing overlaps nothing, not even itself.
-    """
+    """|A ∩ B| / |A ∪ B| of boxes side by side, xyxy, shapes broadcast; 0, not 0 / 0, where the union has no area."""
     (left, top, right, bottom), (left_b, top_b, right_b, bottom_b) = (
         precise(x).movedim(-1, 0).contiguous() for x in (a, b)
     )
@@ -197,6 +192,11 @@ def lesson(run: Run) -> None:
         caption="A unit square, and other boxes beside it or within it, with the IoU of each pair.",
     )  # fmt: skip
 
+    default, box = torch.tensor([[40.0, 40, 80, 80], [50, 36, 82, 84]])  # the example that the README computes
+    run.figure(
+        "example", draw_offset, default, box, encode(box, default), VARIANCES,
+        caption="A default box and the box of an object: how far the centre moves, both sizes, and the four offsets.",
+    )  # fmt: skip
     # What a network has to learn: the offsets that lead to an object from boxes that lie near enough.
     part = scenes(run.scale).validation
     truths = torch.cat([target["boxes"] for target in part.targets])

@@ -7,7 +7,7 @@ CHAPTER = Chapter(
     title="Detection",
     lessons=(
         "boxes",  # how boxes are compared, encoded as offsets, and suppressed
-        "scenes",  # the pictures of this chapter, and that nothing gives the pasted items away
+        "scenes",  # the pictures of this chapter, and what gives away the pasted items
         "average_precision",  # five detections of one picture, from boxes to a number, by hand
         "sliding_window",  # the classical detector: HOG, a linear SVM, a pyramid, hard negatives
         "evaluate",  # what average precision notices of a detector's errors, and how reliable it is

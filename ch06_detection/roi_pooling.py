@@ -1,7 +1,7 @@
 """One feature map for every proposal: a window of any size becomes a grid of a fixed size.
 
 Question   The proposals of one picture overlap. Must a network process each of them from the pixels on?
-Method     RoI max pooling: Girshick 2015 (Fast R-CNN), §2.1. The window is divided into bins, and each bin keeps its
+Method     RoI max pooling: Girshick 2015 (Fast R-CNN), §2.1. The RoI is divided into bins, and each bin keeps its
            largest value. All bins at once: the largest values of all h×w rectangles of cells come from those of
            smaller ones, one comparison each; every bin is one of these rectangles.
 Rival      The same trunk on every proposal cut out; torchvision's roi_pool; RoI Align (He et al. 2017), which does
@@ -32,7 +32,7 @@ from common.proposals.grouping import propose_all
 from common.run import Run
 
 CHANNELS = 128  # that are pooled at once: the rectangles of more would take much memory
-SIDE = 6  # bins of a window along each axis
+SIDE = 6  # bins of an RoI along each axis
 SHOWN = 1  # the scene that is drawn
 Maps = Float[Tensor, "batch channels height width"]
 Pooled = Float[Tensor, "n channels rows columns"]
@@ -43,7 +43,7 @@ def bin_edges(
 ) -> tuple[Int64[Tensor, "n bins"], Int64[Tensor, "n bins"]]:
     """First cell of every bin, and the one after its last, along one axis of `cells` cells.
 
-    A window's ends are rounded to cells, halves away from 0, and both belong to it; it has at least one cell. A bin
+    An RoI's ends are rounded to cells, halves away from 0, and both belong to it; it has at least one cell. A bin
     reaches from floor(k · size) to ceil((k + 1) · size): bins share cells where sizes are not whole.
     """
     first, last = ((x * scale).abs().add(0.5).floor() * x.sign() for x in (low, high))
@@ -56,7 +56,7 @@ def bin_edges(
 def roi_pool_one_by_one(
     features: Maps, boxes: Real[Tensor, "..."], output_size: tuple[int, int], spatial_scale: float
 ) -> Pooled:
-    """§2.1 word for word: for each window (image, x1, y1, x2, y2), for each bin, its largest value."""
+    """§2.1 word for word: for each RoI (image, x1, y1, x2, y2), for each bin, its largest value."""
     boxes = check_rois(features, boxes)
     (rows, columns), (height, width) = output_size, features.shape[2:]
     top, bottom = bin_edges(boxes[:, 2], boxes[:, 4], rows, spatial_scale, height)
@@ -77,11 +77,11 @@ def roi_pool(
     output_size: tuple[int, int],
     spatial_scale: float,
 ) -> Pooled:
-    """The largest value in each bin of each window: Girshick 2015, §2.1. Gradients go to it alone: Eq. (4).
+    """The largest value in each bin of each RoI: Girshick 2015, §2.1. Gradients go to it alone: Eq. (4).
 
     boxes: in pixels of the image, (image, x1, y1, x2, y2) or a (n, 4) for each image. spatial_scale: cells a pixel.
     Values and gradients are torchvision's. Raises ValueError for features in double precision, whose places would not
-    fit in a key, for windows of another shape, and for the number of an image that isn't there.
+    fit in a key, for RoIs of another shape, and for the number of an image that isn't there.
     """
     if features.dtype == torch.float64:
         raise ValueError("roi_pool takes at most single precision")
@@ -144,7 +144,7 @@ def ordered_keys(cells: Float[Tensor, "batch height width channels"]) -> Int64[T
 
 
 def check_rois(features: Maps, boxes: Real[Tensor, "..."] | Sequence[Tensor]) -> Float[Tensor, "n 5"]:
-    """The windows as roi_pool takes them, beside the features. Raises ValueError where they do not fit to them."""
+    """The RoIs as roi_pool takes them, beside the features. Raises ValueError where they do not fit to them."""
     if not isinstance(boxes, Tensor):
         if len(boxes) != len(features):
             raise ValueError(f"maps of {len(features)} images need as many sets of boxes, got {len(boxes)}")
@@ -188,7 +188,7 @@ def median_seconds(work: Callable[[], Tensor], times: int) -> float:
 
 def lesson(run: Run) -> None:
     part = scenes(run.scale).validation
-    image, truth = part.images[SHOWN], part.targets[SHOWN]["boxes"]
+    image = part.images[SHOWN]
     trunk = build_seeded(lambda: small_trunk()[0], run.seed).eval()  # speed does not depend on the weights
     pixels = Pixels.of(part.images)
     inputs = pixels(part.images[: run.pick(smoke=2, lecture=10)])
@@ -221,18 +221,20 @@ def lesson(run: Run) -> None:
     steps = {name: 100 * float(np.abs(np.diff(change)).max()) for name, change in changes.items()}
     for name, step in steps.items():
         run.fact(f"largest jump when a window moves by {shifts[1]:g} pixels, {name}", step, "%")
-    shown = truth[truth[:, 2].sub(truth[:, 0]).argsort(descending=True)][:3]
+    shown = torch.tensor([[36.0, 68.0, 76.0, 108.0], [40.0, 45.0, 60.0, 76.0]])  # 6×6 cells, and 4×5 cells
     edges = edge_map(pixels(image[None]))
+    bins = [bin_edges(shown[:, k], shown[:, k + 2], 2, 1 / STRIDE, edges.shape[3 - k]) for k in (0, 1)]
     run.figure(
-        "pooled", draw_pooling, image, edges[0, 0], shown, roi_pool(edges, [shown], (SIDE, SIDE), 1 / STRIDE),
-        caption="A scene; how steep its brightness is, on a map of 16×16 cells; and RoIs of different shapes: "
-        f"each becomes {SIDE}×{SIDE} numbers, the maximum of each bin. "
-        "A bin beyond the map is 0.",
+        "pooled", draw_pooling, image, edges[0, 0], shown, roi_pool(edges, [shown], (2, 2), 1 / STRIDE)[:, 0], bins,
+        caption="Two RoIs, one per row: in the scene; on a map of 16×16 cells, the mean steepness of brightness, dark "
+        "where it is steep (dashed: the RoI; solid: rounded to whole cells); its cells, with 100 times their values, "
+        "2×2 bins and the maximum of each bin circled; these maxima, the output. The second RoI has five rows of "
+        "cells, so that upper and lower bins share the middle one.",
     )  # fmt: skip
     run.figure(
         "shift", draw_shift, shifts, changes,
-        caption="How far the features of a window are from those before it moved, in per cent of their length. RoI "
-        "pooling rounds the window to whole cells; RoI Align interpolates.",
+        caption="How far the features of an RoI are from those before it moved, in per cent of their length. RoI "
+        "pooling rounds the RoI to whole cells; RoI Align interpolates.",
     )  # fmt: skip
     theirs = taken["torchvision's roi_pool"]
     run.note(

@@ -3,8 +3,8 @@
 Question   A detector needs boxes by the thousand. Scenes can be composed that have them exactly; but will it learn what
            a boot looks like, or what a pasted edge looks like?
 Method     Cut, paste and learn (Dwibedi et al. 2017, §4): clothes of Fashion-MNIST on photographs, with distractors,
-           truncation, occlusion and blurred outlines. Then a classifier is put to the test: can it tell an outline of
-           clothes from that of a shape without a class, and from an edge in a photograph, by 5×5 pixels?
+           truncation, occlusion and blurred outlines. Then a classifier receives 5×5 pixels across an edge. How well
+           does it separate outlines of clothes from those of shapes without a class, and from edges in a photograph?
 Rival      The same scenes with items cut out at a threshold and without the camera's blur and noise.
 Differs    Dwibedi et al. paste each object in several ways, so that none can be learned; here there is one, and it is
            the same for clothes and distractors.
@@ -43,14 +43,14 @@ from common.data.scenes import composers, scenes
 from common.results import Interval, bootstrap_interval
 from common.run import Run
 
-TOLD = 0.6  # an AUC from which on two kinds of edges can be told apart
-WHOLE = 0.95  # an object of which less is seen, of its pixels in the picture, counts as partly hidden
+TOLD = 0.6  # the AUC from which on two kinds of edges count as distinguishable
+WHOLE = 0.95  # an object counts as partly hidden if less than this share of its pixels in the picture is visible
 COLOURS = (plots.PALE, *plots.CYCLE, plots.INK, plots.GREY)  # of the photograph, and of eight things
 WAYS = {"cut out": "classical", "composed": "from scratch"}
 
 
 class Way(NamedTuple):
-    """What was found out about one way to paste. aucs: by the kind of edge that clothes were to be told from."""
+    """What was measured for one way to paste. aucs: by the kind of edge that outlines of clothes are compared with."""
 
     depths: Float[np.ndarray, "items deepest"]
     test: Edges
@@ -58,7 +58,7 @@ class Way(NamedTuple):
 
 
 def seen_shares(composer: Composer, chunks: int, seed: int) -> Float[np.ndarray, "objects"]:
-    """Of every article of clothing, which share of its pixels in the picture is seen."""
+    """Of every article of clothing, the share of its pixels in the picture that is visible."""
     shares = []
     for chunk in range(chunks):
         canvas, layers = composer.prepared(np.random.default_rng((seed, chunk)))
@@ -70,7 +70,7 @@ def seen_shares(composer: Composer, chunks: int, seed: int) -> Float[np.ndarray,
 
 
 def examine_edges(training: Composer, testing: Composer, n: int, seed: int) -> Way:
-    """Look at edges of n scenes of either composer: learn from the first to tell them apart, judge on the second."""
+    """Collect edges of n scenes of either composer; a classifier is fitted to the first and judged on the second."""
     train, test, aucs = collect_edges(training, n, 1000 + seed), collect_edges(testing, n, 1001 + seed), {}
     for other in RIVALS:
         own, judged = train.of(CLOTHES, other), test.of(CLOTHES, other)
@@ -86,7 +86,7 @@ def off_by(rims: Float[np.ndarray, "*resamples items"], axis: int) -> Float[np.n
 
 
 def compose_stages(composer: Composer, seed: int) -> tuple[list[UInt8[np.ndarray, "height width 3"]], list[str]]:
-    """A full scene in the making: the photograph, things laid upon it, the camera; and who is seen where."""
+    """How a full scene is composed, step by step, with titles; last, which item is visible at each pixel."""
     rng = np.random.default_rng((seed, 0))
     photographs, layers = composer.prepared(rng)
     place = (layers.items >= 0).cumsum(axis=1)  # in the order of laying

@@ -10,8 +10,9 @@ Differs    The paper trains each variant from the start. Here all variants share
            detector, the slowest part by far. It is frozen, and its maps of the scenes are computed once; each variant
            trains all layers behind it anew, from the pretrained trunk and random heads. So the first stage has learned
            with the base's choices, which may favour the base, and no effect on the first stage itself is measured.
-           Batches have 16 scenes, where the recipe's have 32. Augmentation is the recipe's (crops, mirror images, other
-           light), but of a few versions of each scene, drawn once, where the recipe draws a new one at every pass.
+           It trains for one epoch over two stored versions of 1500 scenes, in batches of 16; the recipe has five epochs
+           over all training scenes, in batches of 32. Augmentation is the recipe's (crops, mirror images, other light),
+           but the versions are drawn once, where the recipe draws a new one at every pass.
            Fewer maps keep all shapes of default boxes, on the finest map that is left, where the paper keeps the number
            of boxes.
 Costs      60 s on two cores where the lesson's detector is there; two minutes more where it has to be trained.

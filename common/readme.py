@@ -107,8 +107,10 @@ def _scoreboard(package: str, name: str) -> str:
     return tables.markdown(tables.scoreboard(_means(package, name)[1]))
 
 
-def _facts(package: str, name: str) -> str:
-    return tables.markdown(tables.fact_sheet(_means(package, name)[2]))
+def _facts(package: str, name: str, *chosen: str) -> str:
+    """A table of a lesson's facts: all of them, or those that the mark names, in its order."""
+    found = _means(package, name)[2]
+    return tables.markdown(tables.fact_sheet({fact: found[fact] for fact in chosen or found}))
 
 
 def _verdicts(package: str, name: str) -> str:

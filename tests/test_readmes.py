@@ -14,7 +14,7 @@ from common.adopt import FIGURE, chapters
 from common.chapter import Chapter
 from common.errors import Problem
 from common.paired import Comparison
-from common.record import ChapterRecord, LessonRecord, Picture, load
+from common.record import ChapterRecord, Fact, LessonRecord, Picture, load
 from common.results import Row
 
 PAGES = readme.readmes()
@@ -137,6 +137,20 @@ def test_marks_know_lessons_in_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     for what in ("colour/ours/accuracy", "net/ours/accuracy", "colour/net/theirs/accuracy", "colour/net/ours"):
         with pytest.raises(Problem, match="names nothing that was measured"):
             readme.fill(f"<!-- score: ch07_toy/{what} --><!-- end -->")
+
+
+def test_a_table_has_all_facts_or_those_that_the_mark_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = [Fact(name, value, "ms", 0) for name, value in (("one", 1.0), ("two", 2.0), ("a third", 3.0))]
+    made = ChapterRecord("ch07_toy", "Toys", {}, {}, {"l": LessonRecord("", "", facts=facts)})
+    monkeypatch.setattr(readme, "chapter", {"ch07_toy": made}.__getitem__)
+
+    def filled(what: str) -> list[str]:
+        return re.findall(r"^\| (.*) \| .* ms \|$", readme.fill(f"<!-- facts: {what} --><!-- end -->"), re.MULTILINE)
+
+    assert filled("ch07_toy/l") == ["one", "two", "a third"]
+    assert filled("ch07_toy/l/a third/one") == ["a third", "one"]
+    with pytest.raises(Problem, match="names nothing that was measured"):
+        filled("ch07_toy/l/one/four")
 
 
 def test_a_verdict_comes_whole_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ class Edges:
 
     @property
     def features(self) -> Float[np.ndarray, "n numbers"]:
-        """What can be told apart whatever brightness and contrast: pixels, products along the profile, unevenness."""
+        """Features that brightness and contrast do not change: pixels, products along the profile, unevenness."""
         level, spread = (part(self.patches, axis=(1, 2), keepdims=True) for part in (np.mean, np.std))
         patches = (self.patches - level) / spread.clip(1)
         profile = patches.mean(axis=1)

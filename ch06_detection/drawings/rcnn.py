@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from ch06_detection.boxes import Boxes, iou
+from ch06_detection.boxes import Boxes, area, iou
 from ch06_detection.drawings.boxes import outline
 from ch06_detection.scoring.overlaps import spread_out
 from ch06_detection.trunk.crops import cut
@@ -17,9 +17,13 @@ from common.data.boxed import Target
 from common.metrics.detection import COCO_THRESHOLDS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SURE = 0.5  # the score from which on a detection is drawn
+EACH = 3  # proposals of each kind that are drawn
+COLOURS = {"object": plots.GREEN, "part": plots.ORANGE, "background": plots.BLUE}
+CLOSE = 14  # pixels between the corners of two detections, below which their numbers would cover each other
 
 
 def draw_stages(
@@ -31,40 +35,78 @@ def draw_stages(
 ) -> Figure:
     """Proposals, three each on an object, on a part of one and on background, warped; detections of at least SURE.
 
-    Under each crop stands the IoU of its proposal with the nearest object.
+    Under each crop stand the class of the object that its proposal overlaps most, and their IoU. The detections are
+    numbered in the order of their scores, with class and score beside the picture.
     """
-    found = {name: values[: max(1, int((found["scores"] >= SURE).sum()))] for name, values in found.items()}
-    overlap = iou(proposals, target["boxes"]).max(dim=1).values
-    rows = {"object": overlap >= 0.6, "part": (overlap > 0.15) & (overlap < 0.4), "background": overlap == 0}
-    figure, axes = plots.panels(3, width=2.9, height=3.0)
+    figure, axes = plots.panels(3, width=3.1, height=3.1, gridspec_kw={"width_ratios": [1, 1, 1.45]})
     for axis, title in zip(axes, (f"{len(proposals)} proposals", "some, warped", "detections"), strict=True):
         axis.set_title(title)
         axis.axis("off")
     axes[0].imshow(image)
-    outline(axes[0], proposals, "white", 0.5, 0.7)
+    outline(axes[0], proposals, "white", 0.4, 0.5)
     inside = torch.tensor(image.copy()).permute(2, 0, 1).float()[None]
-    for row, ((name, which), colour) in enumerate(
-        zip(rows.items(), (plots.GREEN, plots.ORANGE, plots.BLUE), strict=True)
-    ):
-        chosen = spread_out(proposals[which], 3)
-        outline(axes[0], chosen, colour, 1.6)
-        axes[1].text(-3, row * 40 + 16, name, rotation=90, ha="right", va="center", color=colour, fontsize=8)
+    for row, (name, chosen) in enumerate(_choose_proposals(proposals, target["boxes"]).items()):
+        top, colour = row * 40.0, COLOURS[name]
+        outline(axes[0], chosen, colour, 1.8)
+        axes[1].text(-3, top + 16, name, rotation=90, ha="right", va="center", color=colour, fontsize=8)
+        best, nearest = iou(chosen, target["boxes"]).max(dim=1)
         crops = cut(inside, [chosen], (32, 32)).permute(0, 2, 3, 1).numpy().astype(np.uint8)
-        near = iou(chosen, target["boxes"]).max(dim=1).values.tolist() if len(chosen) else []
-        for column, (crop, best) in enumerate(zip(crops, near, strict=True)):
-            left, top = column * 36.0, row * 40.0
+        for column, (crop, overlap, label) in enumerate(
+            zip(crops, best.tolist(), target["labels"][nearest].tolist(), strict=True)
+        ):
+            left = column * 38.0
             axes[1].imshow(crop, extent=(left, left + 32, top + 32, top))
-            outline(axes[1], torch.tensor([[left, top, left + 32, top + 32]]), colour, 1.6)
-            axes[1].text(left + 16, top + 33, f"IoU {best:.2f}", ha="center", va="top", fontsize=6)
-    axes[1].set(xlim=(-8, 106), ylim=(120, -2))
-    axes[2].imshow(image)
-    outline(axes[2], found["boxes"], plots.ORANGE)
-    for (x, y, *_), label, score in zip(
-        found["boxes"].tolist(), found["labels"].tolist(), found["scores"].tolist(), strict=True
-    ):
-        paint = {"size": 6, "color": "white", "bbox": {"fc": plots.ORANGE, "ec": "none", "pad": 0.8}}
-        axes[2].text(x + 1, max(y, 7), f"{classes[label - 1]} {score:.2f}", va="bottom", clip_on=True, **paint)
+            outline(axes[1], torch.tensor([[left, top, left + 32, top + 32]]), colour, 1.8)
+            text = "no object" if overlap == 0 else f"{classes[label - 1]}, IoU {overlap:.2f}"
+            axes[1].text(left + 16, top + 33, text, ha="center", va="top", fontsize=5.5)
+    axes[1].set(xlim=(-10, 112), ylim=(120, -2))
+    _number_detections(axes[2], image, found, classes)
     return figure
+
+
+def _choose_proposals(proposals: Boxes, objects: Boxes) -> dict[str, Boxes]:
+    """Of each kind EACH proposals, if there are so many, far apart where possible.
+
+    One on a part covers less than 0.4 of its object and little else; for background, those with the lowest IoU.
+    """
+    overlaps = iou(proposals, objects)
+    best, nearest = overlaps.max(dim=1)
+    own, whole = area(proposals), area(objects)[nearest]
+    common = best * (own + whole) / (1 + best)  # pixels, from IoU = common / (own + whole − common)
+    order = {
+        "object": (best >= 0.6).nonzero()[:, 0],
+        "part": ((best > 0.15) & (best < 0.4) & (common > 0.8 * own)).nonzero()[:, 0],
+        "background": best.argsort(stable=True)[: max(2 * EACH, int((best == 0).sum()))],
+    }
+    chosen = {}
+    for name, which in order.items():
+        apart = spread_out(proposals[which], EACH)
+        others = proposals[which][~(iou(proposals[which], apart) == 1).any(dim=1)]
+        chosen[name] = torch.cat([apart, others[: EACH - len(apart)]])
+    return chosen
+
+
+def _number_detections(
+    axis: Axes, image: UInt8[np.ndarray, "height width 3"], found: Target, classes: tuple[str, ...]
+) -> None:
+    """The detections of at least SURE, or the highest-scoring one, with a number each; beside them, what they are."""
+    height, width = image.shape[:2]
+    many = max(1, int((found["scores"] >= SURE).sum()))
+    axis.imshow(image)
+    corners: list[tuple[float, float]] = []
+    rows = zip(*(found[key][:many].tolist() for key in ("boxes", "labels", "scores")), strict=True)
+    for k, ((x1, y1, x2, y2), label, score) in enumerate(rows):
+        colour = plots.CYCLE[k % len(plots.CYCLE)]
+        outline(axis, torch.tensor([[x1, y1, x2, y2]]), colour, 1.6)
+        x, y = x1 + 1, max(y1, 0) + 1
+        while any(abs(x - a) < CLOSE and abs(y - b) < CLOSE for a, b in corners):
+            y += CLOSE
+        corners.append((x, y))
+        patch = {"fc": colour, "ec": "none", "pad": 1}
+        axis.text(x + 1, min(y + 2, height - 10), f"{k + 1}", size=6.5, color="white", va="top", ha="left", bbox=patch)
+        line = f"{k + 1}  {classes[label - 1]} {score:.2f}"
+        axis.text(width + 4, 4 + 9.5 * k, line, size=7.5, color=colour, va="center")
+    axis.set(xlim=(0, 1.45 * width), ylim=(height, 0))
 
 
 def draw_regression(

@@ -90,7 +90,7 @@ def draw_cues(ways: dict[str, Way]) -> Figure:
     axes[0].set(title="brightness of items", xlabel="pixels from the rim", ylabel="% of that inside", ylim=(60, 120))
     axes[1].set(title="how steep edges are", xlabel="share of the rise within ±1 pixel", yticks=[])
     axes[2].axvline(0.5, color=plots.GREY, lw=1)
-    axes[2].set(title="clothes told from", xlabel="AUC; 0.5 is guessing", xlim=(0.45, 1), ylim=(1.6, -0.6))
+    axes[2].set(title="clothes against", xlabel="AUC; 0.5 is guessing", xlim=(0.45, 1), ylim=(1.6, -0.6))
     axes[2].set_yticks(range(len(RIVALS)), RIVALS.values())
     axes[0].legend(loc="lower right")
     axes[1].legend(fontsize=8)
