@@ -271,7 +271,7 @@ def test_a_photo_that_is_too_small_is_one_line_before_any_work(toy):
 def test_a_file_that_is_no_picture_is_one_line_before_any_work(toy):
     toy.body("one", "raise RuntimeError('ran')")
     assert toy.run("--photo", str(toy.home / "two.py")) == 2
-    assert "is no picture" in toy.error()
+    assert "is not an image file" in toy.error()
     assert not toy.out.exists()
 
 
