@@ -95,7 +95,7 @@ class Chapter:
 
     @property
     def configuration(self) -> dict:
-        """That of the committed results."""
+        """The flags that the committed results were measured with."""
         return {"preset": "lecture", "seed": 0, "seeds": self.seeds, "device": "auto"}
 
     def stale(self) -> dict[str, str]:
