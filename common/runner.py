@@ -225,8 +225,10 @@ class Runner:
     def _unused(self, flag: str) -> str:
         """That no lesson of this run uses the file of --photo or --mask, and which ones do; empty where one uses it."""
         users = self.chapter.users(flag)
-        others = f"in this chapter {', '.join(users)} use{'s' * (len(users) == 1)} it" if users else "nor does another"
-        return "" if set(users) & set(self.wanted) else f"--{flag}: no lesson of this run uses it; {others}."
+        if not users:
+            return f"--{flag}: no lesson of this chapter uses it."
+        named = f"--{flag}: no lesson of this run uses it; of this chapter's these do: {', '.join(users)}."
+        return "" if set(users) & set(self.wanted) else named
 
     def _about(self, todo: list[str]) -> str:
         """About how long it will take, by the committed results."""

@@ -220,14 +220,14 @@ def test_a_photo_that_no_lesson_of_the_run_uses_is_one_line(toy, photo):
     toy.write("part", code="def show(run):\n    return run.photo\n")
     toy.body("three", f"from {toy.package} import part", "run.fact('none', part.show(run) is None)")
     toy.run("--only", "two", "--photo", photo)
-    assert "--photo: no lesson of this run uses it; in this chapter one, three use it.\n" in toy.said.out
+    assert "--photo: no lesson of this run uses it; of this chapter's these do: one, three.\n" in toy.said.out
     for used in ("one", "three"):
         toy.run("--only", "two", used, "--photo", photo)
         assert "--photo" not in toy.said.out
     toy.write("one")
     toy.write("three")
     toy.run("--photo", photo)
-    assert "--photo: no lesson of this run uses it; nor does another.\n" in toy.said.out
+    assert "--photo: no lesson of this chapter uses it.\n" in toy.said.out
 
 
 def test_what_was_run_with_a_photo_is_never_taken_for_the_committed_results(toy, photo):
