@@ -16,7 +16,7 @@ from book.links import anchor_of_folder
 from book.names import Names
 from book.readme_page import text_page
 from book.results import Results
-from common import tables
+from common import claims_tables
 
 PARTS = Page("", "parts", "made")
 CLAIMS = Page("", "claims", "made")
@@ -53,25 +53,22 @@ def write_pages(contents: Contents, results: Results, folder: Path) -> list[Page
 
 
 def claims_page(contents: Contents, results: Results) -> str:
-    """All claims of papers that lessons tested, in one table."""
-    claims, links = {}, {}
+    """All claims of papers that lessons tested, in one table, and our own questions in another."""
+    claims = {}
     for chapter, lesson in contents.lessons():
         record = results.lesson(chapter.package, lesson)
         if record and record.claims:
             page, leaf = contents.pages[f"{chapter.package}/{lesson}.py"], posixpath.basename(lesson)
-            claims[lesson] = record.claims
-            links[lesson] = f"[{leaf.replace('_', ' ')}]({CLAIMS.to(page)})"
+            claims[f"[{leaf.replace('_', ' ')}]({CLAIMS.to(page)})"] = record.claims
     stale = [f"`{c.package}/{name}`" for c in contents.chapters for name in results.stale_below(c.package)]
     how = CLAIMS.to(contents.pages["ch07_applications/README.md"], "how-to-read-a-claims-table")
-    sheet = tables.claims_sheet(claims)
-    for line in sheet.cells:
-        line[0] = links.get(line[0], line[0])
+    everything = [claim for some in claims.values() for claim in some]
     parts = [
         "# The claims, and what became of them",
-        f"Of the claims that the lessons tested, {tables.tally([c.verdict for s in claims.values() for c in s])}. "
-        f"[How to read this table]({how}).",
+        f"Of the claims that the lessons tested, {claims_tables.tally(everything)}; of our own questions, "
+        f"{claims_tables.tally(everything, ours=True)}. [How to read these tables]({how}).",
         shown.stale_note(f"{', '.join(stale)} was changed or not measured", "Some numbers are") if stale else "",
-        tables.markdown(sheet) if claims else "",
+        claims_tables.claims_markdown(claims) if claims else "",
     ]
     return "\n\n".join(filter(None, parts))
 

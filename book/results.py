@@ -7,6 +7,7 @@ from functools import cached_property
 
 from common import readme, tables
 from common.chapter import Chapter
+from common.claims_tables import claims_markdown
 from common.errors import Problem
 from common.record import ChapterRecord, LessonRecord
 from common.tables import Sheet
@@ -94,7 +95,7 @@ def verdicts(lesson: LessonRecord) -> str:
 
 def claims(lesson: LessonRecord, name: str) -> str:
     """What the paper claims, and what became of it."""
-    return tables.markdown(tables.claims_sheet({name: lesson.claims})) if lesson.claims else ""
+    return claims_markdown({name: lesson.claims}) if lesson.claims else ""
 
 
 def folded(summary: str, content: str) -> str:

@@ -85,9 +85,17 @@ class Chapter:
 
         return digest(self.module(lesson), {"common": COMMON, self.package: self.folder})
 
+    def users(self, flag: str) -> list[str]:
+        """The lessons that use the file of a flag, "photo" or "mask": what they need reads run.photo, or run.mask."""
+        from common.digest import COMMON
+        from common.mentions import mentions
+
+        roots = {"common": COMMON, self.package: self.folder}
+        return [name for name in self.lessons if mentions(f"run.{flag}", self.module(name), roots)]
+
     @property
     def configuration(self) -> dict:
-        """That of the committed results."""
+        """The flags that the committed results were measured with."""
         return {"preset": "lecture", "seed": 0, "seeds": self.seeds, "device": "auto"}
 
     def stale(self) -> dict[str, str]:
@@ -136,7 +144,7 @@ class Chapter:
                 task = folder
                 print(task)
             indented = f"{'  ' if folder else ''}{leaf}"
-            takes = f"{seconds[name]:.0f} s" if name in seconds else "–"
+            takes = f"{seconds[name]:.{int(seconds[name] < 10)}f} s" if name in seconds else "–"
             print(f"{indented:{width}} {takes:>6}  {self.question(name)}")
         if seconds.keys() & set(names):
             print(f"In all {estimate([(self, names)])}.")

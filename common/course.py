@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def read(chapter: Chapter, arguments: Sequence[str]) -> Flags:
     """The flags as this chapter has them. Raises Problem for what is better known before the first chapter runs."""
-    if "--only" in arguments:
+    if "--only" in (word.partition("=")[0] for word in arguments):
         raise Problem(
             "--tour and --only both choose lessons: give one of them"
             if "--tour" in arguments

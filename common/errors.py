@@ -25,7 +25,7 @@ class LossNotFinite(Problem):
         self.loss, self.step = loss, step
 
     def __reduce__(self) -> tuple:
-        """By loss and step, so that it can come back from another process."""
+        """Pickle the exception by its loss and step, so that another process can pass it on."""
         return type(self), (self.loss, self.step)
 
 

@@ -32,7 +32,7 @@ class Estimate:
     unknown: int = 0
 
     def __str__(self) -> str:
-        """In words, as the end of a sentence's beginning such as "The tour takes"."""
+        """The estimate in words, to stand after "This takes"."""
         others = f", and {self.unknown} lesson{'s' * (self.unknown > 1)} of unknown length" * bool(self.unknown)
         there = f"{duration(self.there)}{others}"
         if self.here is None:

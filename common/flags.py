@@ -78,7 +78,8 @@ def parse(
     add = parser.add_argument
     presets = "; ".join(f"{name}: {what}" for name, what in PRESETS.items())
     add("--preset", choices=PRESETS, default="lecture", help=f"how much data and time ({presets})")
-    add("--only", nargs="+", metavar="LESSON", default=(), help="run just these lessons, or all lessons of a folder")
+    only = "run just these lessons, or all lessons of a folder"
+    add("--only", nargs="+", action="extend", metavar="LESSON", default=[], help=only)
     add("--tour", action="store_true", help=f"run just the lessons to see first: {', '.join(tour) or 'here none'}")
     add("--list", action="store_true", help="name the lessons, their seconds and their questions, then stop")
     add("--seed", type=int, default=0, metavar="N", help=f"the first seed, from 0 to {LARGEST_SEED} (default 0)")
@@ -109,8 +110,13 @@ def parse(
         raise Problem(f"{package} has no tour")
     if flags.mask and not flags.photo:
         raise Problem("--mask says what to fill in of a picture: it needs --photo, too")
-    if flags.stale and (flags.configuration != Flags().configuration or flags.photo):
-        raise Problem("--stale measures as the committed results were: without --preset, --seed(s), --device, --photo")
+    if flags.data and flags.data.exists() and not flags.data.is_dir():
+        raise Problem(f"--data {flags.data} is not a folder")
+    if flags.stale:
+        other = [name for name in (*flags.configuration, "photo") if getattr(flags, name) != getattr(Flags(), name)]
+        if other:
+            unwanted = " and ".join(f"--{name}" for name in other)
+            raise Problem(f"--stale measures as the committed results were measured: leave out {unwanted}")
     return flags
 
 
@@ -122,6 +128,8 @@ def chosen(package: str, words: Sequence[str], lessons: Sequence[str]) -> tuple[
     """
     named: set[str] = set()
     for word in words:
+        if not word.strip("/ "):
+            raise Problem(f"--only needs the name of a lesson of {package}; there are: {', '.join(lessons)}")
         inside = [name for name in lessons if name.startswith(word.rstrip("/") + "/")]
         called = [name for name in lessons if name.rpartition("/")[2] == word]
         if word in lessons or inside:

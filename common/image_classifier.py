@@ -113,5 +113,5 @@ class ImageClassifier:
         return self.decision_function(images).argmax(axis=1)
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's parameters. common/model_size.py counts them, as it does those of any network."""
         return self.network_.parameters()

@@ -38,7 +38,7 @@ def describe() -> dict:
 
 @cache
 def calibrated() -> float:
-    """calibrate(), once per process."""
+    """The result of calibrate(), which is called once per process and kept."""
     return calibrate()
 
 

@@ -43,11 +43,11 @@ PARTS = (
 
 
 def model_size(model: Any) -> int | None:
-    """The numbers that model keeps; None where it can't be told.
+    """How many numbers the model keeps; None where that can't be determined.
 
-    Bare numbers: how many. A network, torch's or ours: its parameters. A tree: two numbers (feature, threshold) a
-    split, one (value) a leaf. Another estimator: the sizes of its fitted arrays. A pipeline or ensemble: the sum over
-    its parts.
+    An array or a tuple: its number of entries. A network, torch's or ours: the number of its parameters. A decision
+    tree: two numbers per split (feature and threshold) and one per leaf (its value). Another estimator: the sizes of
+    its fitted arrays, added. A pipeline or an ensemble: the sum over its parts.
     """
     if isinstance(model, tuple | np.ndarray):
         return int(np.size(model))

@@ -80,7 +80,7 @@ class ItemScores:
 
     @property
     def statistic(self) -> Callable:
-        """What makes the metric of the values."""
+        """The function that computes the metric from the values per item."""
         return rms if self.metric == "RMSE" else np.mean
 
 

@@ -19,7 +19,8 @@ SMALLEST = 32  # pixels of the shorter side that every lesson but `pose` can do 
 
 
 def read_own_photo(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """read_photo of --photo. Raises Problem also for one that is too small: now, before a lesson trains."""
+    """The picture that --photo names, by read_photo. Raises Problem also for one that is too small, before a lesson
+    trains."""
     photo = read_photo(path)
     height, width = photo.shape[:2]
     if min(height, width) < SMALLEST:
@@ -48,7 +49,7 @@ def read_photo(path: Path, flag: str = "--photo") -> UInt8[np.ndarray, "height w
     except Image.DecompressionBombError as error:
         raise Problem(too_large) from error
     except Image.UnidentifiedImageError as error:
-        raise Problem(f"{flag} {path} is no picture") from error
+        raise Problem(f"{flag} {path} is not an image file") from error
     except OSError as error:
         raise Problem(f"{flag} {path} can't be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged file may end in any of Pillow's readers in any way
@@ -72,7 +73,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "height wid
 
 
 def _rgb(picture: Image) -> Image:
-    """Red, green and blue with 8 bits each."""
+    """The picture in RGB with 8 bits per channel; what is transparent is laid over white."""
     from PIL import Image
 
     if picture.mode.startswith(("I", "F")):

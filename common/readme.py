@@ -15,10 +15,10 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from common import record, tables
+from common import claims_tables, record, tables
 from common.adopt import ROOT, adopt, chapters
 from common.errors import Problem
 from common.estimate import duration
@@ -124,20 +124,23 @@ def _verdict(package: str, name: str, a: str, b: str, part: str | None = None) -
 
 
 def _claims(package: str, task_or_lesson: str) -> str:
-    return tables.markdown(tables.claims_sheet(_claimed(package, task_or_lesson)))
+    return claims_tables.claims_markdown(_claimed(package, task_or_lesson))
 
 
-def _tally(package: str, task_or_lesson: str) -> str:
-    """How many of the claims hold."""
-    return tables.tally([c.verdict for some in _claimed(package, task_or_lesson).values() for c in some])
+def _tally(package: str, task_or_lesson: str = "", *, ours: bool) -> str:
+    """How many of the papers' claims hold, or of our own questions."""
+    claims = [claim for some in _claimed(package, task_or_lesson).values() for claim in some if claim.is_ours == ours]
+    if not claims:
+        raise KeyError(task_or_lesson)
+    return claims_tables.tally(claims, ours=ours)
 
 
 def _claimed(package: str, task_or_lesson: str) -> dict[str, list[PaperClaim]]:
-    """The claims of a lesson, or of all lessons of a task, by the lesson's name without the task's. Raises KeyError
-    where there are none."""
-    lessons = chapter(package).lessons
-    names = [name for name in lessons if name == task_or_lesson or name.startswith(f"{task_or_lesson}/")]
-    found = {Path(name).name: lessons[name].claims for name in names if lessons[name].claims}
+    """The claims of a lesson, or of all lessons of a task, by the lesson's name without the task's; of all tasks where
+    none is named. Raises KeyError where there are none."""
+    lessons, folder = chapter(package).lessons, task_or_lesson and f"{task_or_lesson}/"
+    names = [name for name in lessons if name == task_or_lesson or ("/" in name and name.startswith(folder))]
+    found = {name.removeprefix(folder): lessons[name].claims for name in names if lessons[name].claims}
     if not found:
         raise KeyError(task_or_lesson)
     return found
@@ -181,7 +184,7 @@ def _machine(package: str) -> str:
 
 
 def _bench() -> str:
-    return tables.markdown(tables.bench_sheet(_benchmarks()["rows"]))
+    return tables.bench_markdown(_benchmarks()["rows"])
 
 
 def _benchmachine() -> str:
@@ -205,7 +208,8 @@ RENDER: dict[str, Callable[..., str]] = {
     "verdict": _verdict,
     "verdicts": _verdicts,
     "claims": _claims,
-    "tally": _tally,
+    "tally": partial(_tally, ours=False),
+    "ourtally": partial(_tally, ours=True),
     "tasktime": _tasktime,
     "caption": _caption,
     "seconds": _seconds,

@@ -57,9 +57,14 @@ class Floor:
         return None
 
 
+# In place of a claim's source or of the paper's number: the paper doesn't claim it. A dash in place of the number alone
+# says that the paper gives none.
+NOT_CLAIMED = {"not compared", "not measured", "not tested", "not in the paper", "the lecture's question", "ours"}
+
+
 @dataclass(frozen=True)
 class PaperClaim:
-    """A claim of a paper and what became of it here.
+    """A claim of a paper and what became of it here; or a question of our own, tested in the same way.
 
     source: where the paper makes it. paper: its number there. ours, against: what was measured here, in words: the side
     that the claim has ahead, and the other. verdict: "holds", "does not hold" or "undecided".
@@ -71,6 +76,11 @@ class PaperClaim:
     ours: str
     against: str
     verdict: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is our own question: no paper claims it, as its source or the paper's number says."""
+        return self.source in NOT_CLAIMED | {"–"} or self.paper in NOT_CLAIMED
 
 
 @dataclass

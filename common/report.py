@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from common import record, tables
+from common.claims_tables import claims_sheets
 from common.errors import Problem
 from common.files import locked, write_whole
 from common.record import ChapterRecord, LessonRecord
@@ -82,6 +83,7 @@ def _lesson(name: str, lesson: LessonRecord, folder: Path, say: Callable[[str], 
             {
                 "id": f"{own}-picture-{number}",
                 "caption": p.caption,
+                "name": p.name.replace("_", " "),
                 "link": quote(f"{folder.name}/{p.file}"),
                 "source": _inline(folder, p.file, say),
             }
@@ -89,7 +91,7 @@ def _lesson(name: str, lesson: LessonRecord, folder: Path, say: Callable[[str], 
         ],
         "scoreboard": tables.scoreboard(scores) if (scores := lesson.scores()) else None,
         "verdicts": tables.verdicts(lesson.comparisons),
-        "claims": tables.claims_sheet({name: lesson.claims}) if lesson.claims else None,
+        "claims": claims_sheets({name: lesson.claims}),
         "facts": tables.fact_sheet(lesson.findings()) if lesson.facts else None,
     }
 

@@ -49,6 +49,9 @@ class Runner:
     def teach(self) -> int:
         """Run what is wanted. Returns the exit status. Raises Problem for what a user can mend."""
         self._refuse_own_folder()
+        if self.flags.device in ("cuda", "mps"):  # results name it, also those of lessons that train no network
+            nothing = LessonRecord("", ""), self.flags.out, self.console
+            _ = Run("", 0, Scale(self.flags.preset), *nothing, device_name=self.flags.device).device  # or Problem
         if self.flags.photo:
             self.photo = read_own_photo(self.flags.photo)
             self.photo_digest = f" with photo {sha256(self.flags.photo)[:8]}"
@@ -77,6 +80,9 @@ class Runner:
             console.say(f"kept from before: {', '.join(name for name in self.wanted if name not in todo)}")
         if flags.preset == "lecture" and (about := self._about(todo)):
             console.say(about)
+        for unused in (self._unused(flag) for flag in ("photo", "mask") if getattr(flags, flag)):
+            if unused:
+                console.say(unused)
         fresh: dict[str, LessonRecord] = {}
         with console.steps(len(todo) * flags.seeds):
             for number, name in enumerate(todo, start=1):
@@ -215,6 +221,14 @@ class Runner:
             raise Problem(f"--out {self.flags.out}: {mine} holds the committed results; choose another folder")
 
     # What is said
+
+    def _unused(self, flag: str) -> str:
+        """That no lesson of this run uses the file of --photo or --mask, and which ones do; empty where one uses it."""
+        users = self.chapter.users(flag)
+        if not users:
+            return f"--{flag}: no lesson of this chapter uses it."
+        named = f"--{flag}: no lesson of this run uses it; of this chapter's these do: {', '.join(users)}."
+        return "" if set(users) & set(self.wanted) else named
 
     def _about(self, todo: list[str]) -> str:
         """About how long it will take, by the committed results."""

@@ -81,7 +81,7 @@ class AdversarialTraining:
     device: torch.device | str = "cpu"
     checkpoint: Path | None = None
     say: Callable[[str], None] = field(default=lambda text: None)
-    warm_up: float = 0.0
+    warm_up: float = 0.0  # there is none; common/checkpoints.py reads the setting of every kind of training
 
     @property
     def loss(self) -> tuple:

@@ -72,12 +72,12 @@ class BoxedImages:
 
     @property
     def inputs(self) -> UInt8[np.ndarray, "items height width 3"]:
-        """What a detector is given: the images."""
+        """The images, which a detector is given."""
         return self.images
 
     @property
     def answers(self) -> tuple[Target, ...]:
-        """What it should say: the targets."""
+        """What a model should predict: the targets."""
         return self.targets
 
     def take(self, indices: np.ndarray | Sequence[int] | slice) -> BoxedImages:

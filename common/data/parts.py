@@ -82,7 +82,7 @@ class Images:
 
     @property
     def answers(self) -> Int64[np.ndarray, "items"]:
-        """What it should say: the labels."""
+        """What a model should predict: the labels."""
         return self.labels
 
     def take(self, indices: np.ndarray | Sequence[int] | slice) -> Images:
@@ -123,7 +123,7 @@ class Table:
 
     @property
     def answers(self) -> Float64[np.ndarray, "items"] | Int64[np.ndarray, "items"]:
-        """What it should say: the targets."""
+        """What a model should predict: the targets."""
         return self.targets
 
     @property

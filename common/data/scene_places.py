@@ -79,7 +79,7 @@ def place(
 def some_of(
     numbers: Int[np.ndarray, "items"], count: tuple[int, int], n: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "n most"]:
-    """In every row count[0] to count[1] of the numbers, then −1."""
+    """In every row a random choice of the numbers, count[0] to count[1] of them; −1 fills the rest."""
     chosen = rng.choice(numbers, (n, count[1]))
     chosen[np.arange(count[1]) >= rng.integers(count[0], count[1] + 1, (n, 1))] = -1
     return chosen

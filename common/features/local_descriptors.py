@@ -76,7 +76,7 @@ class DescriptorEncoder(CheckedParameters, ClassNamePrefixFeaturesOutMixin, Tran
         return X.reshape(len(X), prod(self.grid_), self.descriptor_size_)
 
     def _least(self) -> tuple[int, str]:
-        """How many descriptors there must be at least, and for what."""
+        """The smallest number of descriptors that the encoder can learn from, and a word for what needs them."""
         raise NotImplementedError
 
     def _learn(

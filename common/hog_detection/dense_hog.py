@@ -46,7 +46,7 @@ class Cells:
 
     @property
     def numbers(self) -> int:
-        """How many a block has."""
+        """How many numbers the descriptor of a block has."""
         return self.block**2 * self.orientations
 
     def histograms(self, images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns bins"]:

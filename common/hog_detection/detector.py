@@ -186,7 +186,7 @@ class HOGDetector(Detector):
     def by_chance(
         self, blocks: Blocks, window: Window, rng: np.random.Generator
     ) -> tuple[Float32[np.ndarray, "n down across"], float]:
-        """Scores that mean nothing, and the one above which about as many lie as negatives are wanted of a level."""
+        """Random scores, and the score above which about as many lie as negatives are wanted of a level."""
         n, rows, columns, _ = blocks.shape
         places = [max(0, side - part + 1) for side, part in zip((rows, columns), window.shape, strict=True)]
         wanted = 1.5 * self.negatives / self.random / len(self.scales_)

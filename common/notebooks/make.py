@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_chapter(chapter: Chapter, out: Path, preset: str = "lecture") -> list[Path]:
     """Write a notebook for each lesson into out/<package>. Returns their paths. Raises as notebook_text."""
-    seconds, paths = chapter.seconds(), []
+    seconds, origin, paths = chapter.seconds(), installable(out), []
     for lesson in chapter.lessons:
         source = (chapter.folder / f"{lesson}.py").read_text(encoding="utf-8")
         cells = lesson_cells(
-            source, chapter.package, lesson, preset=preset, install_from=installable(), seconds=seconds.get(lesson)
+            source, chapter.package, lesson, preset=preset, install_from=origin, seconds=seconds.get(lesson)
         )
         paths.append(out / file_of(chapter, lesson))
         write_whole(paths[-1], notebook_text(cells))
@@ -87,20 +87,26 @@ def contents_text(course: Sequence[Chapter]) -> str:
     return "\n".join(lines)
 
 
-def installable() -> str:
-    """What pip can install the course from: where this checkout was cloned from, else the checkout that the notebooks
-    lie in."""
+def installable(out: Path) -> str:
+    """What pip can install the course from: where this checkout was cloned from, else this checkout, as a path that
+    leads there from the folder of a chapter's notebooks, out/<package>."""
     asked = subprocess.run(
         ["git", "-C", str(ROOT), "config", "--get", "remote.origin.url"], capture_output=True, text=True, check=False
     )
-    return from_remote(asked.stdout.strip())
+    return from_remote(asked.stdout.strip()) or checkout(out)
 
 
 def from_remote(url: str) -> str:
-    """A clone's address as pip takes it, without a name or a password that stands in it."""
+    """A clone's address as pip takes it, without a name or a password that stands in it; empty for one in a folder."""
     if found := re.fullmatch(r"(?:https://|ssh://|)(?:[^/@]*@)?(\w[\w-]*(?:\.[\w-]+)+)[:/](?!/)(.+?)(?:\.git)?/?", url):
         return f"{NAME} @ git+https://{found[1]}/{found[2]}"
-    return "../.."
+    return ""
+
+
+def checkout(out: Path) -> str:
+    """The way to this checkout from out/<package>; its whole path where `out` does not lie in it."""
+    out, root = out.resolve(), ROOT.resolve()
+    return "/".join([".."] * (len(out.relative_to(root).parts) + 1)) if out.is_relative_to(root) else root.as_posix()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import tables
+from common import claims_tables, tables
 from common.chapter import Chapter
 from common.data import Scale
 from common.errors import LossNotFinite, Problem
@@ -131,8 +131,9 @@ class NotebookRun(Run):
         for note in self.record.notes[notes:]:
             self.console.show(paragraph(note))
         self.record.claims[:] = dict.fromkeys(self.record.claims)  # a cell that was run twice claims the same twice
-        if self.record.claims:
-            self.console.show(table(tables.claims_sheet({self.lesson: self.record.claims}), "Claims of the paper"))
+        for sheet in claims_tables.claims_sheets({self.lesson: self.record.claims}):
+            ours = sheet.header[0] == claims_tables.OWN
+            self.console.show(table(sheet, "Our own questions" if ours else "Claims of the paper"))
         if scores := self.record.scores():
             self.console.show(table(tables.scoreboard(scores), f"Scoreboard ({tables.spread(1)})"))
         return self.record

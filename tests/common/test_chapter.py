@@ -257,6 +257,16 @@ def test_resume_runs_everything_of_another_configuration(toy, other):
     assert toy.ran == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_one_line_before_any_work(toy, monkeypatch, device):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: device != "cuda")
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: device != "mps")
+    assert toy.run("--device", device) == 2, "although no lesson of these asks for it"
+    assert toy.error() == f"error: --device {device}: torch finds no such device here; try --device auto"
+    assert not toy.out.exists()
+    assert toy.run("--device", {"cuda": "mps", "mps": "cuda"}[device], "--only", "one") == 0
+
+
 def test_resume_without_an_earlier_run(toy):
     assert toy.run("--resume") == 0
     assert toy.ran == ["one", "two", "three"]

@@ -44,6 +44,25 @@ def test_an_unknown_lesson_gets_a_suggestion():
     assert refusal("--only", "line", "xyzzy").endswith("there are: line, design_matrix, ridge")
 
 
+def test_only_may_be_given_several_times():
+    assert flags("--only", "ridge", "--only", "line").only == ("line", "ridge")
+    assert flags().only == ()  # and one command line leaves nothing to the next
+
+
+@pytest.mark.parametrize("word", ["", " ", "/"])
+def test_an_empty_name_of_a_lesson_is_asked_for(word):
+    assert refusal("--only", word) == (
+        "--only needs the name of a lesson of ch01_toy; there are: line, design_matrix, ridge"
+    )
+
+
+def test_data_has_to_be_a_folder_or_a_place_for_one(tmp_path):
+    (tmp_path / "file").touch()
+    assert refusal("--data", str(tmp_path / "file")) == f"--data {tmp_path / 'file'} is not a folder"
+    for folder in (tmp_path, tmp_path / "new"):
+        assert flags("--data", str(folder)).data == folder
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -86,7 +105,9 @@ def test_the_largest_seeds():
     "other", [["--preset", "smoke"], ["--seed", "1"], ["--seeds", "2"], ["--device", "cpu"], ["--photo", "p"]]
 )
 def test_stale_lessons_are_measured_as_the_committed_ones(other):
-    assert "--stale measures as the committed results were" in refusal("--stale", *other)
+    said = "--stale measures as the committed results were measured: leave out"
+    assert refusal("--stale", "--only", "line", *other) == f"{said} {other[0]}"
+    assert refusal("--stale", "--preset", "full", "--seed", "3") == f"{said} --preset and --seed"
 
 
 def test_a_mask_belongs_to_a_photo():

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import readme, tables
+from common import readme
+from common.claims_tables import tally
 from common.console import Console
 from common.data import Scale
 from common.data.parts import Table
@@ -14,6 +15,7 @@ from common.paired import corrected
 from common.paper_claims import FAILS, HOLDS, UNDECIDED, PaperClaims, paired_p
 from common.record import ChapterRecord, LessonRecord, PaperClaim, load
 from common.run import Run
+from common.tables import claim_line
 
 N = 200
 PART = Table(np.zeros((N, 1)), np.zeros(N), ("x",))
@@ -197,4 +199,49 @@ def test_a_page_shows_the_claims_of_a_lesson_or_of_a_task(page):
 def test_a_gallery_counts_claims_and_seconds(page):
     assert "2 of 3 hold, 1 undecided" in readme.fill("<!-- tally: ch07_toy/colour --><!-- end -->")
     assert "51 s" in readme.fill("<!-- tasktime: ch07_toy/colour --><!-- end -->")
-    assert tables.tally([HOLDS, FAILS]) == "1 of 2 hold"
+    assert tally([CLAIM, replace(CLAIM, verdict=FAILS)]) == "1 of 2 hold"
+    assert tally([CLAIM]) == "1 of 1 holds"
+
+
+@pytest.mark.parametrize(
+    ("source", "paper", "ours"),
+    [
+        ("§4, Table 1", "71.7 %", False),
+        ("§4, Table 1", "–", False),  # claimed, without a number
+        ("§4", "no number", False),
+        ("Table 2", "67.8 %, rival not measured", False),
+        ("authors' code", "65.4", False),
+        ("–", "–", True),
+        ("–", "not compared", True),
+        ("not tested", "no number", True),
+        ("not in the paper", "–", True),
+        ("the lecture's question", "not compared", True),
+        ("§1", "not measured", True),
+        ("ours", "–", True),
+    ],
+)
+def test_what_no_paper_claims_is_our_own_question(source, paper, ours):
+    assert replace(CLAIM, source=source, paper=paper).is_ours == ours
+
+
+def test_our_own_questions_stand_apart_and_are_counted_apart(page):
+    asked = replace(CLAIM, claim="… and than old", source="not tested", verdict=FAILS)
+    page.lessons["colour/net"].claims += [asked, replace(asked, claim="… and than nothing", source="–", verdict=HOLDS)]
+    page.lessons["style/net"].claims = [asked]
+    above, _, below = readme.fill("<!-- claims: ch07_toy/colour -->\n<!-- end -->").partition("*Our own questions*")
+    assert "than old" not in above
+    assert "| system | claim |" in above
+    assert [line.split(" | ")[1] for line in below.splitlines() if line.startswith("| ")] == [
+        "our own question",
+        "---",
+        "[new is better] … and than old (not tested)",  # what it goes on from stands in the other table
+        "… and than nothing",
+    ]
+    assert "of 3 hold" in readme.fill("<!-- tally: ch07_toy/colour --><!-- end -->")
+    assert "-->1 of 2 hold<!--" in readme.fill("<!-- ourtally: ch07_toy/colour --><!-- end -->")
+    assert "-->1 of 3 hold<!--" in readme.fill("<!-- ourtally: ch07_toy --><!-- end -->")
+    for mark in ("tally: ch07_toy/style", "ourtally: ch07_toy/colour/deep"):
+        with pytest.raises(readme.Problem, match="names nothing that was measured"):
+            readme.fill(f"<!-- {mark} --><!-- end -->")
+    assert claim_line(asked) == "our own question: … and than old: does not hold (new: 3; plain: 2)"
+    assert claim_line(CLAIM).startswith("claim: new is better (§1): holds")

@@ -135,13 +135,13 @@ def problem(path):
 def test_what_is_no_picture(tmp_path, content):
     path = tmp_path / "p.png"
     path.write_bytes(content)
-    assert "is no picture" in problem(path) or "can't be read" in problem(path)
+    assert "is not an image file" in problem(path) or "can't be read" in problem(path)
 
 
 def test_a_text_that_is_called_a_jpeg(tmp_path):
     path = tmp_path / "p.jpg"
     path.write_text("Dear all,\n" * 200)
-    assert problem(path) == f"--photo {path} is no picture"
+    assert problem(path) == f"--photo {path} is not an image file"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything can be read here")
@@ -243,7 +243,7 @@ def test_a_mask_of_nothing_of_everything_or_of_another_size_is_refused(tmp_path,
 
 def test_a_mask_that_is_no_picture_is_named_as_the_mask(tmp_path):
     (tmp_path / "m.png").write_text("no picture")
-    with pytest.raises(Problem, match=r"--mask .*m\.png is no picture"):
+    with pytest.raises(Problem, match=r"--mask .*m\.png is not an image file"):
         read_mask(tmp_path / "m.png", (4, 6))
 
 

@@ -185,6 +185,7 @@ def test_a_picture_s_file_is_linked(page, out):
     assert links == ["ch01_lines/line_curve.png", "ch01_lines/ridge_curve.png", "ch02_bells/line_curve.png"]
     for link, picture in zip(links, page.all("img"), strict=True):
         assert base64.b64decode(picture["src"].split(",")[1]) == (out / link).read_bytes()
+    assert page.text.count("Open the picture “curve”") == len(links)
 
 
 def test_lessons_of_a_folder_stand_together_in_the_contents(tmp_path):

@@ -216,6 +216,20 @@ def test_a_lesson_is_given_the_photo_or_none(toy, photo):
     assert value(toy) == -1
 
 
+def test_a_photo_that_no_lesson_of_the_run_uses_is_one_line(toy, photo):
+    toy.write("part", code="def show(run):\n    return run.photo\n")
+    toy.body("three", f"from {toy.package} import part", "run.fact('none', part.show(run) is None)")
+    toy.run("--only", "two", "--photo", photo)
+    assert "--photo: no lesson of this run uses it; of this chapter's these do: one, three.\n" in toy.said.out
+    for used in ("one", "three"):
+        toy.run("--only", "two", used, "--photo", photo)
+        assert "--photo" not in toy.said.out
+    toy.write("one")
+    toy.write("three")
+    toy.run("--photo", photo)
+    assert "--photo: no lesson of this chapter uses it.\n" in toy.said.out
+
+
 def test_what_was_run_with_a_photo_is_never_taken_for_the_committed_results(toy, photo):
     toy.run("--photo", photo)
     toy.run("--resume")
@@ -257,7 +271,7 @@ def test_a_photo_that_is_too_small_is_one_line_before_any_work(toy):
 def test_a_file_that_is_no_picture_is_one_line_before_any_work(toy):
     toy.body("one", "raise RuntimeError('ran')")
     assert toy.run("--photo", str(toy.home / "two.py")) == 2
-    assert "is no picture" in toy.error()
+    assert "is not an image file" in toy.error()
     assert not toy.out.exists()
 
 

@@ -1,11 +1,12 @@
 """Digits that the spread supports, one scoreboard layout everywhere, and verdicts that claim no more than the test."""
 
+import json
 import math
 from dataclasses import replace
 
 import pytest
 
-from common import tables
+from common import readme, tables
 from common.console import Console
 from common.paired import Comparison
 from common.results import Interval, Row
@@ -39,7 +40,12 @@ def comparison(**changes):
         (1.3e-9, NAN, "1.3e-09"),
         (6.0712e6, NAN, "6,071,200"),
         (-0.0254, 0.066, "−0.025"),
-        (1.0, 0.0, "1.000"),
+        (1.0, 0.0, "1"),
+        (150.0, NAN, "150"),
+        (-14.0, NAN, "−14"),
+        (9298.0, NAN, "9,298"),
+        (14.5, NAN, "14.50"),
+        (14.0, 0.6, "14.00"),  # a mean over seeds that happens to be whole
         (1.3e-9, 2e-10, "1.3e-09"),
         (1.0, math.inf, "1.000"),
         (NAN, NAN, "–"),
@@ -57,7 +63,9 @@ def test_number(value, spread, text):
         (Interval(97.25, 96.5, 98.0), "97.25 ± 0.75"),
         (Interval(1500.0, 1380.0, 1620.0), "1,500 ± 120"),
         (Interval(0.5), "0.5000"),
-        (Interval(1.0, 1.0, 1.0), "1.000"),
+        (Interval(1.0, 1.0, 1.0), "1"),
+        (Interval(14.0), "14"),
+        (Interval(14.0, 11.5, 16.5), "14.0 ± 2.5"),
     ],
 )
 def test_plus_minus(interval, text):
@@ -153,3 +161,42 @@ def test_terminal_shows_every_cell_as_it_is(capsys):
     text = capsys.readouterr().out
     for word in ("ridge", "method", "SVM [linear]", "deep", "4.68"):
         assert word in text
+
+
+# --- Benchmarks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (1 / 3, "0.33×"),
+        (0.909091, "0.91×"),
+        (0.5, "0.5×"),
+        (0.999, "1×"),
+        (1.16, "1.2×"),
+        (9.97, "10×"),
+        (47.13, "47×"),
+        (20, "20×"),
+        (18653.1, "18,653×"),
+    ],
+)
+def test_a_factor_has_two_digits_that_count(ratio, text):
+    assert tables.times(ratio) == text
+
+
+def test_telling_benchmarks_stand_first_and_the_others_are_folded(monkeypatch):
+    monkeypatch.setattr(tables, "TELLING", (("b", "theirs"), ("a", "theirs")))
+    rows = [
+        {"name": name, "peer": peer, "ratio": 2.04, "at_least": 1 / 3}
+        for name, peer in (("a", "theirs"), ("b", "loops"), ("b", "theirs"))
+    ]
+    above, _, below = tables.bench_markdown(rows).partition("<details><summary>The other 1</summary>\n\n")
+    assert above.splitlines()[2:] == ["| b | theirs | 2× | 0.33× |", "| a | theirs | 2× | 0.33× |", ""]
+    assert below.splitlines()[2:] == ["| b | loops | 2× | 0.33× |", "", "</details>"]
+    assert "details" not in tables.bench_markdown(rows[:1])
+
+
+def test_the_telling_benchmarks_are_measured_and_some_of_them_lost():
+    rows = {(row["name"], row["peer"]): row["ratio"] for row in json.loads(readme.BENCH.read_text("utf-8"))["rows"]}
+    ratios = [rows[named] for named in tables.TELLING]
+    assert min(ratios) < 1 < max(ratios)

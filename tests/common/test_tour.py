@@ -51,7 +51,7 @@ def test_a_tour_lists_its_share_with_seconds(toy):
     assert tour(toy, "--list") == 0
     assert toy.said.out.splitlines() == [
         "one     40 s  What is one?",
-        "three    6 s  What is three?",
+        "three  6.0 s  What is three?",
         "In all about 46 s, if this machine is as fast as that of the committed results.",
     ]
 
@@ -190,6 +190,7 @@ def test_what_takes_how_long_is_said_before_anything_runs(toy, two, monkeypatch)
     [
         (["--tour", "--only", "one"], "--tour and --only both choose lessons"),
         (["--only", "one"], "--only names lessons of one chapter"),
+        (["--only=one"], "--only names lessons of one chapter"),
         (["--tuor"], "--tuor"),
         (["--seeds", "0"], "--seeds"),
     ],

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from common.adopt import chapters
+from common.adopt import ROOT, chapters
 from common.notebooks import make
 from common.notebooks.cells import Cell
 from common.notebooks.rerun import CellLedger
@@ -21,14 +21,31 @@ CELLS = [Cell("markdown", "# A title"), Cell("code", "1 + 1")]
         ("https://me:secret@example.org/them/course", "vision-by-reading-code @ git+https://example.org/them/course"),
         ("git@example.org:them/course.git", "vision-by-reading-code @ git+https://example.org/them/course"),
         ("ssh://git@example.org/them/course.git", "vision-by-reading-code @ git+https://example.org/them/course"),
-        ("", "../.."),
-        ("/home-folder/course", "../.."),
-        ("../course", "../.."),
-        ("C:\\course", "../.."),
+        ("", ""),
+        ("/home-folder/course", ""),
+        ("../course", ""),
+        ("C:\\course", ""),
     ],
 )
 def test_the_course_is_installed_from_where_it_was_cloned(url, source):
     assert make.from_remote(url) == source
+
+
+@pytest.mark.parametrize(
+    ("out", "source"),
+    [(ROOT / "notebooks", "../.."), (ROOT / "a" / ".." / "b" / "c", "../../.."), (ROOT.parent, ROOT.as_posix())],
+)
+def test_without_a_public_address_it_is_installed_from_the_checkout(out, source, monkeypatch):
+    assert make.checkout(out) == source
+    monkeypatch.setattr(make, "from_remote", lambda url: "")
+    assert make.installable(out) == source
+
+
+def test_a_notebook_elsewhere_installs_from_the_checkout_s_own_path(tmp_path, monkeypatch):
+    pytest.importorskip("nbformat")
+    monkeypatch.setattr(make, "from_remote", lambda url: "")
+    first = make.write_chapter(chapters()[0], tmp_path, "smoke")[0]
+    assert f'%pip install --quiet \\"{ROOT.as_posix()}\\"' in first.read_text(encoding="utf-8")
 
 
 def test_without_nbformat_one_line_says_what_to_install(monkeypatch, tmp_path, capsys):
