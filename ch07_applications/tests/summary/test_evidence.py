@@ -123,3 +123,5 @@ def test_papers_are_counted_by_verdict():
     verdicts = (HOLDS, HOLDS, FAILS, UNDECIDED)
     made["ch05_cnn"].lessons["race"].claims = [PaperClaim("", "", "", "", "", verdict) for verdict in verdicts]
     assert papers(made) == (2, 4)
+    made["ch05_cnn"].lessons["race"].claims += [PaperClaim("", "not compared", "–", "", "", HOLDS)]
+    assert papers(made) == (2, 4), "our own questions are no claims of papers"
