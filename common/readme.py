@@ -99,6 +99,12 @@ def _kept(package: str, name: str, method: str) -> str:
     return tables.count(next(r for r in _means(package, name)[1] if r.method == method).parameters)
 
 
+def _fit(package: str, name: str, method: str) -> str:
+    """The seconds to fit, as the scoreboard has them: the median over the seeds."""
+    row = next(r for r in _means(package, name)[1] if r.method == method)
+    return f"{tables.seconds(row.fit_seconds)} s"
+
+
 def _fact(package: str, name: str, fact: str) -> str:
     return tables.with_unit(*_means(package, name)[2][fact])
 
@@ -202,6 +208,7 @@ def _described(machine: dict) -> str:
 RENDER: dict[str, Callable[..., str]] = {
     "score": _score,
     "kept": _kept,
+    "fit": _fit,
     "fact": _fact,
     "scoreboard": _scoreboard,
     "facts": _facts,

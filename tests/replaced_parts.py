@@ -291,6 +291,7 @@ def traced(
     with recording(trace), threadpool_limits(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         lesson(run)
+    run.forget_checkpoints()  # else the next trace would go on from them, and train nothing
     for each in run.methods.values():
         trace.events.append((f"model of {each.name}", state(each.model)))
     trace.events += [(f"row of {row.method}", f"{row.metric} {row.parameters}") for row in run.record.rows]

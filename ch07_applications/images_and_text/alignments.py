@@ -214,7 +214,7 @@ class Alignment:
 
 def train(
     run: Run, regions: Regions, captions: Sequence[Sequence[Caption]], epochs: int, *, over: str = BEST,
-    context: bool = True,
+    context: bool = True, checkpoint: str | None = None,
 ) -> Alignment:  # fmt: skip
     """Learn from pictures' regions and sentences; which words belong to which region is not given."""
     every = [caption.words for own in captions for caption in own]
@@ -225,6 +225,7 @@ def train(
         network = Aligner(RegionNetwork(), len(vocabulary), over, context)
     batches = AlignedBatches(regions.crops, regions.places, numbers, lengths)
     how = {"warm_up": 0.2, "device": run.device, "say": run.say_step}
+    how["checkpoint"] = checkpoint and run.checkpoint(checkpoint)
     Training(epochs, RATE, BATCH, Muon, hidden_filters, ranking_loss, **how)(network, batches, run.seed)
     return Alignment(network.cpu(), vocabulary)
 
@@ -264,7 +265,8 @@ def lesson(run: Run) -> None:
     learn = partial(train, regions=train_part.regions, captions=sets.train.captions)
     epochs = run.pick(smoke=1, lecture=EPOCHS, full=20)
     photographs, learning = photographs_to_learn(run, train_on_photographs)
-    works = {MODEL: partial(learn, epochs=epochs), **studies.short_trainings(run, sets.train, train), **learning}
+    works = {MODEL: partial(learn, epochs=epochs, checkpoint="model")}
+    works |= studies.short_trainings(run, sets.train, train) | learning
     made = side_by_side(run, works)
     with run.method(MODEL, kind="deep") as method:
         model, method.fit_seconds = made[MODEL]

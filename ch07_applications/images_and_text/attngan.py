@@ -206,7 +206,7 @@ def learn_alone(
     alone = partial(describe_loss, similarity=similarity, weights=replace(recipe.weights, matching=0.0))
     training = AdversarialTraining(
         0, make, fool_stages, judge_stages, recipe.pretraining, alone, recipe.first_rate,
-        batch_size=recipe.batch_size, **stepping(run),
+        batch_size=recipe.batch_size, **stepping(run, f"{recipe.name}, alone"),
     )  # fmt: skip
     training(generator, nn.ModuleList(), batches, run.seed, average)
     return Painter(average, similarity, vocabulary)
@@ -222,7 +222,7 @@ def learn_from_judges(run: Run, painter: Painter, scenes: PlacedScenes, recipe: 
     fool = partial(fool_stages, similarity=painter.similarity, weights=recipe.weights)
     training = AdversarialTraining(
         recipe.epochs, make, fool, judge_stages, learning_rate=recipe.learning_rate,
-        discriminator_rate=recipe.discriminator_rate, batch_size=recipe.batch_size, **stepping(run),
+        discriminator_rate=recipe.discriminator_rate, batch_size=recipe.batch_size, **stepping(run, recipe.name),
     )  # fmt: skip
     training(generator, discriminators, batches, run.seed, average)
     return replace(painter, generator=average)

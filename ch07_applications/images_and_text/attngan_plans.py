@@ -66,6 +66,11 @@ class Recipe:
     discriminator_rate: float = 1e-3
     batch_size: int = 32
 
+    @property
+    def name(self) -> str:
+        """What tells a lesson's recipes apart, for the names of checkpoints."""
+        return f"{'words' if self.attentive else 'sentence'}{'' if self.weights.matching else ', unmatched'}"
+
 
 PAPER = Plan((64, 128, 256), width=32, judging=64, noise=100, condition=100, words=256, residual=2)
 

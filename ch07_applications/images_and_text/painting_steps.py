@@ -25,7 +25,7 @@ def cycle(share: float) -> float:
     return min(share / 0.1 + 0.02, (1 - share) / 0.9)
 
 
-def stepping(run: Run) -> dict[str, Any]:
+def stepping(run: Run, checkpoint: str) -> dict[str, Any]:
     """What both trainings have in common, for AdversarialTraining."""
     how = {"optimiser": step_filters, "schedule": cycle, "decay": AVERAGE}
-    return how | {"device": run.device, "say": run.say_step}
+    return how | {"device": run.device, "checkpoint": run.checkpoint(checkpoint), "say": run.say_step}

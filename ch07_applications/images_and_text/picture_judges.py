@@ -135,7 +135,7 @@ def train_judges(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epochs:
     with torch.random.fork_rng():
         torch.manual_seed(run.seed + MATCHER_SEED)
         reader = Reader()
-    how = {"loss": reading_loss, "device": run.device, "say": run.say_step}
+    how = {"loss": reading_loss, "device": run.device, "checkpoint": run.checkpoint("reader"), "say": run.say_step}
     Training(epochs[0], RATE, BATCH, **how)(reader, batches, run.seed + MATCHER_SEED)
     return Judges(reader, train_similarity(run, scenes, vocabulary, epochs[1], run.seed + MATCHER_SEED), vocabulary)
 

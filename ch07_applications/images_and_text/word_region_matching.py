@@ -197,6 +197,7 @@ def train_similarity(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epo
         torch.manual_seed(seed)
         model = SimilarityModel(len(vocabulary))
     how = {"loss": matching_loss, "warm_up": WARM_UP, "device": run.device, "say": run.say_step}
+    how["checkpoint"] = run.checkpoint(f"similarity {seed}")
     Training(epochs, RATE, BATCH, **how)(model, DescribedBatches.of(scenes, vocabulary), seed)
     return model.requires_grad_(False)
 

@@ -227,18 +227,19 @@ class Recipe:
     rate: float = RATE
 
 
-def train(run: Run, build: Callable[[], Unrolled], fine: Float[Tensor, "slices _ _"], recipe: Recipe) -> Unrolled:
+def train(
+    run: Run, build: Callable[[], Unrolled], fine: Float[Tensor, "slices _ _"], recipe: Recipe, checkpoint: str
+) -> Unrolled:
     """A network whose first weights are the seed's, trained on bands of these slices."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = build()
     epochs, source = run.pick(smoke=1, lecture=4), Augmented(fine, run.pick(smoke=64, lecture=SIZE), FIXED)
     bands = TrainingBands.of(network, source, recipe.images, recipe.batch * recipe.steps // epochs, run.seed)
-    training = Training(
+    Training(
         epochs, recipe.rate, recipe.batch, torch.optim.AdamW, loss=band_loss, warm_up=0.1, device=run.device,
-        say=run.say_step,
-    )  # fmt: skip
-    training(network, bands, run.seed)
+        checkpoint=run.checkpoint(checkpoint), say=run.say_step,
+    )(network, bands, run.seed)  # fmt: skip
     return network
 
 
@@ -262,7 +263,7 @@ def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict
     fine = magnitudes(data.head().slices)[places("train")]
     for name, (build, recipe) in builds.items():
         with run.method(name, kind="deep") as method:
-            networks[name] = method.model = method.time(train, run, build, fine, recipe)
+            networks[name] = method.model = method.time(train, run, build, fine, recipe, name)
             found[name] = score_parts(method, parts, networks[name].reconstruct)
     return found, networks
 
@@ -274,7 +275,7 @@ def study_choices(run: Run, held_out: Scans) -> None:
     for name, change in ({BASE: {}} | CHANGES).items():
         with run.method(name, kind="deep") as method:
             build = partial(Unrolled, side=side, **change)
-            method.model = method.time(train, run, build, fine, recipe)
+            method.model = method.time(train, run, build, fine, recipe, name)
             score_parts(method, [held_out], method.model.reconstruct)
 
 

@@ -269,7 +269,10 @@ def log_error(found: Colours, truth: Colours, known: Mask) -> Float[Tensor, ""]:
 # --- Training, and the lesson -----------------------------------------------------------------------------------------
 
 
-def train(run: Run, build: Callable[[], UNet], loss: Callable[..., Tensor], epochs: int, bank: TrainingCrops) -> UNet:
+def train(
+    run: Run, build: Callable[[], UNet], loss: Callable[..., Tensor], epochs: int, bank: TrainingCrops, *,
+    checkpoint: str,
+) -> UNet:  # fmt: skip
     """A network whose first weights are the seed's, trained on the bank."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -277,7 +280,7 @@ def train(run: Run, build: Callable[[], UNet], loss: Callable[..., Tensor], epoc
     epochs = run.pick(smoke=1, lecture=epochs, full=25 * epochs)
     training = Training(
         epochs, RATE, BATCH, Muon, lambda own: hidden_filters(own, [own.decoder[-1]]), loss=loss, warm_up=0.1,
-        device=run.device, say=run.say_step,
+        device=run.device, checkpoint=run.checkpoint(checkpoint), say=run.say_step,
     )  # fmt: skip
     training(network, bank, run.seed)
     return network
@@ -304,7 +307,7 @@ def lesson(run: Run) -> None:
     }
     for name, (build, loss, epochs, judged) in recipes.items():
         with run.method(name, kind="deep") as method:
-            networks[name] = method.time(train, run, build, loss, epochs, bank)
+            networks[name] = method.time(train, run, build, loss, epochs, bank, checkpoint=name)
             found[name] = score_network(method, networks[name], judged)
     if (vgg := vgg_or_none(run.scale, run.note)) is not None:
         measure_terms(run, InpaintingLoss(Features(vgg)).terms, changes[0], {k: networks[k] for k in (PARTIAL, OVER)})

@@ -258,15 +258,15 @@ def train(run: Run, name: str, sets: DigitSets) -> tuple[PixelNetwork, Validatio
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = PixelNetwork(recipe.layer, recipe.width, recipe.depth, sets.train.shape[1:])
-    with torch.no_grad():
-        network.offsets.copy_(greys.mean(dim=0, keepdim=True).logit(2e-3))
+    network.offsets.data.copy_(greys.mean(dim=0, keepdim=True).logit(2e-3))
     watched = sets.validation.take(slice(run.pick(smoke=20, lecture=300)))
     curve = ValidationCurve(lambda network: float(network_nats(network, watched).sum(axis=(1, 2)).mean()))
-    Training(
+    history = Training(
         run.pick(smoke=1, lecture=2 * recipe.passes, full=40), recipe.rate, recipe.batch, Muon,
-        lambda net: hidden_filters(net, [net.last]), loss, 0.1, device=run.device, validate=curve, say=run.say_step,
+        lambda net: hidden_filters(net, [net.last]), loss, 0.1, device=run.device, validate=curve,
+        checkpoint=run.checkpoint(name), say=run.say_step,
     )(network, FreshDigits(greys, rounds=2), run.seed)  # fmt: skip
-    return network.cpu(), curve
+    return network.cpu(), curve.complete(history, len(greys) // 2)
 
 
 # --- The lesson ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from time import perf_counter
 
 from torch import nn
 
+from common.train import History
+
 
 @dataclass
 class ValidationCurve:
@@ -28,3 +30,14 @@ class ValidationCurve:
         self.scores.append(self.measure(network))
         self.since = perf_counter()
         return -self.scores[-1]
+
+    def complete(self, history: History, items: int) -> ValidationCurve:
+        """Put the epochs of an earlier run, from whose checkpoint the training went on, before those of this one.
+
+        Their scores are kept; their seconds are taken to be as many as the last epoch needed for so many items.
+        """
+        scores = [-score for score in history.scores[: len(history.scores) - len(self.scores)]]
+        each = items / history.rate
+        self.seconds = [each * k for k in range(1, len(scores) + 1)] + [each * len(scores) + k for k in self.seconds]
+        self.scores = scores + self.scores
+        return self

@@ -179,25 +179,25 @@ def train_classifier(run: Run, scenes: BoxedImages, pixels: Pixels) -> Classifie
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = Classifier(len(scenes.classes))
-    epochs, how = run.pick(smoke=1, lecture=1, full=4), {"device": run.device, "say": run.say_step}
-    training = Training(epochs, 0.02, 16, Muon, hidden_and_last, warm_up=0.15, **how)
+    how = {"device": run.device, "checkpoint": run.checkpoint("classifier"), "say": run.say_step}
+    training = Training(run.pick(smoke=1, lecture=1, full=4), 0.02, 16, Muon, hidden_and_last, warm_up=0.15, **how)
     training(network, ObjectCrops.of(scenes, pixels, side=48), run.seed)
     return network
 
 
 def train_fcn(
-    run: Run, part: SegmentedImages, classifier: Classifier | None, epochs: int, stages: Sequence[Sequence] = AT_ONCE
-) -> Segmenter:
+    run: Run, part: SegmentedImages, classifier: Classifier | None, epochs: int, stages: Sequence[Sequence] = AT_ONCE,
+    *, checkpoint: str = NAMES[-1],
+) -> Segmenter:  # fmt: skip
     """The small FCN from the classifier's weights (None: from random ones), each stage so many epochs."""
-    weights = torch.ones(len(part.classes))
-    weights[0] = 0.5
+    weights = torch.tensor([0.5] + [1.0] * (len(part.classes) - 1))
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = classifier.fully_convolutional() if classifier else small_fcn(len(part.classes))
     crops = partial(LabelledPixels, crops=PixelCrops(run.pick(smoke=(48, 48), lecture=(96, 96)), around=0.8))
-    for shares in stages:
-        loss = partial(pixel_loss, weights=weights, shares=shares, every=2)
-        how = {"warm_up": 0.2, "device": run.device, "say": run.say_step}
+    for k, shares in enumerate(stages):
+        loss, kept = partial(pixel_loss, weights=weights, shares=shares, every=2), run.checkpoint(f"{checkpoint} {k}")
+        how = {"warm_up": 0.2, "device": run.device, "checkpoint": kept, "say": run.say_step}
         training = Training(epochs, 0.02, 32, Muon, hidden_and_last, loss, **how)
         model = Segmenter(lambda classes: network, len(part.classes), training, crops, seed=run.seed)
         model.fit(part.images, part.labels)
@@ -209,7 +209,7 @@ def train_street_fcn(run: Run, part: SegmentedImages, trunk: nn.Module) -> Segme
     standard = Pixels(*(tuple(255 * value for value in values) for values in imagenet_statistics()))
     half = None if run.device.type == "cuda" else False  # depthwise convolutions are slower in 16 bits on processors
     how = {"warm_up": 0.1, "half": half, "device": run.device, "say": run.say_step}
-    epochs = run.pick(smoke=1, lecture=8, full=60)
+    epochs, how["checkpoint"] = run.pick(smoke=1, lecture=8, full=60), run.checkpoint("CamVid")
     training = Training(epochs, 1e-3, 8, torch.optim.AdamW, trunk_and_scores, partial(pixel_loss, every=2), **how)
     crops = partial(LabelledPixels, crops=PixelCrops(run.pick(smoke=(64, 64), lecture=(120, 160))))
     build = partial(FCN, mobilenet_stages(trunk), STREET_MAPS, (4, 8, 16, 32))
@@ -260,8 +260,8 @@ def study_scenes(run: Run, sets: LabelledScenes, claims: PaperClaims) -> None:
     starts = {BASE: (classifier, AT_ONCE), IN_STAGES: (classifier, STAGES), SCRATCH: (None, AT_ONCE)}
     for name, (start, stages) in starts.items():
         with run.method(name, kind="deep") as method:
-            epochs = 3 // len(stages)
-            method.model = method.time(train_fcn, run, sets.train.take(slice(few)), start, epochs, stages)
+            epochs, part = 3 // len(stages), sets.train.take(slice(few))
+            method.model = method.time(train_fcn, run, part, start, epochs, stages, checkpoint=name)
             judge_semantic(method, judged)
 
     claims_of_paper(claims, names)

@@ -206,12 +206,13 @@ def bytes_kept(network: SegNet, size: tuple[int, int]) -> int:
 
 
 def segmenter(
-    run: Run, classes: int, epochs: int, rise: Rise = ToPlaces, *, scenes: bool = False, batch: int = 8
-) -> Segmenter:
+    run: Run, classes: int, epochs: int, rise: Rise = ToPlaces, *, scenes: bool = False, batch: int = 8,
+    checkpoint: str = "SegNet",
+) -> Segmenter:  # fmt: skip
     """The small network, not yet fitted. AdamW has the first and the scoring convolution, Muon the others."""
     training = Training(
         epochs, 0.02, batch, Muon, lambda network: hidden_filters(network, [network.score]), pixel_loss,
-        warm_up=0.15, device=run.device, say=run.say_step,
+        warm_up=0.15, device=run.device, checkpoint=run.checkpoint(checkpoint), say=run.say_step,
     )  # fmt: skip
     build, windows = partial(SegNet, SMALL, rise=rise, stem=STEM), SCENE_WINDOWS if scenes else FILM_WINDOWS
     return Segmenter(build, classes, training, partial(Windows, **windows), balance=0.5, seed=run.seed)
@@ -230,7 +231,7 @@ def table_1(
     labels = {}
     for name, rise in ways.items():
         with run.method(name, kind="deep") as method:
-            method.fit(build(rise=rise), train)
+            method.fit(build(rise=rise, checkpoint=name), train)
             labels[name] = judge_semantic(method, judged)
     for better, worse, text in [
         (BASE, "bilinear", "Unpooling beats bilinear interpolation"),

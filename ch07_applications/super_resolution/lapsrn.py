@@ -184,14 +184,15 @@ def pyramid_loss(
 
 
 def train(
-    run: Run, network: nn.Module, images: Sequence[np.ndarray], steps: int, loss: Callable[..., Tensor] = pyramid_loss
-) -> nn.Module:
+    run: Run, network: nn.Module, images: Sequence[np.ndarray], steps: int, loss: Callable[..., Tensor] = pyramid_loss,
+    *, checkpoint: str | None = None,
+) -> nn.Module:  # fmt: skip
     """The network, trained on patches of photographs for so many steps of BATCH patches."""
     side, epochs = run.pick(smoke=8, lecture=SIDE), run.pick(smoke=1, lecture=8)
     patches = Patches.of(images, side, BATCH * (steps // epochs), network.factors)
     training = Training(
         epochs, RATE, BATCH, partial(torch.optim.Adam, betas=BETAS, fused=True), loss=loss, warm_up=0.05,
-        device=run.device, say=run.say_step,
+        device=run.device, checkpoint=checkpoint and run.checkpoint(checkpoint), say=run.say_step,
     )  # fmt: skip
     training(network, patches, run.seed)
     return network
@@ -207,7 +208,7 @@ def new(run: Run, build: Callable[[], nn.Module]) -> nn.Module:
 def train_lapsrn(run: Run) -> LapSRN:
     """The network that is judged, on all training photographs."""
     images = [each.image for each in training_photographs(run)]
-    return train(run, new(run, LapSRN), images, run.pick(smoke=2, lecture=4500, full=100_000))
+    return train(run, new(run, LapSRN), images, run.pick(smoke=2, lecture=4500, full=100_000), checkpoint="LapSRN")
 
 
 def enlarged(network: nn.Module, low: Grey) -> list[Grey]:
@@ -274,7 +275,7 @@ def study_choices(run: Run, claims: PaperClaims) -> None:
     }
     for name, (build, loss) in variants.items():
         with run.method(name, kind="deep") as method:
-            network = method.time(train, run, new(run, build), images, steps, loss)
+            network = method.time(train, run, new(run, build), images, steps, loss, checkpoint=name)
             score_network(method, network, parts)
     twice, four = (pairs.metric("PSNR") for pairs in parts)
     for text, source, paper, rival, metric in (

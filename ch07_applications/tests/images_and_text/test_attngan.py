@@ -335,21 +335,21 @@ def test_hidden_filters_are_muon_s_and_what_makes_pictures_or_logits_is_not():
         assert sum(len(group["params"]) for group in groups) == len(named)
 
 
-def test_the_generator_measures_its_training_captions_and_the_average_knows_it():
+def test_the_generator_measures_its_training_captions_and_the_average_knows_it(tmp_path):
     part, (model, vocabulary) = small_sets().train, small_language()
-    painter = learn_alone(run_of(Path()), part, model, vocabulary, Recipe(1, 0, plan=TINY))
+    painter = learn_alone(run_of(tmp_path), part, model, vocabulary, Recipe(1, 0, plan=TINY))
     sentences = PaintedBatches.of(part, model, vocabulary, TINY).sentences
     torch.testing.assert_close(painter.generator.word.mean, sentences.words[sentences.there].mean(dim=0))
     torch.testing.assert_close(painter.generator.sentence.deviation, sentences.whole.std(dim=0))
 
 
-def test_no_discriminator_and_no_damsm_in_the_first_epochs(monkeypatch):
+def test_no_discriminator_and_no_damsm_in_the_first_epochs(tmp_path, monkeypatch):
     part, (model, vocabulary) = small_sets().train, small_language()
     asked = []
     score = type(model).score
     monkeypatch.setattr(type(model), "score", lambda *args: asked.append(1) or score(*args))
     monkeypatch.setattr(Discriminator, "forward", lambda *args: pytest.fail("a discriminator was asked"))
-    learn_alone(run_of(Path()), part, model, vocabulary, Recipe(1, plan=TINY))
+    learn_alone(run_of(tmp_path), part, model, vocabulary, Recipe(1, plan=TINY))
     assert asked == []
 
 
@@ -398,15 +398,15 @@ def test_captions_without_words_and_no_captions_are_refused():
         painter.draw([Caption((), ())])
 
 
-def test_training_moves_the_generator_and_leaves_the_language_as_it_was():
+def test_training_moves_the_generator_and_leaves_the_language_as_it_was(tmp_path):
     part, (model, vocabulary) = small_sets().train, small_language()
     before = copy.deepcopy(model.state_dict())
     recipe = Recipe(1, 1, plan=TINY)
-    early = learn_alone(run_of(Path()), part, model, vocabulary, recipe)
+    early = learn_alone(run_of(tmp_path), part, model, vocabulary, recipe)
     kept = copy.deepcopy(early.generator.state_dict())
-    first, second = (learn_from_judges(run_of(Path()), early, part, recipe) for _ in range(2))
+    first, second = (learn_from_judges(run_of(tmp_path / each), early, part, recipe) for each in ("first", "second"))
     assert all(torch.equal(weights, kept[name]) for name, weights in early.generator.state_dict().items())
-    again = learn_alone(run_of(Path()), part, model, vocabulary, recipe)
+    again = learn_alone(run_of(tmp_path / "again"), part, model, vocabulary, recipe)
     assert all(torch.equal(weights, kept[name]) for name, weights in again.generator.state_dict().items())
     for name, weights in model.state_dict().items():
         assert torch.equal(weights, before[name]), name

@@ -128,9 +128,9 @@ def test_smoothing_is_the_mean_of_nine_pixels():
     np.testing.assert_allclose(smooth(crops), wanted, atol=1e-6)
 
 
-def test_judges_learn_to_read_colours_of_all_pairs():
+def test_judges_learn_to_read_colours_of_all_pairs(tmp_path):
     sets, (_, vocabulary) = small_sets(), small_language()
-    trained = train_judges(run_of(Path()), sets.judging, vocabulary, (5, 1))
+    trained = train_judges(run_of(tmp_path), sets.judging, vocabulary, (5, 1))
     found = trained.read(sets.held_out.images, sets.held_out.places)
     there = sets.held_out.places >= 0
     assert (found[..., 1] == sets.held_out.colours)[there].mean() > 0.7

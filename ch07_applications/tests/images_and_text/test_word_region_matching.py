@@ -1,7 +1,6 @@
 """DAMSM: the score and the loss against the paper's formulas written out, padding, and what stands still."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,9 +176,9 @@ def test_batches_draw_a_caption_of_the_picture_itself():
     assert len(seen) > 3
 
 
-def test_training_finds_pairs_and_leaves_a_model_that_stands_still():
+def test_training_finds_pairs_and_leaves_a_model_that_stands_still(tmp_path):
     part, (_, vocabulary) = small_sets().train, small_language()
-    model = train_similarity(run_of(Path()), part, vocabulary, 8, 0)
+    model = train_similarity(run_of(tmp_path), part, vocabulary, 8, 0)
     assert not any(weight.requires_grad for weight in model.parameters())
     assert not model.training
     described, meanings = DescribedBatches.of(part, vocabulary).batch(torch.arange(48), torch.Generator())

@@ -35,6 +35,7 @@ from common.data import Scale
 from common.method import Method
 from common.record import LessonRecord
 from common.run import Run
+from common.train import History
 
 
 def sets(n=120, size=(6, 6), kinds=3):
@@ -129,6 +130,18 @@ def test_the_seconds_of_a_curve_are_without_those_of_measuring(monkeypatch):
     curve = ValidationCurve(lambda network: next(scores), since=next(clock))
     assert [curve(torch.nn.Identity()), curve(torch.nn.Identity())] == [-7.0, -6.0]
     assert (curve.seconds, curve.scores) == ([5.0, 8.0], [7.0, 6.0])
+
+
+def test_a_curve_has_the_epochs_that_an_earlier_run_did(monkeypatch):
+    monkeypatch.setattr("ch07_applications.reconstruction.validation_curve.perf_counter", lambda: 4.0)
+    history = History(scores=[-9.0, -8.0, -7.0], epochs=3, rate=10.0)
+    curve = ValidationCurve(lambda network: 7.0, since=1.0)
+    curve(torch.nn.Identity())
+    assert curve.complete(history, 20) is curve
+    assert (curve.seconds, curve.scores) == ([2.0, 4.0, 7.0], [9.0, 8.0, 7.0])
+    finished = ValidationCurve(lambda network: 0.0).complete(history, 20)
+    assert (finished.seconds, finished.scores) == ([2.0, 4.0, 6.0], [9.0, 8.0, 7.0])
+    assert finished.complete(history, 20).seconds == [2.0, 4.0, 6.0], "nothing is missing"
 
 
 def test_training_keeps_the_best_weights_and_starts_from_the_mean_digit(tmp_path):

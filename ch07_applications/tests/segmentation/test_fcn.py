@@ -407,7 +407,7 @@ def test_without_streets_or_a_trunk_the_lesson_leaves_that_part_out(told, monkey
     run.methods.update(before)
 
 
-def test_a_network_learns_two_colours_apart():
+def test_a_network_learns_two_colours_apart(tmp_path):
     """The whole path: labels that are a function of the image are learned to the last pixels, but for outlines."""
     rng = np.random.default_rng(0)
     labels = np.zeros((16, 128, 128), np.uint8)
@@ -416,19 +416,16 @@ def test_a_network_learns_two_colours_apart():
         place[top : top + 48, left : left + 48] = rng.integers(1, 3)
     images = np.array([[40, 40, 40], [220, 40, 40], [40, 40, 220]], np.uint8)[labels]
     part = SegmentedImages(images, labels, ("background", "red", "blue"), ("",) * 16)
-    found = recorded_run()
-    model = train_fcn(found, part, None, 12)
+    model = train_fcn(recorded_run(tmp_path), part, None, 12)
     matrix = ConfusionMatrix(3)
     matrix.add(labels, model.predict(images))
     assert mean_iou(matrix.total) > 0.7
     assert WIDTHS == (24, 48, 96, 160)
 
 
-def recorded_run():
-    from pathlib import Path
-
+def recorded_run(folder):
     from common.console import Console
     from common.record import LessonRecord
     from common.run import Run
 
-    return Run("fcn", 0, Scale("smoke"), LessonRecord("", ""), Path(), Console(quiet=True), device_name="cpu")
+    return Run("fcn", 0, Scale("smoke"), LessonRecord("", ""), folder, Console(quiet=True), device_name="cpu")

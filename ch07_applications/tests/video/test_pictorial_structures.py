@@ -66,6 +66,27 @@ def test_the_pose_is_the_best_of_all(seed, monkeypatch):
     assert best_places(costs, springs)[0].tolist() == [list(place) for place in best[0]]
 
 
+@pytest.mark.parametrize(("seed", "size"), [(0, (1, 2)), (1, (2, 1)), (2, (1, 2)), (3, (2, 1))])
+def test_a_whole_person_s_pose_is_the_best_of_all(seed, size):
+    """All 14 joints on two places, beside each other or one above the other: all 2¹⁴ poses are tried."""
+    rng, root = np.random.default_rng(seed), PARENTS.index(None)
+    costs = [rng.normal(size=(1, 1, *size)) for _ in PARENTS]
+    springs = [
+        None if joint == root
+        else Springs(rng.uniform(-1, 1, (1, 2)), rng.uniform(0.1, 1, (1, 2)), rng.normal(size=(1, 1)))
+        for joint in range(len(PARENTS))
+    ]  # fmt: skip
+    poses = np.array(list(itertools.product(range(2), repeat=len(PARENTS))))
+    moved, total = np.zeros((*poses.shape, 2)), np.zeros(len(poses))
+    moved[..., 0 if size == (1, 2) else 1] = poses
+    for joint, (cost, spring) in enumerate(zip(costs, springs, strict=True)):
+        total += cost.flatten()[poses[:, joint]]
+        if spring is not None:
+            away = moved[:, joint] - moved[:, PARENTS[joint]] - spring.means[0]
+            total += (spring.widths[0] * away**2).sum(axis=1) + spring.ties[0, 0]
+    np.testing.assert_array_equal(best_places(costs, springs)[0], moved[total.argmin()])
+
+
 def test_pictures_are_solved_on_their_own():
     rng = np.random.default_rng(0)
     costs = [rng.normal(size=(5, 1 if parent is None else 2, 8, 8)) for parent in PARENTS]
