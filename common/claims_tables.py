@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from common.record import PaperClaim
+from common.record import LessonRecord, PaperClaim
 from common.tables import Sheet, markdown
 
 OWN = "our own question"  # heads the column where no paper claims what is tested
+
+
+def claims_of(lessons: Mapping[str, LessonRecord], task_or_lesson: str) -> dict[str, list[PaperClaim]]:
+    """The claims of a lesson, or of all lessons of a task, by the lesson's name without the task's; of all tasks where
+    none is named. Raises KeyError where there are none."""
+    folder = task_or_lesson and f"{task_or_lesson}/"
+    names = [name for name in lessons if name == task_or_lesson or ("/" in name and name.startswith(folder))]
+    found = {name.removeprefix(folder): lessons[name].claims for name in names if lessons[name].claims}
+    if not found:
+        raise KeyError(task_or_lesson)
+    return found
 
 
 def claims_sheets(claims: Mapping[str, Sequence[PaperClaim]]) -> list[Sheet]:

@@ -23,7 +23,7 @@ from common.adopt import ROOT, adopt, chapters
 from common.errors import Problem
 from common.estimate import duration
 from common.files import write_whole
-from common.record import ChapterRecord, LessonRecord, PaperClaim
+from common.record import ChapterRecord, LessonRecord
 from common.results import Interval, Row
 
 BENCH = ROOT / "tests" / "bench" / "results.json"
@@ -130,26 +130,16 @@ def _verdict(package: str, name: str, a: str, b: str, part: str | None = None) -
 
 
 def _claims(package: str, task_or_lesson: str) -> str:
-    return claims_tables.claims_markdown(_claimed(package, task_or_lesson))
+    return claims_tables.claims_markdown(claims_tables.claims_of(chapter(package).lessons, task_or_lesson))
 
 
 def _tally(package: str, task_or_lesson: str = "", *, ours: bool) -> str:
     """How many of the papers' claims hold, or of our own questions."""
-    claims = [claim for some in _claimed(package, task_or_lesson).values() for claim in some if claim.is_ours == ours]
+    found = claims_tables.claims_of(chapter(package).lessons, task_or_lesson)
+    claims = [claim for some in found.values() for claim in some if claim.is_ours == ours]
     if not claims:
         raise KeyError(task_or_lesson)
     return claims_tables.tally(claims, ours=ours)
-
-
-def _claimed(package: str, task_or_lesson: str) -> dict[str, list[PaperClaim]]:
-    """The claims of a lesson, or of all lessons of a task, by the lesson's name without the task's; of all tasks where
-    none is named. Raises KeyError where there are none."""
-    lessons, folder = chapter(package).lessons, task_or_lesson and f"{task_or_lesson}/"
-    names = [name for name in lessons if name == task_or_lesson or ("/" in name and name.startswith(folder))]
-    found = {name.removeprefix(folder): lessons[name].claims for name in names if lessons[name].claims}
-    if not found:
-        raise KeyError(task_or_lesson)
-    return found
 
 
 def _tasktime(package: str, task: str) -> str:
