@@ -142,10 +142,21 @@ def missed(found: Target, target: Target) -> int:
     return int((iou(target["boxes"], best) < 0.5).all(dim=1).sum())
 
 
+def measure_heights(run: Run, film: BoxedImages) -> None:
+    """How tall people are, and how tall they would be at the frame's lower border, by a line through heights and feet."""
+    boxes = torch.cat([target["boxes"] for target in film.targets]).double().numpy()
+    heights, feet = boxes[:, 3] - boxes[:, 1], boxes[:, 3]
+    at_border = np.polyval(np.polyfit(feet, heights, 1), film.images.shape[1])
+    run.fact("lowest row in which somebody stands", float(feet.max()))
+    run.fact("height of the tallest person", float(heights.max()), "px")
+    run.fact("height of a person at the lower border, by a line", float(at_border), "px")
+
+
 def lesson(run: Run) -> None:
     people = pedestrians_or_none(run.scale, run.note, every=run.pick(smoke=10, lecture=1))
     if people is None:
         return
+    measure_heights(run, people.train)
     every = run.pick(smoke=8, lecture=4)
     folds = [split(people.train, learned, far, every) for learned, far in FOLDS.items()]
     parts = {NEAR: joined([fold.near for fold in folds]), FAR: joined([fold.far for fold in folds])}
