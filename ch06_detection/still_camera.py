@@ -143,7 +143,7 @@ def missed(found: Target, target: Target) -> int:
 
 
 def measure_heights(run: Run, film: BoxedImages) -> None:
-    """How tall people are, and how tall they would be at the frame's lower border, by a line through heights and feet."""
+    """How tall people are, and would be at the frame's lower border, by a line through heights and feet."""
     boxes = torch.cat([target["boxes"] for target in film.targets]).double().numpy()
     heights, feet = boxes[:, 3] - boxes[:, 1], boxes[:, 3]
     at_border = np.polyval(np.polyfit(feet, heights, 1), film.images.shape[1])
