@@ -274,7 +274,8 @@ def count(run: Run, claims: PaperClaims) -> None:
 
 def lesson(run: Run) -> None:
     photo, parts, claims = None if run.photo is None else square(run.photo), cifar(run), PaperClaims(run)
-    count(run, claims) run.figure(
+    count(run, claims)
+    run.figure(
         "activations", drawn_alexnet.draw_race, race(run, claims, parts.train),
         caption="Training error of a network of four layers by steps, mean over the last batches, at the learning rate "
         "that reaches 25 % (dashed) first. After Fig. 1 of the paper.",

@@ -64,8 +64,8 @@ def draw_branches(axis: Axes, before: int, row: Row, scale: float, title: str) -
         label = {"pool": "3×3 max, 1×1" if row.pool else "3×3 max"}.get(kernel, kernel)
         axis.text(2.0, middle + outputs / 2 + 4, f"{label}: {outputs}", ha="center", fontsize=7.5)
         axis.text(2.12, middle, f"{weights * scale:.1f}" if weights else "0", va="center", fontsize=8, color=plots.INK)
-        total += weights * scale axis.add_patch(Rectangle((2.85, stacked - outputs), 0.12, outputs,
-        color=COLOURS[kernel]))
+        total += weights * scale
+        axis.add_patch(Rectangle((2.85, stacked - outputs), 0.12, outputs, color=COLOURS[kernel]))
         stacked -= outputs
         top -= outputs + GAP
     axis.text(2.91, row.outputs(before) / 2 + 8, f"{row.outputs(before)}", ha="center", fontsize=8.5)

@@ -79,7 +79,8 @@ def draw_deviations(spread: dict[str, list[float]]) -> Figure:
         axis.text(len(values) + 0.3, values[-1], name, color=colour, va="center")
     axis.plot([0.5, len(values)], [1, 1], color=plots.INK, linewidth=0.8)
     axis.set(xlabel="weight layer", ylabel="standard deviation of outputs", yscale="log", xlim=(0.5, len(values) + 4.5))
-    axis.set_xticks(places[::3]) return figure
+    axis.set_xticks(places[::3])
+    return figure
 
 
 def draw_changes(record: LessonRecord, without: Sequence[str]) -> Figure:

@@ -291,4 +291,5 @@ def lesson(run: Run) -> None:
         run.compare(OURS, rival)
         run.claim(f"The small ResNet beats {rival}.", beats(OURS, rival, "accuracy"))
         run.claim(f"The small ResNet and {rival} are not significantly different.", level(OURS, rival, "accuracy"))
-    claim_counts(claims) run.floor(OURS, "accuracy", at_least=72)
+    claim_counts(claims)
+    run.floor(OURS, "accuracy", at_least=72)
