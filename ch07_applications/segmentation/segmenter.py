@@ -150,7 +150,7 @@ class Segmenter:
     def fit(self, images: Pictures, labels: Integer[np.ndarray, "..."]) -> Segmenter:
         """Train on pictures of one size. Raises what check_pictures raises."""
         check_pictures(images, labels, self.classes)
-        self.pixels_ = self.pixels or Pixels.of(images[:: -(-len(images) // 500)])  # 500 pictures: a copy in float64 is large
+        self.pixels_ = self.pixels or Pixels.of(images[:: -(-len(images) // 500)])  # 500: float64 copies are large
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network = self.build(self.classes)
