@@ -43,8 +43,7 @@ class ConditionalGaussian:
     def fill(
         self, picture: Float[np.ndarray, "height width"], hole: Bool[np.ndarray, "height width"]
     ) -> Float64[np.ndarray, "height width"]:
-        """The picture with hidden pixels replaced by their expectation. Raises ValueError for a hole of another size.
-        """
+        """The picture with the expectation of hidden pixels. Raises ValueError for a hole of another size."""
         if hole.size != len(self.mean_):
             raise ValueError(f"fitted to pictures of {len(self.mean_)} pixels, not {hole.size}")
         hidden = hole.ravel()

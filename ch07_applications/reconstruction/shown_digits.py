@@ -40,8 +40,7 @@ def sampler(network: Network, seed: int) -> Callable[..., Images]:
 def show_digits(
     run: Run, part: BinarisedDigits, network: Network, mixture: BernoulliMixture, trees: BoostedPixels
 ) -> None:
-    """Show two figures: digits drawn by mixture and network, and the first digit of each class completed by all three.
-    """
+    """Show two figures: digits drawn by mixture and network, and one digit of each class completed by all three."""
     draw, height = sampler(network, run.seed), part.inputs.shape[1]
     rows = run.pick(smoke=height - 2, lecture=height // 2)  # given rows; many at smoke, because trees draw slowly
     nothing = np.zeros_like(part.inputs[:10])

@@ -193,8 +193,7 @@ class APlus(BaseEstimator):
         return middle + averaged(self.missing(x), self.factor, middle.shape)
 
     def missing(self, x: Features) -> Features:
-        """The missing detail of each patch: its features times its anchor's map. Patches of one anchor are one product.
-        """
+        """The missing detail of each patch: its features times its anchor's map, one product per anchor."""
         nearest = self.nearest(x)
         order = np.argsort(nearest, kind="stable")
         ends = np.searchsorted(nearest[order], np.arange(len(self.anchors_) + 1))

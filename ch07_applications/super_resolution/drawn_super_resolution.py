@@ -83,8 +83,7 @@ def draw_plane(record: LessonRecord, ours: Sequence[str], metrics: tuple[str, st
 def draw_spectra(
     truths: Sequence[Float[np.ndarray, "_ _"]], shown: Mapping[str, Sequence[Float[np.ndarray, "_ _"]]]
 ) -> Figure:
-    """The mean radial power in dB of each method and of the truth; a line marks the low resolution's highest frequency.
-    """
+    """The mean radial power in dB of methods and truth; a line marks the highest frequency of the low resolution."""
     figure, axis = plots.panels(1, width=5.4, height=3.6)
     lines = {"truth": truths, **shown}
     for number, (name, lumas) in enumerate(lines.items()):

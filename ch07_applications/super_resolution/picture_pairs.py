@@ -67,8 +67,7 @@ class Pairs:
 
 
 def pairs_of(pictures: Sequence[Photograph], factor: int, where: str = "") -> Pairs:
-    """Photographs, cropped to multiples of 4, and their reductions. Raises ValueError for factors other than 2 and 4.
-    """
+    """Photographs, cropped to multiples of 4, and their reductions. Raises ValueError unless factor is 2 or 4."""
     check_factor(factor)
     high = tuple(cropped(each.image, 4) for each in pictures)
     _, groups = np.unique([each.author for each in pictures], return_inverse=True)

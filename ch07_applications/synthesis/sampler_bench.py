@@ -22,8 +22,7 @@ Grey = UInt8[np.ndarray, "n height width"]
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """The data that samples are compared with. real: images unseen by samplers. training: all images they learn from.
-    """
+    """The data for comparing samples. real: images unseen by samplers. training: all images they learn from."""
 
     judge: SampleJudge
     real: Images
