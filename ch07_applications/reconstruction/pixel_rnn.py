@@ -10,8 +10,7 @@ Method     Van den Oord, Kalchbrenner and Kavukcuoglu 2016. The chain rule holds
                c_i = σ(f) c_{i−1} + σ(u) tanh(g),  h_i = σ(o) tanh(c_i)
 
            if its output at a pixel depends on earlier pixels only: by masked filters in PixelCNN (§3.5), by states
-           passed row by row in Row LSTM (§3.1) and, in two directions, diagonally in Diagonal BiLSTM (§3.2). Loss: −log
-           p(x), in nats.
+           passed row by row in Row LSTM (§3.1), diagonally in Diagonal BiLSTM (§3.2). Loss: −log p(x), in nats.
 Rival      The same product with boosted trees as its factors, or 784 logistic regressions; a mixture of Bernoullis;
            lossless coders, whose length is a likelihood, too. All use the same digits (digit_rivals.py).
 Differs    6591 binary digits, drawn anew for each step; held-out ones are drawn once (binarised_digits.py). The paper's
