@@ -1,14 +1,14 @@
 """The pictures of this chapter are composed: does anything give away what was pasted?
 
-Question   A detector needs boxes by the thousand. Scenes can be composed that have them exactly; but will it learn what
-           a boot looks like, or what a pasted edge looks like?
+Question   A detector needs boxes by the thousand. Composed scenes have them exactly; but will a detector learn the look
+           of a boot, or the look of a pasted edge?
 Method     Cut, paste and learn (Dwibedi et al. 2017, §4): clothes of Fashion-MNIST on photographs, with distractors,
-           truncation, occlusion and blurred outlines. Then a classifier is put to the test: can it tell an outline of
+           truncation, occlusion and blurred outlines. Then a classifier is tested: can it distinguish an outline of
            clothes from that of a shape without a class, and from an edge in a photograph, by 5×5 pixels?
 Rival      The same scenes with items cut out at a threshold and without the camera's blur and noise.
-Differs    Dwibedi et al. paste each object in several ways, so that none can be learned; here there is one, and it is
-           the same for clothes and distractors.
-Costs      7 s on one core, and as many for all scenes of the chapter, which are composed once a run.
+Differs    Dwibedi et al. paste each object in several ways, so that none can be learned; here there is one way, the
+           same for clothes and distractors.
+Costs      7 s on one core, and the same for all scenes of the chapter, which are composed once per run.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from common.data.scenes import composers, scenes
 from common.results import Interval, bootstrap_interval
 from common.run import Run
 
-TOLD = 0.6  # an AUC from which on two kinds of edges can be told apart
-WHOLE = 0.95  # an object of which less is seen, of its pixels in the picture, counts as partly hidden
+TOLD = 0.6  # the AUC from which on two kinds of edges count as distinguishable
+WHOLE = 0.95  # an object with a smaller visible share of its pixels counts as partly hidden
 COLOURS = (plots.PALE, *plots.CYCLE, plots.INK, plots.GREY)  # of the photograph, and of eight things
 WAYS = {"cut out": "classical", "composed": "from scratch"}
 
 
 class Way(NamedTuple):
-    """What was found out about one way to paste. aucs: by the kind of edge that clothes were to be told from."""
+    """The results for one way to paste. aucs: by the kind of edge from which clothes are distinguished."""
 
     depths: Float[np.ndarray, "items deepest"]
     test: Edges
@@ -58,7 +58,7 @@ class Way(NamedTuple):
 
 
 def seen_shares(composer: Composer, chunks: int, seed: int) -> Float[np.ndarray, "objects"]:
-    """Of every article of clothing, which share of its pixels in the picture is seen."""
+    """The visible share of every article of clothing's pixels within the picture."""
     shares = []
     for chunk in range(chunks):
         canvas, layers = composer.prepared(np.random.default_rng((seed, chunk)))
@@ -70,7 +70,7 @@ def seen_shares(composer: Composer, chunks: int, seed: int) -> Float[np.ndarray,
 
 
 def examine_edges(training: Composer, testing: Composer, n: int, seed: int) -> Way:
-    """Look at edges of n scenes of either composer: learn from the first to tell them apart, judge on the second."""
+    """Fit a classifier to edges of n scenes of the first composer, and test it on edges of the second."""
     train, test, aucs = collect_edges(training, n, 1000 + seed), collect_edges(testing, n, 1001 + seed), {}
     for other in RIVALS:
         own, judged = train.of(CLOTHES, other), test.of(CLOTHES, other)
@@ -81,15 +81,15 @@ def examine_edges(training: Composer, testing: Composer, n: int, seed: int) -> W
 
 
 def off_by(rims: Float[np.ndarray, "*resamples items"], axis: int) -> Float[np.ndarray, "*resamples"] | float:
-    """How far the median is from 100 %."""
+    """The distance of the median from 100 %."""
     return np.abs(np.median(rims, axis=axis) - 100)
 
 
 def compose_stages(composer: Composer, seed: int) -> tuple[list[UInt8[np.ndarray, "height width 3"]], list[str]]:
-    """A full scene in the making: the photograph, things laid upon it, the camera; and who is seen where."""
+    """The stages of a full scene: the photograph, things pasted on it, the camera; and the owner of each pixel."""
     rng = np.random.default_rng((seed, 0))
     photographs, layers = composer.prepared(rng)
-    place = (layers.items >= 0).cumsum(axis=1)  # in the order of laying
+    place = (layers.items >= 0).cumsum(axis=1)  # in the order of pasting
     scene, pictures = int(place[:, -1].argmax()), []
     for upto in (0, 2, 4, layers.count):
         canvas = photographs.copy()
