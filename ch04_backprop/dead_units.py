@@ -1,10 +1,10 @@
 """A ReLU that is 0 for every image passes no delta back, so it stays 0. How many units of a network are dead?
 
-Question   The lecture advises a small learning rate, an eye on the dead units, and then leaky ReLU. Is it right?
-Method     The monitor: the share of hidden units that no image lifts above 0. With ReLU such a unit has gradient 0;
-           with leaky ReLU (Maas et al. 2013) a hundredth of the usual, and may come back. Five networks a rate.
+Question   The lecture advises a small learning rate, monitoring of dead units, and then leaky ReLU. Is it right?
+Method     The monitor is the share of hidden units that are 0 for all images. With ReLU such a unit has gradient 0;
+           with leaky ReLU (Maas et al. 2013) a hundredth of the usual, and may recover. Five networks per rate.
 Rival      Logistic regression, which has no hidden units that could die.
-Differs    A dead unit is dead for these images: should the layers below it move, it may yet wake up.
+Differs    A dead unit is dead for these images: if the layers below it change, it may become active again.
 Costs      6 s on two cores.
 """
 
@@ -39,7 +39,7 @@ SIZES = (784, 64, 64, 10)
 UNITS: dict[str, Callable[[], Layer]] = {"ReLU": ReLU, "leaky ReLU": LeakyReLU}
 COLOURS = {"ReLU": plots.BLUE, "leaky ReLU": plots.ORANGE}
 RATES = [0.02, 0.035, 0.06, 0.1, 0.14, 0.2, 0.28, 0.4]  # of momentum
-LARGE, STEPS, SOME = 0.28, 80, 500  # the rate, steps and images of the network that is watched
+LARGE, STEPS, SOME = 0.28, 80, 500  # the rate, steps and images of the monitored network
 
 Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
 
@@ -60,19 +60,19 @@ def network_of(name: str, rng: np.random.Generator) -> Network:
 
 @dataclass
 class Outcomes:
-    """What became of several networks of one unit at one learning rate. dead, right: in %, of those that finished."""
+    """Outcomes of several networks with one kind of unit at one rate. dead, right: in %, of those that finished."""
 
     dead: list[float] = field(default_factory=list)
     right: list[float] = field(default_factory=list)
     ran_away: int = 0
 
     def score(self, networks: int) -> float:
-        """What a rate is chosen by: the fewest of so many networks ran away, and then, the most is right."""
+        """The criterion for a rate: first the fewest diverged networks of `networks`, then the highest accuracy."""
         return float(np.sum(self.right)) - (100 * networks + 1) * self.ran_away
 
 
 def watch_dead_units(name: str, part: Part, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
-    """The share of dead units, in %, before each of STEPS steps at the LARGE rate, or as long as the loss is finite."""
+    """The share of dead units, in %, before each of STEPS steps at the LARGE rate, while the loss is finite."""
     (x, answers), rng, shares = part, np.random.default_rng([run.seed, 0]), []
     network = network_of(name, rng)
     optimiser = Momentum(network.parameters(), LARGE)
@@ -86,7 +86,7 @@ def watch_dead_units(name: str, part: Part, images: Float32[np.ndarray, "m 784"]
 
 
 def draw_rates(axis: Axes, by_rate: dict[float, list[float]], name: str) -> None:
-    """The mean for each learning rate, with its interval where three networks or more finished."""
+    """The mean for each learning rate, with its interval if at least three networks finished."""
     finished = {rate: mean_interval(values) for rate, values in by_rate.items() if values}
     axis.plot(list(finished), [mean.value for mean in finished.values()], "o-", color=COLOURS[name], label=name)
     for rate, mean in finished.items():
@@ -95,7 +95,7 @@ def draw_rates(axis: Axes, by_rate: dict[float, list[float]], name: str) -> None
 
 
 def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[float]]) -> Figure:
-    """By learning rate: dead units, accuracy, networks that ran away. Step by step: dead units at one large rate."""
+    """By learning rate: dead units, accuracy, diverged networks. By step: dead units at one large rate."""
     figure, ((dead, right), (away, steps)) = plots.panels(2, 2, width=4.8, height=2.7)
     for name, by_rate in outcomes.items():
         draw_rates(dead, {rate: outcome.dead for rate, outcome in by_rate.items()}, name)
@@ -117,7 +117,7 @@ def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[
 
 
 def more_ran_away(record: LessonRecord, repetitions: int, rate: float) -> bool:
-    """Whether more leaky networks than others ran away at this rate, in the mean over the seeds."""
+    """Whether more leaky networks than others diverged at this rate, in the mean over the seeds."""
     names = (f"of {repetitions} networks ran away at {rate:g}, {name}" for name in ("leaky ReLU", "ReLU"))
     leaky, usual = (record.findings()[name][0].value for name in names)
     return leaky > usual
@@ -130,7 +130,7 @@ def lesson(run: Run) -> None:
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
     def train_network(name: str, rate: float, part: Part, number: int = 0) -> Network:
-        """Momentum, and a rate that falls to 0 in a straight line. Raises LossNotFinite."""
+        """Train by momentum with a rate that falls linearly to 0. Raises LossNotFinite."""
         rng = np.random.default_rng([run.seed, number])
         network = network_of(name, rng)
         by_momentum(rate, epochs, schedule=lambda share: 1 - share)(network, *part, rng)

@@ -4,11 +4,12 @@ Question   How does the influence of an early state on a late one, ∂h_T/∂h_t
 Method     It is a product of one matrix per step, and its norm is at most the product of their norms (Hochreiter 1991;
            Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013, §2.1):
              ∂h_T/∂h_t = Π_k W diag(1 − h_k²),   ‖∂h_T/∂h_t‖ ≤ Π_k ‖W‖ max(1 − h_k²) ≤ σ^(T − t)                (1)
-           with k = t + 1 … T, and σ the largest singular value of W. If σ < 1, it vanishes. The largest eigenvalue (the
-           spectral radius ρ) tells what happens in the long run while tanh is nearly straight: ‖W^k‖ grows as ρ^k.
-           Against explosion: g ← g min(1, most / ‖g‖) (their Algorithm 1).
-Rival      The same descent without clipping, from a point where the gradient is large.
-Differs    They draw the wall in the cost of one sigmoid unit; here it is a tanh unit, and it starts in balance.
+                      with k = t + 1 … T, and σ the largest singular value of W. If σ < 1, it vanishes. The largest
+                      eigenvalue (the spectral radius ρ) determines the long run while tanh is nearly linear: ‖W^k‖
+                      grows as ρ^k. Against explosion: g ← g min(1, most / ‖g‖) (their Algorithm 1).
+           Rival      The same descent without clipping, from a point with a large gradient.
+           Differs    They draw the wall in the cost of one sigmoid unit; here it is a tanh unit, which starts in
+                      equilibrium.
 Costs      2 s on two cores.
 """
 
@@ -27,10 +28,10 @@ from common.run import Run
 
 UNITS, STEPS = 32, 60  # of the networks whose gradients are measured
 RADII = [0.8, 1.0, 1.2]  # spectral radii of their recurrent matrices
-INPUTS = {"small inputs": 1e-4, "large inputs": 1.0}  # standard deviations: tanh is straight near 0, and flat far away
-BALANCED, WALL_STEPS = 0.5, 20  # the state in which one unit starts, in balance, and the steps for which it keeps it
-START = 2.0  # its w at first
-AIM, RATE, DESCENT, MOST = 0.2, 0.1, 200, 1.0  # its target; learning rate, steps and longest gradient of the descent
+INPUTS = {"small inputs": 1e-4, "large inputs": 1.0}  # standard deviations: tanh is linear near 0, and flat far away
+BALANCED, WALL_STEPS = 0.5, 20  # the equilibrium state in which one unit starts, and its number of steps
+START = 2.0  # its initial w
+AIM, RATE, DESCENT, MOST = 0.2, 0.1, 200, 1.0  # its target; learning rate, steps and gradient limit of the descent
 
 
 def spectral(units: int, radius: float, rng: np.random.Generator) -> Float[np.ndarray, "units units"]:
@@ -40,7 +41,7 @@ def spectral(units: int, radius: float, rng: np.random.Generator) -> Float[np.nd
 
 
 def jacobian_norms(layer: Recurrent, sequence: Float[np.ndarray, "steps inputs"]) -> Float[np.ndarray, "steps"]:
-    """‖∂h_T/∂h_t‖ for t = 1 … T, the largest singular value. Of an LSTM: ‖∂h_T/∂c_t‖.
+    """‖∂h_T/∂h_t‖ for t = 1 … T, the largest singular value. For an LSTM: ‖∂h_T/∂c_t‖.
 
     One copy of the sequence per unit k: with e_T the k-th unit vector, ∂C/∂h_t is row k of the matrix.
     """
@@ -68,7 +69,7 @@ class OneUnit:
         self.layer = TanhRecurrent(1, 1, np.random.default_rng(0), dtype=np.float64)
 
     def cost(self, w: float, b: float) -> float:
-        """C at these two weights; their gradients stand in the layer's parameters."""
+        """C at these two weights; the layer's parameters store their gradients."""
         self.layer.W.data, self.layer.b.data = np.array([[w]]), np.array([b])
         h = self.layer.forward(np.zeros((1, WALL_STEPS, 1)), first=np.array([[BALANCED]]))
         e = np.zeros_like(h)
@@ -77,7 +78,7 @@ class OneUnit:
         return 0.5 * float(e[0, -1, 0]) ** 2
 
     def descend(self, w: float, b: float, most: float) -> Float[np.ndarray, "points 4"]:
-        """w, b, C and ‖∇C‖ at every point of gradient descent, whose gradients are clipped at most."""
+        """The w, b, C and ‖∇C‖ at every point of gradient descent with gradients clipped at most."""
         points = []
         for _ in range(DESCENT):
             cost = self.cost(w, b)
@@ -87,7 +88,7 @@ class OneUnit:
 
 
 def balanced(w: float) -> float:
-    """The b with which the unit keeps its first state for ever: tanh(w h + b) = h."""
+    """The b with which the unit keeps its first state: tanh(w h + b) = h."""
     return float(np.arctanh(BALANCED) - w * BALANCED)
 
 

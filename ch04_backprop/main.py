@@ -7,27 +7,27 @@ CHAPTER = Chapter(
     title="Backpropagation",
     lessons=(
         "gradient_descent",  # one step downhill, three fates, and momentum
-        "layers",  # the layered view: every layer hands a delta to the one before
+        "layers",  # the layered view: every layer passes a delta to the one before
         "deltas",  # one point there and back, delta by delta
         "finite_differences",  # the slow way, which checks the fast one
-        "scalar_autograd",  # the same by a program that records its operations: single numbers, sixty lines
+        "scalar_autograd",  # the same by a program that records its operations, for single numbers, in sixty lines
         "autograd",  # the same with arrays, and what that changes
-        "graph",  # what a tensor remembers, drawn
+        "graph",  # the graph of a tensor, drawn
         "stochastic_gradient",  # one example's gradient instead of all: on-line steps and batches
         "optimisers",  # six update rules: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam
         "moons",  # a first network for our own engine
         "valleys",  # the six rules on Rosenbrock and Beale
         "output_units",  # linear, sigmoid, softmax, each with its loss, and exponentials that overflow
         "hidden_units",  # ReLU and its kin
-        "optimiser_race",  # the six rules on a network of such units; and what batches are good for
-        "vanishing",  # what depth does to gradients
+        "optimiser_race",  # the six rules on a network of such units; and the use of batches
+        "vanishing",  # the effect of depth on gradients
         "dead_units",  # units that have stopped learning
         "wide_or_deep",  # one hidden layer can do anything; at what price?
-        "initialisation",  # where to start
+        "initialisation",  # initial weights
         "penalties",  # L2 and L1
         "noise",  # in inputs, hidden layers, weights and answers; augmentation
-        "dropout",  # units that are not always there
-        "batchnorm",  # activations put right, layer by layer
+        "dropout",  # units dropped at random
+        "batchnorm",  # activations normalised, layer by layer
         "early_stopping",  # the cheapest regulariser
         "regularisation",  # which of them helped, by how much, and together with what
         "recurrent",  # a network unrolled in time
