@@ -95,7 +95,7 @@ def draw_rates(axis: Axes, by_rate: dict[float, list[float]], name: str) -> None
 
 
 def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[float]]) -> Figure:
-    """By learning rate: dead units, accuracy, diverged networks. By step: dead units at one large rate."""
+    """Dead units, accuracy and diverged networks by learning rate; dead units by step at one large rate."""
     figure, ((dead, right), (away, steps)) = plots.panels(2, 2, width=4.8, height=2.7)
     for name, by_rate in outcomes.items():
         draw_rates(dead, {rate: outcome.dead for rate, outcome in by_rate.items()}, name)

@@ -99,7 +99,7 @@ def test_at_it_the_steepest_direction_only_swings():
 
 
 def shrinkage(rate, momentum, curvature):
-    """The factor by which a step of momentum reduces the error asymptotically: the spectral radius of (θ, Δ) ↦ (θ, Δ)."""
+    """The factor by which momentum shrinks the error asymptotically: the spectral radius of (θ, Δ) ↦ (θ, Δ)."""
     force = (1 - momentum) * rate * curvature
     step = np.moveaxis(np.array([[1 - force, momentum + 0 * force], [-force, momentum + 0 * force]]), (0, 1), (-2, -1))
     return np.abs(np.linalg.eigvals(step)).max(axis=-1)

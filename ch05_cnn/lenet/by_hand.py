@@ -152,7 +152,7 @@ class DigitByDigit:
     ) -> None:
         """θ ← θ − η ∇E, digit by digit, in the given order. Raises LossNotFinite after restoring the weights."""
         rate, before = np.float32(learning_rate), self.weights.copy()
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
             for digit, target in zip(x, wanted, strict=True):
                 self.backpropagate(digit, target)
                 self.gradient *= rate

@@ -1,4 +1,4 @@
-"""How much a picture's features change when the picture is shifted or rotated.
+"""The change of a picture's features when the picture is shifted or rotated.
 
 Method     Zeiler & Fergus 2014, "Feature Invariance": the distance between the features of an image and those of the
            same image shifted or rotated, layer by layer.

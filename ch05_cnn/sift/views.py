@@ -26,7 +26,7 @@ SAME_PLACE, SAME_SCALE = 1.0, 1.4  # the same spot: largest distance in σ, and 
 
 @dataclass(frozen=True)
 class Keypoints:
-    """Where (row, column; pixels), how large (σ, pixels), which way up (radians, counter-clockwise from the right)."""
+    """Keypoints: place (row, column; pixels), scale (σ, pixels), angle (radians, counter-clockwise from the right)."""
 
     places: Float[np.ndarray, "n 2"]
     sigmas: Float[np.ndarray, "n"]

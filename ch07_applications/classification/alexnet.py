@@ -164,7 +164,7 @@ def full_size(plan: Plan = PAPER) -> list[Layer]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a small AlexNet is trained. Chosen on validation images: see the task's page.
+    """The training of a small AlexNet, chosen on validation images: see the task's page.
 
     rate: Muon's learning rate at the peak of one cycle. cropped: random crops and mirror images; else centre crops.
     """

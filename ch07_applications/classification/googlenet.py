@@ -166,7 +166,7 @@ def tables() -> dict[str, dict[str, Row]]:
 
 
 def count_costs(run: Run, claims: PaperClaims) -> None:
-    """What 1×1 reductions save in module 3a and in the whole network: facts, and claims that counting decides."""
+    """Count the savings by 1×1 reductions in module 3a and in the whole network: facts, and claims."""
     module, whole = {}, {}
     with torch.device("meta"):
         for name, table in tables().items():

@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Style:
-    """What differs between the published network and torchvision's. The defaults are the published one.
+    """The differences between the published network and torchvision's. The defaults give the published one.
 
     large: kernel of the branch that the paper calls 5×5. batch_norm: BatchNorm after every convolution, which then has
     no bias. response_norm: LRN beside the first two poolings. last_pool: kernel of the pooling before 5a. dropout:

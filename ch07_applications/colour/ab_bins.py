@@ -39,7 +39,7 @@ def shares(chroma: Float[np.ndarray, "*pixels 2"]) -> Float[np.ndarray, "bins"]:
 
 @dataclass(frozen=True, eq=False)
 class Colours:
-    """How often each bin occurs in training pictures."""
+    """The frequency of each bin in training pictures."""
 
     shares: Float[np.ndarray, "bins"]
 

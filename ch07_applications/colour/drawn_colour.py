@@ -37,7 +37,7 @@ def draw_gallery(
 
 
 def draw_planes(found: Mapping[str, Chroma]) -> Figure:
-    """How often each chroma occurs, over the colours themselves."""
+    """The frequency of each chroma, over the colours themselves."""
     figure, axes = plots.panels(len(found), width=2.4, height=3.1, sharey=True)
     cells = np.arange(-EDGE, EDGE + 1, STEP)
     middle = (cells[:-1] + cells[1:]) / 2

@@ -1,4 +1,4 @@
-"""Which class comes in which colour: the pairs held out of training, and the shades of each colour name."""
+"""The combinations of class and colour: the pairs held out of training, and the shades of each colour name."""
 
 from __future__ import annotations
 

@@ -77,5 +77,5 @@ class Vocabulary:
 
 
 def words_there(numbers: Int64[Tensor, "m words"], lengths: Int64[Tensor, "m"]) -> Bool[Tensor, "m words"]:
-    """Which places of padded sentences hold a word."""
+    """A mask of the places in padded sentences that hold a word."""
     return torch.arange(numbers.shape[1], device=lengths.device) < lengths[:, None]

@@ -92,7 +92,7 @@ def positions(images: Float[Tensor, "m 3 height width"]) -> Float[Tensor, "m 2 h
 
 
 def words_there(numbers: Int64[Tensor, "n words"], lengths: Int64[Tensor, "n"]) -> There:
-    """Which places of padded sentences hold a word."""
+    """A mask of the places in padded sentences that hold a word."""
     return torch.arange(numbers.shape[1], device=lengths.device) < lengths[:, None]
 
 

@@ -61,7 +61,7 @@ class DigitSets(NamedTuple):
 
 
 def check_binary(images: UInt8[np.ndarray, "..."]) -> None:
-    """Raises ValueError where a pixel is neither 0 nor 1."""
+    """Raises ValueError if a pixel is neither 0 nor 1."""
     if images.size and images.max() > 1:
         raise ValueError(f"pixels must be 0 or 1, found {images.max()}: binarise grey values first")
 

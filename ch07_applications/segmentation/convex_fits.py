@@ -51,7 +51,7 @@ class LinearSVMs:
     C: float = C
 
     def fit(self, x: Features, signs: Int8[np.ndarray, "n classes"]) -> LinearSVMs:
-        """signs: 1, −1, or 0 if a region is no example for a class. A class without positives is never predicted."""
+        """signs: 1, −1, or 0 for a region that is not an example. A class without positives is never predicted."""
         self.scale_ = Standardised.of(x)
         x, y = self.scale_(x), torch.from_numpy(signs).float()
         weights = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)

@@ -69,7 +69,7 @@ def minimum_cut(
     second: Int[np.ndarray, "pairs"],
     cost: Float[np.ndarray, "pairs"],
 ) -> Bool[np.ndarray, "n"]:
-    """Which of n nodes lie on the source's side of the cheapest cut between source and sink.
+    """A mask of the nodes on the source's side of the cheapest cut between source and sink.
 
     source, sink: the cost of cutting a node off from either. first, second, cost: edges between nodes and their cost,
     the same in both directions. All costs are ≥ 0, and are rounded to 1 / UNITS. Of equally cheap cuts it returns the
@@ -131,7 +131,7 @@ def cut_out(
     gamma: float,
     seed: int,
 ) -> Bool[np.ndarray, "pixels"]:
-    """Which of the unknown pixels belong to the object; the others are background. All false if none does."""
+    """A mask of the unknown pixels that belong to the object; the others are background. All False if none does."""
     colours, contrast = picture.reshape(-1, 3), Contrast(picture, gamma)
     place = np.cumsum(unknown) - 1  # an unknown pixel's number among the unknown ones
     inside, beside = unknown[contrast.first], unknown[contrast.second]

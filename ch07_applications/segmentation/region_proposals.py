@@ -20,7 +20,7 @@ from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # of centres in box sides, of log sides: what offsets are divided by
 GROWTH = 8.0  # the largest of a side: exp of an untrained output must not overflow
 OBJECT, BACKGROUND, NEITHER = 1, 0, -1
-NARROWEST = 2.0  # pixels: a box with a shorter side is no proposal
+NARROWEST = 2.0  # pixels: a box with a shorter side is not a proposal
 
 
 def anchors(

@@ -191,7 +191,7 @@ def segnet(classes: int) -> SegNet:
 
 
 def segnet_basic(classes: int, rise: Rise = ToPlaces) -> SegNet:
-    """SegNet-Basic, 1,416,331 parameters for 11 classes; the paper says 1.425 million. §3.1."""
+    """SegNet-Basic, 1,416,331 parameters for 11 classes; the paper states 1.425 million. §3.1."""
     return SegNet(BASIC, classes, rise, basic=True)
 
 

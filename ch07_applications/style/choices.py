@@ -36,7 +36,7 @@ CHANGES = {
     COARSE: {"sizes": (0.5, 1.0)},
     "no total variation": {"smoothness": 0.0},
 }
-CLAIMS = (  # text, source, what the paper says, better, worse, metric
+CLAIMS = (  # text, source, the paper's finding, better, worse, metric
     ("Content in a low layer keeps more of the photograph", "2016, Fig. 5", "pictures", LOW, BASE, TO_CONTENT),
     ("… and content in a high layer lets more of the style in", "2016, Fig. 5", "pictures", BASE, LOW, TO_STYLE),
     ("Average pooling gives better pictures than max pooling", "2015, §4", "“slightly”", BASE, "max pooling", TO_STYLE),

@@ -48,7 +48,7 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 def contenders(run: Run) -> dict[str, Callable[[Method], EnlargeLuma]]:
-    """By name: functions that return a method's enlargement of luma, and store its model."""
+    """The contenders by name: functions that return a method's enlargement of luma, and store its model."""
 
     def network(name: str, make: Callable[[], nn.Module], method: Method) -> EnlargeLuma:
         method.model = method.make_shared(name, make)

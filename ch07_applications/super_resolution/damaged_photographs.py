@@ -41,7 +41,7 @@ def picture_of(pixels: Pixels) -> Picture:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What is known of a picture x: x₀ = A x.
+    """An observation of a picture x: x₀ = A x.
 
     seen: x₀. factor: by which A reduces. known: False at hidden pixels.
     """

@@ -49,7 +49,7 @@ class Judge:
         return found
 
     def distance(self, picture: Picture, truth: Picture) -> float:
-        """0 for the truth itself, at most 2. Raises ValueError where sizes differ."""
+        """The distance of a picture: 0 for the truth itself, at most 2. Raises ValueError if sizes differ."""
         if picture.shape != truth.shape:
             raise ValueError(f"the truth is {truth.shape}, but the picture {picture.shape}")
         both = zip(self.activations(picture), self.activations(truth), strict=True)

@@ -74,7 +74,7 @@ class PosedPeople:
 
     @property
     def visible(self) -> Bool[np.ndarray, "items 14"]:
-        """Which joints lie within the picture; limbs may hide them."""
+        """A mask of the joints within the picture; limbs may hide them."""
         return ((self.joints >= 0) & (self.joints < self.side)).all(axis=-1)
 
     @property
@@ -95,7 +95,7 @@ def frames_of(films: Films) -> PosedPeople:
 
 
 def found_joints(found: Joints, people: PosedPeople, share: float = SHARE) -> Bool[np.ndarray, "items 14"]:
-    """Which joints are predicted within this share of the torso."""
+    """A mask of the joints predicted within this share of the torso."""
     return np.linalg.norm(found - people.joints, axis=-1) <= share * people.torsos[:, None]
 
 

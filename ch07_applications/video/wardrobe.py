@@ -25,7 +25,7 @@ Place = Float[np.ndarray, "films frames 3"]
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What stays the same in every film of a person, for each film's person.
+    """The fixed attributes of each film's person.
 
     parts: lengths in body heights, as in Body (the first is 1). girth: of limbs and trunk, about 1. sleeves, trousers:
     the ends of the sleeve on the forearm and of the trousers on the shin, as shares; 0: above it. stripes: of the shirt
