@@ -4,12 +4,11 @@ Question   How does the influence of an early state on a late one, ∂h_T/∂h_t
 Method     It is a product of one matrix per step, and its norm is at most the product of their norms (Hochreiter 1991;
            Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013, §2.1):
              ∂h_T/∂h_t = Π_k W diag(1 − h_k²),   ‖∂h_T/∂h_t‖ ≤ Π_k ‖W‖ max(1 − h_k²) ≤ σ^(T − t)                (1)
-                      with k = t + 1 … T, and σ the largest singular value of W. If σ < 1, it vanishes. The largest
-                      eigenvalue (the spectral radius ρ) determines the long run while tanh is nearly linear: ‖W^k‖
-                      grows as ρ^k. Against explosion: g ← g min(1, most / ‖g‖) (their Algorithm 1).
-           Rival      The same descent without clipping, from a point with a large gradient.
-           Differs    They draw the wall in the cost of one sigmoid unit; here it is a tanh unit, which starts in
-                      equilibrium.
+           with k = t + 1 … T, and σ the largest singular value of W. If σ < 1, it vanishes. The largest eigenvalue (the
+           spectral radius ρ) determines the long run while tanh is nearly linear: ‖W^k‖ grows as ρ^k. Against
+           explosion: g ← g min(1, most / ‖g‖) (their Algorithm 1).
+Rival      The same descent without clipping, from a point with a large gradient.
+Differs    They draw the wall in the cost of one sigmoid unit; here it is a tanh unit, which starts in equilibrium.
 Costs      2 s on two cores.
 """
 

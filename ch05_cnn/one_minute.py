@@ -2,11 +2,10 @@
 
 Question   The network of 1989 took three days to learn its 7291 digits. How far does one minute reach today?
 Method     Convolutions of 3×3 with BatchNorm, ReLU, residual blocks and maximum pooling (Modern, models/networks.py).
-                      AdamW with one cycle of the learning rate and label smoothing, on digits moved anew each time;
-                      products in 16 bits if the processor is faster at them.
-           Rival      k nearest neighbours, and an RBF-SVM on 50 principal components with a moved copy of every digit,
-                      too.
-           Differs    Time is part of the question: seven epochs fit into a fraction of the minute.
+           AdamW with one cycle of the learning rate and label smoothing, on digits moved anew each time; products in 16
+           bits if the processor is faster at them.
+Rival      k nearest neighbours, and an RBF-SVM on 50 principal components with a moved copy of every digit, too.
+Differs    Time is part of the question: seven epochs fit into a fraction of the minute.
 Costs      22 s on two cores, 16 of them for the network.
 """
 

@@ -12,8 +12,7 @@ Method     Iizuka, Simo-Serra & Ishikawa 2016. Low-level features feed two branc
                L = ‖y − y*‖² − α (y_class[l] − log Σ_i exp y_class[i])             (2)
 
            The second term's gradient reaches the classifier, the global and the low-level features, and no other layer.
-                      As v_global is a vector, that of another picture can replace it: colours in the style of that
-                      picture.
+           As v_global is a vector, that of another picture can replace it: colours in the style of that picture.
 Rival      The nearest pictures by HOG, a global descriptor, whose pixels give their colours (Welsh 2002): global and
            local without a network. And nearest neighbours among pixels of all pictures.
 Differs    32 × 32 pixels, 10 classes and 4000 pictures in place of 224 × 224, 205 classes of places and 2.3 million; 12

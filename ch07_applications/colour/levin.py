@@ -4,11 +4,10 @@ Method     Levin, Lischinski & Weiss 2004, "Colorization Using Optimization". Th
 
                J(U) = Σ_r (U(r) − Σ_{s ∈ N(r)} w_rs U(s))²,   w_rs ∝ exp(−(Y(r) − Y(s))² / 2σ_r²)        (1), (2)
 
-                      over the eight neighbours N(r), where the weights of a pixel sum to 1 and U is fixed where a
-                      colour is given. As in the authors' code, U(r) = Σ w_rs U(s) is solved for every pixel without a
-                      given colour. In this linear system pixels depend on the rows above and below, so that its matrix
-                      is banded.
-           Use        An assisted reference: it uses true colours of the picture, which no other method of this task
+           over the eight neighbours N(r), where the weights of a pixel sum to 1 and U is fixed where a colour is given.
+           As in the authors' code, U(r) = Σ w_rs U(s) is solved for every pixel without a given colour. In this linear
+           system pixels depend on the rows above and below, so that its matrix is banded.
+Use        An assisted reference: it uses true colours of the picture, which no other method of this task
            does.
 """
 

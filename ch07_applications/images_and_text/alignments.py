@@ -7,20 +7,17 @@ Method     Karpathy & Fei-Fei 2015, §3.1. A convolutional network computes a ve
 
                S_kl = Σ_t max_i v_i · s_t                                                                     (Eq. 8)
 
-                      and a true pair has to score higher by 1 than pairs that do not belong together, both ways (Eq.
-                      9):
+           and a true pair has to score higher by 1 than pairs that do not belong together, both ways (Eq. 9):
 
                Σ_k [ Σ_l max(0, S_kl − S_kk + 1) + Σ_l max(0, S_lk − S_kk + 1) ],    l ≠ k
 
-                      A chain over the words favours the same region for neighbours, by dynamic programming (Eqs.
-                      10–12).
-           Rival      Canonical correlation analysis (Hotelling 1936) on the same pictures, regions, positions and deep
-                      features, and on hand-made ones, against words and pairs of words.
-           Differs    Composed scenes and a grammar. Seven regions, not twenty: three objects, three stray boxes and, as
-                      in the paper, the whole picture. The regions' network is small and trained with all the rest; the
-                      paper's was trained on ImageNet. A region's position is an input, too. Muon and one cycle, not
-                      momentum.
-           Costs      190 s on two cores, 30 s of them for photographs.
+           A chain over the words favours the same region for neighbours, by dynamic programming (Eqs. 10–12).
+Rival      Canonical correlation analysis (Hotelling 1936) on the same pictures, regions, positions and deep features,
+           and on hand-made ones, against words and pairs of words.
+Differs    Composed scenes and a grammar. Seven regions, not twenty: three objects, three stray boxes and, as in the
+           paper, the whole picture. The regions' network is small and trained with all the rest; the paper's was
+           trained on ImageNet. A region's position is an input, too. Muon and one cycle, not momentum.
+Costs      190 s on two cores, 30 s of them for photographs.
 """
 
 from __future__ import annotations

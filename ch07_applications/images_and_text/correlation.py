@@ -3,8 +3,8 @@
 Method     Hotelling 1936. With covariances C_xx, C_yy, C_xy, directions a and b maximise aᵀ C_xy b where
            aᵀ C_xx a = bᵀ C_yy b = 1. With C_xx = L Lᵀ and C_yy = M Mᵀ they are the singular vectors of L⁻¹ C_xy M⁻ᵀ,
            and its singular values the correlations. A ridge on both covariances (Vinod 1976) keeps directions in which
-                      there is little data from correlating by chance. For retrieval every direction is weighted by a
-                      power of its correlation, and vectors are compared by the cosine (Gong et al. 2014).
+           there is little data from correlating by chance. For retrieval every direction is weighted by a power of its
+           correlation, and vectors are compared by the cosine (Gong et al. 2014).
 """
 
 from __future__ import annotations

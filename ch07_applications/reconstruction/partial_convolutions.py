@@ -8,23 +8,21 @@ Method     Liu et al. 2018, §3. In a window of a feature map X, with M = 1 at k
                x' = Wᵀ(X ⊙ M) · sum(1) / sum(M) + b  where sum(M) > 0, else 0                           (1)
                m' = 1                                where sum(M) > 0, else 0                           (2)
 
-                      The ratio compensates for the entries that are left out; the bias is added after it. Each layer
-                      shrinks the hole, until nothing is hidden. A U-Net of such layers concatenates masks where it
-                      concatenates maps, and upsamples both by nearest neighbours. In the loss hidden pixels weigh six
-                      times as much as known ones:
+           The ratio compensates for the entries that are left out; the bias is added after it. Each layer shrinks the
+           hole, until nothing is hidden. A U-Net of such layers concatenates masks where it concatenates maps, and
+           upsamples both by nearest neighbours. In the loss hidden pixels weigh six times as much as known ones:
 
                L = L_valid + 6 L_hole + .05 L_perceptual + 120 (L_style_out + L_style_comp) + .1 L_tv    (3)–(7)
 
-                      The layer needs no fill in the hole, but can use one. One network also gets the harmonic and the
-                      biharmonic fill, as six more maps that are known everywhere, and predicts a correction to their
-                      mean.
-           Rival      The same U-Net with plain convolutions and the mask as a fourth channel, the paper's own; the
-                      harmonic and the biharmonic fill and their mean (smooth_fills.py), Telea's and Navier–Stokes'
-                      methods, and exemplars (exemplar.py; Criminisi, Pérez and Toyama 2004).
-           Differs    Crops of 64 × 64 pixels from 10 photographs, not 512 × 512 from a million. Four levels; no
-                      BatchNorm, whose statistics holes distort and which §3.3 freezes in a second phase. Padding counts
-                      neither as known nor as hidden. Networks are trained by the pixel terms only; those over fills by
-                      the logarithm of the squared error in the hole, which is the scored PSNR. Muon in place of Adam.
+           The layer needs no fill in the hole, but can use one. One network also gets the harmonic and the biharmonic
+           fill, as six more maps that are known everywhere, and predicts a correction to their mean.
+Rival      The same U-Net with plain convolutions and the mask as a fourth channel, the paper's own; the harmonic and
+           the biharmonic fill and their mean (smooth_fills.py), Telea's and Navier–Stokes' methods, and exemplars
+           (exemplar.py; Criminisi, Pérez and Toyama 2004).
+Differs    Crops of 64 × 64 pixels from 10 photographs, not 512 × 512 from a million. Four levels; no BatchNorm, whose
+           statistics holes distort and which §3.3 freezes in a second phase. Padding counts neither as known nor as
+           hidden. Networks are trained by the pixel terms only; those over fills by the logarithm of the squared error
+           in the hole, which is the scored PSNR. Muon in place of Adam.
 Costs      180 s on two cores.
 """
 

@@ -5,16 +5,16 @@ Method     Lustig, Donoho and Pauly 2007. Of all images near the measurements, c
 
                min_x  ½ ‖M F x − y‖² + λ ‖Ψ x‖₁
 
-                      Random undersampling makes aliasing look like noise, which is not sparse; soft thresholding
-                      removes it. FISTA (Beck and Teboulle 2009, §4) steps from a point z ahead of the iterates:
+           Random undersampling makes aliasing look like noise, which is not sparse; soft thresholding removes it. FISTA
+           (Beck and Teboulle 2009, §4) steps from a point z ahead of the iterates:
 
                x_{k+1} = Ψ^H soft(Ψ (z_k − F^H M (F z_k − y)), λ)                                          (4.1)
                t_{k+1} = (1 + √(1 + 4 t_k²)) / 2                                                           (4.2)
                z_{k+1} = x_{k+1} + (t_k − 1) / t_{k+1} (x_{k+1} − x_k)                                     (4.3)
 
-                      A step of 1 is right, because F is unitary and M a projection. Ψ is Haar's orthonormal transform.
-                      Its squares appear as blocks; cycle spinning (Coifman and Donoho 1995) shifts the grid of squares
-                      from step to step, so that they average out. A fixed grid minimises the objective exactly.
+           A step of 1 is right, because F is unitary and M a projection. Ψ is Haar's orthonormal transform. Its squares
+           appear as blocks; cycle spinning (Coifman and Donoho 1995) shifts the grid of squares from step to step, so
+           that they average out. A fixed grid minimises the objective exactly.
 """
 
 from __future__ import annotations

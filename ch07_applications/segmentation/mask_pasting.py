@@ -1,12 +1,11 @@
 """Masks in boxes and in images: a full-size mask becomes a box's m × m grid, and the grid a full-size mask again.
 
 Method     He et al. 2017 (Mask R-CNN), §3.1, "Inference": the m × m output is resized to the RoI and binarised at 0.5.
-                      Both directions are bilinear sampling: along one axis the value at a continuous place p is
-                      Σ_i max(0, 1 − |p − i|) x_i (Jaderberg et al. 2015, Eq. 5). The weights of both axes multiply, so
-                      that sampling a grid is two matrix products, rows · image · columnsᵀ.
-           Places     Pixel i covers [i, i + 1] and its centre is i + ½; the centre of cell k of a box's m cells is
-                      x1 + (k + ½) (x2 − x1) / m. Pasting uses exactly the inverse of that map, which half a pixel would
-                      spoil.
+           Both directions are bilinear sampling: along one axis the value at a continuous place p is Σ_i max(0, 1 − |p
+           − i|) x_i (Jaderberg et al. 2015, Eq. 5). The weights of both axes multiply, so that sampling a grid is two
+           matrix products, rows · image · columnsᵀ.
+Places     Pixel i covers [i, i + 1] and its centre is i + ½; the centre of cell k of a box's m cells is x1 + (k + ½)
+           (x2 − x1) / m. Pasting uses exactly the inverse of that map, which half a pixel would spoil.
 """
 
 from __future__ import annotations

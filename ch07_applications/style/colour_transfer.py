@@ -4,9 +4,9 @@ Method     Pitié and Kokaram 2007, §3. Colours x of a picture with mean μ and
 
                T x = A (x − μ_content) + μ_style,  A = S⁻¹ (S Σ_style S)^½ S⁻¹,  S = Σ_content^½            (1)
 
-                      The result has the style's mean and covariance. Of all linear maps with that property, T has the
-                      least mean squared change: it is the optimal transport between two Gaussians (Olkin and Pukelsheim
-                      1982). A Cholesky factor in place of S gives the same covariance, too, but rotates colours.
+           The result has the style's mean and covariance. Of all linear maps with that property, T has the least mean
+           squared change: it is the optimal transport between two Gaussians (Olkin and Pukelsheim 1982). A Cholesky
+           factor in place of S gives the same covariance, too, but rotates colours.
 """
 
 from __future__ import annotations

@@ -10,18 +10,15 @@ Method     Gatys, Ecker and Bethge 2015, §2. In layer l, F_ik is the activation
                G_ij = Σ_k F_ik F_jk,   E_l = 1 / (4 N² M²) Σ_ij (G_ij − A_ij)²    (3), (4)
                L = L_content + w Σ_l w_l E_l                                      (5), (7)
 
-                      The network's weights stay fixed: the gradient goes to the pixels, and L-BFGS changes them.
-                      Content is compared in relu4_2, style in relu1_1, relu2_1, … relu5_1. Gatys, Ecker and Bethge 2016
-                      describe the same method; their §4 examines the choices (layer, start, size), which are the
-                      ablation here.
-           Rival      Two methods without a network: Monge–Kantorovich colour transfer (colour_transfer.py), and texture
-                      transfer by image quilting (quilting.py; Efros and Freeman 2001). All are scored in a network that
-                      none optimised.
-           Differs    VGG-16 replaces VGG-19 if that is not available. Its weights were fine-tuned for edges, and the
-                      activations of its blocks differ by a factor of 25. So the weights w_l are not 1/5: each term is
-                      divided by its value for activations of zero. A total variation term removes colour noise. The
-                      search starts from the photograph with the style's colours: from the photograph itself it takes
-                      several times as long.
+           The network's weights stay fixed: the gradient goes to the pixels, and L-BFGS changes them. Content is
+           compared in relu4_2, style in relu1_1, relu2_1, … relu5_1. Gatys, Ecker and Bethge 2016 describe the same
+           method; their §4 examines the choices (layer, start, size), which are the ablation here.
+Rival      Two methods without a network: Monge–Kantorovich colour transfer (colour_transfer.py), and texture transfer
+           by image quilting (quilting.py; Efros and Freeman 2001). All are scored in a network that none optimised.
+Differs    VGG-16 replaces VGG-19 if that is not available. Its weights were fine-tuned for edges, and the activations
+           of its blocks differ by a factor of 25. So the weights w_l are not 1/5: each term is divided by its value for
+           activations of zero. A total variation term removes colour noise. The search starts from the photograph with
+           the style's colours: from the photograph itself it takes several times as long.
 Costs      100 s on two cores; one picture of 128 × 128 pixels takes 4 s.
 """
 

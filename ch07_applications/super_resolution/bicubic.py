@@ -5,13 +5,12 @@ Method     Keys 1981: a pixel of the new grid is a weighted mean of its neighbou
                k(x) = (a + 2) |x|³ − (a + 3) |x|² + 1                 |x| ≤ 1
                       a |x|³ − 5a |x|² + 8a |x| − 4a              1 < |x| < 2            with a = −1/2
 
-                      whose interpolation is exact for parabolas. To reduce a picture by s, the kernel becomes s times
-                      as wide, k(x / s) / s: it then averages, and frequencies that the new grid cannot represent do not
-                      fold back as a pattern (aliasing). Both axes are separate, so that an enlargement is two matrix
-                      products: R picture Cᵀ.
-           Differs    Pillow's BICUBIC has the same kernel and ignores what lies beyond the border, where MATLAB mirrors
-                      the picture. PyTorch's bicubic has a = −3/4, and does not widen the kernel unless antialias=True;
-                      nor does OpenCV.
+           whose interpolation is exact for parabolas. To reduce a picture by s, the kernel becomes s times as wide, k(x
+           / s) / s: it then averages, and frequencies that the new grid cannot represent do not fold back as a pattern
+           (aliasing). Both axes are separate, so that an enlargement is two matrix products: R picture Cᵀ.
+Differs    Pillow's BICUBIC has the same kernel and ignores what lies beyond the border, where MATLAB mirrors the
+           picture. PyTorch's bicubic has a = −3/4, and does not widen the kernel unless antialias=True; nor does
+           OpenCV.
 """
 
 from __future__ import annotations

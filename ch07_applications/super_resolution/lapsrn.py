@@ -9,16 +9,15 @@ Method     Lai, Huang, Ahuja and Yang 2017. A level doubles the picture's sides.
                y_s = enlarged(y_{s−1}) + r_s                        s = 1, 2; y_0 is the low resolution
                L = 1/N Σ_i Σ_s ρ(ŷ_s − y_s),   ρ(x) = √(x² + ε²),   ε = 10⁻³                              (3)
 
-                      ρ is Charbonnier's penalty: quadratic near zero, and linear beyond ε, so that the few
-                      unpredictable pixels at edges do not outweigh all others. Every level has its own loss; its target
-                      is the high resolution, reduced to its size by bicubic interpolation. One network gives ×2 and ×4.
-           Rival      Bicubic interpolation, and A+ (a_plus.py), fitted to the same photographs.
-           Differs    125,000 parameters, not 872,000. Interpolation is bicubic and fixed, where the paper's transposed
-                      convolution starts bilinear and learns. Features are enlarged by rearranging channels (Shi et al.
-                      2016); pairs of convolutions have a shortcut. The last convolution of a level starts at zero, so
-                      training starts from the bicubic enlargement. Adam and one cycle in place of momentum; 13
-                      photographs in place of 291.
-           Costs      115 s on two cores, 60 of them for the scored network.
+           ρ is Charbonnier's penalty: quadratic near zero, and linear beyond ε, so that the few unpredictable pixels at
+           edges do not outweigh all others. Every level has its own loss; its target is the high resolution, reduced to
+           its size by bicubic interpolation. One network gives ×2 and ×4.
+Rival      Bicubic interpolation, and A+ (a_plus.py), fitted to the same photographs.
+Differs    125,000 parameters, not 872,000. Interpolation is bicubic and fixed, where the paper's transposed convolution
+           starts bilinear and learns. Features are enlarged by rearranging channels (Shi et al. 2016); pairs of
+           convolutions have a shortcut. The last convolution of a level starts at zero, so training starts from the
+           bicubic enlargement. Adam and one cycle in place of momentum; 13 photographs in place of 291.
+Costs      115 s on two cores, 60 of them for the scored network.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A kernel around every training digit: Parzen's density for binary images, and the copies that its limit draws.
 
 Method     p(x) = 1/N Σ_n Π_i m_ni^x_i (1 − m_ni)^(1 − x_i), where m_n is the n-th training digit in grey, kept ε away
-                      from 0 and 1. ε corresponds to the width of a Gaussian kernel for grey images: it sets how far
-                      from the training digits an image may be. With ε = 0 a sample is a training digit that is
-                      binarised anew, and an image with one pixel where no training digit has ink is impossible.
+           from 0 and 1. ε corresponds to the width of a Gaussian kernel for grey images: it sets how far from the
+           training digits an image may be. With ε = 0 a sample is a training digit that is binarised anew, and an image
+           with one pixel where no training digit has ink is impossible.
 """
 
 from __future__ import annotations

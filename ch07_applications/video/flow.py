@@ -6,9 +6,9 @@ Method     Lucas & Kanade 1981. A patch keeps its brightness while it moves by (
                ⎡Σ w I_x²     Σ w I_x I_y⎤ ⎡u⎤     ⎡Σ w I_x I_t⎤
                ⎣Σ w I_x I_y  Σ w I_y²   ⎦ ⎣v⎦ = − ⎣Σ w I_y I_t⎦
 
-                      The second frame is warped by the estimate, and the remaining flow is estimated again. Pictures of
-                      half the side come first, because I_t is linear only for small motion (Bouguet 2000).
-           Differs    A ridge is added to both diagonal terms: in regions without edges the flow is 0 and not noise.
+           The second frame is warped by the estimate, and the remaining flow is estimated again. Pictures of half the
+           side come first, because I_t is linear only for small motion (Bouguet 2000).
+Differs    A ridge is added to both diagonal terms: in regions without edges the flow is 0 and not noise.
 """
 
 from __future__ import annotations
