@@ -2,13 +2,13 @@
 
 Question   A network has a hundred thousand weights. What has to change for the scalar engine to differentiate arrays?
 Method     Reverse-mode automatic differentiation (Linnainmaa 1970; Griewank and Walther 2008, chapter 3). Where Value
-           stores a derivative, Tensor stores a rule, from the gradient g of the result to that of an operand: the
-           derivatives of a matrix product would be a matrix of matrices, the rule is another matrix product. An operand
-           that was broadcast gets the sum of the gradients of all its copies. A list by age takes the place of the
+           stores a derivative, Tensor stores a rule that maps the gradient g of the result to that of an operand: the
+           derivatives of a matrix product would be a matrix of matrices; the rule is another matrix product. A
+           broadcast operand gets the sum of the gradients of all its copies. A list sorted by age replaces the
            recursion, so that a graph may be deep. Arrays can be changed in place: each counts its changes.
 Rival      PyTorch on the same random graphs; the scalar engine on the same numbers.
-Differs    The semantics are PyTorch's. But a graph that was walked is freed whole, unless retain_graph=True; masks and
-           grad are NumPy arrays, and of equal maxima each gets its share, as in torch.amax.
+Differs    The semantics are PyTorch's. But backward frees the whole graph, unless retain_graph=True; masks and grad are
+           NumPy arrays, and equal maxima share the gradient, as in torch.amax.
 Costs      2 s on two cores.
 """
 
@@ -31,7 +31,7 @@ from common.run import Run
 
 GRAPHS, STEPS, SIDE, SIDES = 200, 15, 20, (2, 4, 8, 16)  # random graphs, operations in each; sides of a matrix
 SHAPES = ((3, 4), (4,), (3, 1), (1, 4), ())  # of a graph's leaves: all can be broadcast to the first
-OPERATIONS: tuple[Callable[[Any, Any, Any], Any], ...] = (  # of Tensors as of PyTorch's; W is a square matrix
+OPERATIONS: tuple[Callable[[Any, Any, Any], Any], ...] = (  # of Tensors or PyTorch's tensors; W is a square matrix
     lambda a, b, W: a + b,
     lambda a, b, W: 1 - a * b,
     lambda a, b, W: a / (b * b + 1),
@@ -51,7 +51,7 @@ Rule = Callable[[Array], Array]  # from ∂C/∂result to ∂C/∂operand, befor
 class Tensor(VersionedArray):
     """An array of floats, and the gradient of some scalar with respect to it: grad, of the same shape, or None.
 
-    data is copied, as by torch.tensor; copy: False where no other code can change it.
+    data is copied, as by torch.tensor. copy: False if no other code can change it.
     """
 
     recording = True  # off within no_grad()
@@ -62,29 +62,29 @@ class Tensor(VersionedArray):
         self.requires_grad, self.grad = requires_grad, None
         self._made_of: list[tuple[Tensor, Rule, int]] | None = []  # operand, rule, operand's version; None when freed
         self._keeps_grad = False
-        Tensor._born += 1  # a result is younger than its operands: by age, youngest first, is an order to walk back
+        Tensor._born += 1  # a result is younger than its operands, so youngest first is a valid backward order
         self._age = Tensor._born
 
     def zero_grad(self) -> None:
-        """Forget the gradient, which would otherwise be added to."""
+        """Clear the gradient, to which backward would otherwise add."""
         self.grad = None
 
     def retain_grad(self) -> None:
-        """Let backward set grad here too, though this is no leaf but a result."""
+        """Let backward set grad here too, although this is a result, not a leaf."""
         self._keeps_grad = True
 
     def operands(self) -> list[Tensor]:
-        """What it was made from, as far as gradients are required; nothing for a leaf."""
+        """The operands that require gradients; none for a leaf."""
         return [operand for operand, *_ in self._made_of or () if operand.requires_grad]
 
     def detach(self) -> Tensor:
-        """A copy of the values, of unknown origin."""
+        """A copy of the values without history."""
         return Tensor(self.data)
 
     def backward(self, gradient: ArrayLike | None = None, retain_graph: bool = False) -> None:
-        """Add ∂(Σ gradient · self)/∂leaf to the grad of every leaf that self was made from.
+        """Add ∂(Σ gradient · self)/∂leaf to the grad of every leaf that self depends on.
 
-        gradient: of self's shape; 1 where left out, which only a scalar allows. Raises RuntimeError for what can't be
+        gradient: of self's shape; default 1, which requires a scalar. Raises RuntimeError if self can't be
         differentiated, and ValueError for a gradient of another shape.
         """
         if not self.requires_grad:
@@ -94,7 +94,7 @@ class Tensor(VersionedArray):
         gradient = np.ones_like(self.data) if gradient is None else floats(values(gradient), self.dtype, copy=False)
         if gradient.shape != self.shape:
             raise ValueError(f"backward: the result has shape {self.shape}, its gradient {gradient.shape}")
-        arrived = {id(self): gradient}  # complete for a node once everything younger has been seen
+        arrived = {id(self): gradient}  # complete for a node once all younger nodes have been visited
         for node in self.history():
             g = arrived.pop(id(node))
             if not node._made_of or node._keeps_grad:
@@ -108,9 +108,9 @@ class Tensor(VersionedArray):
                 node._made_of = None
 
     def history(self) -> list[Tensor]:
-        """Self and all that it was made from, as far as gradients are required; youngest first.
+        """Self and all its ancestors that require gradients, youngest first.
 
-        A stack instead of recursion: chains grow long. Raises RuntimeError where the way back is lost.
+        A stack replaces recursion, because chains grow long. Raises RuntimeError if the graph was freed or changed.
         """
         found, stack = {id(self): self}, [self]
         while stack:
@@ -128,7 +128,7 @@ class Tensor(VersionedArray):
         return sorted(found.values(), key=lambda node: node._age, reverse=True)
 
     def _result(self, data: Array, *made_of: tuple[Tensor, Rule]) -> Tensor:
-        result = Tensor(data, copy=data.base is not None)  # no change of one tensor is to change another
+        result = Tensor(data, copy=data.base is not None)  # a change of one tensor must not change another
         if Tensor.recording and any(operand.requires_grad for operand, _ in made_of):
             result.requires_grad = True
             result._made_of = [(operand, rule, operand.version) for operand, rule in made_of]
@@ -163,13 +163,13 @@ class Tensor(VersionedArray):
 
     def __pow__(self, other: Any) -> Tensor:
         a, b = self._pair(other)
-        out, less = a.data**b.data, np.where(b.data == 0, 1, b.data - 1)  # a⁰ is flat, at a = 0 as well
+        out, less = a.data**b.data, np.where(b.data == 0, 1, b.data - 1)  # a⁰ is constant, also at a = 0
         rule_b = lambda g: g * out * np.log(np.where(a.data == 0, 1, a.data))  # noqa: E731
         return self._result(out, (a, lambda g: g * b.data * a.data**less), (b, rule_b))
 
     def __matmul__(self, other: Any) -> Tensor:
         a, b = self._pair(other)
-        if a.ndim == 1:  # a row for the time being
+        if a.ndim == 1:  # temporarily a row
             product = a.reshape(1, -1) @ b
             return product[..., 0, :] if b.ndim > 1 else product[0]
         if b.ndim == 1:
@@ -222,7 +222,7 @@ class Tensor(VersionedArray):
 
     def mean(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         n = prod(self.shape[one] for one in self._axes(axis))
-        return self.sum(axis, keepdims) * (1 / n if n else np.nan)  # of nothing there is no mean
+        return self.sum(axis, keepdims) * (1 / n if n else np.nan)  # an empty array has no mean
 
     def max(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         gone, largest = self._axes(axis) if not keepdims else (), self.data.max(axis=axis, keepdims=True)
@@ -248,14 +248,14 @@ class Tensor(VersionedArray):
 
         def rule(g: Array) -> Array:
             whole = np.zeros_like(self.data)
-            np.add.at(whole, index, g)  # an item that was taken twice gets both gradients
+            np.add.at(whole, index, g)  # an item taken twice gets both gradients
             return whole
 
         return self._result(self.data[index], (self, rule))
 
 
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """The tensors one after the other along an axis; each gets back its own piece of the gradient."""
+    """Concatenate tensors along an axis; each gets its own piece of the gradient."""
     ends = np.cumsum([tensor.shape[axis] for tensor in tensors])
     rules = [lambda g, number=number: np.split(g, ends[:-1], axis)[number] for number in range(len(tensors))]
     return tensors[0]._result(np.concatenate([t.data for t in tensors], axis), *zip(tensors, rules, strict=True))
@@ -263,7 +263,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Within the block nothing is remembered, and tensors may be changed in place."""
+    """Within the block no graph is recorded, and tensors may be changed in place."""
     before, Tensor.recording = Tensor.recording, False
     try:
         yield
@@ -272,7 +272,7 @@ def no_grad() -> Iterator[None]:
 
 
 def random_graph(leaves: list[Any], W: Any, steps: int, rng: np.random.Generator) -> Any:
-    """So many random operations, each on two results so far, drawn with replacement; then the sum over all results."""
+    """`steps` random operations, each on two results so far, drawn with replacement; then the sum of all results."""
     results = list(leaves)
     for _ in range(steps):
         a, b = (results[i] for i in rng.integers(len(results), size=2))
@@ -295,7 +295,7 @@ def compare_with_pytorch(run: Run) -> float:
 
 
 def compare_with_scalars(run: Run, side: int) -> tuple[int, int, float]:
-    """‖tanh(W x)‖² by Tensors and by Values: the nodes of either graph, and the largest difference of a gradient."""
+    """‖tanh(W x)‖² by Tensors and by Values: the nodes of each graph, and the largest difference of a gradient."""
     W, x = run.rng.normal(size=(side, side)), run.rng.normal(size=side)
     ours, vector = Tensor(W, requires_grad=True), Tensor(x, requires_grad=True)
     result = ((ours @ vector).tanh() ** 2).sum()

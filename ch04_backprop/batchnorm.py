@@ -1,10 +1,10 @@
 """Normalise each unit over the batch to mean 0 and variance 1, then let it learn its own mean and scale.
 
 Question   What is gained if every hidden unit's inputs are standardised, batch by batch, and what does that cost?
-Method     Batch normalisation (Ioffe and Szegedy 2015, Algorithm 1), with the gradient that runs back through the
-           batch's mean and variance (§3). In use, running means over the batches stand in for the batch.
+Method     Batch normalisation (Ioffe and Szegedy 2015, Algorithm 1), with the gradient that flows back through the
+           batch's mean and variance (§3). In prediction, running means over the batches replace the batch's.
 Rival      The same network without it, at its own best learning rate.
-Differs    The linear layer before it keeps its bias, though the mean takes it away again: the bias has gradient 0.
+Differs    The linear layer before it keeps its bias, although the mean removes it again: the bias has gradient 0.
            Running means as in PyTorch, with the unbiased variance; the paper averages over batches after training.
 Costs      8 s on two cores.
 """
@@ -36,14 +36,14 @@ RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 SCALES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 BATCHES = (2, 4, 8, 16, 50)
 RATE = 0.05
-GOOD_ENOUGH = 80  # % of validation digits: a rate that gets there counts as tolerated
+GOOD_ENOUGH = 80  # % of validation digits: a rate that reaches it counts as tolerated
 
 
 class BatchNorm(Layer):
-    """z^{l+1} = γẑ + β, ẑ = (z − μ) / √(σ² + ε), with each unit's μ and σ² over the batch; in use, running ones.
+    """z^{l+1} = γẑ + β, ẑ = (z − μ) / √(σ² + ε), with each unit's μ and σ² over the batch; in prediction, running ones.
 
-    momentum: the newest batch's share of a running mean. measured: the running mean and variance. Raises ValueError
-    for a batch of one image: its variance is 0, and every ẑ would be.
+    momentum: the newest batch's share of a running mean. measured: the running mean and variance. Raises ValueError for
+    a batch of one image, whose variance is 0.
     """
 
     def __init__(self, units: int, momentum: float = 0.1, epsilon: float = 1e-5, dtype: type = np.float32) -> None:
@@ -70,13 +70,13 @@ class BatchNorm(Layer):
         return self.gamma.data * self.normal + self.beta.data
 
     def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        """z acts on ẑ directly, through the variance, and through the mean."""
-        direct = delta * self.gamma.data / self.deviation  # ∂C/∂ẑ · ∂ẑ/∂z with μ and σ² held
-        if not self.by_batch:  # but with those of the batch, if these were used: what counts is the last forward pass
+        """The sum of three paths from z to ẑ: directly, through the variance, and through the mean."""
+        direct = delta * self.gamma.data / self.deviation  # ∂C/∂ẑ · ∂ẑ/∂z with fixed μ and σ²
+        if not self.by_batch:  # μ and σ² depend on z only if the last forward pass used the batch's
             return direct
         # ∂ẑ_j/∂σ² = −ẑ_j / 2(σ² + ε) and ∂σ²/∂z_i = 2(z_i − μ) / n; ∂ẑ_j/∂μ = −1 / √(σ² + ε) and ∂μ/∂z_i = 1 / n.
         through_variance = -self.normal * (direct * self.normal).mean(axis=0)
-        through_mean = -direct.mean(axis=0)  # and σ² does not depend on μ, for Σ (z − μ) = 0
+        through_mean = -direct.mean(axis=0)  # σ² does not depend on μ, because Σ (z − μ) = 0
         return direct + through_variance + through_mean
 
     def parameter_gradients(self, delta: Float[np.ndarray, "n units"]) -> None:
@@ -122,14 +122,14 @@ def train_with(
             layer.W.data *= layer.W.data.dtype.type(scale)
     changes = {"epochs": 8, "optimiser": lambda parameters: Momentum(parameters, rate)} | changes
     changes["epochs"] = run.pick(smoke=1, lecture=changes["epochs"])
-    with np.errstate(all="ignore"):  # too large a rate, or weights, overflow: that is what is being tried
+    with np.errstate(all="ignore"):  # too large rates or weights overflow, which is what is tested
         return network, recipe(run, **changes).attempt(network, few.x, few.train.labels, rng)
 
 
 def accuracies(
     run: Run, few: FewDigits, hidden: Callable, settings: Sequence[dict], seeds: Sequence[int]
 ) -> Float[np.ndarray, "seeds settings"]:
-    """Validation accuracy under every seed and setting, in %."""
+    """The validation accuracy for every seed and setting, in %."""
     networks = [[train_with(run, few, seed, hidden, **setting)[0] for setting in settings] for seed in seeds]
     with np.errstate(all="ignore"):
         return np.array(
@@ -170,7 +170,7 @@ def draw_depth(losses: dict[str, list[float]], batches: dict[str, np.ndarray]) -
 
 
 def tolerates_more(record: LessonRecord) -> bool:
-    """Whether the largest rate that still learns is larger with BatchNorm, in the mean over the seeds."""
+    """Whether the largest working rate is larger with BatchNorm, in the mean over the seeds."""
     found = record.findings()
     names = ("BatchNorm before ReLU", "no BatchNorm")
     with_it, without = (

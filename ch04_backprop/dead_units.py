@@ -1,10 +1,10 @@
 """A ReLU that is 0 for every image passes no delta back, so it stays 0. How many units of a network are dead?
 
-Question   The lecture advises a small learning rate, an eye on the dead units, and then leaky ReLU. Is it right?
-Method     The monitor: the share of hidden units that no image lifts above 0. With ReLU such a unit has gradient 0;
-           with leaky ReLU (Maas et al. 2013) a hundredth of the usual, and may come back. Five networks a rate.
+Question   The lecture advises a small learning rate, monitoring of dead units, and then leaky ReLU. Is it right?
+Method     The monitor is the share of hidden units that are 0 for all images. With ReLU such a unit has gradient 0;
+           with leaky ReLU (Maas et al. 2013) a hundredth of the usual, and may recover. Five networks per rate.
 Rival      Logistic regression, which has no hidden units that could die.
-Differs    A dead unit is dead for these images: should the layers below it move, it may yet wake up.
+Differs    A dead unit is dead for these images: if the layers below it change, it may become active again.
 Costs      6 s on two cores.
 """
 
@@ -39,7 +39,7 @@ SIZES = (784, 64, 64, 10)
 UNITS: dict[str, Callable[[], Layer]] = {"ReLU": ReLU, "leaky ReLU": LeakyReLU}
 COLOURS = {"ReLU": plots.BLUE, "leaky ReLU": plots.ORANGE}
 RATES = [0.02, 0.035, 0.06, 0.1, 0.14, 0.2, 0.28, 0.4]  # of momentum
-LARGE, STEPS, SOME = 0.28, 80, 500  # the rate, steps and images of the network that is watched
+LARGE, STEPS, SOME = 0.28, 80, 500  # the rate, steps and images of the monitored network
 
 Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
 
@@ -60,7 +60,7 @@ def network_of(name: str, rng: np.random.Generator) -> Network:
 
 @dataclass
 class Outcomes:
-    """What became of several networks of one unit at one learning rate. dead, right: in %, of those that finished."""
+    """Outcomes of several networks with one kind of unit at one rate. dead, right: in %, of those that finished."""
 
     dead: list[float] = field(default_factory=list)
     right: list[float] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Outcomes:
 
 
 def watch_dead_units(name: str, part: Part, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
-    """The share of dead units, in %, before each of STEPS steps at the LARGE rate, or as long as the loss is finite."""
+    """The share of dead units, in %, before each of STEPS steps at the LARGE rate, while the loss is finite."""
     (x, answers), rng, shares = part, np.random.default_rng([run.seed, 0]), []
     network = network_of(name, rng)
     optimiser = Momentum(network.parameters(), LARGE)
@@ -86,7 +86,7 @@ def watch_dead_units(name: str, part: Part, images: Float32[np.ndarray, "m 784"]
 
 
 def draw_rates(axis: Axes, by_rate: dict[float, list[float]], name: str) -> None:
-    """The mean for each learning rate, with its interval where three networks or more finished."""
+    """The mean for each learning rate, with its interval if at least three networks finished."""
     finished = {rate: mean_interval(values) for rate, values in by_rate.items() if values}
     axis.plot(list(finished), [mean.value for mean in finished.values()], "o-", color=COLOURS[name], label=name)
     for rate, mean in finished.items():
@@ -130,7 +130,7 @@ def lesson(run: Run) -> None:
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
     def train_network(name: str, rate: float, part: Part, number: int = 0) -> Network:
-        """Momentum, and a rate that falls to 0 in a straight line. Raises LossNotFinite."""
+        """Train by momentum with a rate that falls linearly to 0. Raises LossNotFinite."""
         rng = np.random.default_rng([run.seed, number])
         network = network_of(name, rng)
         by_momentum(rate, epochs, schedule=lambda share: 1 - share)(network, *part, rng)

@@ -1,8 +1,8 @@
 """Forward and backward pass, one delta at a time: the lecture's two-class softmax classifier.
 
-Question   Two measurements, two probabilities: how does the cost at the end reach the weights at the start?
-Method     Three layers, linear, softmax and log-likelihood. δ⁴ = ∂C/∂C = 1, and each layer turns the δ behind it into
-           the δ before it; then the lecture's recipe: forward, backward, update θ, repeat.
+Question   Two measurements, two probabilities: how does the cost at the end influence the weights at the start?
+Method     Three layers: linear, softmax and log-likelihood. δ⁴ = ∂C/∂C = 1, and each layer computes the δ before it
+           from the δ after it; then the lecture's recipe: forward, backward, update θ, repeat.
 Rival      Logistic regression, fitted by Newton's method: softmax of two classes is the same model, written twice.
 Differs    The lecture's classifier has a θ_0 and a θ_1, the weights of either class, and so do we; the biases, which it
            hides in a column of ones, are separate here.
@@ -28,14 +28,14 @@ LEARNING_RATE, STEPS = 1.0, 300
 
 
 def two_class_softmax(inputs: int, rng: np.random.Generator) -> Network:
-    """The lecture's example: only its first layer has parameters, a θ_0 and a θ_1, the weights of either class."""
+    """The lecture's example: only its first layer has parameters, a θ_0 and a θ_1, the weights of the two classes."""
     return Network([Linear(inputs, 2, rng, std=0.01, dtype=np.float64), Softmax()], LogLikelihood())
 
 
 def descend_on_all(
     network: Network, x: Float[np.ndarray, "n inputs"], answers: Shaped[np.ndarray, "n ..."], rate: float, steps: int
 ) -> Iterator[float]:
-    """θ ← θ − η ∂C/∂θ over all points. Before each step, gives the cost; the gradients stand in the parameters."""
+    """θ ← θ − η ∂C/∂θ over all points. Yields the cost before each step; the parameters store the gradients."""
     for _ in range(steps):
         yield network.gradient(x, answers)
         for parameter in network.parameters():
@@ -43,12 +43,12 @@ def descend_on_all(
 
 
 def train_classifier(network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> list[float]:
-    """STEPS steps over all points. Returns the cost before each of them."""
+    """Take STEPS steps over all points. Returns the cost before each of them."""
     return list(descend_on_all(network, x, answers, LEARNING_RATE, STEPS))
 
 
 def draw_deltas(x: Float[np.ndarray, "1 2"], answer: int, network: Network) -> Figure:
-    """The network as a row of layers for one point: z above each wire, and δ, which runs back, below it."""
+    """The network as a row of layers for one point: z above each connection, and δ, which flows back, below it."""
     linear, softmax = network.layers
     z = [x, linear.forward(x)]
     z.append(softmax.forward(z[1]))

@@ -1,12 +1,13 @@
 """Dropout: hidden units are switched off at random, so that none can rely on another; an average of many networks.
 
-Question   What does it do to switch off random hidden units in every step, and is it the same as averaging networks?
-Method     Dropout (Srivastava et al. 2014): a unit is kept with probability 1 − p, anew for every image of every batch.
-           2ⁿ networks share their weights; one pass with all units stands for the mean of their votes (§2), and here
-           that mean is taken over 50 of them to compare. p is chosen by the accuracy on validation digits.
-Rival      Five networks from different first weights, averaged; a random forest, which averages, too.
-Differs    What is kept is divided by 1 − p while the network learns, so that nothing changes in use; the paper
-           multiplies the weights by 1 − p in use. Hidden units only, and no limit on the norm of a unit's weights.
+Question   What is the effect of switching off random hidden units in every step, and is it the same as averaging
+           networks?
+Method     Dropout (Srivastava et al. 2014): a unit is kept with probability 1 − p, drawn anew for every image of every
+           batch. 2ⁿ networks share their weights; one pass with all units approximates the mean of their predictions
+           (§2), which is also computed here over 50 of them. p is chosen by the accuracy on validation digits.
+Rival      Five networks from different initial weights, averaged; a random forest, which averages, too.
+Differs    Kept units are divided by 1 − p in training, so that nothing changes in prediction; the paper multiplies the
+           weights by 1 − p in prediction. Hidden units only, and no limit on the norm of a unit's weights.
 Costs      4 s on two cores.
 """
 
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)
-CROWD = 5  # networks that are averaged
+CROWD = 5  # averaged networks
 
 
 class Dropout(Layer):
-    """z^{l+1} = m z^l, where m is 0 with probability p and else 1 / (1 − p): the expected output is the input.
+    """z^{l+1} = m z^l, where m is 0 with probability p, otherwise 1 / (1 − p): the expected output is the input.
 
     Raises ValueError unless 0 ≤ p < 1.
     """
@@ -62,19 +63,19 @@ class Dropout(Layer):
         return z * self.mask
 
     def backward(self, delta: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
-        """∂z_k^{l+1}/∂z_k^l = m_k: a unit that was dropped gets no gradient. In use none is dropped, and m_k = 1."""
+        """∂z_k^{l+1}/∂z_k^l = m_k: a dropped unit gets no gradient. In prediction none is dropped, and m_k = 1."""
         return delta if self.mask is None else delta * self.mask
 
 
 def with_dropout(p: float, rng: np.random.Generator) -> dict:
-    """What dropout of all hidden units changes in the recipe."""
+    """The changes to the recipe for dropout of all hidden units."""
     return {"hidden": lambda units: [ReLU(), Dropout(p, rng)]}
 
 
 def predict_masked(
     network: Network, x: Float32[np.ndarray, "n 784"], passes: int
 ) -> Float32[np.ndarray, "passes n 10"]:
-    """The probabilities of so many networks with units missing: Dropout drops as if the network were learning."""
+    """The probabilities of `passes` networks with missing units: Dropout is active as in training."""
     for layer in network.layers:
         layer.training = isinstance(layer, Dropout)
     z = [network.forward(x) for _ in range(passes)]
@@ -101,7 +102,7 @@ class Crowd:
 
 
 def follow_losses(run: Run, few: FewDigits, changes: dict) -> Float[np.ndarray, "epochs 2"]:
-    """Log losses on the few and on validation digits after every epoch."""
+    """The log losses on training and validation digits after every epoch."""
     rng, curve = np.random.default_rng(run.seed), []
     network = new_network(rng, **changes)
     recipe(run, each_epoch=lambda epoch: curve.append(few.losses(network)))(network, few.x, few.train.labels, rng)
@@ -128,7 +129,7 @@ def draw_learning(curves: dict[str, np.ndarray], sweep: Sweep, base: Float[np.nd
 def draw_crowd(
     votes: Float32[np.ndarray, "passes n 10"], answers: Int[np.ndarray, "n"], one_pass: tuple[float, float]
 ) -> Figure:
-    """Log loss and accuracy of the mean of the first 1, 2, 3 … votes; dashed: of the one pass with all units."""
+    """Log loss and accuracy of the mean of the first 1, 2, 3 … votes; dashed: those of a single pass with all units."""
     figure, axes = plots.panels(2, height=3.0)
     means = [log_mean(votes[:count]) for count in range(1, len(votes) + 1)]
     curves = {
@@ -156,7 +157,7 @@ def lesson(run: Run) -> None:
         network, p = sweep.networks[sweep.most_right], sweep.strengths[sweep.most_right]
         few.score(method, network)
     with run.method(averaged, kind="from scratch") as method:
-        method.fit_seconds = run.methods["dropout"].fit_seconds  # it is the same network, asked more often
+        method.fit_seconds = run.methods["dropout"].fit_seconds  # it is the same network, with more predictions
         few.score(method, network, lambda network, x: log_mean(predict_masked(network, x, passes)))
     with run.method(several, kind="from scratch") as method:
         seeds = np.random.SeedSequence(run.seed).generate_state(CROWD)

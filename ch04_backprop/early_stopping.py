@@ -1,12 +1,12 @@
 """Early stopping: the cheapest regulariser, but the held-out digits that it needs cannot be learned from.
 
-Question   When should a network stop learning, what is gained, and what has it to do with a penalty on the weights?
+Question   When should training stop, what is gained, and how is it related to a penalty on the weights?
 Method     Compute the loss on held-out digits after each epoch; after `patience` epochs without a smaller loss, restore
-           the best one (Goodfellow et al. 2016, §7.8, Algorithm 7.1). Where the cost is quadratic, t steps of size η
-           from 0 come to nearly the same as ridge with λ = 1 / ηt (Bishop 1995; Ali et al. 2019): checked on patients.
-Rival      Learning to the end; and all digits for as many epochs as stopping has found (Algorithm 7.2).
-Differs    To be fair, the 200 held-out digits come out of the 1000. The learning rate is constant, for a schedule
-           that ends at 0 stops by itself.
+           the best one (Goodfellow et al. 2016, §7.8, Algorithm 7.1). If the cost is quadratic, t steps of size η from
+           0 give nearly the same as ridge with λ = 1 / ηt (Bishop 1995; Ali et al. 2019): checked on patients.
+Rival      Training to the end; and training on all digits for the number of epochs found by stopping (Algorithm 7.2).
+Differs    To be fair, the 200 held-out digits are taken from the 1000. The learning rate is constant, because a
+           schedule that ends at 0 stops by itself.
 Costs      2 s on two cores.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PATIENCE, EPOCHS, RATE = 5, 40, 0.02
-ASKED = 0.2  # of the few
+ASKED = 0.2  # held-out share of the training digits
 PATIENTS = 40  # so few that least squares overfits
 Rows = tuple[np.ndarray, np.ndarray]  # inputs and answers
 
@@ -41,8 +41,8 @@ Rows = tuple[np.ndarray, np.ndarray]  # inputs and answers
 class EarlyStopping:
     """For Training's each_epoch: True after `patience` epochs without a new least loss.
 
-    loss: computes that of the network, in use and not in training. losses: after every epoch so far. best: the
-    epoch of the least, counted from 1. restore() gives the network the weights of that epoch back.
+    loss: computes the network's loss, in prediction mode. losses: after every epoch so far. best: the
+    epoch of the least, counted from 1. restore() restores the network's weights of that epoch.
     """
 
     def __init__(self, network: Network, loss: Callable[[], float], patience: int = PATIENCE) -> None:
@@ -53,7 +53,7 @@ class EarlyStopping:
 
     def __call__(self, epoch: int) -> bool:
         self.losses.append(self.loss())
-        if self.losses[-1] < np.nanmin([np.inf, *self.losses[:-1]]):  # a loss that is NaN is no least one
+        if self.losses[-1] < np.nanmin([np.inf, *self.losses[:-1]]):  # NaN is never the least loss
             self.best, self.kept = epoch, [array.copy() for array in self.network.state()]
         return epoch - self.best >= self.patience
 
@@ -65,7 +65,7 @@ class EarlyStopping:
 def train_at_constant_rate(
     run: Run, network: Network, part: Rows, epochs: int, each_epoch: Callable = lambda epoch: None
 ) -> None:
-    """The recipe at a constant rate."""
+    """Train by the recipe at a constant rate."""
     changes = {"schedule": None, "epochs": epochs, "optimiser": lambda parameters: Momentum(parameters, RATE)}
     recipe(run, each_epoch=each_epoch, **changes)(network, *part, np.random.default_rng([run.seed, 1]))
 
@@ -81,7 +81,7 @@ def ridge(
 ) -> Float[np.ndarray, "k m"]:
     """argmin C + λ/2 ‖θ‖² for every λ, (H + λI)⁻¹ g: h / (h + λ) of the way.
 
-    With λ = 1 / ηt that is ηht / (1 + ηht), behind the 1 − (1 − ηh)ᵗ of descent by at most 0.204 of the way where ηh is
+    With λ = 1 / ηt that is ηht / (1 + ηht), less than the 1 − (1 − ηh)ᵗ of descent by at most 0.204 of the way if ηh is
     small, 0.227 at ηh = 0.2, the largest here, and 0.5 at ηh = 1.
     """
     return np.linalg.solve(H + penalties[:, None, None] * np.eye(len(g)), g[:, None])[..., 0]
@@ -118,7 +118,7 @@ def draw_ridge(times: Float[np.ndarray, "k"], stopped: np.ndarray, penalised: np
 
 
 def as_ridge(run: Run) -> tuple:
-    """What draw_ridge draws: diabetes patients, PATIENTS of the training part to learn from and the others held out."""
+    """The data of draw_ridge: diabetes patients, PATIENTS of the training part for fitting, the others held out."""
     patients = data.diabetes(seed=run.seed)
     train, held_out = patients.train.take(slice(PATIENTS)), patients.train.take(slice(PATIENTS, None))
     mean, size, middle = train.features.mean(axis=0), train.features.std(axis=0), train.targets.mean()

@@ -27,10 +27,10 @@ from common.run import Run
 
 UNITS, STEPS = 32, 60  # of the networks whose gradients are measured
 RADII = [0.8, 1.0, 1.2]  # spectral radii of their recurrent matrices
-INPUTS = {"small inputs": 1e-4, "large inputs": 1.0}  # standard deviations: tanh is straight near 0, and flat far away
-BALANCED, WALL_STEPS = 0.5, 20  # the state in which one unit starts, in balance, and the steps for which it keeps it
-START = 2.0  # its w at first
-AIM, RATE, DESCENT, MOST = 0.2, 0.1, 200, 1.0  # its target; learning rate, steps and longest gradient of the descent
+INPUTS = {"small inputs": 1e-4, "large inputs": 1.0}  # standard deviations: tanh is linear near 0, and flat far away
+BALANCED, WALL_STEPS = 0.5, 20  # the equilibrium state in which one unit starts, and its number of steps
+START = 2.0  # its initial w
+AIM, RATE, DESCENT, MOST = 0.2, 0.1, 200, 1.0  # its target; learning rate, steps and gradient limit of the descent
 
 
 def spectral(units: int, radius: float, rng: np.random.Generator) -> Float[np.ndarray, "units units"]:
@@ -40,7 +40,7 @@ def spectral(units: int, radius: float, rng: np.random.Generator) -> Float[np.nd
 
 
 def jacobian_norms(layer: Recurrent, sequence: Float[np.ndarray, "steps inputs"]) -> Float[np.ndarray, "steps"]:
-    """‖∂h_T/∂h_t‖ for t = 1 … T, the largest singular value. Of an LSTM: ‖∂h_T/∂c_t‖.
+    """‖∂h_T/∂h_t‖ for t = 1 … T, the largest singular value. For an LSTM: ‖∂h_T/∂c_t‖.
 
     One copy of the sequence per unit k: with e_T the k-th unit vector, ∂C/∂h_t is row k of the matrix.
     """
@@ -68,7 +68,7 @@ class OneUnit:
         self.layer = TanhRecurrent(1, 1, np.random.default_rng(0), dtype=np.float64)
 
     def cost(self, w: float, b: float) -> float:
-        """C at these two weights; their gradients stand in the layer's parameters."""
+        """C at these two weights; the layer's parameters store their gradients."""
         self.layer.W.data, self.layer.b.data = np.array([[w]]), np.array([b])
         h = self.layer.forward(np.zeros((1, WALL_STEPS, 1)), first=np.array([[BALANCED]]))
         e = np.zeros_like(h)
@@ -77,7 +77,7 @@ class OneUnit:
         return 0.5 * float(e[0, -1, 0]) ** 2
 
     def descend(self, w: float, b: float, most: float) -> Float[np.ndarray, "points 4"]:
-        """w, b, C and ‖∇C‖ at every point of gradient descent, whose gradients are clipped at most."""
+        """The w, b, C and ‖∇C‖ at every point of gradient descent with gradients clipped at most."""
         points = []
         for _ in range(DESCENT):
             cost = self.cost(w, b)
@@ -87,7 +87,7 @@ class OneUnit:
 
 
 def balanced(w: float) -> float:
-    """The b with which the unit keeps its first state for ever: tanh(w h + b) = h."""
+    """The b with which the unit keeps its first state: tanh(w h + b) = h."""
     return float(np.arctanh(BALANCED) - w * BALANCED)
 
 

@@ -1,9 +1,10 @@
 """Finite differences: change a weight, evaluate the cost, undo it; slow, and the check of every fast gradient.
 
-Question   Is a gradient right, and what would it cost to have no better way to it?
-Method     Central differences, (C(θ + h) − C(θ − h)) / 2h: wrong by O(h²), for the cost bends, and by O(ε/h), for a
-           computer rounds; best near h = ε^⅓ (Press et al. 2007, §5.7). A gradient of P weights needs 2P evaluations.
-Rival      Backpropagation: one forward and one backward pass, however many weights there are.
+Question   Is a gradient right, and what would it cost without a better way to compute it?
+Method     Central differences, (C(θ + h) − C(θ − h)) / 2h: the error is O(h²), because the cost is curved, and O(ε/h),
+           because a computer rounds; best near h = ε^⅓ (Press et al. 2007, §5.7). A gradient of P weights needs 2P
+           evaluations.
+Rival      Backpropagation: one forward and one backward pass, for any number of weights.
 Differs    The lecture does not check its deltas; here they are checked before they are used.
 Costs      0.5 s on two cores.
 """
@@ -31,7 +32,7 @@ HIDDEN = (2, 8, 32)
 def finite_differences(
     cost: Callable[[], float], values: Float[np.ndarray, "*shape"], step: float = STEP
 ) -> Float[np.ndarray, "*shape"]:
-    """(C(θ_i + h) − C(θ_i − h)) / 2h for every number of values, an array that is changed in place and put back.
+    """(C(θ_i + h) − C(θ_i − h)) / 2h for every number of values, an array that is changed in place and restored.
 
     The loop is the point: each number takes two evaluations of the whole C.
     """
@@ -47,12 +48,12 @@ def finite_differences(
 
 
 def relative_error(a: Float[np.ndarray, "*shape"], b: Float[np.ndarray, "*shape"]) -> float:
-    """‖a − b‖ / ‖b‖."""
+    """The relative error ‖a − b‖ / ‖b‖."""
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
 def sigmoid_network(inputs: int, hidden: int, rng: np.random.Generator) -> Network:
-    """inputs – hidden sigmoids – ten classes, in double precision."""
+    """A network inputs – hidden sigmoids – ten classes, in double precision."""
     first, last = (Linear(*sizes, rng, dtype=np.float64) for sizes in ((inputs, hidden), (hidden, 10)))
     return Network([first, Sigmoid(), last, Softmax()], LogLikelihood())
 
@@ -60,9 +61,9 @@ def sigmoid_network(inputs: int, hidden: int, rng: np.random.Generator) -> Netwo
 def race(
     network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"], step: float = STEP
 ) -> tuple[float, float, float]:
-    """Relative error of finite differences against the deltas, seconds of both: (error, differences, deltas)."""
+    """The relative error of finite differences against the deltas, and seconds: (error, differences, deltas)."""
     fast = []
-    for _ in range(5):  # too short to be timed once
+    for _ in range(5):  # too short for a single timing
         start = time.perf_counter()
         network.gradient(x, answers)
         fast.append(time.perf_counter() - start)
@@ -81,7 +82,7 @@ def race(
 def draw_error_and_cost(
     steps: Float[np.ndarray, "s"], errors: list[float], weights: list[int], seconds: dict[str, list[float]]
 ) -> Figure:
-    """Left: how wrong the differences are, by step. Right: what a gradient takes, by the number of weights."""
+    """Left: the error of the differences by step size. Right: the seconds of a gradient by the number of weights."""
     figure, (wrong, dear) = plots.panels(2)
     wrong.loglog(steps, errors, "o-", color=plots.BLUE, markersize=4)
     wrong.set(title="Error of central differences", xlabel="step h", ylabel="relative error")

@@ -1,11 +1,11 @@
 """Step downhill, and again: the oldest recipe, what its one knob does, and a memory that helps it along.
 
-Question   How long should a step be, and what does momentum buy?
-Method     Cauchy 1847: θ ← θ − η ∇C. With momentum as the lecture has it, Δ ← α Δ + (1 − α)(−η ∇C) and θ ← θ + Δ.
+Question   How long should a step be, and what does momentum gain?
+Method     Cauchy 1847: θ ← θ − η ∇C. With momentum in the lecture's form, Δ ← α Δ + (1 − α)(−η ∇C) and θ ← θ + Δ.
 Rival      Conjugate gradients (Hestenes and Stiefel 1952), which choose step and memory anew each time; and chapter 1's
-           way, which solves for the lowest point outright.
+           way, which solves for the lowest point directly.
 Differs    The lecture's Δ is PyTorch's −lr v with v ← μ v + g, if μ = α and lr = (1 − α) η: see `pytorch_settings`. It
-           goes on until the loss decreases no more; here, until C is within 10⁻⁶ of the least.
+           continues until the loss stops decreasing; here, until C is within 10⁻⁶ of the least.
 Costs      1 s on two cores.
 """
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 CURVATURES = np.array(
     [1.0, 12.0]
-)  # of the quadratic along its two axes: the larger bounds η, the smaller sets the pace
+)  # of the quadratic along its two axes: the larger limits η, the smaller determines the speed
 START = np.array([-9.0, 2.2])
-CLOSE = 1e-6  # of C at the start, above the least C
+CLOSE = 1e-6  # of the initial C, above the least C
 
 Gradient = Callable[[np.ndarray], np.ndarray]
 
@@ -38,7 +38,7 @@ Gradient = Callable[[np.ndarray], np.ndarray]
 def descend(
     gradient: Gradient, start: Float[np.ndarray, "d"], learning_rate: float, steps: int, momentum: float = 0.0
 ) -> Float[np.ndarray, "points d"]:
-    """All points of the way: θ ← θ + Δ, with Δ ← α Δ + (1 − α)(−η ∇C) and Δ = 0 at first. α = 0 is Cauchy's recipe."""
+    """All points of the path: θ ← θ + Δ, with Δ ← α Δ + (1 − α)(−η ∇C) and Δ = 0 at first. α = 0 is Cauchy's recipe."""
     theta, delta, path = start, np.zeros_like(start), [start]
     for _ in range(steps):
         delta = momentum * delta + (1 - momentum) * (-learning_rate * gradient(theta))
@@ -48,16 +48,16 @@ def descend(
 
 
 def pytorch_settings(learning_rate: float, momentum: float) -> dict[str, float]:
-    """lr and momentum with which torch.optim.SGD goes the lecture's way: Δ = −lr v, v ← μ v + g.
+    """lr and momentum with which torch.optim.SGD follows the lecture's rule: Δ = −lr v, v ← μ v + g.
 
-    Put −lr v for Δ: lr v ← α lr v + (1 − α) η g. So μ = α, and the lecture's factor (1 − α) hides in lr. With it, equal
-    gradients add up to a step of η however large α is; without it, to η / (1 − α).
+    Substitute −lr v for Δ: lr v ← α lr v + (1 − α) η g. So μ = α, and lr includes the lecture's factor (1 − α). With
+    it, gradients add up to a step of η however large α is; without it, to η / (1 − α).
     """
     return {"lr": (1 - momentum) * learning_rate, "momentum": momentum}
 
 
 def best_settings(smallest: float, largest: float) -> tuple[float, float]:
-    """The (η, α) that shrink the error of a quadratic of these curvatures fastest, in the lecture's form.
+    """The (η, α) that reduce the error of a quadratic with these curvatures fastest, in the lecture's form.
 
     Polyak 1964: μ = ((√κ − 1) / (√κ + 1))² and lr = (2 / (√L + √l))², κ = L / l: the number of
     steps per decimal digit grows with √κ instead of κ.
@@ -68,19 +68,19 @@ def best_settings(smallest: float, largest: float) -> tuple[float, float]:
 
 
 def steps_until_close(heights: Float[np.ndarray, "steps"], least: float) -> float:
-    """The first step from which C stays within CLOSE of the least; infinity where it never gets there."""
+    """The first step from which C stays within CLOSE of the least; infinity if it never does."""
     far = ~(heights - least <= CLOSE * (heights[0] - least))  # NaN is far, too
     return float("inf") if far[-1] else float(np.flatnonzero(far).max(initial=-1) + 1)
 
 
 def steps_fall(record: LessonRecord, ways: Iterable[str]) -> bool:
-    """Whether each of these ways needed fewer steps than the one before it, in the mean over the seeds."""
+    """Whether each of these methods needed fewer steps than the one before it, in the mean over the seeds."""
     found = record.findings()
     return all(np.diff([found[f"steps until C is close, {name}"][0].value for name in ways]) < 0)
 
 
 def draw_fates(paths: dict[str, Float[np.ndarray, "steps d"]]) -> Figure:
-    """Each way over the contours of ½ Σ λ_i θ_i²."""
+    """Each path over the contours of ½ Σ λ_i θ_i²."""
     figure, axes = plots.panels(len(paths), width=3.5, height=3.0, sharex=True, sharey=True)
     x, y = np.meshgrid(np.linspace(-10.5, 10.5, 120), np.linspace(-4.2, 4.2, 90))
     bowl = 0.5 * (CURVATURES[0] * x**2 + CURVATURES[1] * y**2)
@@ -95,7 +95,7 @@ def draw_fates(paths: dict[str, Float[np.ndarray, "steps d"]]) -> Figure:
 
 
 def draw_cars(heights: dict[str, Float[np.ndarray, "steps"]], least: float) -> Figure:
-    """C above its least value, by step, a line a method."""
+    """C above its least value, by step, a line per method."""
     figure, axis = plots.panels(width=6.4)
     for name, height in heights.items():
         axis.semilogy(np.maximum(height - least, 1e-12), label=name)

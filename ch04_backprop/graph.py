@@ -1,8 +1,9 @@
 """The graph that a tensor remembers: every value, what it was computed from, and its gradient.
 
 Question   How does a program find the backward pass of any expression?
-Method     autograd.py: run the expression, keep the graph, walk it back from the youngest node; where paths meet, their
-           gradients add up. That is the chain rule of two paths, ∂f/∂u = ∂f/∂g ∂g/∂u + ∂f/∂h ∂h/∂u, once per node.
+Method     autograd.py: run the expression, keep the graph, and walk it back from the youngest node; where paths meet,
+           their gradients add up. That is the chain rule of two paths, ∂f/∂u = ∂f/∂g ∂g/∂u + ∂f/∂h ∂h/∂u, once per
+           node.
 Rival      PyTorch, on the same expressions; and finite differences.
 Differs    The lecture names automatic differentiation in passing. All that frameworks do is in autograd.py.
 Costs      3 s on two cores.
@@ -40,7 +41,7 @@ def neuron() -> dict[str, Tensor]:
 
 
 def columns(result: Tensor) -> dict[int, int]:
-    """Where each node of the graph stands, by id: right of all its operands; a leaf just left of its first use."""
+    """The column of each node by id: right of all its operands; a leaf just left of its first use."""
     column: dict[int, int] = {}
     oldest_first = result.history()[::-1]
     for node in oldest_first:
@@ -84,7 +85,7 @@ def draw_graph(named: dict[str, Tensor]) -> Figure:
 
 
 def expression(x: Tensor, w: Tensor) -> Tensor:
-    """An arbitrary expression, differentiated here only to compare engines."""
+    """An arbitrary expression, which serves to compare engines."""
     hidden = (x @ w).tanh()
     return ((hidden * hidden.sigmoid()).sum(axis=1).max() + (1 + w**2).log().mean()) / (1 + hidden.exp().mean())
 

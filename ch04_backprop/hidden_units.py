@@ -1,9 +1,10 @@
 """What stands between two linear layers decides what a network can bend, and whether it learns.
 
-Question   Sigmoid, tanh, or one of ReLU's family: which hidden unit, and is the lecture's advice right on digits?
+Question   Sigmoid, tanh, or one of ReLU's family: which hidden unit is best, and is the lecture's advice right on
+           digits?
 Method     ReLU (Nair and Hinton 2010), leaky ReLU (Maas et al. 2013), ELU (Clevert et al. 2016), concatenated ReLU
            (Shang et al. 2016), sigmoid, tanh, maxout (Goodfellow et al. 2013): each with its derivative, in one
-           network, with the learning rate that suits it.
+           network, at its own best learning rate.
 Rival      No hidden unit at all, which makes the network a linear classifier; an RBF-SVM.
 Differs    Concatenated ReLU doubles the units it passes on and maxout halves them: the layers beside them fit that,
            and the number of weights is shown. All start from He's weights, which were made for ReLU.
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 
     from common.record import LessonRecord
 
-WIDTH, DEPTH = 64, 2  # outputs of each hidden linear layer, and how many such layers
+WIDTH, DEPTH = 64, 2  # outputs of each hidden linear layer, and the number of such layers
 RATES = [0.01, 0.03, 0.1, 0.3, 1.0]  # of momentum, at its peak
 
 
 class LeakyReLU(Layer):
-    """z where z > 0, else slope · z: never quite flat."""
+    """z if z > 0, otherwise slope · z, which is never flat."""
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = slope
@@ -54,7 +55,7 @@ class LeakyReLU(Layer):
 
 
 class ELU(Layer):
-    """z where z > 0, else α (e^z − 1): bends smoothly towards −α, so that a layer's mean can be near 0."""
+    """z if z > 0, otherwise α (e^z − 1): it approaches −α smoothly, so that a layer's mean can be near 0."""
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
@@ -69,7 +70,7 @@ class ELU(Layer):
 
 
 class ConcatenatedReLU(Layer):
-    """(max(0, z), max(0, −z)) side by side: twice the units, and what one of the two drops the other keeps."""
+    """(max(0, z), max(0, −z)) concatenated: twice the units, and what one drops the other keeps."""
 
     def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n 2*units"]:
         out = np.maximum(np.concatenate([z, -z], axis=1), 0)
@@ -83,7 +84,7 @@ class ConcatenatedReLU(Layer):
 
 
 class Tanh(Layer):
-    """(e^z − e^−z) / (e^z + e^−z): a sigmoid from −1 to 1, 2σ(2z) − 1."""
+    """(e^z − e^−z) / (e^z + e^−z): a scaled sigmoid from −1 to 1, 2σ(2z) − 1."""
 
     def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
         self.out = np.tanh(z)
@@ -95,7 +96,7 @@ class Tanh(Layer):
 
 
 class Maxout(Layer):
-    """The largest of each `pieces` neighbouring inputs: a convex function in that many straight pieces, learned."""
+    """The largest of each `pieces` neighbouring inputs: a learned convex function of that many linear pieces."""
 
     def __init__(self, pieces: int = 2) -> None:
         must_be("pieces", pieces, least=1, whole=True)
@@ -135,7 +136,7 @@ UNITS: dict[str, Callable[[], Layer]] = {
 
 
 def digit_network(unit: Callable[[], Layer], rng: np.random.Generator) -> Network:
-    """784 pixels, DEPTH linear layers with the unit behind each, 10 classes. A layer takes as many as it is handed."""
+    """784 pixels, DEPTH linear layers, each followed by the unit, 10 classes. Input sizes fit the layers before."""
     layers, inputs = [], 784
     for _ in range(DEPTH):
         layers += [Linear(inputs, WIDTH, rng), unit()]
@@ -144,7 +145,7 @@ def digit_network(unit: Callable[[], Layer], rng: np.random.Generator) -> Networ
 
 
 def draw_units() -> Figure:
-    """Each function and, dashed, its derivative, as its backward gives it. Maxout's pieces are z and −z/2, say."""
+    """Each function and, dashed, its derivative as computed by backward. Maxout's pieces are z and −z/2."""
     figure, axes = plots.panels(4, 2, width=2.5, height=2.1, sharex=True, sharey=True)
     z = np.linspace(-3, 3, 401)[:, None]
     for axis, (name, make) in zip(axes.flat, UNITS.items(), strict=True):

@@ -1,11 +1,11 @@
 """Before the first step a deep network's fate is half decided: by the size of its random weights.
 
-Question   The lecture says: small random values. How small, why random, and what if they are 0, or too large?
+Question   The lecture recommends small random values. How small, why random, and what if they are 0, or too large?
 Method     A layer of ReLUs multiplies the root mean square of its input by std · √(inputs / 2). The variance 2 / inputs
-           makes that 1 (He et al. 2015, §2.2); 2 / (inputs + outputs) is the compromise between the forward and the
-           backward pass for units that are linear near 0 (Glorot, called Xavier, and Bengio 2010, Eq. 12).
-Rival      Logistic regression, whose cost has one minimum: any start will do.
-Differs    Each start gets the learning rate that suits it. Biases begin at 0.
+           makes that factor 1 (He et al. 2015, §2.2); 2 / (inputs + outputs) is the compromise between the forward and
+           the backward pass for units that are linear near 0 (Glorot, called Xavier, and Bengio 2010, Eq. 12).
+Rival      Logistic regression, whose cost has one minimum, so that any start works.
+Differs    Each initialisation gets its own best learning rate. Biases start at 0.
 Costs      6 s on two cores, most of it to train 30 networks of ten hidden layers.
 """
 
@@ -39,9 +39,9 @@ STARTS: dict[str, Deviation] = {
     "twice He": lambda inputs, outputs: 2 * (2 / inputs) ** 0.5,
 }
 COLOURS = {"zeros": plots.GREY, "0.01": plots.RED, "Xavier": plots.ORANGE, "He": plots.BLUE, "twice He": plots.PURPLE}
-DEPTH, WIDTH = 10, 64  # hidden layers, and their units where they learn
-BROAD, SOME = 256, 256  # their units, and the images, with which sizes are measured
-ALIKE = 16  # hidden units of the network whose weights begin all equal
+DEPTH, WIDTH = 10, 64  # hidden layers, and their units in training
+BROAD, SOME = 256, 256  # units and images for measuring sizes
+ALIKE = 16  # hidden units of the network with equal initial weights
 RATES = [0.003, 0.01, 0.03]  # of momentum, at its peak
 
 Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
@@ -58,14 +58,15 @@ def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Floa
 
 
 def expected_factor(std: float, inputs: int) -> float:
-    """A layer of ReLUs multiplies the rms by this: std √inputs by the weights, √½ by the half that becomes 0."""
+    """The factor of the rms in a layer of ReLUs: std √inputs by the weights, √½ by the half that becomes 0."""
     return std * (inputs / 2) ** 0.5
 
 
 def all_equal(value: float, rng: np.random.Generator) -> Network:
     """784 pixels, one hidden layer of ReLUs, 10 classes, every weight the same.
 
-    In float64: in float32 the order of a long sum's terms, which differs from unit to unit, soon tells the units apart.
+    In float64: in float32 the order of a long sum's terms, which differs from unit to unit, would soon separate the
+    units.
     """
     layers = [Linear(784, ALIKE, rng, dtype=np.float64), ReLU(), Linear(ALIKE, 10, rng, dtype=np.float64)]
     for layer in layers[::2]:
@@ -74,7 +75,7 @@ def all_equal(value: float, rng: np.random.Generator) -> Network:
 
 
 def different_units(network: Network) -> int:
-    """How many units of the first layer have weights of their own, to six decimals."""
+    """The number of units of the first layer with different weights, to six decimals."""
     return np.unique(network.layers[0].W.data.round(6), axis=1).shape[1]
 
 
@@ -84,7 +85,7 @@ def train_network(network: Network, rate: float, epochs: int, part: Part, rng: n
 
 
 def draw_sizes(sizes: dict[str, dict[str, Float[np.ndarray, "depth"]]]) -> Figure:
-    """For each unit, the rms of the activations by layer from each start; dotted, what the factor a layer predicts."""
+    """For each unit, the rms of the activations by layer from each start; dotted, the factor's prediction."""
     figure, axes = plots.panels(len(sizes), width=4.6, height=3.4, sharey=True)
     layers = np.arange(1, DEPTH + 1)
     for axis, (unit, by_start) in zip(axes, sizes.items(), strict=True):
@@ -136,7 +137,7 @@ def lesson(run: Run) -> None:
 
     sizes: dict[str, dict] = {"ReLU": {}, "tanh": {}}
     for unit, by_start in (ReLU, sizes["ReLU"]), (Tanh, sizes["tanh"]):
-        for name, std in list(STARTS.items())[1:]:  # zeros hand on zeros
+        for name, std in list(STARTS.items())[1:]:  # zeros give zeros
             by_start[name] = activation_sizes(deep_network(unit, std, DEPTH, BROAD, run.rng), fitted[0][:SOME])
     for name, size in sizes["ReLU"].items():
         run.fact(f"factor a layer of ReLUs, {name}", (size[-1] / size[0]) ** (1 / (DEPTH - 1)))

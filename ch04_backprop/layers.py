@@ -1,7 +1,7 @@
 """A network is a row of layers, and each passes a delta to the layer before it.
 
 Question   The cost depends on every weight of every layer. Can each layer compute its part of the gradient by itself?
-Method     The layered view. Forward: z^{l+1} = f^l(z^l; θ^l). Backward, with δ^l = ∂C/∂z^l and δ = 1 behind the last
+Method     The layered view. Forward: z^{l+1} = f^l(z^l; θ^l). Backward, with δ^l = ∂C/∂z^l and δ = 1 after the last
            layer: δ_i^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂z_i^l and ∂C/∂θ^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂θ^l (Dreyfus 1962;
            Rumelhart, Hinton and Williams 1986).
 Rival      PyTorch, whose layers and autograd do the same on the same numbers.
@@ -25,16 +25,16 @@ from ch04_backprop.drawings.layers import draw_network
 from common.answers import check_labels
 from common.run import Run
 
-STACKS = 200  # random rows of layers
-FIRST, LAST = ((0.5, -1.0), (0.25, 0.5)), ((1.0, -1.0), (-2.0, 2.0))  # weights of the network that is drawn
+STACKS = 200  # random sequences of layers
+FIRST, LAST = ((0.5, -1.0), (0.25, 0.5)), ((1.0, -1.0), (-2.0, 2.0))  # weights of the drawn network
 INPUT, PATH = (1.0, 2.0), (1, 1, 0)  # its input; the path from the second input to the first output
 
 
 class Parameter:
     """θ^l and ∂C/∂θ^l: data and grad, two arrays of one shape.
 
-    What is given, at first or as data, is copied: a step in place changes no other code's array. Whole numbers become
-    floats.
+    Given arrays, initial or new, are copied, so that a step in place changes no other code's array. Whole numbers
+    become floats.
     """
 
     def __init__(self, values: Shaped[np.ndarray, "*shape"]) -> None:
@@ -46,7 +46,7 @@ class Parameter:
         return self._data
 
     @data.setter
-    def data(self, values: Shaped[np.ndarray, "..."]) -> None:  # parameter.data -= step ends up here, too
+    def data(self, values: Shaped[np.ndarray, "..."]) -> None:  # parameter.data -= step calls this, too
         if np.shape(values) != self.shape:
             raise ValueError(f"data has shape {self.shape}; an array of shape {np.shape(values)} can't replace it")
         if values is not self._data:
@@ -58,9 +58,9 @@ class Parameter:
 
 
 class Layer:
-    """z^{l+1} = f^l(z^l; θ^l). forward remembers what backward will need; one without parameters leaves the rest as is.
+    """z^{l+1} = f^l(z^l; θ^l). forward stores what backward needs; a layer without parameters needs no other method.
 
-    training: whether the layer is being fitted or used; some later layers behave differently. measured: what it keeps
+    training: whether the layer is being trained; some later layers behave differently then. measured: what it stores
     besides its parameters, such as BatchNorm's running means.
     """
 
@@ -68,7 +68,7 @@ class Layer:
     measured: tuple[np.ndarray, ...] = ()
 
     def parameters(self) -> list[Parameter]:
-        """θ^l, none unless a layer says otherwise."""
+        """The parameters θ^l; none by default."""
         return []
 
     def parameter_gradients(self, delta: Shaped[np.ndarray, "n outputs"]) -> None:
@@ -110,7 +110,7 @@ class Linear(Layer):
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray | np.floating:
-    """σ(z) = 1 / (1 + e^−z), written with tanh, which does not overflow."""
+    """σ(z) = 1 / (1 + e^−z), computed with tanh, which does not overflow."""
     return 0.5 + 0.5 * np.tanh(0.5 * z)
 
 
@@ -139,7 +139,7 @@ class ReLU(Layer):
 
 
 class Softmax(Layer):
-    """z_k^{l+1} = e^{z_k} / Σ_j e^{z_j}; the same shift of all z changes nothing, so the largest is made 0."""
+    """z_k^{l+1} = e^{z_k} / Σ_j e^{z_j}; a common shift of all z changes nothing, so the largest is shifted to 0."""
 
     def forward(self, z: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
         e = np.exp(z - z.max(axis=1, keepdims=True))
@@ -147,7 +147,7 @@ class Softmax(Layer):
         return self.p.copy()
 
     def backward(self, delta: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
-        """∂p_k/∂z_i = p_k([i = k] − p_i): every output depends on every input, so here is a sum over k indeed."""
+        """∂p_k/∂z_i = p_k([i = k] − p_i): every output depends on every input, so the sum over k remains."""
         return self.p * (delta - (delta * self.p).sum(axis=1, keepdims=True))
 
 
@@ -170,9 +170,9 @@ class LogLikelihood:
 
 @dataclass
 class Network:
-    """Layers in a row, and behind them a cost: an object with forward(z, answers) -> number and backward() -> δ.
+    """Layers in sequence, followed by a cost: an object with forward(z, answers) -> number and backward() -> δ.
 
-    Raises ValueError for a layer or parameter that stands in it twice: each remembers one forward pass, or gradient.
+    Raises ValueError for a layer or parameter that occurs twice: each stores one forward pass, or gradient.
     """
 
     layers: Sequence[Layer]
@@ -191,31 +191,31 @@ class Network:
                 )
 
     def parameters(self) -> list[Parameter]:
-        """θ of all layers, first layer first."""
+        """The θ of all layers, first layer first."""
         return [parameter for layer in self.layers for parameter in layer.parameters()]
 
     def state(self) -> list[np.ndarray]:
-        """All that the network keeps: the arrays of its parameters, and what its layers have measured."""
+        """The network's state: the arrays of its parameters, and its layers' measured values."""
         measured = [array for layer in self.layers for array in layer.measured]
         return [parameter.data for parameter in self.parameters()] + measured
 
     def train(self, training: bool = True) -> None:
-        """Switch every layer between being fitted and being used."""
+        """Switch every layer between training and prediction."""
         for layer in self.layers:
             layer.training = training
 
     def forward(self, z: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "n outputs"]:
-        """The forward pass: z¹ is the input, and each layer makes the next z."""
+        """The forward pass: z¹ is the input, and each layer computes the next z."""
         for layer in self.layers:
             z = layer.forward(z)
         self._shape = z.shape
         return z
 
     def backward(self, delta: Float[np.ndarray, "..."], to_input: bool = False) -> np.ndarray | None:
-        """The backward pass: every layer turns δ^{l+1} into its parameters' gradients and into δ^l.
+        """The backward pass: every layer computes its parameters' gradients and δ^l from δ^{l+1}.
 
-        δ¹, the input's, is not needed in order to learn; with to_input it is computed all the same and returned. Raises
-        ValueError for a delta of another shape than the outputs of the last forward pass.
+        δ¹, the input's, is not needed for training; with to_input it is computed and returned. Raises ValueError for a
+        delta of another shape than the outputs of the last forward pass.
         """
         self._check_that_none_stands_twice()
         if delta.shape != self._shape:
@@ -227,14 +227,14 @@ class Network:
         return delta if to_input else None
 
     def gradient(self, x: Float[np.ndarray, "n inputs"], answers: Shaped[np.ndarray, "n ..."]) -> float:
-        """C(θ) of a batch; leaves ∂C/∂θ in every parameter's grad."""
+        """C(θ) of a batch; stores ∂C/∂θ in every parameter's grad."""
         cost = self.cost.forward(self.forward(x), answers)
         self.backward(self.cost.backward())
         return cost
 
 
 def random_network(rng: np.random.Generator) -> Network:
-    """A linear layer, up to five layers of random kinds, a softmax and its cost, in double precision."""
+    """A network of a linear layer, up to five random layers, softmax and its cost, in double precision."""
     width = int(rng.integers(1, 7))
     layers: list[Layer] = [Linear(width, width, rng, dtype=np.float64)]
     for kind in rng.choice([0, 1, 2, 3], size=rng.integers(0, 6)):

@@ -1,15 +1,16 @@
 """Long lags: which of X and Y came first, and which second, when it is asked many steps later?
 
 Question   For how many steps does a network remember what it has read, and does the LSTM's cell help?
+Question   For how many steps does a network remember what it has read, and does the LSTM's cell help?
 Method     The temporal order problem (Hochreiter and Schmidhuber 1997, §5.6; sequences/temporal_order.py), with lags of
-           5 to 40 steps. An LSTM and a tanh network read a sequence and classify it by their last state. Then, an
-           LSTM that learns from few sequences, without and with noise in the weights (Jim, Giles and Horne 1996; Graves
-           2011, §4): it reads every batch with W + σE in place of W, E new each time.
+           5 to 40 steps. An LSTM and a tanh network read a sequence and classify it by their last state. In addition,
+           an LSTM is trained on few sequences, without and with noise in the weights (Jim, Giles and Horne 1996; Graves
+           2011, §4): it reads every batch with W + σE in place of W, where E is new each time.
 Rival      A hidden Markov model per class (Baum and Welch; sequences/hidden_markov.py). It is the fair rival: it reads
            step by step, has a state, and one set of weights for all steps. Logistic regression on the whole window sees
            all steps at once, and needs a weight for each of them.
-Differs    One matrix of noise per batch; Graves draws one per sequence. All have the same sequences; each chooses its
-           learning rate, number of states or C by the accuracy on the same held-out ones.
+Differs    One matrix of noise per batch; Graves draws one per sequence. All methods use the same sequences; each
+           chooses its learning rate, number of states or C by the accuracy on the same held-out ones.
 Costs      35 s on two cores.
 """
 
@@ -40,15 +41,15 @@ from common.model_size import model_size
 from common.run import Run
 from common.tuning import choose
 
-LAGS = (5, 10, 20, 40)  # steps between the last symbol that counts and the question
-UNITS, BATCH, LONGEST = 16, 50, 1.0  # of the networks; sequences of a batch; the length at which gradients are clipped
+LAGS = (5, 10, 20, 40)  # steps between the last relevant symbol and the classification
+UNITS, BATCH, LONGEST = 16, 50, 1.0  # of the networks; sequences per batch; the norm at which gradients are clipped
 RATES = [0.01, 0.03]  # of Adam, at the peak of one cycle
 STATES, STRENGTHS = [3, 4, 5], [0.01, 0.1, 1.0, 10.0, 100.0]  # of the Markov models; C of the regression
-FEW, FEW_LAG, NOISES = 80, 20, [0.05, 0.1, 0.2]  # sequences that noise in the weights is tried on, and its σ
+FEW, FEW_LAG, NOISES = 80, 20, [0.05, 0.1, 0.2]  # training sequences, lag and σ for noise in the weights
 
 
 class NoisyLSTM(LSTM):
-    """An LSTM that reads each batch with U + σE and W + σE, E new for every batch; in use the noise is off."""
+    """An LSTM that reads each batch with U + σE and W + σE, E new for every batch; in prediction the noise is off."""
 
     def __init__(self, inputs: int, units: int, rng: np.random.Generator, std: float) -> None:
         super().__init__(inputs, units, rng)
@@ -65,7 +66,7 @@ class NoisyLSTM(LSTM):
 
 @dataclass(frozen=True)
 class Sequences:
-    """The sequences of one lag: to learn from, to choose settings on, and to be scored on once."""
+    """The sequences of one lag: for training, for choosing settings, and for scoring once."""
 
     fitted: Table
     held_out: Table
@@ -73,13 +74,13 @@ class Sequences:
 
     @classmethod
     def of(cls, run: Run, lag: int) -> Sequences:
-        """1000, 500 and 1000 of them (smoke: 100, 50 and 50), drawn by the run's seed."""
+        """Draw 1000, 500 and 1000 sequences (smoke: 100, 50 and 50) by the run's seed."""
         drawn = temporal_order(lag, run.pick(smoke=(150, 50), lecture=(1500, 1000)), run.seed)
         return cls(*drawn.split(1 / 3, run.seed), drawn.test)
 
 
 class Way(NamedTuple):
-    """One way to classify sequences: what is chosen on held-out ones, how it is fitted, and how it predicts classes."""
+    """A method of classification: its options, chosen on held-out sequences, its fit, and its prediction."""
 
     kind: str
     options: list
@@ -95,7 +96,7 @@ class Way(NamedTuple):
 
 
 def train(layer: Recurrent, rate: float, part: Table, steps: int, rng: np.random.Generator) -> Network:
-    """The layer and a linear one on its last state, trained for so many batches with clipped gradients."""
+    """Train the layer and a linear one on its last state for `steps` batches with clipped gradients."""
     network = Network([LastState(layer), Linear(layer.units, len(CLASSES), rng)], SoftmaxCrossEntropy())
     training = Training(
         lambda parameters: Adam(parameters, rate),

@@ -1,13 +1,13 @@
 """Long short-term memory: a cell that is added to, and gates that decide what it keeps, takes in and shows.
 
-Question   Does more of a gradient come back through time if the path is a sum and not a product of matrices?
+Question   Does more of a gradient flow back through time if the path is a sum and not a product of matrices?
 Method     The LSTM (Hochreiter and Schmidhuber 1997; with forget gates, Gers, Schmidhuber and Cummins 2000). σ is the
-           sigmoid, and each of the four sums has columns of its own in U, W and b:
+           sigmoid, and each of the four sums has its own columns in U, W and b:
              i, f, o = σ(x_t U + h_{t−1} W + b),   g = tanh(x_t U + h_{t−1} W + b)                               (1)
              c_t = f ∘ c_{t−1} + i ∘ g,            h_t = o ∘ tanh c_t                                            (2)
              ∂C/∂c_t = ∂C/∂h_t ∘ o ∘ (1 − tanh² c_t) + ∂C/∂c_{t+1} ∘ f_{t+1}                                     (3)
-           By its last term a gradient reaches the step before through no matrix and no tanh, only times f, which may be
-           nearly 1. So a bias of the forget gate decides how far gradients come back before anything is learned.
+           Through the last term a gradient reaches the step before without a matrix or tanh, multiplied by f only,
+           which may be nearly 1. So the forget gate's bias determines how far gradients flow back before training.
 Rival      A tanh network whose recurrent matrix is orthogonal, the start that keeps most; torch.nn.LSTM as a check.
 Differs    No peepholes from cells to gates. The cell of 1997 has no forget gate: f = 1.
 Costs      1 s on two cores.
@@ -28,11 +28,11 @@ from common.run import Run
 
 INPUTS, UNITS, STEPS = 6, 16, 50  # of the layers whose gradients are measured
 BIASES = [0.0, 1.0, 5.0]  # of the forget gate: σ(0) = ½, σ(1) = 0.731, σ(5) = 0.993
-KEEP = 5.0  # its first bias, unless another is given: after 40 steps three quarters of a cell are left
+KEEP = 5.0  # its initial bias by default: after 40 steps three quarters of a cell are left
 
 
 class LSTM(Recurrent):
-    """Eqs. (1) to (3). The columns of U, W and b belong to i, f, g, o, in PyTorch's order. keep: first bias of f."""
+    """Eqs. (1) to (3). The columns of U, W and b belong to i, f, g, o, in PyTorch's order. keep: initial bias of f."""
 
     def __init__(
         self, inputs: int, units: int, rng: np.random.Generator, keep: float = KEEP, dtype: type = np.float32
@@ -46,9 +46,9 @@ class LSTM(Recurrent):
         """The states h_1 … h_T. first: h_0 and c_0, zero unless given."""
         self.x, self.used = x.copy(), self.weights()
         U, W = self.used
-        self.h, self.c = np.zeros((2, len(x), x.shape[1] + 1, self.units), x.dtype)  # h_0 and c_0 stand in front
+        self.h, self.c = np.zeros((2, len(x), x.shape[1] + 1, self.units), x.dtype)  # h_0 and c_0 come first
         self.h[:, 0], self.c[:, 0] = (0, 0) if first is None else first
-        self.gates = x @ U + self.b.data  # what comes from the inputs; then i, f, g and o side by side
+        self.gates = x @ U + self.b.data  # the inputs' part; then i, f, g and o, concatenated
         for t in range(x.shape[1]):
             i, f, g, o = np.split(self.gates[:, t] + self.h[:, t] @ W, 4, axis=1)
             i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
@@ -62,7 +62,7 @@ class LSTM(Recurrent):
     ) -> tuple[Float[np.ndarray, "n steps sums"], Float[np.ndarray, "n steps units"]]:
         """δ_t = ∂C/∂a_t, of the sums of i, f, g and o, and ∂C/∂c_t, last step first. delta: e_t."""
         W, to_sums, to_cells = self.used[1], np.empty_like(self.gates), np.empty_like(delta)
-        from_h = from_c = np.zeros_like(delta[:, 0])  # what the next step hands back
+        from_h = from_c = np.zeros_like(delta[:, 0])  # the gradients from the next step
         for t in reversed(range(delta.shape[1])):
             i, f, g, o = np.split(self.gates[:, t], 4, axis=1)
             tanh_c = np.tanh(self.c[:, t + 1])
@@ -77,7 +77,7 @@ class LSTM(Recurrent):
 
 
 def torchs(layer: LSTM) -> torch.nn.LSTM:
-    """PyTorch's LSTM with the same weights. It has two biases, which it adds."""
+    """PyTorch's LSTM with the same weights; it adds two biases."""
     theirs = torch.nn.LSTM(layer.inputs, layer.units, batch_first=True, dtype=torch.float64)
     ours = {"weight_ih_l0": layer.U.data.T, "weight_hh_l0": layer.W.data.T, "bias_ih_l0": layer.b.data}
     theirs.load_state_dict({name: torch.tensor(ours.get(name, 0 * layer.b.data)) for name in theirs.state_dict()})
@@ -96,7 +96,7 @@ def difference_from_torch(layer: LSTM, x: Float[np.ndarray, "n steps inputs"]) -
 
 
 def lesson(run: Run) -> None:
-    x = np.eye(INPUTS)[run.rng.integers(INPUTS, size=(8, STEPS))]  # random symbols, a unit vector each
+    x = np.eye(INPUTS)[run.rng.integers(INPUTS, size=(8, STEPS))]  # random symbols, as unit vectors
     layers = {"tanh, orthogonal W": TanhRecurrent(INPUTS, UNITS, run.rng, dtype=np.float64)}
     for keep in BIASES:
         layers[f"LSTM, forget bias {keep:g}"] = LSTM(INPUTS, UNITS, run.rng, keep, np.float64)

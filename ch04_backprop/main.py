@@ -12,7 +12,7 @@ CHAPTER = Chapter(
         "finite_differences",  # a slow way to a gradient, which checks every fast one
         "scalar_autograd",  # the same by a program that records its operations: single numbers, sixty lines
         "autograd",  # the same with arrays, and what that changes
-        "graph",  # what a tensor remembers, drawn
+        "graph",  # the graph of a tensor, drawn
         "stochastic_gradient",  # one example's gradient instead of all: on-line steps and batches
         "optimisers",  # six update rules: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam
         "moons",  # a first network for our own engine

@@ -1,6 +1,6 @@
 """A hundred points in two half moons, two hidden layers of 16, a hundred steps: a first network for a new engine.
 
-Question   Is the engine of autograd.py enough to train a network with?
+Question   Is the engine of autograd.py sufficient to train a network?
 Method     A multilayer perceptron written with Tensor and nothing else: ReLU, the hinge loss max(0, 1 − y f(x)) plus a
            penalty, full-batch gradient descent with a falling learning rate: the demo of micrograd (Karpathy 2020).
 Rival      An RBF-SVM, which minimises the same loss over another family of functions; logistic regression.
@@ -37,7 +37,7 @@ STEPS, PENALTY = 100, 1e-4
 
 
 def moons(n: int, seed: int) -> Table:
-    """n points of two interleaved half circles with Gaussian noise; the label says which."""
+    """n points of two interleaved half circles with Gaussian noise; the label is the circle's index."""
     x, y = make_moons(n, noise=NOISE, random_state=seed)
     return Table(x, y.astype(np.int64), ("x₁", "x₂"))
 
@@ -66,7 +66,7 @@ class MultilayerPerceptron:
         return (self(x) > 0).astype(np.int64)
 
     def fit(self, x: Float[np.ndarray, "n 2"], labels: Shaped[np.ndarray, "..."]) -> MultilayerPerceptron:
-        """STEPS steps of gradient descent on the hinge loss over all points. Sets losses_.
+        """Take STEPS steps of gradient descent on the hinge loss over all points. Sets losses_.
 
         Raises ValueError unless labels are a 0 or a 1 for each point.
         """
@@ -84,7 +84,7 @@ class MultilayerPerceptron:
 
 
 def draw_regions(models: dict[str, object], part: Table) -> Figure:
-    """The class that each model predicts at every place, under the points that it was fitted to."""
+    """The class that each model predicts at every place, below its training points."""
     figure, axes = plots.panels(len(models), width=3.6, height=3.0, sharex=True, sharey=True)
     grid = np.meshgrid(np.linspace(-1.6, 2.6, 160), np.linspace(-1.1, 1.6, 120))
     places = np.column_stack([g.ravel() for g in grid])
@@ -96,7 +96,7 @@ def draw_regions(models: dict[str, object], part: Table) -> Figure:
 
 
 def draw_region(axis: Axes, grid: tuple, predicted: Int[np.ndarray, "h w"], part: Table) -> None:
-    """One panel of draw_regions."""
+    """Draw one panel of draw_regions."""
     axis.contourf(*grid, predicted, levels=[-0.5, 0.5, 1.5], colors=[plots.ORANGE, plots.BLUE], alpha=0.18)
     axis.contour(*grid, predicted, levels=[0.5], colors=plots.INK, linewidths=1)
     for label, colour in ((0, plots.ORANGE), (1, plots.BLUE)):

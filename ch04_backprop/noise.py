@@ -1,11 +1,11 @@
 """Noise and augmentation: a network that has seen digits shifted, turned or noisy generalises better.
 
-Question   Noise in the inputs, the hidden units, the weights or the answers, or in where a digit stands: which helps?
-Method     Layers that add Gaussian noise while the network learns (Bishop 1995: on a linear model's inputs it is ridge,
-           which is checked here), noisy weights (Graves 2011), and answers drawn anew (Xie et al. 2016), on average the
-           same as label smoothing (Szegedy et al. 2016, §7). Augmentation: digits shifted and turned (moves.py).
+Question   Noise in the inputs, the hidden units, the weights or the answers, or in the place of a digit: which helps?
+Method     Layers that add Gaussian noise in training (Bishop 1995: on a linear model's inputs it is ridge, which is
+           checked here), noisy weights (Graves 2011), and answers drawn anew (Xie et al. 2016), on average the same as
+           label smoothing (Szegedy et al. 2016, §7). Augmentation: digits shifted and rotated (moves.py).
 Rival      The RBF-SVM on the same 1000 digits, and on these with two moved copies of each.
-Differs    One σ for all weights of a layer, and fixed; Graves learns a σ for each weight.
+Differs    One fixed σ for all weights of a layer; Graves learns a σ for each weight.
 Costs      7 s on two cores.
 """
 
@@ -32,11 +32,11 @@ from common.scales import must_be
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COPIES, COPIES_LINEAR = 2, 300  # of each digit, of each patient
+COPIES, COPIES_LINEAR = 2, 300  # per digit, per patient
 
 
 class GaussianNoise(Layer):
-    """z^{l+1} = z^l + σε, ε new for every batch while the network is fitted; in use it does nothing."""
+    """z^{l+1} = z^l + σε, ε new for every batch in training; in prediction it does nothing."""
 
     def __init__(self, std: float, rng: np.random.Generator) -> None:
         must_be("std", std)
@@ -53,9 +53,9 @@ class GaussianNoise(Layer):
 
 
 class NoisyLinear(Linear):
-    """z^{l+1} = z^l (W + σE) + b, E new for every batch. It takes over the W and b of a Linear.
+    """z^{l+1} = z^l (W + σE) + b, E new for every batch. It uses the W and b of a Linear.
 
-    strength: σ in units of √(2 / inputs), the standard deviation that the weights began with.
+    strength: σ in units of √(2 / inputs), the initial standard deviation of the weights.
     """
 
     def __init__(self, linear: Linear, strength: float, rng: np.random.Generator) -> None:
@@ -90,17 +90,17 @@ class NoisyAnswers(SoftmaxCrossEntropy):
 
 
 def noisy_inputs(std: float, rng: np.random.Generator) -> dict:
-    """What input noise changes in the recipe."""
+    """The changes to the recipe for input noise."""
     return {"rebuild": lambda layers: [GaussianNoise(std, rng), *layers]}
 
 
 def noisy_hidden(std: float, rng: np.random.Generator) -> dict:
-    """What noise behind every hidden layer changes."""
+    """The changes to the recipe for noise after every hidden layer."""
     return {"hidden": lambda units: [ReLU(), GaussianNoise(std, rng)]}
 
 
 def noisy_weights(strength: float, rng: np.random.Generator) -> dict:
-    """What noise in all weights changes."""
+    """The changes to the recipe for noise in all weights."""
     return {
         "rebuild": lambda layers: [
             NoisyLinear(layer, strength, rng) if isinstance(layer, Linear) else layer for layer in layers
@@ -108,7 +108,7 @@ def noisy_weights(strength: float, rng: np.random.Generator) -> dict:
     }
 
 
-# How strong, in which unit, and what it changes in the recipe.
+# The strengths, their unit, and the changes to the recipe.
 KINDS: dict[str, tuple[tuple[float, ...], str, Callable[[float, np.random.Generator], dict]]] = {
     "input noise": ((0.25, 0.5, 1.0), "σ (pixels' deviations)", noisy_inputs),
     "hidden noise": ((0.25, 0.5, 1.0), "σ", noisy_hidden),
@@ -129,7 +129,7 @@ def noisy_least_squares(
 
 
 def draw_kinds(few: FewDigits, network: Network, rng: np.random.Generator) -> Figure:
-    """One digit and one unit's weights as they are, and two draws of every noise that can be seen."""
+    """One digit and one unit's weights without noise, and two draws of every visible noise."""
     x = few.x[few.train.labels == 5][:1]
     W = network.layers[0].W.data
     unit = W[:, [np.abs(W).max(axis=0).argmax()]].T
@@ -166,7 +166,7 @@ def draw_strengths(found: dict[str, Sweep], base: float) -> Figure:
 
 
 def draw_ridge(deviations: np.ndarray, ridge: np.ndarray, noisy: np.ndarray) -> Figure:
-    """Weights of a linear model by the input noise's deviation: ridge's as lines, those learned from noise as dots."""
+    """Weights of a linear model by the deviation of input noise: ridge as lines, fits to noisy inputs as dots."""
     figure, axis = plots.panels(width=5.6)
     for number, (line, dots) in enumerate(zip(ridge.T, noisy.T, strict=True)):
         colour = plots.CYCLE[number % len(plots.CYCLE)]

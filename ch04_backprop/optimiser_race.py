@@ -1,8 +1,8 @@
 """Six rules train the same network on the same digits, each at the learning rate that suits it best.
 
-Question   Which rule learns fastest on a network, once each has its own learning rate? And what are batches good for?
-Method     784–128–10, batches of 64, a constant rate. The rate is chosen from one grid, by accuracy on 1000 training
-           digits that are held out, after 2 epochs; then 5 epochs from the same weights, and the test digits.
+Question   Which rule learns fastest on a network, once each has its own learning rate? And what is the use of batches?
+Method     784–128–10, batches of 64, a constant rate. The rate is chosen from one grid, by accuracy on 1000 held-out
+           training digits, after 2 epochs; then 5 epochs from the same weights, and the test digits.
 Rival      L-BFGS on all digits at once, which gets eight times as many passes through them and makes far fewer steps.
 Differs    The lecture's on-line rule takes one example per step: batch size 1 in the second picture. That it shuffles
            matters: a fact shows what happens to digits that come in order, first all zeros, then all ones.
@@ -42,7 +42,7 @@ Points = tuple[np.ndarray, np.ndarray]  # inputs (n, 784) and answers (n,)
 
 
 def train_network(rule: str, rate: float, epochs: int, part: Points, seed: int) -> tuple[Network, list[float]]:
-    """The network of this seed after training, and its loss at every step. Raises LossNotFinite."""
+    """Train the network of this seed. Returns it and its loss at every step. Raises LossNotFinite."""
     rng = np.random.default_rng(seed)
     network = mlp(SIZES, rng)
     return network, Training(lambda parameters: OPTIMISERS[rule](parameters, rate), epochs)(network, *part, rng)
@@ -62,7 +62,7 @@ def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Points, se
 
 
 def quasi_newton(x: Float32[np.ndarray, "n m"], y: Int[np.ndarray, "n"], passes: int, seed: int) -> Network:
-    """L-BFGS on the cost of all points, stopped after so many gradients."""
+    """L-BFGS on the cost of all points, stopped after `passes` gradients."""
     network = mlp(SIZES, np.random.default_rng(seed))
     parameters = network.parameters()
     ends = np.cumsum([p.data.size for p in parameters])[:-1]
@@ -128,7 +128,7 @@ def draw_batches(part: Points, epochs: int, seed: int) -> Figure:
 
 
 def dividing_rules_need_smaller_rates(record: LessonRecord) -> bool:
-    """Whether the mean best rate of each rule that divides by the gradient's size is below that of each other rule."""
+    """Whether the mean best rate of each rule that divides by the gradient's size is below that of every other rule."""
     best = {name: record.findings()[f"best learning rate, {name}"][0].value for name in OPTIMISERS}
     dividing = {"AdaGrad", "RMSProp", "Adam"}
     return max(best[name] for name in dividing) < min(rate for name, rate in best.items() if name not in dividing)
@@ -138,7 +138,7 @@ def lesson(run: Run) -> None:
     digits = data.mnist(run.scale)
     pixels, (rates, epochs) = Pixels.of(digits.train.images), run.pick(smoke=(RATES[1::3], 1), lecture=(RATES, 5))
     rng = np.random.default_rng(run.seed)
-    order = rng.permutation(len(digits.train))  # the held-out digits are others under another seed
+    order = rng.permutation(len(digits.train))  # so that the held-out digits depend on the seed
     x, y = pixels(digits.train.images)[order], digits.train.labels[order]
     losses, grid = {}, {}
     for name in OPTIMISERS:

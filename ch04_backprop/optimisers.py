@@ -1,6 +1,6 @@
 """Six update rules: how far to step when the gradient is known.
 
-Question   The gradient says which way is down. How far to go, and what to remember of the steps before?
+Question   The gradient points uphill. How far should a step go, and what should it remember of the steps before?
 Method     Stochastic gradient descent (Robbins and Monro 1951); momentum (Polyak 1964); Nesterov's (1983, in the form
            of Sutskever et al. 2013); AdaGrad (Duchi et al. 2011), RMSProp (Tieleman and Hinton 2012), Adam (Kingma and
            Ba 2015, Algorithm 1). A rule receives a batch's gradient g and returns what to subtract from θ.
@@ -27,7 +27,7 @@ SHOWN = 60  # steps in the figure
 
 
 def checked(parameters: Any) -> list[Any]:
-    """The parameters as a list. Raises TypeError or ValueError as Optimiser says."""
+    """The parameters as a list. Raises TypeError or ValueError; see Optimiser."""
     one = type(parameters).__name__
     if not isinstance(parameters, Iterable) or hasattr(parameters, "grad") or isinstance(parameters, np.ndarray | str):
         raise TypeError(f"an optimiser wants a list of parameters, got a single {one}: put it in brackets")
@@ -51,13 +51,13 @@ def must(name: str, value: Any, wanted: str, holds: bool) -> None:
 
 
 class Optimiser:
-    """Steps for parameters: objects with data and grad, Tensors as well as Parameters. A subclass decides how far.
+    """Steps for parameters: objects with data and grad, such as Tensors and Parameters. A subclass computes the change.
 
     learning_rate: η, one for all or an array that fits; may be changed between steps. memory: for each parameter, the
-    number t of its steps and what the rule remembers of it.
+    number t of its steps and the rule's running values.
 
-    Raises TypeError for what is no list of parameters, such as a single one, and ValueError for a parameter that stands
-    in it twice, for a Tensor that is a result, and for settings out of range.
+    Raises TypeError unless parameters is a list of parameters (a single one is not), and ValueError for a parameter
+    that occurs twice, for a Tensor that is a result, and for settings out of range.
     """
 
     remembers: tuple[str, ...] = ()
@@ -75,13 +75,13 @@ class Optimiser:
                 parameter.data -= self.change(parameter.grad, memory)
 
     def zero_grad(self) -> None:
-        """Forget the gradients, which Tensors would add to."""
+        """Clear the gradients, to which Tensors would add."""
         for parameter in self.parameters:
             parameter.grad = None
 
 
 class SGD(Optimiser):
-    """η g: as steep as the gradient, and nothing remembered."""
+    """The step η g: proportional to the gradient, without memory."""
 
     def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
         return self.learning_rate * g
@@ -104,14 +104,14 @@ class Momentum(Optimiser):
 
 
 class Nesterov(Momentum):
-    """v ← μ v + g, step η (g + μ v): the gradient is wanted where the ball will be, not where it is."""
+    """v ← μ v + g, step η (g + μ v): the gradient is evaluated at the ball's next place, not at its present one."""
 
     def change(self, g: Shaped[np.ndarray, "*shape"], memory: dict) -> Shaped[np.ndarray, "*shape"]:
         return self.learning_rate * g + self.momentum * super().change(g, memory)
 
 
 class AdaGrad(Optimiser):
-    """s ← s + g², step η g / (√s + ε): a weight that has moved much moves less. s only grows, so all come to rest."""
+    """s ← s + g², step η g / (√s + ε): a weight that has moved much moves less. s only grows, so steps tend to 0."""
 
     remembers = ("s",)
     epsilon = 1e-10
@@ -122,7 +122,7 @@ class AdaGrad(Optimiser):
 
 
 class RMSProp(Optimiser):
-    """s ← ρ s + (1 − ρ) g², step η g / (√s + ε): AdaGrad that forgets, and so never comes to rest by itself."""
+    """s ← ρ s + (1 − ρ) g², step η g / (√s + ε): AdaGrad with a decaying memory, whose steps do not tend to 0."""
 
     remembers = ("s",)
 
@@ -142,7 +142,7 @@ class RMSProp(Optimiser):
 class Adam(Optimiser):
     """m ← β₁ m + (1 − β₁) g and s ← β₂ s + (1 − β₂) g², step η m̂ / (√ŝ + ε): momentum over RMSProp.
 
-    m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ): both began at 0 and are too small at first.
+    m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ): both start at 0 and are too small at first.
     """
 
     remembers = ("m", "s")
@@ -178,7 +178,7 @@ OPTIMISERS = {
 
 
 def follow(rule: type[Optimiser], gradients: Float[np.ndarray, "steps n"]) -> Float[np.ndarray, "points n"]:
-    """θ from 0 on, before the first step and after each one, where these are the gradients whatever θ is."""
+    """The θ before the first step, 0, and after each one, with these gradients for any θ."""
     parameter = Parameter(np.zeros(gradients.shape[1]))
     optimiser, path = rule([parameter], RATE), [parameter.data.copy()]
     for g in gradients:
@@ -189,7 +189,7 @@ def follow(rule: type[Optimiser], gradients: Float[np.ndarray, "steps n"]) -> Fl
 
 
 def follow_pytorch(name: str, gradients: Float[np.ndarray, "steps n"]) -> Float[np.ndarray, "points n"]:
-    """The same by PyTorch's optimiser of this name."""
+    """The same with PyTorch's optimiser of this name."""
     import torch
 
     kinds = {

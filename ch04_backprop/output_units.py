@@ -4,7 +4,7 @@ Question   A network ends in plain numbers. How do they become a quantity, a pro
 Method     Linear, sigmoid and softmax units, each with the log-likelihood of its distribution (Gaussian, Bernoulli,
            categorical). Joined, each has the same delta: (prediction − answer) / N. (Bridle 1990; Bishop 1995, §6.)
 Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot answers.
-Differs    The lecture draws softmax and log-likelihood as two layers, as layers.py has them; here they are one, in
+Differs    The lecture draws softmax and log-likelihood as two layers, as in layers.py; here they are one, in
            networks/costs.py.
 Costs      9 s on two cores, nearly all of it to choose learning rates.
 """
@@ -42,7 +42,7 @@ Curve = tuple[list[float], list[float]]
 
 
 def naive_log_loss(z: Float[np.ndarray, "n"]) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """C = −log σ(z) of points whose answer is 1, and ∂C/∂z = ∂C/∂p · ∂p/∂z, step by step as the formulas stand."""
+    """C = −log σ(z) of points whose answer is 1, and ∂C/∂z = ∂C/∂p · ∂p/∂z, computed literally, step by step."""
     with np.errstate(all="ignore"):
         p = 1 / (1 + np.exp(-z))
         return -np.log(p), -1 / p * (p * (1 - p))
@@ -64,7 +64,7 @@ def first_failures(dtype: type) -> dict[str, int]:
 def follow_descent(
     network: Network, x: Float[np.ndarray, "n m"], answers: Shaped[np.ndarray, "n ..."], rate: float
 ) -> Curve:
-    """Gradient descent on all points. Of each step: the share of right answers in %, and the length of ∂C/∂W."""
+    """Gradient descent on all points. For each step: the share of right answers in %, and the length of ∂C/∂W."""
     unit, right, length = network.layers[0], [], []
     for _ in descend_on_all(network, x, answers, rate, STEPS):
         right.append(100 * float(np.mean((unit.forward(x) > 0).ravel() == answers.ravel())))
@@ -73,7 +73,7 @@ def follow_descent(
 
 
 def recoveries(x: Float[np.ndarray, "n m"], answers: Int[np.ndarray, "n"], run: Run) -> dict[str, Curve]:
-    """One sigmoid unit learns that every answer is the other one; then copies of it learn the truth."""
+    """Train one sigmoid unit on inverted answers; then train copies of it on the true ones."""
     misled = Network([Linear(x.shape[1], 1, run.rng, std=0.01, dtype=np.float64)], SigmoidCrossEntropy())
     follow_descent(misled, x, 1 - answers, rate=10 * RATE)
     curves = {"log loss": follow_descent(deepcopy(misled), x, answers, RATE)}
@@ -169,7 +169,7 @@ def lesson(run: Run) -> None:
         with run.method(name, kind="from scratch") as method:
             network = method.model = method.time(choose_and_train, cost)
             method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
-            if name != linear:  # whose outputs are no probabilities
+            if name != linear:  # whose outputs are not probabilities
                 z = network.forward(pixels(test.images))
                 losses = (log_sum_exp(z) - z)[np.arange(len(z)), test.labels]
                 method.score_items("log loss", losses, test, unit="nats")

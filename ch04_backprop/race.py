@@ -1,11 +1,11 @@
 """The multilayer perceptron against the classical rivals, on as many digits as LeCun had in 1989.
 
-Question   All that the last lessons collected goes into one network. Is it better than methods that need none of it?
-Method     784–256–128–10 with ReLU, He's start, momentum and one cycle of the learning rate; dropout, with or without
-           BatchNorm, as held-out training digits decide. Then the same with digits that are moved each time.
+Question   All results of the last lessons are combined in one network. Is it better than methods that need none of it?
+Method     784–256–128–10 with ReLU, He's initialisation, momentum and one cycle of the learning rate; dropout, with or
+           without BatchNorm, as chosen on held-out training digits. Then the same with digits that are moved each time.
 Rival      Logistic regression, k nearest neighbours, a random forest, an RBF-SVM on 50 principal components, tuned on
-           held-out digits too; the SVM with a moved copy of every digit, as Schölkopf et al. 1996 had it.
-Differs    The lecture lets deep learning win by scale. Here are 7291 digits and two cores.
+           held-out digits too; the SVM with a moved copy of every digit, as in Schölkopf et al. 1996.
+Differs    In the lecture, deep learning wins by scale. Here are 7291 digits and two cores.
 Costs      30 s on two cores.
 """
 
@@ -50,7 +50,7 @@ HIDDEN: dict[str, Callable] = {
 def train_perceptron(
     part: Images, pixels: Pixels, hidden: str, seed: int, *, moves: Moves | None, epochs: int
 ) -> Network:
-    """The perceptron with these hidden layers after so many epochs of the part."""
+    """Train the perceptron with these hidden layers for `epochs` epochs of the part."""
     rng = np.random.default_rng(seed)
 
     def layers(units: int) -> list[Layer]:
@@ -62,7 +62,7 @@ def train_perceptron(
 
 
 def choose_and_train(part: Images, pixels: Pixels, seed: int, **how: Any) -> Network:
-    """Taught with the hidden layers that are best on digits held out of the part; then once more, on all of it."""
+    """Choose the hidden layers that are best on digits held out of the part; then train again on all of it."""
     order = np.random.default_rng(seed).permutation(len(part))
     held_out, left = (part.take(half) for half in np.split(order, [int(HELD_OUT * len(part))]))
     x, answers = pixels(held_out.images), held_out.labels
@@ -80,12 +80,12 @@ def rows(images: UInt8[np.ndarray, "n height width"]) -> Float[np.ndarray, "n pi
 
 
 def kernel_machine() -> Pipeline:
-    """An RBF-SVM on 50 principal components: ten times as fast as on 784 pixels, and a little better."""
+    """An RBF-SVM on 50 principal components: ten times as fast as on 784 pixels, and slightly better."""
     return make_pipeline(PCA(50, random_state=0), SVC(C=10))
 
 
 def rivals(run: Run) -> dict[str, Any]:
-    """The rivals by name, each choosing its settings on digits held out of what it is fitted to."""
+    """The rivals by name, each chooses its settings on digits held out of its training part."""
     split = ShuffleSplit(1, test_size=HELD_OUT, random_state=run.seed)
     trees = RandomForestClassifier(run.pick(smoke=20, lecture=100), random_state=run.seed)
     choices = {
@@ -108,7 +108,7 @@ def with_moved_copies(part: Images, seed: int) -> Images:
 
 
 def draw_mistakes(images: Images, predicted: Int[np.ndarray, "n"], count: int = 12) -> Figure:
-    """Digits that were taken for another: the predicted and the true class."""
+    """Misclassified digits with the predicted and the true class."""
     wrong = np.flatnonzero(predicted != images.labels)[:count]
     figure, axes = plots.panels(6, -(-count // 6), width=1.15, height=1.45)
     for axis in axes.flat:

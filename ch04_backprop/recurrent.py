@@ -1,14 +1,15 @@
 """Recurrent networks: one layer, used once per step of a sequence, and its deltas, which run back through time.
 
-Question   The first symbol of a sequence may decide the last output. How does a network carry it that far, and how does
-           the gradient come back?
+Question   The first symbol of a sequence may determine the last output. How does a network carry it that far, and how
+           does the gradient flow back?
 Method     Unrolled in time, a recurrent layer is a deep network whose layers share their weights. x_t is the input of
-           step t, h_t its state, h_0 = 0, and ∘ the product number by number:
+           step t, h_t its state, h_0 = 0, and ∘ the elementwise product:
              a_t = x_t U + h_{t−1} W + b,   h_t = tanh a_t                                                       (1)
              ∂C/∂h_t = e_t + δ_{t+1} Wᵀ,    δ_t = ∂C/∂a_t = ∂C/∂h_t ∘ (1 − h_t²)                               (2)
              ∂C/∂U = Σ_t x_tᵀ δ_t,          ∂C/∂W = Σ_t h_{t−1}ᵀ δ_t,          ∂C/∂b = Σ_t δ_t                (3)
-           where e_t arrives from what is computed from h_t itself. This is backpropagation through time (Werbos 1990).
-           Truncated, it runs within blocks of steps, and no delta crosses their borders (Williams and Peng 1990).
+           where e_t is the gradient from outputs computed from h_t itself. This is backpropagation through time (Werbos
+           1990). Truncated, it runs within blocks of steps, and no delta crosses their borders (Williams and Peng
+           1990).
 Rival      PyTorch's autograd, which differentiates the same loop without (2) and (3).
 Differs    A row is a sequence here, as it is a point in layers.py, so W stands on the right.
 Costs      0.4 s on two cores.
@@ -31,14 +32,14 @@ SHOWN = 10
 
 
 def orthogonal(units: int, rng: np.random.Generator) -> Float[np.ndarray, "units units"]:
-    """A random matrix whose singular values are all 1: it turns a state and keeps its length."""
+    """A random matrix whose singular values are all 1: it rotates a state and keeps its length."""
     return np.linalg.qr(rng.standard_normal((units, units)))[0]
 
 
 class Recurrent(Layer):
-    """What recurrent layers share: the sums a_t = x_t U + h_{t−1} W + b, and Eq. (3).
+    """The common part of recurrent layers: the sums a_t = x_t U + h_{t−1} W + b, and Eq. (3).
 
-    wide: how many sums each unit has. forward computes h_t from a_t, and deltas computes δ_t from e_t. W begins
+    wide: number of sums per unit. forward computes h_t from a_t, and deltas computes δ_t from e_t. W is initially
     orthogonal, so that at first no direction of the state is shrunk or stretched; U has variance 1 / inputs; b is 0.
     """
 
@@ -52,7 +53,7 @@ class Recurrent(Layer):
         return [self.U, self.W, self.b]
 
     def weights(self) -> tuple[Float[np.ndarray, "inputs sums"], Float[np.ndarray, "units sums"]]:
-        """U and W as they are used for a whole batch of sequences."""
+        """The U and W used for a whole batch of sequences."""
         return self.U.data, self.W.data
 
     def parameter_gradients(self, delta: Float[np.ndarray, "n steps units"]) -> None:
@@ -71,8 +72,9 @@ class Recurrent(Layer):
 class TanhRecurrent(Recurrent):
     """Eqs. (1) and (2).
 
-    truncate: the length of a block, in steps. States run on from block to block, but deltas stop at the blocks' borders
-    (truncated backpropagation), so that only one block's states are needed, and the gradient is an approximation.
+    truncate: the length of a block, in steps. States continue from block to block, but deltas stop at the blocks'
+    borders (truncated backpropagation), so that only one block's states are needed, and the gradient is an
+    approximation.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class TanhRecurrent(Recurrent):
         """The states h_1 … h_T. first: h_0, zero unless given."""
         self.x, self.used = x.copy(), self.weights()
         U, W = self.used
-        self.h = np.zeros((len(x), x.shape[1] + 1, self.units), x.dtype)  # h_0 stands in front
+        self.h = np.zeros((len(x), x.shape[1] + 1, self.units), x.dtype)  # h_0 comes first
         self.h[:, 0] = 0 if first is None else first
         from_inputs = x @ U + self.b.data
         for t in range(x.shape[1]):
@@ -158,7 +160,7 @@ def difference_from_autograd(layer: TanhRecurrent, x: Float[np.ndarray, "n steps
 
 
 def truncation_error(layer: TanhRecurrent, x: Float[np.ndarray, "n steps inputs"], block: int) -> float:
-    """How far ∂C/∂W with blocks of that many steps is from the whole one, as a share of its length. C = ½ Σ h_t²."""
+    """The relative error of ∂C/∂W truncated to blocks of this many steps. C = ½ Σ h_t²."""
     gradients = []
     for layer.truncate in (None, block):
         layer.parameter_gradients(layer.forward(x))

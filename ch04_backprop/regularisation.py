@@ -1,11 +1,11 @@
 """Every regulariser claims to help. Here all get the same thousand digits, and five chances each.
 
-Question   Which of them help a network that has memorised its digits, by how much, and what of several at once?
+Question   Which of them help a network that has memorised its digits, by how much, and in which combinations?
 Method     Ablation: the recipe with one thing added, then with several. Each of five seeds draws its own 1000 digits
-           and first weights, alike for all variants; the paired test counts seeds and test digits (common/ablation.py).
-           How strong each is to be is chosen before, on validation digits, under two other seeds.
-Rival      RBF-SVM, nearest neighbours and a random forest, on the same digits under the same seeds.
-Differs    All learn for 20 epochs unless stated. The held-out digits of early stopping come out of the 1000.
+           and initial weights, equal for all variants; the paired test counts seeds and test digits
+           (common/ablation.py). Strengths are chosen before, on validation digits, with two other seeds.
+Rival      RBF-SVM, nearest neighbours and a random forest, on the same digits with the same seeds.
+Differs    All are trained for 20 epochs unless stated. The held-out digits of early stopping are taken from the 1000.
            Combinations keep the strengths that were best alone; only "all that helped" is weakened as a whole.
 Costs      60 s on two cores.
 """
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 
     from common.record import LessonRecord
 
-TURN = 7.5  # degrees that go with a pixel of shift
-HELPED = 0.5  # points of accuracy on validation digits that make a method one of "all that helped"
-SHARES = (1.0, 0.3, 0.1)  # of their strengths, when all of these come together
+TURN = 7.5  # degrees of rotation per pixel of shift
+HELPED = 0.5  # gain in accuracy on validation digits that includes a method in "all that helped"
+SHARES = (1.0, 0.3, 0.1)  # of their strengths, when all of these are combined
 NEEDS_L2 = "BatchNorm + dropout + L2", "BatchNorm + dropout"
 AT_ITS_RATE = "BatchNorm", "BatchNorm's rate without it"
 NO_STRENGTHS = ("shift", "batchnorm", "rate", "patience")
@@ -79,7 +79,7 @@ RIVALS: dict[str, list[ClassifierMixin]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The base, and how strong whatever is added to it is; 0 is off. shift: pixels at most, with TURN degrees each."""
+    """The base, and the strengths of additions; 0 is off. shift: the most pixels, with TURN degrees each."""
 
     l2: float = 0.0
     l1: float = 0.0
@@ -92,12 +92,12 @@ class Settings:
     batchnorm: bool = False
     rate: float = LEARNING_RATE
     patience: int = 0
-    times: int = 1  # as many epochs
+    times: int = 1  # factor of epochs
     rival: ClassifierMixin | None = None  # instead of a network
 
 
 def build_network(settings: Settings, seed: int) -> Network:
-    """The network before it learns: linear, BatchNorm, ReLU, noise, dropout, as far as they are wanted."""
+    """Build the untrained network: linear, BatchNorm, ReLU, noise, dropout, as set."""
     noise = np.random.default_rng([seed, 1])
 
     def hidden(units: int) -> list[Layer]:
@@ -119,7 +119,7 @@ def build_network(settings: Settings, seed: int) -> Network:
 
 
 def train_under(settings: Settings, run: Run, few: FewDigits, seed: int) -> Network:
-    """The network after it learned. seed: of its first weights, its batches and its noise."""
+    """Train a network. seed: of its initial weights, its batches and its noise."""
     network, x, answers = build_network(settings, seed), few.x, few.train.labels
     changes: dict[str, Any] = {"optimiser": lambda parameters: Momentum(parameters, settings.rate)}
     if settings.l2 or settings.l1:
@@ -143,7 +143,7 @@ def train_under(settings: Settings, run: Run, few: FewDigits, seed: int) -> Netw
 def gains(
     run: Run, fews: dict[int, FewDigits], grids: Mapping[str, Sequence[dict[str, Any]]]
 ) -> dict[str, Float[np.ndarray, "changes"]]:
-    """How much more of the validation digits each change reads than the base, in %; the mean over the seeds of fews."""
+    """The gain in validation accuracy of each change over the base, in %; the mean over the seeds of fews."""
 
     def read(change: dict[str, Any]) -> float:
         networks = ((few, train_under(Settings(**change), run, few, seed)) for seed, few in fews.items())
@@ -154,18 +154,18 @@ def gains(
 
 
 def weaken(change: dict[str, Any], share: float) -> dict[str, Any]:
-    """The same with this share of every penalty and of every noise."""
+    """The change with this share of every penalty and noise."""
     return {name: value if name in NO_STRENGTHS else share * value for name, value in change.items()}
 
 
 def draw(record: LessonRecord) -> Figure:
-    """The differences from the base, and L2's upon BatchNorm and dropout, over all seeds; largest first."""
+    """The differences from the base, and L2's in addition to BatchNorm and dropout, over all seeds; largest first."""
     drawn = [c for c in record.comparisons if c.b == BASE or (c.a, c.b) == NEEDS_L2]
     return draw_differences(sorted(drawn, key=lambda c: -c.difference))
 
 
 def more_accurate(record: LessonRecord, a: str, b: str) -> float:
-    """How many points a is more accurate than b, over all seeds."""
+    """The difference in accuracy, in points, of a over b, over all seeds."""
     return mean_of(record, a, "accuracy") - mean_of(record, b, "accuracy")
 
 

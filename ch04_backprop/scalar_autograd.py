@@ -7,7 +7,7 @@ Method     Reverse-mode automatic differentiation (Linnainmaa 1970). Each operat
            ∂f/∂u = ∂f/∂g ∂g/∂u + ∂f/∂h ∂h/∂u.
 Rival      PyTorch on the same random expressions, in which values are used several times.
 Differs    As in micrograd (Karpathy 2020) a number is a node; but a node stores derivatives and no functions. A second
-           backward starts again from 0, where PyTorch adds to what is there.
+           backward starts again from 0, where PyTorch adds to the existing gradients.
 Costs      1 s on two cores.
 """
 
@@ -24,7 +24,7 @@ from common.run import Run
 
 EXPRESSIONS, STEPS = 300, 20  # random expressions, and the operations in each of them
 U, V = 2.0, 3.0  # where f(g(u, v), h(u, v)) is differentiated
-OPERATIONS: tuple[Callable[[Any, Any], Any], ...] = (  # of Values as of PyTorch's tensors; none leaves the real numbers
+OPERATIONS: tuple[Callable[[Any, Any], Any], ...] = (  # of Values or PyTorch's tensors; none leaves the real numbers
     lambda a, b: a + b,
     lambda a, b: a - b,
     lambda a, b: 2.0 - a,
@@ -44,7 +44,7 @@ class Value:
         self.data, self.made_of, self.grad = float(data), made_of, 0.0
 
     def backward(self) -> None:
-        """Set grad in every value that self was made from. A value's grad is complete before it is passed on."""
+        """Set grad in every value that self depends on. A value's grad is complete before it is passed on."""
         order = self.history()
         for value in order:
             value.grad = 0.0
@@ -54,7 +54,7 @@ class Value:
                 operand.grad += value.grad * slope  # + : a value that is used twice gets both gradients
 
     def history(self) -> list[Value]:
-        """All that self was made from, and self: operands before results, each value once (a topological order)."""
+        """Self and all values that it depends on: operands before results, each value once (a topological order)."""
         order: list[Value] = []
         seen: set[int] = set()
 
@@ -116,7 +116,7 @@ def as_value(number: Value | float) -> Value:
 
 
 def random_expression(leaves: list[Any], steps: int, rng: np.random.Generator) -> Any:
-    """So many random operations, each on two results so far, drawn with replacement; then the sum of all results."""
+    """`steps` random operations, each on two results so far, drawn with replacement; then the sum of all results."""
     results = list(leaves)
     for _ in range(steps):
         a, b = (results[i] for i in rng.integers(len(results), size=2))
@@ -134,7 +134,7 @@ def two_paths(u: Any, v: Any) -> tuple[Any, Any, Any]:
 
 
 def gaps_from_pytorch(run: Run, expressions: int) -> tuple[list[float], list[float]]:
-    """For each random expression: the largest difference of a gradient, relative to the largest, and uses per value."""
+    """The largest gradient difference of each random expression, relative to the largest, and uses per value."""
     import torch
 
     gaps, uses = [], []

@@ -1,17 +1,17 @@
 """The same program, run thirty times with thirty seeds, gives thirty results. Which of them do you report?
 
 Question   A change makes a network half a point better. Is it the change, or is it luck?
-Method     First 30 runs that differ in nothing but the seed (of images drawn, first weights and batches), and how often
-           a test calls two of them, or two groups of five, different. Then families of m tests in which nothing is to
-           be found, and how often at least one test of a family finds something, without and with Holm's correction
-           (1979). Then an ablation study: change one factor at a time, over the same seeds, and test each change
-           against seeds and test items (common/ablation.py); its verdicts are corrected for all comparisons.
+Method     First 30 runs that differ only in the seed (of images drawn, initial weights and batches), and how often a
+           test calls two of them, or two groups of five, different. Then families of m tests of equal programs, and
+           how often at least one test of a family is significant, without and with Holm's correction (1979). Then an
+           ablation study: change one factor at a time, over the same seeds, and test each change against seeds and
+           test items (common/ablation.py); its verdicts are corrected for all comparisons.
 Rival      The habit of running each variant once: McNemar's test (1947) on one run of each.
-Caveat     One factor at a time: all others keep the values that were chosen for the base. "unit Sigmoid" learns at
-           ReLU's learning rate. hidden_units.py chooses a rate for each unit, and there the sigmoid's is larger; so
-           this study shows what replacing the unit alone does, not which unit is better.
-Differs    The lecture asks for the scientific method and for ablative studies. Bouthillier et al. 2021 measure how many
-           published differences one seed could have made; here that is done at home.
+Caveat     One factor at a time: all others keep the values that were chosen for the base. "unit Sigmoid" uses ReLU's
+           learning rate. hidden_units.py chooses a rate for each unit, and there the sigmoid's is larger; so this study
+           shows the effect of replacing the unit alone, not which unit is better.
+Differs    The lecture asks for the scientific method and for ablation studies. Bouthillier et al. 2021 measure how many
+           published differences one seed could have caused; here that is repeated at small scale.
 Costs      20 s on two cores.
 """
 
@@ -37,8 +37,8 @@ from common.run import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GROUP = 5  # seeds a side, where groups are compared
-MANY = 20  # tests in the family that facts are about
+GROUP = 5  # seeds per group, when groups are compared
+MANY = 20  # tests in the family of the facts
 FACTORS = {
     "hidden": ((32, 32), (256, 256), (128,), (128, 128, 128)),
     "unit": (Tanh, Sigmoid),
@@ -52,7 +52,7 @@ FACTORS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """All that can be changed. Adam's learning rate is a tenth of the one stated: it divides by the gradient's size."""
+    """All that can be changed. Adam's learning rate is a tenth of the stated one: it divides by the gradient."""
 
     hidden: tuple[int, ...] = (128, 128)
     unit: type[Layer] = ReLU
@@ -64,7 +64,7 @@ class Settings:
 
 
 def experiment(run: Run, settings: Settings, seed: int) -> tuple[Network, Int[np.ndarray, "items"]]:
-    """The predictions of a network trained on 1000 digits with these settings; the seed decides all that is random."""
+    """The predictions of a network trained on 1000 digits with these settings; the seed determines all randomness."""
     few, rng = few_digits(run, seed), np.random.default_rng(seed)
     rate = settings.learning_rate / (10 if settings.optimiser is Adam else 1)
     network = mlp((784, *settings.hidden, 10), rng, hidden=lambda units: [settings.unit()])
@@ -85,7 +85,7 @@ def alarms_of_single_runs(correct: Bool[np.ndarray, "runs items"]) -> float:
 
 
 def alarms_of_groups(correct: Bool[np.ndarray, "runs items"], size: int, draws: int, rng: np.random.Generator) -> float:
-    """The share of pairs of groups, of so many runs each, that the test over seeds and items calls different, in %."""
+    """The share of pairs of groups, of `size` runs each, that the test over seeds and items calls different, in %."""
     found = []
     for _ in range(draws):
         drawn = 100.0 * correct[rng.permutation(len(correct))[: 2 * size]]
@@ -94,10 +94,10 @@ def alarms_of_groups(correct: Bool[np.ndarray, "runs items"], size: int, draws: 
 
 
 def holm(p: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
-    """Holm 1979's step-down procedure as corrected p-values: reject where they are below 5 %.
+    """Holm 1979's step-down procedure as corrected p-values: reject if they are below 5 %.
 
     The smallest of m p-values is multiplied by m, the next by m − 1, and so on; none may be smaller than the one before
-    it. The chance of any false rejection is then at most 5 %, however the tests depend on each other.
+    it. The probability of any false rejection is then at most 5 %, for any dependence between the tests.
     """
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
@@ -115,7 +115,7 @@ def p_values_of_nulls(
 
     a, b = rng.choice(accuracies, (2, families, m, size))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # groups of one value each: no spread, p is NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # groups of a single value have no spread: p is NaN
         return np.nan_to_num(stats.ttest_ind(a, b, axis=-1).pvalue, nan=1.0)
 
 
@@ -140,7 +140,7 @@ def draw_families(sizes: Sequence[int], alarms: Float[np.ndarray, "sizes 2"]) ->
 
 
 def draw_luck(accuracies: Float[np.ndarray, "runs"]) -> Figure:
-    """A dot per run, and two numbers that one might report: the mean and the best."""
+    """A dot per run, and two numbers that a report might state: the mean and the best."""
     figure, axis = plots.panels(width=6.8, height=2.4)
     order = np.argsort(np.argsort(accuracies))
     axis.plot(accuracies, order, "o", color=plots.GREY, markersize=4)

@@ -28,7 +28,7 @@ ON_LINE_RATE, FULL_RATE = 0.05, 1.0
 
 
 def flat_gradient(network: Network) -> Float[np.ndarray, "p"]:
-    """The gradients of all parameters, one after the other."""
+    """The gradients of all parameters, concatenated."""
     return np.concatenate([parameter.grad.ravel() for parameter in network.parameters()])
 
 
@@ -48,7 +48,7 @@ def spread(
 ) -> float:
     """The root mean square distance of a batch's mean gradient from the mean of all. replace: draw independently."""
     n = len(gradients)
-    if replace:  # how often each example is drawn
+    if replace:  # the number of draws of each example
         counts = rng.multinomial(size, np.full(n, 1 / n), size=draws)
     else:
         counts = rng.permuted(np.tile(np.arange(n) < size, (draws, 1)), axis=1)
@@ -57,7 +57,7 @@ def spread(
 
 
 def expected_spread(gradients: Float[np.ndarray, "n p"], size: int, replace: bool) -> float:
-    """σ / √B, and where no example is drawn twice, times √((N − B) / (N − 1))."""
+    """The spread σ / √B; without replacement, times √((N − B) / (N − 1))."""
     n = len(gradients)
     sigma = np.sqrt(np.square(gradients - gradients.mean(axis=0)).sum(axis=1).mean())
     return float(sigma / np.sqrt(size) * (1 if replace else np.sqrt((n - size) / (n - 1))))

@@ -1,11 +1,11 @@
 """One network, written three times: deltas by hand, our autograd, PyTorch. Do they walk the same path?
 
-Question   Frameworks hide the backward pass. Is there anything in it that the last lessons have not shown?
-Method     784–128–10 with ReLU and the softmax cross entropy, in double precision. The same first weights, the same
+Question   Frameworks hide the backward pass. Does it contain anything that the last lessons have not shown?
+Method     784–128–10 with ReLU and the softmax cross entropy, in double precision. The same initial weights, the same
            batches in the same order, plain SGD: three loss curves that may differ by rounding only.
 Rival      Each of the other two. The race against classical methods is the next lesson.
-Differs    PyTorch keeps a linear layer's weights as (outputs, inputs), so they are handed over transposed. In single
-           precision a ReLU's input is now and then rounded to the other side of 0, and curves part: facts say how far.
+Differs    PyTorch stores a linear layer's weights as (outputs, inputs), so they are transposed. In single precision a
+           ReLU's input is sometimes rounded to the other side of 0, and curves separate: facts state how far.
 Costs      3 s on two cores.
 """
 
@@ -35,7 +35,7 @@ Weights = list[Float[np.ndarray, "..."]]  # W₁, b₁, W₂, b₂
 
 
 def by_deltas(weights: Weights) -> tuple[Callable[[Batch], float], Network]:
-    """A step that takes a batch and returns its loss, from layers with a backward pass each."""
+    """A step that takes a batch and returns its loss, with layers that each have a backward pass."""
     network = mlp(SIZES, np.random.default_rng(0))
     for parameter, values in zip(network.parameters(), weights, strict=True):
         parameter.data = values.copy()
@@ -50,7 +50,7 @@ def by_deltas(weights: Weights) -> tuple[Callable[[Batch], float], Network]:
 
 
 def cross_entropy(z: Tensor, answers: Shaped[np.ndarray, "..."]) -> Tensor:
-    """−(1/N) Σ log softmax(z)_y, with the largest z made 0, as output_units.py explains.
+    """−(1/N) Σ log softmax(z)_y, with the largest z shifted to 0, as output_units.py explains.
 
     Raises ValueError for labels that don't belong to z.
     """
@@ -61,7 +61,7 @@ def cross_entropy(z: Tensor, answers: Shaped[np.ndarray, "..."]) -> Tensor:
 
 
 def by_autograd(weights: Weights) -> Callable[[Batch], float]:
-    """The same step, and not a word of calculus."""
+    """The same step by autograd, without any derivative."""
     W1, b1, W2, b2 = parameters = [Tensor(values.copy(), requires_grad=True) for values in weights]
     optimiser = SGD(parameters, LEARNING_RATE)
 
@@ -77,7 +77,7 @@ def by_autograd(weights: Weights) -> Callable[[Batch], float]:
 
 
 def by_pytorch(weights: Weights) -> Callable[[Batch], float]:
-    """The same step once more, in PyTorch."""
+    """The same step in PyTorch."""
     import torch
     from torch import nn
 
@@ -107,7 +107,7 @@ def batches(x: np.ndarray, answers: np.ndarray, epochs: int, seed: int) -> Itera
 
 
 def draw_curves(losses: dict[str, Float[np.ndarray, "steps"]]) -> Figure:
-    """Left: the curves over each other. Right: how far two of them are from the third."""
+    """Left: the curves over each other. Right: the distances of two of them from the third."""
     figure, (same, apart) = plots.panels(2)
     for width, (name, values) in zip((6, 3.5, 1.2), losses.items(), strict=True):
         same.plot(values, linewidth=width, label=name)

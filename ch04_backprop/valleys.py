@@ -25,17 +25,17 @@ from common.run import Run
 if TYPE_CHECKING:
     from common.record import LessonRecord
 
-STEPS, SHOWN = 300, 50  # steps of each rule, and those whose way is drawn
+STEPS, SHOWN = 300, 50  # steps of each rule, and the drawn ones
 RATES = np.logspace(-5, 0.5, 23)
 
 
 def rosenbrock(x: Tensor) -> Tensor:
-    """(1 − x₁)² + 100 (x₂ − x₁²)², Rosenbrock 1960: a bent valley with a floor that hardly falls. Least at (1, 1)."""
+    """(1 − x₁)² + 100 (x₂ − x₁²)², Rosenbrock 1960: a curved valley with a nearly flat floor. Minimum at (1, 1)."""
     return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
 
 
 def beale(x: Tensor) -> Tensor:
-    """Beale 1958: flat plains between steep walls. Least at (3, ½)."""
+    """Beale 1958: flat plains between steep walls. Minimum at (3, ½)."""
     p = x[1]
     return (1.5 - x[0] * (1 - p)) ** 2 + (2.25 - x[0] * (1 - p**2)) ** 2 + (2.625 - x[0] * (1 - p**3)) ** 2
 
@@ -46,9 +46,9 @@ VALLEYS = {"Rosenbrock": (rosenbrock, (-1.5, 1.5), (1.0, 1.0)), "Beale": (beale,
 def race(
     valley: Callable[[Tensor], Tensor], start: tuple[float, float], rule: type[Optimiser], steps: int
 ) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndarray, "points"]]:
-    """The way of the learning rate that ends lowest: its points and their heights.
+    """The path of the learning rate that ends lowest: its points and their heights.
 
-    All of RATES run at once, a column each, for valleys and rules work number by number.
+    All RATES run at once, one per column, because valleys and rules work elementwise.
     """
     x = Tensor(np.repeat(np.array(start)[:, None], len(RATES), axis=1), requires_grad=True)
     optimiser, points, heights = rule([x], RATES), [], []
@@ -67,7 +67,7 @@ def race(
 def quasi_newton(
     valley: Callable[[Tensor], Tensor], start: tuple[float, float]
 ) -> tuple[Float[np.ndarray, "steps 2"], list[float]]:
-    """L-BFGS from scipy: where it stood after every iteration, and the height at each of its evaluations."""
+    """SciPy's L-BFGS: its point after every iteration, and the height at each of its evaluations."""
     heights, points = [], [np.array(start)]
 
     def height_and_slope(at: np.ndarray) -> tuple[float, np.ndarray]:

@@ -3,10 +3,10 @@
 Question   How large is δ^l = ∂C/∂z^l far below the output, and what does a network with such a vanishing gradient
            learn?
 Method     A layer whose weights have variance g / inputs multiplies the root mean square of δ by √g · rms f′ (Glorot
-           and Bengio 2010, §4.2). The sigmoid's f′ is at most ¼ (Hochreiter 1991). Measured through thirty layers, and
-           in the accuracy of networks that grow deeper.
-Rival      Logistic regression, which has no hidden layer: is a deep network that can't learn worth less than none?
-Differs    Each unit has weights made for it: g = 1 for sigmoid and tanh (Xavier), 2 for ReLU and leaky ReLU (He).
+           and Bengio 2010, §4.2). The sigmoid's f′ is at most ¼ (Hochreiter 1991). It is measured through thirty
+           layers, and in the accuracy of networks that grow deeper.
+Rival      Logistic regression, which has no hidden layer: is a deep network that can't learn worse than none?
+Differs    Each unit has its own initialisation: g = 1 for sigmoid and tanh (Xavier), 2 for ReLU and leaky ReLU (He).
 Costs      8 s on two cores, nearly all of it to train 104 networks.
 """
 
@@ -32,8 +32,8 @@ from common.tuning import choose
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TALL, BROAD, SOME = 30, 128, 256  # layers, units and images with which δ is measured
-SHALLOW, DEEP, WIDTH = 2, 16, 32  # layers and units of the networks that are trained
+TALL, BROAD, SOME = 30, 128, 256  # layers, units and images for measuring δ
+SHALLOW, DEEP, WIDTH = 2, 16, 32  # layers and units of the trained networks
 RATES = [0.005, 0.02, 0.08, 0.32]  # of momentum, at its peak
 EXPLODING = "ReLU, weights twice as large"
 COLOURS = {"sigmoid": plots.RED, "tanh": plots.ORANGE, "ReLU": plots.BLUE, "leaky ReLU": plots.GREEN}
@@ -48,7 +48,7 @@ def by_inputs(g: float) -> Deviation:
 
 
 def deep_network(unit: Unit, std: Deviation, depth: int, width: int, rng: np.random.Generator) -> Network:
-    """784 pixels, so many hidden layers of that width, 10 classes. std: of the weights, from a layer's two sizes."""
+    """784 pixels, `depth` hidden layers of this width, 10 classes. std: of the weights, from a layer's two sizes."""
     layers, sizes = [], [784, *[width] * depth, 10]
     for inputs, outputs in pairwise(sizes):
         layers += [Linear(inputs, outputs, rng, std=std(inputs, outputs)), unit()]
@@ -56,14 +56,14 @@ def deep_network(unit: Unit, std: Deviation, depth: int, width: int, rng: np.ran
 
 
 def rms(values: Float[np.ndarray, "*shape"]) -> float:
-    """√ of the mean square, in float64: the square of a small float32 may be none."""
+    """The root mean square in float64, because the square of a small float32 may underflow."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def delta_sizes(
     network: Network, x: Float32[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]
 ) -> tuple[Float[np.ndarray, "depth"], Float[np.ndarray, "depth"]]:
-    """For each layer of hidden units, first layer first: the rms of δ in front of it, and the rms of its slopes f′."""
+    """For each layer of hidden units, first layer first: the rms of δ before it, and the rms of its slopes f′."""
     network.cost.forward(network.forward(x), answers)
     delta, sizes = network.cost.backward(), []
     for layer in reversed(network.layers):
@@ -75,7 +75,7 @@ def delta_sizes(
 
 
 def factor_a_layer(size: Float[np.ndarray, "depth"]) -> float:
-    """e^−s, where s is the slope of the straight line through log(size) against the layer's number."""
+    """e^−s, where s is the slope of the line through log(size) against the layer's number."""
     return float(np.exp(-np.polyfit(np.arange(len(size)), np.log(size), 1)[0]))
 
 

@@ -1,11 +1,11 @@
 """One hidden layer can represent any function, if it may have as many units as it likes. What does depth save?
 
 Question   How many units does one hidden layer need for a curve, and are there curves for which layers are cheaper?
-Method     Cybenko 1989; Hornik 1991: sums of bumps approach every continuous function. Two steep sigmoids make a bump,
-           three ReLUs a hat. Telgarsky 2016: a tent, 2 ReLUs, taken k times is a sawtooth of 2^k straight pieces,
-           while one hidden layer bends at most once per unit.
+Method     Cybenko 1989; Hornik 1991: sums of bumps approximate every continuous function. Two steep sigmoids make a
+           bump, three ReLUs a hat. Telgarsky 2016: a tent, 2 ReLUs, applied k times is a sawtooth of 2^k linear
+           pieces, while one hidden layer bends at most once per unit.
 Rival      k nearest neighbours and a tree, on noisy points of a sawtooth that networks of 241 weights learn too.
-Differs    The theorems say that weights exist. Here they are written down; then gradient descent has to find some.
+Differs    The theorems state that weights exist. Here they are constructed; then gradient descent has to find some.
 Costs      4 s on two cores, nearly all of it to train.
 """
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 COUNTS = [16, 32, 64, 128, 256]  # units
 STEEP = 40.0  # a sigmoid's rise takes a few 40ths of a bump's width
-FOLDS, SHARP = 3, 8  # tents taken after each other: in the curve to learn, and in the count of pieces
-SHAPES = {  # layers of 241 weights each, and whether the first layer's bends are spread over the inputs
+FOLDS, SHARP = 3, 8  # composed tents: in the curve to learn, and in the count of pieces
+SHAPES = {  # layers with 241 weights in total, and whether the first layer's bends are spread over the inputs
     "wide": ((1, 80, 1), True),
     "deep": ((1, 8, 8, 8, 8, 1), True),
     "wide, biases 0": ((1, 80, 1), False),
@@ -48,7 +48,7 @@ NOISE, RATE, FOUND = 0.1, 0.03, 1.5
 
 
 def linear(W: Float[np.ndarray, "inputs outputs"], b: Float[np.ndarray, "outputs"]) -> Linear:
-    """A linear layer with weights that are written down."""
+    """A linear layer with given weights."""
     layer = Linear(*W.shape, np.random.default_rng(0), dtype=np.float64)
     layer.W.data, layer.b.data = W, b
     return layer
@@ -57,7 +57,7 @@ def linear(W: Float[np.ndarray, "inputs outputs"], b: Float[np.ndarray, "outputs
 def one_hidden_layer(
     unit: Layer, slope: float, at: Float[np.ndarray, "units"], height: Float[np.ndarray, "units"], start: float
 ) -> Network:
-    """start + Σ_i height_i · unit(slope (x − at_i))."""
+    """The network start + Σ_i height_i · unit(slope (x − at_i))."""
     hidden = linear(np.full((1, len(at)), slope), -slope * at)
     return Network([hidden, unit, linear(height[:, None], np.array([start]))], SquaredError())
 
@@ -65,7 +65,7 @@ def one_hidden_layer(
 def staircase(f: Callable, units: int) -> Network:
     """Bumps of steep sigmoids on [0, 1], each as high as f in its middle.
 
-    Σ f(m_i) (σ(s (x − t_i)) − σ(s (x − t_{i+1}))). Where two touch they share a sigmoid, of height f(m_i) − f(m_{i−1}).
+    Σ f(m_i) (σ(s (x − t_i)) − σ(s (x − t_{i+1}))). Adjacent bumps share a sigmoid, of height f(m_i) − f(m_{i−1}).
     """
     edges = np.linspace(0, 1, units + 2)
     middles = (edges[:-1] + edges[1:]) / 2
@@ -73,7 +73,7 @@ def staircase(f: Callable, units: int) -> Network:
 
 
 def polyline(f: Callable, units: int) -> Network:
-    """Hats of ReLUs on [0, 1], each as high as f at its top: straight lines from knot to knot.
+    """Hats of ReLUs on [0, 1], each as high as f at its top: linear interpolation between knots.
 
     A hat is three ReLUs; overlapping hats share them, so one unit per knot is left: the change of slope there.
     """
@@ -83,7 +83,7 @@ def polyline(f: Callable, units: int) -> Network:
 
 
 def tents(k: int) -> Network:
-    """T(x) = 2 max(0, x) − 4 max(0, x − ½), k times in a row: k hidden layers of 2 ReLUs."""
+    """T(x) = 2 max(0, x) − 4 max(0, x − ½), composed k times: k hidden layers of 2 ReLUs."""
     fold, hand_on = np.array([[1.0, 1.0]]), np.array([[2.0], [-4.0]])
     layers: list[Layer] = [linear(fold, np.array([0.0, -0.5])), ReLU()]
     for _ in range(k - 1):
@@ -97,17 +97,17 @@ def smooth(x: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
 
 
 def sawtooth(x: Float[np.ndarray, "n"], k: int = FOLDS) -> Float[np.ndarray, "n"]:
-    """2^k straight pieces between 0 and 1, up and down: the distance of 2^k x to the nearest even number."""
+    """A sawtooth of 2^k linear pieces between 0 and 1: the distance of 2^k x to the nearest even number."""
     return 1 - np.abs(1 - np.mod(2.0**k * x, 2))
 
 
 def pieces(y: Float[np.ndarray, "n"]) -> int:
-    """In how many straight pieces a zigzag's values go up and down."""
+    """The number of monotone pieces of a zigzag."""
     return 1 + int(np.count_nonzero(np.diff(np.sign(np.diff(y)))))
 
 
 def largest_error(network: Network, f: Callable) -> float:
-    """max |network − f| over [0, 1]."""
+    """The largest |network − f| over [0, 1]."""
     x = np.linspace(0, 1, 6001)
     return float(np.abs(network.forward(x[:, None])[:, 0] - f(x)).max())
 
@@ -119,11 +119,11 @@ def noisy_points(n: int, rng: np.random.Generator) -> Table:
 
 
 def answers(network: Network, x: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, "n"]:
-    return network.forward(2 * x - 1)[:, 0]  # [0, 1] → [−1, 1], as networks like it
+    return network.forward(2 * x - 1)[:, 0]  # [0, 1] → [−1, 1], centred for the network
 
 
 def train_network(sizes: tuple[int, ...], spread: bool, part: Table, steps: int, rng: np.random.Generator) -> Network:
-    """Fitted by Adam, all points in every step. spread: let the first ReLUs bend all over [−1, 1], not all at 0."""
+    """Fit by Adam with all points in every step. spread: the first ReLUs bend all over [−1, 1], not at 0."""
     network = Network(mlp(sizes, rng).layers, SquaredError())
     if spread:  # w x + b bends at −b / w
         network.layers[0].b.data = network.layers[0].W.data[0] * rng.uniform(-1, 1, sizes[1])
@@ -156,7 +156,7 @@ def draw_bumps(errors: dict[str, list[float]]) -> Figure:
 
 
 def draw_sawtooth() -> Figure:
-    """Tents taken once, twice and three times; and the hidden units that 2^k pieces cost."""
+    """Tents composed once, twice and three times; and the hidden units needed for 2^k pieces."""
     figure, (teeth, cost) = plots.panels(2, width=4.6, height=2.9)
     x, k = np.linspace(0, 1, 1025), np.arange(1, 11)
     for times, colour in zip((1, 2, 3), (plots.PALE, plots.GREY, plots.ORANGE), strict=True):
@@ -171,7 +171,7 @@ def draw_sawtooth() -> Figure:
 
 
 def draw_learned(record: LessonRecord, fitted: dict[str, list[Network]]) -> Figure:
-    """Every start's network over the sawtooth; and how many found all teeth: a dot per seed, a bar the mean."""
+    """Every start's network over the sawtooth; and the number that found all teeth: a dot per seed, a bar the mean."""
     figure, axes = plots.panels(4, width=2.9, height=2.9)
     x = np.linspace(0, 1, 500)
     starts = len(fitted["wide"])

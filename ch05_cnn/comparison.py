@@ -2,11 +2,10 @@
 
 Question   Has the convolutional network made SIFT, HOG and their SVMs redundant? Where, and at what cost?
 Method     LeNet-5 (LeCun et al. 1998) and a small modern network (models/networks.py), trained as in models/recipes.py.
-           All learn from the same images; and from 100 and 1000 of them, so that it shows where the learned ones
-           overtake.
+           All are trained on the same images; and on 100 and 1000 of them, to show where learned features overtake.
 Rival      Pixels with k nearest neighbours and with an RBF-SVM; HOG, SIFT words and Fisher vectors with an RBF-SVM
            (common/features/pipelines.py), their settings chosen on images held out of the training packs.
-Differs    The lecture says that hand-crafted features are redundant since 2012. That was with 1.2 million images.
+Differs    The lecture states that hand-crafted features are redundant since 2012. That was with 1.2 million images.
 Costs      150 s on two cores, half of it for the networks.
 """
 
@@ -33,19 +32,19 @@ from common.run import Run
 if TYPE_CHECKING:
     from common.record import LessonRecord
 
-SIZES = (100, 1000)  # of the parts of the training images, beside all of them
+SIZES = (100, 1000)  # of subsets of the training images, in addition to all of them
 BEST, MODERN = "Fisher vectors + SVM", "small modern network"
 FLOORS = {
     "mnist": {"HOG + SVM": 98.1, "SIFT words + SVM": 98.4, MODERN: 99.0},
     "fashion_mnist": {"HOG + SVM": 89.4},
     "cifar10": {BEST: 62.0, MODERN: 67.5},
 }
-CURVED = (BEST, MODERN)  # the best of either kind learn from the parts, too
+CURVED = (BEST, MODERN)  # the best of each kind are trained on the subsets, too
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to tell classes apart. build: makes the model from the run, the set's key and the number of images."""
+    """A method of classification. build: makes the model from the run, the set's key and the number of images."""
 
     kind: str
     colour: str
@@ -53,7 +52,7 @@ class Contender:
 
 
 def build_pixels_knn(run: Run, key: str, n: int) -> Any:
-    """The nearest image of all, by pixels."""
+    """A nearest neighbour classifier on pixels."""
     return make_pipeline(FunctionTransformer(as_rows), KNeighborsClassifier(3 if n > 500 else 1))
 
 
@@ -91,9 +90,9 @@ def mean_errors(record: LessonRecord, name: str, sizes: Sequence[int]) -> dict[s
 
 
 def overtaken_at(sizes: Sequence[int], rival: Sequence[float], learned: Sequence[float]) -> float | None:
-    """The number of training images from which on the learned error is the lower one; None where it never is.
+    """The number of training images from which on the learned error is lower; None if it never is.
 
-    Between two sizes that were measured, errors are taken as straight lines over the logarithm of the size.
+    Between two measured sizes, errors are interpolated linearly over the logarithm of the size.
     """
     ahead = np.asarray(rival) - np.asarray(learned)
     if ahead[-1] <= 0:
@@ -107,9 +106,9 @@ def overtaken_at(sizes: Sequence[int], rival: Sequence[float], learned: Sequence
 
 
 def learning_curves(run: Run, key: str, images: Dataset, sizes: list[int]) -> dict[str, list[float]]:
-    """Every contender's test error by the number of training images. All of them is what goes on the scoreboard.
+    """Every contender's test error by the number of training images. The result for all images goes on the scoreboard.
 
-    With fewer images only those learn that are in the race there (CURVED).
+    With fewer images, only the contenders in CURVED are trained.
     """
     name, curves = RECIPES[key].name, {}
     for contender, how in CONTENDERS.items():

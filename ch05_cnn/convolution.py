@@ -35,7 +35,7 @@ STEP = 1e-5  # of finite differences, in double precision
 def conv2d_loops(
     x: Image, weight: Kernels, bias: Float[np.ndarray, "filters"], stride: Pair = 1, padding: Pair = 0
 ) -> Maps:
-    """The lecture's equation, as it stands; the images are one more loop. For reading, and as a judge."""
+    """The lecture's equation, literally; the images are one more loop. For reading, and as a reference."""
     x, weight = floats(x, weight)
     x, (rows, columns) = pad_and_check(x, weight, stride, padding)
     (filters, channels, kh, kw), (sh, sw) = weight.shape, pair(stride)
@@ -50,7 +50,7 @@ def conv2d_loops(
 def conv2d_backward_loops(
     delta: Maps, x: Image, weight: Kernels, stride: Pair = 1, padding: Pair = 0
 ) -> tuple[Image, Kernels, Float[np.ndarray, "filters"]]:
-    """∂C/∂x, ∂C/∂θ and ∂C/∂b: every product of the loops above hands the delta of its sum to both of its factors."""
+    """∂C/∂x, ∂C/∂θ and ∂C/∂b: every product of the loops above passes the delta of its sum to both of its factors."""
     x, weight = floats(x, weight)
     x, _ = pad_and_check(x, weight, stride, padding)
     (_, channels, kh, kw), (sh, sw), (ph, pw) = weight.shape, pair(stride), pair(padding)
@@ -82,7 +82,7 @@ def gradient_error(rng: np.random.Generator) -> float:
 
 
 def seconds_per_product(forward: Callable, backward: Callable, x: Image, weight: Kernels) -> float:
-    """Seconds of a forward and a backward pass, over its multiply-adds: three of each product of the equation."""
+    """Seconds of a forward and a backward pass, per multiply-add: three for each product of the equation."""
     bias, taken = np.zeros(len(weight), x.dtype), []
     for _ in range(3):
         start = time.perf_counter()
@@ -93,16 +93,16 @@ def seconds_per_product(forward: Callable, backward: Callable, x: Image, weight:
 
 
 def loops_over_products(rng: np.random.Generator) -> float:
-    """Seconds per multiply-add of the loops, measured on a small layer, over those of the matrix products."""
+    """Seconds per multiply-add of the loops, measured on a small layer, relative to the matrix products."""
     x, weight = (rng.normal(size=shape).astype(np.float32) for shape in ((16, 8, 20, 20), (16, 8, 5, 5)))
     slow = seconds_per_product(conv2d_loops, conv2d_backward_loops, x[:1, :4, :9, :9], weight[:2, :4])
     return slow / seconds_per_product(conv2d, conv2d_backward, x, weight)
 
 
 def equivariance_error(x: Image, weight: Kernels, stride: int) -> float:
-    """How far the output of an image that moved by a pixel is from the old output, moved by 0 or 1, over its size.
+    """The relative difference of a shifted image's output from the old output, shifted by 0 or 1.
 
-    With a stride the layer is equivariant only to moves by whole strides.
+    With a stride the layer is equivariant only to shifts by whole strides.
     """
     moved, y = (conv2d(image, weight, stride=stride) for image in (x[..., 1:], x[..., :-1]))
     nearest = [(moved[..., : y.shape[3] - by], y[..., by:]) for by in (0, 1)]
@@ -110,7 +110,7 @@ def equivariance_error(x: Image, weight: Kernels, stride: int) -> float:
 
 
 def pixels_with_half(influence: Float[np.ndarray, "height width"]) -> int:
-    """The smallest number of pixels that together have half of the influence."""
+    """The smallest number of pixels with half of the total influence."""
     return 1 + int(np.searchsorted(np.sort(influence.ravel())[::-1].cumsum(), 0.5 * influence.sum()))
 
 
@@ -132,7 +132,7 @@ def layer_costs(channels: int, filters: int, kernel: int, image: int) -> dict[st
 
 
 def receptive_fields(kernels: Sequence[int], strides: Sequence[int]) -> list[int]:
-    """r_l = r_{l−1} + (k_l − 1) Π_{m<l} s_m for l = 1 … L: pixels per side that a unit of layer l depends on."""
+    """r_l = r_{l−1} + (k_l − 1) Π_{m<l} s_m for l = 1 … L: the receptive field of layer l in pixels per side."""
     fields, step = [1], 1
     for kernel, stride in zip(kernels, strides, strict=True):
         fields.append(fields[-1] + (kernel - 1) * step)
@@ -141,7 +141,7 @@ def receptive_fields(kernels: Sequence[int], strides: Sequence[int]) -> list[int
 
 
 def sensitivity(layers: int, kernel: int, image: int, rng: np.random.Generator) -> Float[np.ndarray, "image image"]:
-    """∂y/∂x of the middle unit after a number of padded layers of one positive kernel each, by conv2d_backward."""
+    """∂y/∂x of the middle unit after some padded layers of one positive kernel each, by conv2d_backward."""
     delta = np.zeros((1, 1, image, image))
     delta[..., image // 2, image // 2] = 1
     for _ in range(layers):

@@ -1,8 +1,8 @@
 """Deconvolutional networks: what does a unit in the fifth layer respond to?
 
-Question   Which part of which image excites a unit most, and what in it?
+Question   Which part of which image excites a unit most, and which pattern in it?
 Method     Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks", §2.1. Forward: filter, rectify,
-           pool. Back: the largest activation of a unit alone is unpooled with the switches of the forward pass,
+           pool. Backward: the largest activation of a single unit is unpooled with the switches of the forward pass,
            rectified, and filtered with the same filters transposed, layer by layer; biases are left out. Then the
            picture is tested (seeing/masking.py): cover the tenth of the pixels in which a projection is strongest, and
            compute the unit again.
@@ -10,7 +10,7 @@ Rival      The gradient (Simonyan et al. 2014), also times the input, and guided
            2015) find pixels to cover, too; so do a pixel's contrast, and chance. HOG, for invariance.
 Differs    Two networks: five convolutional layers with three poolings, our own, for clothes of 28×28 pixels; and
            MobileNetV2 with ImageNet's weights, on 128×128 crops of photos. The latter has no pooling, so no switches
-           (strided filters are transposed), shortcuts (the signal takes both ways back) and BatchNorm (a scaling).
+           (strided filters are transposed), shortcuts (the signal takes both paths) and BatchNorm (a scaling).
 Costs      12 s on two cores, half of it training; once a download of 14 MB, not at smoke.
 """
 
@@ -49,12 +49,12 @@ Back = Callable[[Tensor], Tensor]
 
 
 def has_passed(z: Maps, layer: nn.Module) -> Bool[Tensor, "n c height width"]:
-    """Where a rectifier, ReLU or ReLU6, handed its input on: there its derivative is 1."""
+    """True where a rectifier, ReLU or ReLU6, passed its input: there its derivative is 1."""
     return (z > 0) & (z < 6) if isinstance(layer, nn.ReLU6) else z > 0
 
 
 def deconvnet_rule(z: Maps, signal: Maps, layer: nn.Module) -> Maps:
-    """The deconvnet: what arrives from above goes through the same rectification as what went up."""
+    """The deconvnet: the signal from above is rectified like the forward activations."""
     return signal.clamp(min=0)
 
 
@@ -64,14 +64,14 @@ def gradient_rule(z: Maps, signal: Maps, layer: nn.Module) -> Maps:
 
 
 def guided_rule(z: Maps, signal: Maps, layer: nn.Module) -> Maps:
-    """Guided backpropagation: what was positive on the way up and is positive on the way down."""
+    """Guided backpropagation: the signal passes where it and the forward input are positive."""
     return signal.clamp(min=0) * (z > 0)
 
 
 def filter_back(layer: nn.Conv2d, size: tuple[int, int], signal: Above) -> Maps:
     """Σ_{f'} θ_{ijff'} y_{i'j'f'}: the layer's filters, transposed. A stride becomes zeros between the signal's values.
 
-    size: of the layer's input; rows and columns that no filter reached come back as zeros.
+    size: of the layer's input; rows and columns that no filter reached become zeros.
     """
     (kh, kw), (sh, sw), (ph, pw) = layer.kernel_size, layer.stride, layer.padding
     rows, columns = signal.shape[2:]
@@ -84,13 +84,13 @@ def filter_back(layer: nn.Conv2d, size: tuple[int, int], signal: Above) -> Maps:
 def unpool(
     switches: Int[Tensor, "n c rows columns"], size: tuple[int, int], signal: Float[Tensor, "n c rows columns"]
 ) -> Maps:
-    """Every value goes to where the maximum of its window stood; all other places are zero."""
+    """Every value goes to the place of its window's maximum; all other places are zero."""
     empty = signal.new_zeros(*signal.shape[:2], size[0] * size[1])
     return empty.scatter_add(2, switches.flatten(2), signal.flatten(2)).unflatten(2, size)
 
 
 def scale_back(layer: _BatchNorm, signal: Maps) -> Maps:
-    """In evaluation BatchNorm is y = γ (x − μ) / √(σ² + ε) + β: the way back multiplies by γ / √(σ² + ε)."""
+    """In evaluation BatchNorm is y = γ (x − μ) / √(σ² + ε) + β: the backward pass multiplies by γ / √(σ² + ε)."""
     return signal * (layer.weight / torch.sqrt(layer.running_var + layer.eps))[:, None, None]
 
 
@@ -102,14 +102,14 @@ def shortcut_around(layer: nn.Module) -> nn.Module | None:
 
 
 def there_and_back(layer: nn.Module, x: Maps, rule: Callable = deconvnet_rule) -> tuple[Above, Back]:
-    """layer(x), and the function that takes a signal from the layer's output down to its input.
+    """layer(x), and the function that maps a signal from the layer's output to its input.
 
-    rule: deconvnet_rule, gradient_rule or guided_rule. Raises TypeError for a layer without a way back.
+    rule: deconvnet_rule, gradient_rule or guided_rule. Raises TypeError for a layer without a backward rule.
     """
     if isinstance(layer, nn.Conv2d):
         return layer(x), partial(filter_back, layer, tuple(x.shape[2:]))
     if isinstance(layer, nn.ReLU | nn.ReLU6):
-        return layer(x.clone()), partial(rule, x, layer=layer)  # a copy: some rectifiers overwrite what they are given
+        return layer(x.clone()), partial(rule, x, layer=layer)  # a copy: some rectifiers overwrite their input
     if isinstance(layer, nn.MaxPool2d):
         pooled, switches = functional.max_pool2d(x, layer.kernel_size, layer.stride, layer.padding, return_indices=True)
         return pooled, partial(unpool, switches, tuple(x.shape[2:]))
@@ -129,7 +129,7 @@ def there_and_back(layer: nn.Module, x: Maps, rule: Callable = deconvnet_rule) -
 
 
 def go_down(backs: Iterable[Back], signal: Tensor) -> Tensor:
-    """The signal through one way back after the other."""
+    """Pass the signal through the backward functions in sequence."""
     for back in backs:
         signal = back(signal)
     return signal
@@ -139,7 +139,7 @@ def go_down(backs: Iterable[Back], signal: Tensor) -> Tensor:
 def project(
     layers: nn.Module, images: Maps, units: Int[Tensor, "n"], rule: Callable = deconvnet_rule
 ) -> tuple[Maps, Int[Tensor, "n 2"]]:
-    """Each image's unit, where it is most active, brought down to pixels; and its row and column in the layer's map.
+    """Project each image's unit, where it is most active, to pixels. Also returns its row and column in the map.
 
     All other activations of the layer are set to zero first (§2.1).
     """
@@ -154,9 +154,9 @@ def project(
 def correlate_with_other_image(
     layers: nn.Module, images: Maps, units: Int[Tensor, "n"], rule: Callable = deconvnet_rule
 ) -> float:
-    """The mean correlation of what comes down from a unit with what would if another image had made the way down.
+    """The mean correlation of a unit's projection with one that uses another image's forward pass.
 
-    1 where the way down knows nothing of the image: the deconvnet without switches.
+    It is 1 if the projection does not depend on the image: the deconvnet without switches.
     """
     maps, back = there_and_back(layers, images, rule)
     signal, (_, places) = torch.zeros_like(maps), find_strongest(maps, units)
@@ -168,13 +168,13 @@ def correlate_with_other_image(
 def rank_pixels(
     layers: nn.Module, images: Maps, units: Int[Tensor, "n"], generator: torch.Generator
 ) -> dict[str, Maps]:
-    """How important each pixel is to its image's unit, by each method."""
+    """The importance of each pixel for its image's unit, by each method."""
     gradient = project(layers, images, units, gradient_rule)[0]
     return {
         "deconvnet": project(layers, images, units, deconvnet_rule)[0].abs(),
         "gradient": gradient.abs(),
         "guided backpropagation": project(layers, images, units, guided_rule)[0].abs(),
-        "gradient × input": gradient * images,  # to first order what is lost where a pixel is set to 0
+        "gradient × input": gradient * images,  # to first order the loss if a pixel is set to 0
         "contrast": images.abs(),
         "chance": torch.rand(images.shape, generator=generator),
     }
@@ -187,7 +187,7 @@ def make_tiles(
     chosen: Int[Tensor, "units columns"],
     ways: dict[str, Callable],
 ) -> dict[str, Tiles]:
-    """By rule the projections of units, and as "seen" what they see. chosen: as find_most_exciting gives them."""
+    """The projections of units by rule, and their receptive fields as "seen". chosen: from find_most_exciting."""
     items, units = chosen[:, 1:].flatten(), chosen[:, 0].repeat_interleave(chosen.shape[1] - 1)
     projected = {name: project(layers, images[items], units, rule) for name, rule in ways.items()}
     signals, places = {name: signal for name, (signal, _) in projected.items()}, next(iter(projected.values()))[1]
@@ -195,7 +195,7 @@ def make_tiles(
 
 
 def show_mobilenet(run: Run, mobilenet: nn.Module) -> None:
-    """Facts and pictures of the pretrained network, on crops of photos."""
+    """Show facts and pictures of the pretrained network, on crops of photos."""
     crops = photo_crops()
     inputs = weights.imagenet_inputs(crops).contiguous(memory_format=torch.channels_last)
     ways = {"deconvnet": deconvnet_rule, "guided": guided_rule}
@@ -224,7 +224,7 @@ def show_mobilenet(run: Run, mobilenet: nn.Module) -> None:
 
 
 def fashion_network(run: Run, clothes: data.Dataset) -> tuple[nn.Sequential, Pixels]:
-    """Our network, trained, on the processor; and what turns images into its inputs."""
+    """Our trained network on the CPU; and the standardisation of its inputs."""
     # Strong weight decay removes weights that no gradient supports, and with them noise from the pictures.
     optimiser = partial(torch.optim.AdamW, weight_decay=0.5)
     training = Training(run.pick(smoke=1, lecture=3), learning_rate=0.004, optimiser=optimiser, device=run.device)
@@ -235,7 +235,7 @@ def fashion_network(run: Run, clothes: data.Dataset) -> tuple[nn.Sequential, Pix
 
 
 def measure_masking(run: Run, own: dict[str, nn.Sequential], images: Maps, part: data.Images) -> dict[str, list[float]]:
-    """What is left of a unit whose most important pixels are covered, in %: the mean of images, for each layer.
+    """The remaining activation of units with their most important pixels covered, in %: the mean per layer.
 
     The last layer is scored, under mean grey and under the black of the background.
     """

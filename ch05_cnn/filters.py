@@ -3,7 +3,7 @@
 Question   What can a few weights do that are applied at every place of a photo, and can they be learned from examples?
 Method     y_ij = Σ_uv k_uv x_{i+u, j+v}, at every pixel. By hand: means (box, Gaussian), slopes (Prewitt 1970, Sobel
            1968), the Laplacian, sharpening, Gabor's waves under a Gaussian (Daugman 1985). Learned: a layer of four
-           kernels learns from tiles of a photo and what four known filters made of them, by gradient descent with
+           kernels is trained on tiles of a photo and the outputs of four known filters, by gradient descent with
            momentum on ½ the mean of Σ_f (y_f − t_f)².
 Rival      Linear least squares on the same patches: a convolutional layer with a squared error is a linear regression.
 Differs    The sum above is the lecture's, and PyTorch's: a cross-correlation. A convolution flips the kernel, to
@@ -34,7 +34,7 @@ Kernels = Float[np.ndarray, "4 3 3"]
 
 BOX = np.ones((5, 5)) / 25
 PREWITT_X = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 6  # where brightness grows by 1 per pixel, its output is 1
-SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # and so does this one
+SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # and so is this one's
 LAPLACIAN = np.array([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
 TURNED = "kernel learned from convolved examples: largest difference from the flipped one"  # a fact
 EMBOSS = np.array([[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]]) / 4  # flipped, it is another filter
@@ -53,7 +53,7 @@ def gaussian(sigma: float, radius: int) -> Kernel:
 
 
 def gabor(angle: float, wavelength: float = 6.0, sigma: float = 2.5, radius: int = 7) -> Kernel:
-    """A wave under a Gaussian, cos(2πw/λ), w = v cos φ + u sin φ; blind to even light. angle: φ, degrees."""
+    """A wave under a Gaussian, cos(2πw/λ), w = v cos φ + u sin φ; insensitive to uniform light. angle: φ, degrees."""
     u, v = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     wave = np.cos(2 * np.pi / wavelength * (v * np.cos(np.deg2rad(angle)) + u * np.sin(np.deg2rad(angle))))
     window = gaussian(sigma, radius)
@@ -61,23 +61,23 @@ def gabor(angle: float, wavelength: float = 6.0, sigma: float = 2.5, radius: int
 
 
 def correlate(image: Grey, kernel: Kernel) -> Grey:
-    """y_ij = Σ_uv k_uv x_{i+u, j+v}, u and v counted from the kernel's middle; beyond the border is a mirror."""
+    """y_ij = Σ_uv k_uv x_{i+u, j+v}, u and v counted from the kernel's middle; mirrored beyond the border."""
     margins = [(k // 2, k // 2) for k in kernel.shape]
     return conv2d(np.pad(image, margins, mode="symmetric")[None, None], kernel[None, None])[0, 0]
 
 
 def convolve(image: Grey, kernel: Kernel) -> Grey:
-    """y_ij = Σ_uv k_uv x_{i−u, j−v}: the same with the kernel turned by 180°."""
+    """y_ij = Σ_uv k_uv x_{i−u, j−v}: the same with the kernel rotated by 180°."""
     return correlate(image, kernel[::-1, ::-1])
 
 
 def sharpen(image: Grey, amount: float = 1.5) -> Grey:
-    """The image, and once more what a blur would take away: x + a (x − g ∗ x)."""
+    """The image plus the detail that a blur removes: x + a (x − g ∗ x)."""
     return image + amount * (image - correlate(image, gaussian(1.5, 4)))
 
 
 def apply_by_hand(photo: Grey) -> dict[str, Grey]:
-    """What each filter makes of the photo."""
+    """The photo after each filter."""
     slopes = [correlate(photo, kernel) for kernel in (SOBEL_X, SOBEL_X.T)]
     return {
         "photo": photo,
@@ -94,13 +94,13 @@ def apply_by_hand(photo: Grey) -> dict[str, Grey]:
 
 
 def grouping_error(combine: Callable, x: Grey, a: Kernel, b: Float[np.ndarray, "lh lw"]) -> float:
-    """‖(x ∘ a) ∘ b − x ∘ (a ∘ b)‖ over the former: 0 where the operation is associative. With all of the border."""
+    """‖(x ∘ a) ∘ b − x ∘ (a ∘ b)‖ relative to the former: 0 if the operation is associative. Borders are included."""
     left, right = combine(combine(x, a), b), combine(x, combine(a, b))
     return float(np.linalg.norm(left - right) / np.linalg.norm(left))
 
 
 def separable_gain(image: Grey, sigma: float, radius: int) -> tuple[float, float]:
-    """A Gaussian at once, and as a row after a column: (seconds of the former over the latter, largest difference)."""
+    """Compare a 2-D Gaussian with a row after a column: (seconds of the former over the latter, largest difference)."""
     square = gaussian(sigma, radius)
     line = square.sum(axis=0, keepdims=True)
     seconds, blurred = [], []
@@ -128,7 +128,7 @@ def filter_with_known(photo: Float[np.ndarray, "height width"]) -> Float[np.ndar
 def make_examples(
     photo: Float[np.ndarray, "height width"], tiles: int, rng: np.random.Generator
 ) -> tuple[Tiles, Float[np.ndarray, "n 4 rows columns"]]:
-    """Tiles from random places of the photo, and their targets, rounded to steps of 1 / LEVELS."""
+    """Random tiles of the photo, and their targets, rounded to steps of 1 / LEVELS."""
     corners = rng.integers(0, np.array(photo.shape) - TILE, (tiles, 2))
     x = np.stack([photo[i : i + TILE, j : j + TILE] for i, j in corners])
     return x[:, None], np.round(LEVELS * np.stack([filter_with_known(tile) for tile in x])) / LEVELS
@@ -154,14 +154,14 @@ def learn_kernels(
 
 
 def least_squares(x: Tiles, t: Float[np.ndarray, "n 4 rows columns"]) -> Kernels:
-    """The kernels that descent is looking for, from all patches at once, and a bias that is not kept."""
+    """The kernels that minimise the squared error, from all patches at once, with a bias that is discarded."""
     patches = sliding_window_view(x[:, 0], (3, 3), axis=(1, 2)).reshape(-1, 9)
     design = np.column_stack([patches, np.ones(len(patches))])
     return np.linalg.lstsq(design, t.swapaxes(0, 1).reshape(4, -1).T)[0][:9].T.reshape(4, 3, 3)
 
 
 def edge_error(kernels: Kernels, photo: Float[np.ndarray, "height width"]) -> float:
-    """‖outputs − true outputs‖ over ‖true outputs‖ on a photo, in %, over all four kernels."""
+    """The relative error ‖outputs − true outputs‖ / ‖true outputs‖ on a photo, in %, over all four kernels."""
     wanted = filter_with_known(photo)
     return float(100 * np.linalg.norm(conv2d(photo[None, None], kernels[:, None])[0] - wanted) / np.linalg.norm(wanted))
 

@@ -1,12 +1,13 @@
 """Hand-crafted features on digits: HOG, SIFT words and Fisher vectors, with support vector machines.
 
-Question   A picture becomes SIFT descriptors, then counts of words, then a class. What is kept, what is lost?
+Question   A picture becomes SIFT descriptors, then counts of words, then a class. Which information is kept, and which
+           is lost?
 Method     Pixels → root-SIFT every 2 pixels (Lowe 2004; Arandjelović & Zisserman 2012) → 300 visual words (Csurka et
            al. 2004), counted in the whole and in its quarters (Lazebnik et al. 2006), or a Fisher vector (Perronnin
-           et al. 2010) → SVM. Settings: by accuracy on training digits held out.
-Rival      HOG (Dalal & Triggs 2005), which needs no words, before the same machines.
+           et al. 2010) → SVM. Settings: by accuracy on held-out training digits.
+Rival      HOG (Dalal & Triggs 2005), which needs no words, with the same SVMs.
 Differs    Papers had photos of 300 pixels; digits have 28. So patches are 12 pixels wide, overlap by 10, and gradients
-           are taken without the blur that Lowe asks for. The RBF kernel sees principal components.
+           are computed without Lowe's blur. The RBF kernel uses principal components.
 Costs      22 s on two cores.
 """
 
@@ -35,7 +36,7 @@ PATCH = 12  # pixels: 4 bins of 3
 HELD_OUT = 1 / 6
 CELLS = ("anywhere", "top left", "top right", "bottom left", "bottom right")  # of the pyramid (1, 2)
 PAIR = (4, 9)  # digits whose words are compared
-SHOWN = 400  # digits of which words are drawn as mean patches
+SHOWN = 400  # digits whose words are averaged to patches
 
 Digits = UInt8[np.ndarray, "n height width"]
 Words = Int[np.ndarray, "n keypoints"]
@@ -43,9 +44,9 @@ Patches = Float[np.ndarray, "words 12 12"]
 
 
 def build_machines(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseEstimator]:
-    """The support vector machines, with settings that were chosen on digits held out of the training part.
+    """The support vector machines, with settings chosen on digits held out of the training part.
 
-    The full preset chooses anew, among more of them.
+    The full preset chooses anew, among more options.
     """
     linear = LinearSVC(dual=True, tol=0.1, random_state=run.seed)  # liblinear's own tolerance; 1e-4 takes far longer
     if run.scale.preset != "full":
@@ -62,18 +63,18 @@ def build_machines(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseE
 
 
 def cut_word_patches(images: Shaped[np.ndarray, "..."], sift: DenseSIFT) -> Float[np.ndarray, "n keypoints 12 12"]:
-    """The pixels, 0 to 1, that lie in the 4×4 bins of each keypoint; outside the image is black.
+    """The pixels, 0 to 1, in the 4×4 bins of each keypoint; outside the image is black.
 
     Raises ValueError unless images are grey and uint8.
     """
     check_bytes(images, channels=())
     padded = np.pad(images / 255, ((0, 0), (PATCH, PATCH), (PATCH, PATCH)))
-    y, x = np.ceil(sift.positions_ + PATCH / 2).astype(int).T  # of a patch's first pixel, in the padded image
+    y, x = np.ceil(sift.positions_ + PATCH / 2).astype(int).T  # the first pixel of each patch, in the padded image
     return sliding_window_view(padded, (PATCH, PATCH), axis=(1, 2))[:, y, x]
 
 
 def average_patches(images: Digits, words: Words, sift: DenseSIFT, count: int) -> Patches:
-    """What each word looks like: the mean of the patches that are nearest to it. Black where there is none."""
+    """The appearance of each word: the mean of its nearest patches. It is black if there is none."""
     is_word = words.ravel()[:, None] == np.arange(count)  # a blank patch, −1, is none of them
     patches = cut_word_patches(images, sift).reshape(-1, PATCH**2)
     sums = is_word.T.astype(float) @ patches
@@ -83,7 +84,7 @@ def average_patches(images: Digits, words: Words, sift: DenseSIFT, count: int) -
 def redraw(
     words: Int[np.ndarray, "keypoints"], patches: Patches, sift: DenseSIFT, side: int
 ) -> Float[np.ndarray, "side side"]:
-    """The picture that words at their keypoints tell of: each pixel is the mean of the patches that cover it."""
+    """The picture reconstructed from words at their keypoints: each pixel is the mean of the patches that cover it."""
     total, covered = np.zeros((2, side + 2 * PATCH, side + 2 * PATCH))
     y, x = np.ceil(sift.positions_ + PATCH / 2).astype(int).T
     for word, top, left in zip(words, y, x, strict=True):
@@ -98,7 +99,7 @@ def redraw(
 def shuffle_words(
     words: Int[np.ndarray, "keypoints"], cells: Float[np.ndarray, "cells keypoints"], rng: np.random.Generator
 ) -> Int[np.ndarray, "keypoints"]:
-    """The same words in other places, none leaving its cell: the histograms of these cells stay as they are."""
+    """The same words permuted within their cells, which leaves the cells' histograms unchanged."""
     moved = words.copy()
     for cell in cells.astype(bool):
         moved[cell] = rng.permutation(words[cell])
@@ -129,7 +130,7 @@ def lesson(run: Run) -> None:
         for machine, search in build_machines(run, kernel).items():
             with run.method(f"{feature}, {machine}", kind="classical") as method:
                 method.time(search.fit, encoded, train.labels)
-                method.fit_seconds += seconds  # both machines need the features, which are made once
+                method.fit_seconds += seconds  # both machines need the features, which are computed once
                 method.model = Pipeline([("features", encoder), ("machine", search)])
                 method.score(test)
                 if machine == "RBF-SVM":

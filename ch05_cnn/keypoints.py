@@ -1,15 +1,16 @@
 """SIFT keypoints: find points that can be found again, rotate their patches upright, and describe these.
 
-Question   What are a keypoint, its scale, its orientation and its descriptor, and what does each of them buy?
+Question   What are a keypoint, its scale, its orientation and its descriptor, and what does each of them contribute?
 Method     Lowe 2004. Keypoints are extremes of differences of Gaussians, over place and scale (§3); the orientation is
-           the peak of a histogram of gradients (§5); a patch 3σ wide per bin, blurred to σ, is rotated upright by it;
-           8 orientations in 4×4 bins are the descriptor (§6). A photo against views of itself (sift/views.py): is the
-           nearest descriptor that of the same spot, and does the ratio test (§7.1), d₁ < 0.8 d₂, know when it is not?
+           the peak of a histogram of gradients (§5), by which a patch, 3σ wide per bin and blurred to σ, is rotated
+           upright; 8 orientations in 4×4 bins are the descriptor (§6). A photo is compared with views of itself
+           (sift/views.py): is the nearest descriptor that of the same spot, and does the ratio test (§7.1), d₁ < 0.8
+           d₂, detect when it is not?
 Rival      The pixels of the same patches, minus their mean, divided by their length; SIFT of patches that were not
            rotated; scikit-image's own descriptors as the reference.
 Differs    The views are computed, so that true matches are known. scikit-image finds keypoints, scales and
-           orientations; the latter lie 5° beyond the peak, half a bar of the histogram, but do so in every picture.
-           Lowe rotates the gradients; here the photo is rotated, 4 pixels per bin. Blobs wider than σ = 12 stay out.
+           orientations; the latter lie 5° beyond the peak, half a bar of the histogram, in every picture alike. Lowe
+           rotates the gradients; here the photo is rotated, 4 pixels per bin. Blobs wider than σ = 12 are excluded.
 Costs      4 s on two cores.
 """
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from common.record import LessonRecord
 
 PHOTO = "astronaut"
-BIN_SIZE, PATCH = 4, 23  # in the patch's own pixels: a spatial bin, and 5 of them (all have a say) with a border
-LEVELS = 0.8 * 2 ** (np.arange(13) / 3)  # the blurs that patches are cut from, in pixels
+BIN_SIZE, PATCH = 4, 23  # in the patch's own pixels: a spatial bin, and 5 of them (all contribute) with a border
+LEVELS = 0.8 * 2 ** (np.arange(13) / 3)  # the blurs of the images from which patches are cut, in pixels
 WIDEST = 12.0  # σ in pixels
 DIRECTIONS = 36  # of the histogram that finds the orientation
 RATIO = 0.8
@@ -52,7 +53,7 @@ KINDS = {
 def find_keypoints(
     image: Float[np.ndarray, "height width"], upsampling: int = 2
 ) -> tuple[Keypoints, Float32[np.ndarray, "n 128"]]:
-    """scikit-image's keypoints and descriptors. It measures angles from downwards on, we from the right."""
+    """scikit-image's keypoints and descriptors. It measures angles from the downward direction, we from the right."""
     from skimage.feature import SIFT
 
     finder = SIFT(upsampling=upsampling)
@@ -63,7 +64,7 @@ def find_keypoints(
 
 
 def orientation_histogram(patch: Float32[np.ndarray, "side side"]) -> Float[np.ndarray, "36"]:
-    """The gradients of a patch that is not turned yet, by direction, under a Gaussian 1.5 σ wide; smoothed. §5."""
+    """The gradients of an unrotated patch, by direction, under a Gaussian 1.5 σ wide; smoothed. §5."""
     down, right = np.gradient(patch)
     row, column = np.mgrid[:PATCH, :PATCH] - PATCH // 2
     width = 1.5 * BIN_SIZE / BIN_PER_SCALE
@@ -78,7 +79,7 @@ def orientation_histogram(patch: Float32[np.ndarray, "side side"]) -> Float[np.n
 def cut_patches(
     image: Float[np.ndarray, "height width"], keypoints: Keypoints, angles: Float[np.ndarray, "n"]
 ) -> Float32[np.ndarray, "n side side"]:
-    """What is around each keypoint, blurred to its σ and turned until what pointed to its angle points right."""
+    """The surroundings of each keypoint, blurred to its σ and rotated so that its angle points right."""
     across = np.stack([-np.sin(angles), np.cos(angles)], axis=-1)  # one step right in the patch, as (row, column)
     down = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     steps = (np.arange(PATCH) - PATCH // 2) * BIN_PER_SCALE / BIN_SIZE  # in σ
@@ -94,12 +95,12 @@ def cut_patches(
 
 
 def describe_by_sift(cut: Float32[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 128"]:
-    """The SIFT descriptor of each patch's middle; sigma=0, for it has its blur already."""
+    """The SIFT descriptor of each patch's middle; sigma=0, because the patch is already blurred."""
     return dense_descriptors(cut, [PATCH // 2], [PATCH // 2], BIN_SIZE, sigma=0)[:, 0, 0]
 
 
 def describe_by_pixels(cut: Float32[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 256"]:
-    """The pixels of the 4×4 bins, less their mean, divided by their length: brightness and contrast are gone, too."""
+    """The pixels of the 4×4 bins, minus their mean, divided by their length, which removes brightness and contrast."""
     edge, width = (PATCH - BINS * BIN_SIZE) // 2, BINS * BIN_SIZE
     v = cut[:, edge : edge + width, edge : edge + width].reshape(len(cut), -1)
     v = v - v.mean(axis=1, keepdims=True)
@@ -125,7 +126,7 @@ def find_and_describe(image: Float[np.ndarray, "height width"], upsampling: int)
 
 
 class Matches(NamedTuple):
-    """Of each keypoint of the views: the nearest in the photo, d₁ / d₂ to the next, whether it is the same spot."""
+    """For each keypoint of the views: the nearest in the photo, the ratio d₁ / d₂, whether it is the same spot."""
 
     to: Int[np.ndarray, "n"]
     ratio: Float[np.ndarray, "n"]
@@ -168,7 +169,7 @@ def lesson(run: Run) -> None:
         run.fact(f"keypoints, {name}", int((of_view == k).sum()))
         run.fact(f"share also found in the photo, {name}", 100 * there[of_view == k].mean(), "%")
 
-    # An item is a keypoint that the photo has, too. The ratio test has to do without that knowledge.
+    # An item is a keypoint that the photo has, too. The ratio test must work without that knowledge.
     cut = np.concatenate([seen.cut for seen in looks])[there]
     part = Images((255 * cut.clip(0, 1)).astype(np.uint8), of_view[there], 100_000 * run.seed + np.arange(len(cut)))
     answers = {}

@@ -3,12 +3,12 @@
 Question   Can a network learn to read digits from nearly raw pixels, if its connections are built for images?
 Method     LeCun et al. 1989, "Backpropagation Applied to Handwritten Zip Code Recognition", Neural Computation 1,
            541-551: units that share weights in maps, squared error, 23 passes, one step of gradient descent per digit,
-           always in the same order (lenet/by_hand.py). As many digits: 7291 for training, 2007 for testing. The paper's
-           test error: 5.00 %.
-Rival      A dense network with as many weights, trained in batches; nearest neighbours and an RBF-SVM. All see the same
-           16×16 pixels (lenet/sixteen_pixels.py).
-Differs    The digits are MNIST's; the post office's were harder. One learning rate for all weights, where the paper
-           has one for each, of the error's curvature. To which maps H2 is connected: lenet/plan.py.
+           always in the same order (lenet/by_hand.py). The numbers of digits are the paper's: 7291 for training, 2007
+           for testing. The paper's test error: 5.00 %.
+Rival      A dense network with equally many weights, trained in batches; nearest neighbours and an RBF-SVM. All use the
+           same 16×16 pixels (lenet/sixteen_pixels.py).
+Differs    The digits are MNIST's; the post office's were harder. There is one learning rate for all weights, where the
+           paper has one for each, from the error's curvature. The maps connected to H2: lenet/plan.py.
 Costs      18 s on two cores, two thirds of it the 23 passes.
 """
 
@@ -58,10 +58,10 @@ from common.run import Run
 from common.train import Training
 from common.tuning import choose, tuned
 
-RATE = 0.002  # of 0.001, 0.002, 0.003, 0.005, 0.01 and 0.02 the best on validation digits
+RATE = 0.002  # the best of 0.001, 0.002, 0.003, 0.005, 0.01 and 0.02 on validation digits
 PASSES, TRIAL = 23, 3
-BATCH, BATCH_RATE, MOMENTUM = 64, 0.05, 0.9  # of training in batches; the rate of three, on validation digits
-DENSE = 36  # hidden units of a dense network with as many weights
+BATCH, BATCH_RATE, MOMENTUM = 64, 0.05, 0.9  # for training in batches; the best rate of three on validation digits
+DENSE = 36  # hidden units of a dense network with equally many weights
 PAPER_TEST, PAPER_TRAIN, PAPER_REJECTED = 5.00, 0.14, 12.1  # % of the digits
 REDUCTIONS: dict[str, Callable] = {"whole image": shrink, "box of the ink": shrink_ink_box}
 
@@ -70,7 +70,7 @@ Labels = Shaped[np.ndarray, "..."]
 
 
 class ScaledTanh(nn.Module):
-    """A tanh(S a)."""
+    """The activation A tanh(S a)."""
 
     def forward(self, a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return A * torch.tanh(S * a)
@@ -86,7 +86,7 @@ def targets(labels: Int[Tensor, "n"]) -> Float32[Tensor, "n 10"]:
 
 
 def initialise(layer: nn.Module) -> None:
-    """Weights and biases uniform in ±2.4 / F, F being the unit's fan-in: sums stay where the tanh bends."""
+    """Weights and biases uniform in ±2.4 / F, F the unit's fan-in, which keeps sums where the tanh is curved."""
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -2.4 / fan_in(layer), 2.4 / fan_in(layer))
 
@@ -94,7 +94,7 @@ def initialise(layer: nn.Module) -> None:
 class FeatureMaps(nn.Module):
     """Maps of units with neighbourhoods of 5×5 in some of the maps before; weights shared in a map, biases not.
 
-    seen: for every map, which of the maps before it looks at. side: of those; the new ones have half of it.
+    seen: for every map, the connected maps before it. side: of those; the new maps have half of it.
     """
 
     def __init__(self, seen: list[list[int]], side: int) -> None:
@@ -106,14 +106,14 @@ class FeatureMaps(nn.Module):
         initialise(self)
 
     def kernels(self) -> Float[Tensor, "maps maps_before 5 5"]:
-        """The weights of all pairs of maps: 0 where they are not connected."""
+        """The weights of all pairs of maps: 0 if they are not connected."""
         maps = torch.arange(len(self.seen), device=self.seen.device)[:, None]
         nothing = self.weight.new_zeros(len(maps), self.maps_before, KERNEL, KERNEL)
         return nothing.index_put((maps, self.seen), self.weight)
 
     def forward(self, x: Float[Tensor, "n maps_before side side"]) -> Float[Tensor, "n maps half half"]:
-        """What the units sum up, before it is squashed."""
-        behind = KERNEL - STRIDE - BEFORE  # of the three rows missing, two lie before the image and one behind it
+        """The units' sums before the activation."""
+        behind = KERNEL - STRIDE - BEFORE  # of the three rows missing, two lie before the image and one after it
         x = nn.functional.pad(x, (BEFORE, behind, BEFORE, behind), value=BACKGROUND)
         return nn.functional.conv2d(x, self.kernels(), stride=STRIDE) + self.bias
 
@@ -144,7 +144,7 @@ class LeNet1989(nn.Module):
 
 
 def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A network whose first weights are those of the seed."""
+    """A network initialised from the seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build()
@@ -153,7 +153,7 @@ def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 def train_digit_by_digit(
     images: Small, labels: Labels, seed: int, passes: int, each_pass: Callable[[LeNet1989], None] = lambda network: None
 ) -> LeNet1989:
-    """LeNet after a number of passes: a step of gradient descent per digit, in the same order in each pass.
+    """Train LeNet for some passes: a step of gradient descent per digit, in the same order in each pass.
 
     seed: of the initial weights and of the order. each_pass: called with the network after every pass.
     """
@@ -170,14 +170,14 @@ def train_digit_by_digit(
 def train_in_batches(
     network: nn.Module, images: Small, labels: Labels, training: Training, seed: int, *, augment: Callable | None = None
 ) -> nn.Module:
-    """The network after training on images of 16×16 pixels by the loop of common/train.py."""
+    """Train the network on images of 16×16 pixels by the loop of common/train.py."""
     inputs, answers = torch.from_numpy(images[:, None]), torch.tensor(labels)
     training(network, LabelledImages(inputs.to(training.device), answers.to(training.device), augment), seed)
     return network
 
 
 def read_digits(network: nn.Module, images: Float32[np.ndarray, "n side side"]) -> Int[np.ndarray, "n"]:
-    """The digit whose output is largest."""
+    """The digit with the largest output."""
     return outputs(network, torch.from_numpy(images[:, None])).argmax(dim=1).numpy()
 
 
@@ -189,7 +189,7 @@ def error_rate(network: nn.Module, images: Small, labels: Labels) -> float:
 
 
 def reduction_errors(digits: Dataset, seed: int, passes: int) -> dict[str, float]:
-    """The share of validation digits that LeNet misclassifies after a few passes, in %, for each way to make 16×16."""
+    """The share of validation digits that LeNet misclassifies after a few passes, in %, for each reduction to 16×16."""
     train, validation = digits.split(0.2, seed)
     found = {}
     for name, reduce in REDUCTIONS.items():
@@ -199,7 +199,7 @@ def reduction_errors(digits: Dataset, seed: int, passes: int) -> dict[str, float
 
 
 def build_dense_rival() -> nn.Module:
-    """256–36–10, with the units and the initial weights of LeNet, and nearly its number of weights: 9622."""
+    """256–36–10, with LeNet's activation and initialisation, and nearly its number of weights: 9622."""
     hidden, output = nn.Linear(SIDE**2, DENSE), nn.Linear(DENSE, CLASSES)
     for layer in (hidden, output):
         initialise(layer)
@@ -226,9 +226,9 @@ def build_rivals(run: Run, reduce: Callable) -> dict[str, Pipeline]:
 
 
 def share_to_reject(network: nn.Module, images: Small, labels: Labels, error: float = 0.01) -> float:
-    """How many digits must be rejected, in %, for this share of errors among the others.
+    """The share of digits in % that must be rejected to reach this error among the others.
 
-    Rejected are those whose two largest outputs are nearest to each other.
+    Digits are rejected in the order of the difference of their two largest outputs, the smallest first.
     """
     check_labels(labels, images.shape, CLASSES, ("labels", "images"))
     o = outputs(network, torch.from_numpy(images[:, None])).numpy()
@@ -250,7 +250,7 @@ def lesson(run: Run) -> None:
     x, x_test, curves, reading = reduce(train.images), reduce(test.images), [], []
 
     def each_pass(network: LeNet1989) -> None:
-        """For the picture, as the paper has it; nothing is chosen by it."""
+        """Record errors for the picture, as in the paper; nothing is chosen by them."""
         begun = time.perf_counter()
         curves.append((error_rate(network, x, train.labels), error_rate(network, x_test, test.labels)))
         reading.append(time.perf_counter() - begun)

@@ -1,11 +1,11 @@
 """How fast do images reach a network, and how fast could it take them?
 
 Question   Training waits for the slower of two: the network's arithmetic, or the loading of its images. Which is it?
-Method     Whole batches: all images lie in memory as one tensor, scaled once. A batch is one indexing, and is moved, to
-           augment it, by one call for all its images (common/augment.py).
-Rival      PyTorch's DataLoader over single images, each a picture that is converted, scaled and moved by itself, as
-           torchvision's data sets do it: within the training process, or by two workers ahead of it.
-Differs    No method here is better by accuracy: all of them deliver the same numbers. Decoding files is left out, too;
+Method     Whole batches: all images are in memory as one tensor, scaled once. A batch is one indexing operation, and
+           one call augments all its images (common/augment.py).
+Rival      PyTorch's DataLoader over single images, each a picture that is converted, scaled and augmented by itself, as
+           in torchvision's data sets: within the training process, or by two workers ahead of it.
+Differs    No method here is better by accuracy: all of them deliver the same numbers. Decoding files is not measured;
            photos that do not fit into memory do need workers.
 Costs      6 s on two cores.
 """
@@ -62,13 +62,13 @@ def transform_singly(part: Images, pixels: Pixels, moved: bool) -> OneByOne:
 
 
 def one_by_one(part: Images, pixels: Pixels, *, moved: bool = False, workers: int = 0) -> DataLoader:
-    """Its batches, put together from single images; workers stay for all passes instead of starting anew in each."""
+    """The part's batches, assembled from single images; workers persist over all passes."""
     images = transform_singly(part, pixels, moved)
     return DataLoader(images, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
 
 
 class WholeBatches:
-    """Batches that are cut out of one tensor."""
+    """Batches taken from one tensor."""
 
     def __init__(self, part: Images, pixels: Pixels, *, moved: bool = False, seed: int = 0) -> None:
         self.all = LabelledImages(pixels(part.images), torch.tensor(part.labels), MOVED if moved else None)
@@ -80,9 +80,9 @@ class WholeBatches:
 
 
 def measure_loading(loader: Iterable, seconds: float) -> float:
-    """Of the fastest pass over the loader, of as many as fit into these seconds: what else runs here only slows it.
+    """Images per second of the fastest pass among those that fit into these seconds; other processes only slow it.
 
-    A first batch that does not count starts the workers.
+    The first batch starts the workers and does not count.
     """
     next(iter(loader))
     rates, end = [], perf_counter() + seconds
@@ -94,8 +94,8 @@ def measure_loading(loader: Iterable, seconds: float) -> float:
 
 
 def measure_training(build: Callable[[], nn.Module], part: Images, pixels: Pixels) -> float:
-    """Images a second that a training of this network gets through on whole batches, as the loop counts them."""
-    training = Training(2, batch_size=BATCH)  # the second epoch counts: in the first, kernels are chosen
+    """The training speed of this network on whole batches in images per second, as the loop counts them."""
+    training = Training(2, batch_size=BATCH)  # the second epoch counts: in the first, kernels are selected
     return training(build(), WholeBatches(part, pixels).all).rate
 
 

@@ -6,7 +6,7 @@ CHAPTER = Chapter(
     package="ch05_cnn",
     title="Convolutional networks",
     lessons=(
-        "characters",  # vectors or images: what a network gains by knowing which pixels are neighbours
+        "characters",  # vectors or images: the gain from knowing which pixels are neighbours
         "convolution",  # the layer: as written, then fast, forward and backward; pooling
         "filters",  # filters that find edges, by hand and by gradient descent
         "lenet1989",  # the network that read zip codes, rebuilt from its paper
@@ -15,7 +15,7 @@ CHAPTER = Chapter(
         "keypoints",  # SIFT: a keypoint, its orientation, its descriptor
         "hand_crafted",  # dense SIFT words, Fisher vectors and HOG, with support vector machines
         "comparison",  # hand-crafted against learned features, and how many images the latter need
-        "deconvnet",  # what units respond to: projecting an activation back to the pixels
+        "deconvnet",  # the patterns that excite units: projecting an activation to the pixels
         "occlusion",  # which part of a picture a prediction depends on
         "pretrained",  # a network trained on ImageNet classifies a cat and an espresso
         "transfer",  # its features, reused for tiny pictures

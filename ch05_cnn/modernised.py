@@ -1,12 +1,12 @@
 """Thirty years of improvements, added to the network of 1989 one at a time: which of them helps?
 
-Question   LeNet of 1989 is trained in batches, and then changed step by step into what one would write today. What does
-           each step do to the error, and how reliable is that?
+Question   LeNet of 1989 is trained in batches, and then changed step by step into what one would write today. What is
+           the effect of each step on the error, and how reliable is it?
 Method     A ladder of changes, each on top of those before it, over seeds, with a paired test of every rung against the
            one below: cross-entropy in place of squared error; max(0, z) (Glorot et al. 2011) with the initial weights
-           of He et al. 2015; Adam with weight decay (Loshchilov & Hutter 2019); convolutions as they are written now,
-           with a bias per map and all maps connected; maximum pooling in place of every second pixel; digits that are
-           moved and turned a little each time they are seen. Beside the ladder: dropout (Srivastava et al. 2014).
+           of He et al. 2015; Adam with weight decay (Loshchilov & Hutter 2019); convolutions in today's form, with a
+           bias per map and all maps connected; maximum pooling in place of every second pixel; digits that are shifted
+           and rotated a little each time. In addition to the ladder: dropout (Srivastava et al. 2014).
 Rival      Each rung's is the rung below; the whole ladder's is the network of 1989.
 Differs    Few epochs: changes that speed up learning look better here than they would after long training. Learning
            rates were chosen for squared error, cross-entropy and Adam, of three on validation digits; other steps keep
@@ -66,17 +66,17 @@ STEPS: dict[str, dict[str, Any]] = {
 TOP = "+ moved digits"
 BESIDE = {"+ dropout": {"dropout": 0.2}}  # on the whole ladder
 LAYERS = ("1989", "plain", "pooled")
-RATES = {"squared error": 0.05, "cross-entropy": 0.05, "Adam": 0.02}  # of three each, on validation digits
+RATES = {"squared error": 0.05, "cross-entropy": 0.05, "Adam": 0.02}  # the best of three each on validation digits
 MOVES = Poses(shift=1.0, angle=10.0)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A network and how it is trained. By default: LeNet 1989, trained in batches with momentum.
+    """A network and its training. By default: LeNet 1989, trained in batches with momentum.
 
-    layers: "1989" (stride 2, a bias a unit, few maps connected), "plain" (stride 2, a bias a map, all connected) or
-    "pooled" (plain with stride 1, and pooling). dropout: the share of the units before each dense layer that is left
-    out, but for the layers of 1989.
+    layers: "1989" (stride 2, a bias per unit, few maps connected), "plain" (stride 2, a bias per map, all connected) or
+    "pooled" (plain with stride 1, and pooling). dropout: the share of dropped units before each dense layer, except for
+    the layers of 1989.
     """
 
     epochs: int = 8
@@ -94,7 +94,7 @@ class Variant:
 
 
 class Convolutional(nn.Module):
-    """The four layers of 1989, of PyTorch's own kinds: two convolutions, two dense layers."""
+    """The four layers of 1989 as PyTorch's own: two convolutions, two dense layers."""
 
     def __init__(self, variant: Variant, squash: nn.Module) -> None:
         super().__init__()
@@ -115,12 +115,12 @@ class Convolutional(nn.Module):
 
 
 def layers_with_weights(network: nn.Module) -> list[nn.Module]:
-    """The layers that have weights of their own."""
+    """The layers with weights."""
     return [layer for layer in network.modules() if isinstance(getattr(layer, "weight", None), nn.Parameter)]
 
 
 def build_network(variant: Variant) -> nn.Module:
-    """The variant's network before it learns. Raises ValueError for layers that there are not."""
+    """The variant's untrained network. Raises ValueError for unknown layers."""
     if variant.layers not in LAYERS:
         raise ValueError(f"layers must be one of {', '.join(LAYERS)}, got {variant.layers!r}")
     squash = nn.ReLU() if variant.relu else ScaledTanh()
@@ -139,14 +139,14 @@ def train_variant(
     seed: int,
     device: Any = "cpu",
 ) -> nn.Module:
-    """The variant's network, trained. seed: of its initial weights, its batches and whatever else is random."""
+    """Train the variant's network. seed: of its initial weights, its batches and all other randomness."""
     training = Training(
         variant.epochs,
         variant.rate,
         BATCH,
         optimiser=torch.optim.AdamW if variant.adam else partial(torch.optim.SGD, momentum=MOMENTUM),
         loss=nn.functional.cross_entropy if variant.cross_entropy else squared_error,
-        half=False,  # these networks are too small for it to pay
+        half=False,  # these networks are too small to gain from it
         device=device,
     )
     network = build_seeded(partial(build_network, variant), seed)
@@ -154,12 +154,12 @@ def train_variant(
 
 
 def ladder(steps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Every step with all those before it."""
+    """Every step combined with all those before it."""
     return dict(zip(steps, accumulate(steps.values(), or_), strict=True))
 
 
 def verdicts(comparisons: Sequence[Comparison]) -> str:
-    """What helped, what did harm, and what made no significant difference, in a sentence."""
+    """A sentence that states what helped, what harmed, and what made no significant difference."""
     found: dict[str, list[str]] = {"helps": [], "does harm": [], "no significant difference": []}
     for c in comparisons:
         kind = {c.a: "helps", c.b: "does harm"}.get(c.winner, "no significant difference")
@@ -168,7 +168,7 @@ def verdicts(comparisons: Sequence[Comparison]) -> str:
 
 
 def steps_and_whole(record: LessonRecord) -> tuple[list[Comparison], Comparison]:
-    """The verdicts on every step, dropout's included, and on all steps together, under a name of its own."""
+    """The verdicts on every step, dropout's included, and on all steps together, under a separate name."""
     whole = {TOP, BASE}
     steps = [c for c in record.comparisons if {c.a, c.b} != whole]
     (together,) = (c for c in record.comparisons if {c.a, c.b} == whole)
@@ -176,7 +176,7 @@ def steps_and_whole(record: LessonRecord) -> tuple[list[Comparison], Comparison]
 
 
 def draw_steps(record: LessonRecord) -> Figure:
-    """What each step changes, and all of them together, over all seeds."""
+    """Draw the effect of each step, and of all together, over all seeds."""
     steps, whole = steps_and_whole(record)
     return draw_differences([*steps, whole])
 

@@ -2,11 +2,11 @@
 
 Question   Does a prediction depend on the object or on its surroundings, and on the same places as a hand-crafted
            classifier's?
-Method     Zeiler & Fergus 2014, "Occlusion Sensitivity": a grey square is moved over the picture, and for each place of
-           it the class's probability and the most probable class are recorded. One np.where makes all copies.
+Method     Zeiler & Fergus 2014, "Occlusion Sensitivity": a grey square is moved over the picture, and for each of its
+           places the class's probability and the most probable class are recorded. One np.where makes all copies.
 Rival      On digits HOG and a linear SVM, covered in the same places; and the gradient's first-order prediction.
-Differs    MobileNetV2 instead of the paper's network; photos of scikit-image, whose class is the network's own answer
-           to the whole photo. For digits the margin takes the place of the probability: it doesn't saturate, and an
+Differs    MobileNetV2 instead of the paper's network; photos of scikit-image, whose class is the network's own
+           prediction for the whole photo. For digits the margin replaces the probability: it doesn't saturate, and an
            SVM has one.
 Costs      9 s on two cores; once a download of 14 MB, not at smoke.
 """
@@ -33,7 +33,7 @@ from common.run import Run
 from common.train import Training
 
 PHOTOS = ("cat", "coffee")
-SIDE, SQUARE, STEP = 224, 80, 16  # of a photo; of the square on it; from one place of it to the next; pixels
+SIDE, SQUARE, STEP = 224, 80, 16  # of a photo; of the square on it; of the step between places; in pixels
 DIGIT_SQUARE, DIGIT_STEP = 7, 3
 HOUSE_CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat")
 
@@ -42,7 +42,7 @@ Maps = Float[np.ndarray, "n rows columns"]
 
 
 def make_masks(side: int, size: int, step: int) -> Masks:
-    """A mask for every place of a square of so many pixels that lies wholly in the picture.
+    """A mask for every place of a size × size square within the picture.
 
     Raises ValueError for a square larger than the picture.
     """
@@ -58,7 +58,7 @@ def cover(
     masks: Masks,
     fill: Shaped[np.ndarray, "*channels"] | float,
 ) -> Shaped[np.ndarray, "copies side side *channels"]:
-    """Every image under every mask, fill in the mask's place. Copies run over (image, row, column).
+    """Every image under every mask, with fill in place of masked pixels. Copies run over (image, row, column).
 
     Raises ValueError for a fill that pixels of this kind can't have, such as ½ among bytes.
     """
@@ -73,7 +73,7 @@ def cover(
 def compute_margins(
     scores: Float[np.ndarray, "*n classes"], labels: Shaped[np.ndarray, "..."]
 ) -> Float[np.ndarray, "*n"]:
-    """The right class's score less the best other one's: below 0 the answer is wrong.
+    """The right class's score minus the best other one's: below 0 the prediction is wrong.
 
     Raises ValueError for labels that don't belong to the scores.
     """
@@ -102,7 +102,7 @@ def correlate_maps(a: Maps, b: Float[np.ndarray, "..."]) -> float:
 
 
 def crop_photo(name: str) -> UInt8[np.ndarray, "224 224 3"]:
-    """The middle of a photo, as large a square as there is, at the size that MobileNetV2 was trained on."""
+    """The middle of a photo, the largest square, at MobileNetV2's training size."""
     from skimage.transform import resize
 
     photo = data.photo(name)
@@ -119,9 +119,9 @@ def predict_fall(
     answer: int,
     masks: Masks,
 ) -> Float[np.ndarray, "rows columns"]:
-    """By how much the answer's score falls under each mask, to first order: Σ x ∂y/∂x over its pixels.
+    """The fall of the predicted class's score under each mask, to first order: Σ x ∂y/∂x over its pixels.
 
-    Standardised pixels: under the mean grey they are 0.
+    Pixels are standardised, so that the mean grey is 0.
     """
     pixels = weights.imagenet_inputs(photo[None]).requires_grad_()
     (slope,) = torch.autograd.grad(network(pixels)[0, answer], pixels)
@@ -129,7 +129,7 @@ def predict_fall(
 
 
 def occlude_photos(run: Run) -> None:
-    """MobileNetV2 on photos under a grey square."""
+    """Run MobileNetV2 on photos under a grey square."""
     network = weights.mobilenet_v2_or_none(run.scale, run.note)
     if network is None:
         return

@@ -2,10 +2,10 @@
 
 Question   The network of 1989 took three days to learn its 7291 digits. How far does one minute reach today?
 Method     Convolutions of 3×3 with BatchNorm, ReLU, residual blocks and maximum pooling (Modern, models/networks.py).
-           AdamW with one cycle of the learning rate and smoothed labels, on digits moved anew each time; products in 16
-           bits where the processor is faster at them.
-Rival      k nearest neighbours, and an RBF-SVM on 50 principal components that has a moved copy of every digit too.
-Differs    Time is part of the question: seven epochs are what fits into a fraction of the minute.
+           AdamW with one cycle of the learning rate and label smoothing, on digits moved anew each time; products in 16
+           bits if the processor is faster at them.
+Rival      k nearest neighbours, and an RBF-SVM on 50 principal components with a moved copy of every digit, too.
+Differs    Time is part of the question: seven epochs fit into a fraction of the minute.
 Costs      22 s on two cores, 16 of them for the network.
 """
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 
 def with_moved_copies(part: Images, seed: int) -> Images:
-    """The images and one moved copy of each, in the poses that the network sees."""
+    """The images and one moved copy of each, in the network's range of poses."""
     pixels, generator = torch.tensor(part.images)[:, None].float(), torch.Generator().manual_seed(seed)
     copies = DIGITS(pixels, generator)[:, 0].round().clamp(0, 255).to(torch.uint8).numpy()
     return Images(np.concatenate([part.images, copies]), np.tile(part.labels, 2))
 
 
 def training_speed(run: Run, part: Images, half: bool) -> float:
-    """How fast the network learns with products in 16 bits, or in 32: the second of two short epochs."""
+    """The network's training speed with products in 16 or 32 bits, in the second of two short epochs."""
     network = modern(run, "mnist", 1).build(1, 28)
     images = LabelledImages(Pixels.of(part.images)(part.images), torch.tensor(part.labels))
     return Training(2, half=half, device=run.device)(network, images).rate
 
 
 def draw_mistakes(images: Images, predicted: Int[np.ndarray, "n"], count: int = 18) -> Figure:
-    """The digits that were taken for another: the predicted and the true class."""
+    """The misclassified digits with the predicted and the true class."""
     wrong = np.flatnonzero(predicted != images.labels)[:count]
     titles = [f"{predicted[item]}, is {images.labels[item]}" for item in wrong]
     return plots.gallery(images.images[wrong], titles)

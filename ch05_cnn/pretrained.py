@@ -1,12 +1,13 @@
 """A network trained on 1.2 million photos classifies a cat, an espresso, and a galaxy, for which it has no class.
 
 Question   What does a trained network predict for new photos: of its classes, changed, and of things without a class?
-Method     MobileNetV2 (Sandler, Howard, Zhu, Zhmoginov & Chen 2018) with torchvision's weights, which have learned
+Method     MobileNetV2 (Sandler, Howard, Zhu, Zhmoginov & Chen 2018) with torchvision's weights, which were trained on
            ImageNet's 1000 classes (Russakovsky et al. 2015). A photo is scaled to a shorter side of 256 pixels, its
-           middle square of 224 cut out, and the softmax read off.
+           middle square of 224 is cut out, and the softmax is read.
 Rival      None on these photos: no hand-crafted method comes near on 1000 classes. On tiny ones, see `transfer`.
 Differs    Nothing is trained. The weights, 14 MB, are downloaded once; without them the lesson says so and ends. That
-           texture counts for more than shape is Geirhos et al. 2019's finding; one cat and one blur only illustrate it.
+           texture counts for more than shape is a finding of Geirhos et al. 2019; one cat and one blur only illustrate
+           it.
 Costs      1 s on two cores.
 """
 
@@ -32,21 +33,21 @@ if TYPE_CHECKING:
 
 SHORTER, SIDE = 256, 224  # pixels
 CATS = ("tabby", "tiger cat", "Egyptian cat")
-TAUGHT = {  # photos of things that have classes, and the classes that are right
+TAUGHT = {  # photos of things that have classes, and the right classes
     "chelsea": CATS,
     "coffee": ("espresso", "cup", "coffee mug"),
     "motorcycle": ("moped", "motor scooter"),
     "rocket": ("missile", "projectile", "space shuttle"),
 }
-BLUR, TILES = "out of focus", "16 tiles, shuffled"  # changes that a note is about
+BLUR, TILES = "out of focus", "16 tiles, shuffled"  # changes that a note mentions
 NEVER_SHOWN = ("retina", "hubble_deep_field", "coins", "gravel")
 Photo = UInt8[np.ndarray, "height width 3"]
 
 
 def crop_square(photo: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "side side 3"]:
-    """The middle of a photo at the size that the network was trained on; a grey photo has three equal channels.
+    """The middle of a photo at the network's training size; a grey photo has three equal channels.
 
-    What is transparent loses that. Raises ValueError for other pixels than uint8.
+    Transparency is removed. Raises ValueError for other pixels than uint8.
     """
     from PIL import Image
 
@@ -59,7 +60,7 @@ def crop_square(photo: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "side sid
 
 
 def shuffle_tiles(photo: Photo, tiles: int = 4) -> Photo:
-    """The photo cut into tiles × tiles squares, which change places (always the same ones)."""
+    """The photo cut into tiles × tiles squares, which are permuted (always in the same way)."""
     side = len(photo) // tiles
     squares = photo.reshape(tiles, side, tiles, side, 3).swapaxes(1, 2).reshape(-1, side, side, 3)
     squares = squares[np.random.default_rng(0).permutation(tiles**2)]
@@ -67,7 +68,7 @@ def shuffle_tiles(photo: Photo, tiles: int = 4) -> Photo:
 
 
 def blur(photo: Photo, sigma: float = 6.0) -> Photo:
-    """The photo out of focus."""
+    """The photo blurred, as if out of focus."""
     from scipy.ndimage import gaussian_filter
 
     return gaussian_filter(photo, (sigma, sigma, 0))
@@ -96,14 +97,14 @@ def cat_fact(record: LessonRecord, change: str) -> float:
 
 
 def crop_middle(photo: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The largest square in the middle of a photo: of a long one, `crop_square` would make a picture of any size."""
+    """The largest square in the middle of a photo: for a long photo, `crop_square` would make a picture of any size."""
     side = min(photo.shape[:2])
     top, left = ((length - side) // 2 for length in photo.shape[:2])
     return photo[top : top + side, left : left + side]
 
 
 def show_yours(run: Run, network: nn.Module, names: Shaped[np.ndarray, "classes"]) -> None:
-    """The network's answer for the reader's own photo (--photo FILE): five classes with their probabilities."""
+    """Show the network's prediction for the reader's own photo (--photo FILE): five classes with probabilities."""
     photo = crop_square(np.ascontiguousarray(crop_middle(run.photo)))
     with torch.inference_mode():
         share = compute_probabilities(network, [photo])[0]

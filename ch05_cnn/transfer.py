@@ -1,10 +1,10 @@
 """Transfer learning: what a network has learned from a million photos helps with fifty tiny ones.
 
-Question   With few images of one's own: borrow a trained network's features, tune them, or learn from scratch?
-Method     MobileNetV2 (Sandler et al. 2018) has learned from ImageNet; here it sees CIFAR-10, enlarged. Frozen:
-           its 1280 features and logistic regression (Donahue et al. 2014, DeCAF). Last blocks: those behind the first
-           14 are tuned (Yosinski et al. 2014). All: every weight is.
-Rival      SIFT words with an RBF-SVM, and the small modern network from random weights, on the images as they are.
+Question   With few images of one's own: reuse a trained network's features, tune them, or learn from scratch?
+Method     MobileNetV2 (Sandler et al. 2018) was trained on ImageNet; here its input is CIFAR-10, enlarged. Frozen: its
+           1280 features and logistic regression (Donahue et al. 2014, DeCAF). Last blocks: those after the first 14 are
+           tuned (Yosinski et al. 2014). All: every weight is.
+Rival      SIFT words with an RBF-SVM, and the small modern network from random weights, on the unchanged images.
 Differs    96 pixels, not ImageNet's 224, at which an image costs five times as much; 64 to tune every weight.
 Costs      75 s on two cores.
 """
@@ -49,27 +49,27 @@ from common.run import Run
 from common.train import Training
 
 SIFT = "SIFT words + SVM"
-PENALTY = 15.0  # logistic regression's C, times the number of images: so much do the images weigh in all
+PENALTY = 15.0  # logistic regression's C, times the number of images: the total weight of the images
 EPOCHS = {"last blocks": 3, "all": 1}  # of 5000 images
 Predict = Callable[..., Int[np.ndarray, "n"]]
 
 
 def fine_tune(network: nn.Module, data: LabelledImages, run: Run, epochs: int) -> nn.Module:
-    """The network after this number of epochs of one cycle."""
+    """Tune the network for this number of epochs with one cycle."""
     optimiser, loss = partial(torch.optim.AdamW, weight_decay=0.05), nn.CrossEntropyLoss(label_smoothing=0.1)
     batch = min(64, max(8, len(data) // 8))
-    half = None if run.device.type == "cuda" else False  # a processor gains nothing from 16 bits in layers so thin
+    half = None if run.device.type == "cuda" else False  # a CPU gains nothing from 16 bits in such thin layers
     training = Training(epochs, 0.003, batch, optimiser, loss=loss, half=half, device=run.device, say=run.say_step)
     training(network, data, run.seed)
     return network
 
 
 def epochs_of(what: str, n: int) -> int:
-    """Fewer images are seen more often, but fewer steps are made in all."""
+    """The number of epochs: fewer images are seen more often, but in fewer steps in total."""
     return max(1, min(30, round(EPOCHS[what] * (5000 / n) ** 0.5)))
 
 
-# Two ways that borrow nothing: they make a model that learns from the images as they are.
+# Two methods without transfer: they make a model that is trained on the unchanged images.
 
 
 def build_sift_words(run: Run, n: int) -> Pipeline:
@@ -80,12 +80,12 @@ def build_from_scratch(run: Run, n: int) -> ImageClassifier:
     return modern(run, "cifar10", n)
 
 
-# Three that borrow: each learns from a part, and from what the frozen blocks make of it, and returns a model and a
-# function that tells the classes of images from the same two things.
+# Three methods with transfer: each is trained on a part and on the frozen blocks' outputs for it, and returns a model
+# and a function that predicts the classes of images from the same two things.
 
 
 def fit_frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
-    """Logistic regression on the network's features: of images and of their mirror images."""
+    """Logistic regression on the network's features: for images and their mirror images."""
     tail = Tail(trained.features[CUT:]).to(run.device)
 
     def features(both: Both) -> Float[np.ndarray, "n 2 features"]:
@@ -96,13 +96,13 @@ def fit_frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[
 
     def predict(images: UInt8[np.ndarray, "n side side 3"], both: Both) -> Int[np.ndarray, "n"]:
         sums = sum(map(line.predict_proba, features(both).swapaxes(0, 1)))
-        return line.classes_[sums.argmax(axis=1)]  # of fifty images, a class may have none
+        return line.classes_[sums.argmax(axis=1)]  # among fifty images, a class may have none
 
     return line, predict
 
 
 def tune_last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
-    """The last blocks tuned, on the features of the frozen ones."""
+    """Tune the last blocks on the features of the frozen ones."""
     data = LabelledImages(both, torch.tensor(part.labels), pick_either)
     tail = fine_tune(
         Tail(trained.features[CUT:]), data, run, run.pick(smoke=1, lecture=epochs_of("last blocks", len(part)))
@@ -111,7 +111,7 @@ def tune_last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> 
 
 
 def tune_all(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
-    """Every weight tuned, on images that are enlarged batch by batch."""
+    """Tune every weight on images that are enlarged batch by batch."""
     data = LabelledImages(weights.imagenet_inputs(part.images), torch.tensor(part.labels), enlarge_and_mirror)
     epochs = epochs_of("all", len(part))
     network = fine_tune(Tail(trained.features), data, run, run.pick(smoke=1, lecture=epochs, full=4 * epochs))
@@ -125,7 +125,7 @@ def tune_all(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[An
 
 @dataclass(frozen=True)
 class Way:
-    """A way to learn. borrowed: whether it needs the trained network. elsewhere: its name in `comparison`."""
+    """A training method. borrowed: whether it needs the trained network. elsewhere: its name in `comparison`."""
 
     kind: str
     colour: str
@@ -144,7 +144,7 @@ WAYS = {
 
 
 def label_of(name: str, n: int, sizes: list[int]) -> str:
-    """A way's name on the scoreboard: with its number of images, but for the largest."""
+    """A method's name on the scoreboard, with its number of images unless that is the largest."""
     return name if n == sizes[-1] else f"{name}, {n} images"
 
 
@@ -159,7 +159,7 @@ def lesson(run: Run) -> None:
     if trained:
         start, trunk = perf_counter(), trained.features[:CUT]
         seen, seen_test = (compute_activations(trunk, part, run.device) for part in (train, test))
-        looked = (perf_counter() - start) / (len(train) + len(test))  # seconds an image
+        looked = (perf_counter() - start) / (len(train) + len(test))  # seconds per image
 
     right: dict[str, list[float]] = {}
     for name, way in WAYS.items():

@@ -1,11 +1,11 @@
 """Average precision by hand: five detections in one picture, from boxes to a number.
 
-Question   A detector predicts boxes, each with a score. Some lie on objects, some do not. Which number says how good
-           the detector is, whatever score one would ask for?
+Question   A detector predicts boxes, each with a score. Some lie on objects, some do not. Which number measures how
+           good the detector is, independent of a score threshold?
 Method     Everingham et al. 2010 (PASCAL VOC), §4.2: detections are matched to objects in the order of their scores;
            precision and recall after each detection; average precision is the area under the envelope of their curve.
 Rival      The mean at 11 recalls (VOC until 2009), and at 101 (Lin et al. 2014, COCO).
-Differs    A detection may take its second-best object where the best is taken, as in COCO's code; in VOC's it is false.
+Differs    A detection may take its second-best object if the best is taken, as in COCO's code; in VOC's it is false.
            common/metrics computes the same for many images, classes and thresholds at once.
 Costs      A second.
 """
@@ -30,17 +30,17 @@ DETECTIONS = (  # xyxy, and the score
     (44.0, 22.0, 54.0, 38.0, 0.6),  # beside the third object
     (2.0, 10.0, 22.0, 34.0, 0.8),  # on the first object, once more
 )
-THRESHOLD = 0.5  # IoU with an object, from which on a detection is true
+THRESHOLD = 0.5  # IoU with an object from which on a detection is true
 CONVENTIONS: dict[str, int | None] = {"11 points": 11, "101 points": 101, "area": None}
 
 
 def match_by_score(
     boxes: Float[Tensor, "n 4"], scores: Float[Tensor, "n"], objects: Float[Tensor, "m 4"], threshold: float = THRESHOLD
 ) -> Int[Tensor, "n"]:
-    """The object that each detection takes, −1 where it takes none. §4.2.
+    """The object that each detection takes, −1 if it takes none. §4.2.
 
-    The detection with the highest score chooses first: of the objects that are still free, the one with the highest
-    IoU, if that reaches the threshold. An object is taken once.
+    The detection with the highest score chooses first. It takes the free object with the highest IoU, if that reaches
+    the threshold. An object is taken only once.
     """
     overlaps, taken = iou(boxes, objects), torch.full((len(boxes),), -1)
     for detection in scores.argsort(descending=True, stable=True).tolist():
@@ -52,7 +52,7 @@ def match_by_score(
 
 
 def precision_and_recall(true: Bool[Tensor, "n"], objects: int) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """After each detection, the highest score first: true ones so far, over detections so far and over the objects."""
+    """True detections over detections, and over objects, after each detection in the order of scores."""
     so_far = true.cumsum(0).double()
     return so_far / torch.arange(1, len(true) + 1), so_far / objects
 
@@ -81,7 +81,7 @@ def mean_at_recalls(precision: Float[Tensor, "n"], recall: Float[Tensor, "n"], p
 
 
 def by_convention(precision: Float[Tensor, "n"], recall: Float[Tensor, "n"], points: int | None) -> float:
-    """Average precision: at so many recalls, or, for None, the area."""
+    """Average precision: the mean at `points` recalls; None: the area."""
     return area_under(precision, recall) if points is None else mean_at_recalls(precision, recall, points)
 
 

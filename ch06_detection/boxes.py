@@ -4,9 +4,9 @@ Question   A detector predicts a hundred boxes per object. How much do two of th
 Method     Intersection over union (Everingham et al. 2010, Eq. 3); centre form and offsets (Girshick et al. 2014,
            App. C), divided by variances (Liu et al. 2016, their published code); greedy non-maximum suppression.
 Rival      Non-maximum suppression one box after the other, as papers describe it; torchvision's, which is compiled.
-Differs    Two boxes without an area have an IoU of 0, where others have 0 / 0. Coordinates are edges, not pixels: a box
-           is x2 − x1 wide, without the one that VOC's code adds. Half precision and integers are computed in single
-           precision. NaN is checked for where data come in, not here.
+Differs    Two boxes without an area have an IoU of 0, where other code has 0 / 0. Coordinates are edges, not pixels: a
+           box is x2 − x1 wide, without the one that VOC's code adds. Half precision and integers are computed in single
+           precision. NaN is checked when data are read, not here.
 Costs      4 s on two cores, besides the scenes.
 """
 
@@ -26,10 +26,10 @@ from common.data.scenes import scenes
 from common.run import Run
 
 Boxes = Float[Tensor, "n 4"]
-BLOCK, FEW = 128, 800  # boxes that nms settles at once; that cost less together than class by class
+BLOCK, FEW = 128, 800  # boxes per block of nms; boxes that are faster together than class by class
 THRESHOLDS = (0.3, 0.5, 0.7)  # of suppression
 NEIGHBOURS = np.linspace(0, 0.9, 19)  # IoU of two objects
-FAR, NEAR = (0.5, 0.7), (0.15, 0.2)  # how far off boxes are: of centres in sizes, of sizes in their logarithms
+FAR, NEAR = (0.5, 0.7), (0.15, 0.2)  # spreads of boxes: of centres relative to sizes, of log sizes
 BESIDE = {  # a unit square and …
     "a tenth aside": (0.1, 0.0, 1.1, 1.0), "a third aside": (1 / 3, 0.0, 4 / 3, 1.0),
     "a third both ways": (1 / 3, 1 / 3, 4 / 3, 4 / 3), "half the size": (0.25, 0.25, 0.75, 0.75),
@@ -48,7 +48,7 @@ def iou_of_pairs(a: Real[Tensor, "*n 4"], b: Real[Tensor, "*m 4"]) -> Float[Tens
     (left, top, right, bottom), (left_b, top_b, right_b, bottom_b) = (
         precise(x).movedim(-1, 0).contiguous() for x in (a, b)
     )
-    # In place where it can be: matrices of pairs are large, and new memory costs more than the arithmetic.
+    # In place where possible: matrices of pairs are large, and allocating memory costs more than the arithmetic.
     width = torch.minimum(right, right_b).sub_(torch.maximum(left, left_b)).clamp_(min=0)
     height = torch.minimum(bottom, bottom_b).sub_(torch.maximum(top, top_b)).clamp_(min=0)
     common = width.mul_(height)
@@ -62,14 +62,14 @@ def iou(a: Real[Tensor, "n 4"], b: Real[Tensor, "m 4"]) -> Float[Tensor, "n m"]:
 
 
 def centre_form(boxes: Real[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
-    """(x1, y1, x2, y2) to (cx, cy, w, h)."""
+    """Convert (x1, y1, x2, y2) to (cx, cy, w, h)."""
     boxes = precise(boxes)
     size = boxes[..., 2:] - boxes[..., :2]
     return torch.cat([boxes[..., :2] + size / 2, size], dim=-1)
 
 
 def corner_form(boxes: Real[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
-    """(cx, cy, w, h) to (x1, y1, x2, y2)."""
+    """Convert (cx, cy, w, h) to (x1, y1, x2, y2)."""
     boxes = precise(boxes)
     half = boxes[..., 2:] / 2
     return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
@@ -78,7 +78,7 @@ def corner_form(boxes: Real[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
 def encode(
     boxes: Real[Tensor, "*n 4"], defaults: Real[Tensor, "*m 4"], variances: tuple[float, float] = VARIANCES
 ) -> Float[Tensor, "*n 4"]:
-    """Offsets (Δcx, Δcy, Δw, Δh) that take each default box to its box; both xyxy. Eq. (2), Liu et al. 2016."""
+    """The offsets (Δcx, Δcy, Δw, Δh) from each default box to its box; both xyxy. Eq. (2), Liu et al. 2016."""
     boxes, defaults = centre_form(boxes), centre_form(defaults)
     centres = (boxes[..., :2] - defaults[..., :2]) / defaults[..., 2:] / variances[0]
     return torch.cat([centres, torch.log(boxes[..., 2:] / defaults[..., 2:]) / variances[1]], dim=-1)
@@ -87,7 +87,7 @@ def encode(
 def decode(
     offsets: Float[Tensor, "*n 4"], defaults: Real[Tensor, "*m 4"], variances: tuple[float, float] = VARIANCES
 ) -> Float[Tensor, "*n 4"]:
-    """The boxes, xyxy, that offsets make of default boxes: encode's inverse."""
+    """The boxes, xyxy, from default boxes and offsets: encode's inverse."""
     offsets, defaults = precise(offsets), centre_form(defaults)
     centres = defaults[..., :2] + variances[0] * offsets[..., :2] * defaults[..., 2:]
     return corner_form(torch.cat([centres, defaults[..., 2:] * torch.exp(variances[1] * offsets[..., 2:])], dim=-1))
@@ -117,7 +117,7 @@ def nms(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: floa
 
     Within a block, a box is kept if and only if no kept box with a higher score overlaps it: an equation, stay =
     f(stay). The first k entries of the solution determine the next, so that iterating f from any start reaches it,
-    mostly in few rounds. Of equal scores the first ranks higher. Raises ValueError where there are not n scores.
+    usually in few rounds. Of equal scores the first ranks higher. Raises ValueError unless there are n scores.
     """
     as_many(boxes, scores=scores)
     order = scores.argsort(descending=True, stable=True)
@@ -137,7 +137,7 @@ def nms(boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], threshold: floa
 def nms_by_class(
     boxes: Real[Tensor, "n 4"], scores: Real[Tensor, "..."], labels: Integer[Tensor, "..."], threshold: float
 ) -> Int[Tensor, "kept"]:
-    """As nms, but only within each label. Few boxes: labels are moved far apart, where none overlaps another."""
+    """The same as nms within each label. If boxes are few, labels are moved far apart, so that they do not overlap."""
     as_many(boxes, scores=scores, labels=labels)
     if len(boxes) > FEW:
         members = [torch.nonzero(labels == label)[:, 0] for label in labels.unique()]
@@ -149,7 +149,7 @@ def nms_by_class(
 
 
 class Crowd(NamedTuple):
-    """Many boxes round each of some objects. objects: which one each box means."""
+    """Many boxes around each of some objects. objects: the index of each box's object."""
 
     boxes: Float[Tensor, "n 4"]
     scores: Float[Tensor, "n"]
@@ -159,7 +159,7 @@ class Crowd(NamedTuple):
 def crowd(
     boxes: Float[Tensor, "objects 4"], copies: int, reach: tuple[float, float], rng: np.random.Generator
 ) -> Crowd:
-    """Boxes at offsets within reach, none likelier, if their IoU is a half or more. Scores: that IoU, and noise."""
+    """Boxes at uniform random offsets within reach, if their IoU is at least one half. Scores: that IoU plus noise."""
     objects = torch.arange(len(boxes)).repeat_interleave(copies)
     offsets = torch.from_numpy(rng.uniform(-1, 1, (len(objects), 4))).float()
     around = decode(offsets, boxes[objects], variances=reach)
@@ -170,7 +170,7 @@ def crowd(
 
 
 def neighbours(overlap: float, pairs: int, rng: np.random.Generator) -> Crowd:
-    """Pairs of unit squares of that IoU, beside each other, and ten boxes round each. Pairs lie far apart."""
+    """Pairs of adjacent unit squares with that IoU, and ten boxes around each. Pairs lie far apart."""
     aside = (1 - overlap) / (1 + overlap)
     left = 10 * torch.arange(pairs).float().repeat_interleave(2) + aside * torch.arange(2).repeat(pairs)
     zero = torch.zeros(2 * pairs)

@@ -1,17 +1,17 @@
 """Four detectors on the same scenes: how precise, how fast, how large, and what each gets wrong.
 
-Question   Ten years lie between a template of gradients and a network that looks once. What did they buy, on the same
+Question   Ten years lie between a template of gradients and a single-shot network. What did they buy, on the same
            pictures?
 Method     HOG + SVM (Dalal & Triggs 2005), R-CNN (Girshick et al. 2014), Fast R-CNN (Girshick 2015) and SSD (Liu et
-           al. 2016), as the lessons before have trained them. Kinds of errors: Hoiem et al. 2012, §2.1.
-Protocol   All detectors learn from the same scenes, those with three objects and more (scoring/protocol.py): HOG +
-           SVM from all objects, and negatives in some of the scenes; both R-CNNs from proposals in all of them; the
-           trunk that the networks start from, from all objects. Training takes seconds of the same order, which stand
-           in the table. Each detector looks once at a test scene: at one size, and not mirrored; HOG's pyramid is how a
-           template finds objects of other sizes at all. SSD with six looks is a row of its own. All settings were
-           chosen on validation scenes. Intervals and tests draw whole photographs, which test scenes share.
+           al. 2016), as trained in the lessons before. Kinds of errors: Hoiem et al. 2012, §2.1.
+Protocol   All detectors are trained on the same scenes, those with at least three objects (scoring/protocol.py): HOG +
+           SVM on all objects, with negatives from some of the scenes; both R-CNNs on proposals in all of them; the
+           trunk that the networks start from, on all objects. Training times are of the same order, and are in the
+           table. Each detector sees a test scene once: at one size, and not mirrored; only HOG needs a pyramid to find
+           objects of other sizes. SSD with six views is a row of its own. All settings were chosen on validation
+           scenes. Intervals and tests resample whole photographs, which test scenes share.
 Differs    Hoiem's similar classes and other classes are one kind here.
-Costs      2 s on two cores where the detectors are there; five minutes more where they have to be trained.
+Costs      2 s on two cores if the detectors are trained; five minutes more if they have to be trained.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Default boxes in place of proposals: a fixed set of boxes at every cell of feature maps, from fine to coarse.
 
-Question   Which boxes can a detector start from, so that every object has one near it and no image need be searched?
+Question   Which boxes can a detector start from, so that every object has one near it and no image has to be searched?
 Method     Default boxes: Liu et al. 2016 (SSD), §2.2. A cell of map k has a square of side s_k, another of side
-           √(s_k s_{k+1}), and for a ratio a boxes s_k √a wide and s_k / √a high, and the other way round.
+           √(s_k s_{k+1}), and for each ratio a, boxes s_k √a wide and s_k / √a high, and vice versa.
 Rival      Boxes of the very same sizes at random places; torchvision's DefaultBoxGenerator as the reference.
 Differs    Pixels and corners, as everywhere in this chapter. SSD300's sizes are those of the authors' program, which
-           rounds what Eq. (4) says; the scenes of 128 pixels have three maps of their own.
+           rounds the results of Eq. (4); the scenes of 128 pixels have three maps of their own.
 Costs      4 s on two cores, besides the scenes.
 """
 
@@ -41,7 +41,7 @@ def box_sizes(low: float, high: float, maps: int) -> list[float]:
 
 
 def sizes_of_a_cell(size: float, next_size: float, ratios: Sequence[float]) -> Float[Tensor, "boxes 2"]:
-    """Width and height of a cell's default boxes: two squares, then a and 1 / a of every ratio a. §2.2."""
+    """Width and height of a cell's default boxes: two squares, then a and 1 / a for every ratio a. §2.2."""
     between = (size * next_size) ** 0.5
     shapes = [(size, size), (between, between)]
     for ratio in ratios:
@@ -62,8 +62,8 @@ def default_boxes(
     """Every default box of an image (height, width), xyxy in pixels: by map, row, column, and box of the cell. §2.2.
 
     grids: rows and columns of each map. sizes: s_k of each map in pixels, and one more. aspect_ratios: of each map,
-    besides 1; 1 / a comes with a. steps: pixels from centre to centre; the image's size over the grid's unless given.
-    clip: no box is wider or higher than the image. Raises ValueError where these don't fit together.
+    besides 1; 1 / a is added to each a. steps: pixels between centres; default: the image's size over the grid's. clip:
+    limit width and height to the image's. Raises ValueError if these don't fit together.
     """
     maps = len(grids)
     if len(sizes) != maps + 1 or len(aspect_ratios) != maps or (steps is not None and len(steps) != maps):
@@ -83,7 +83,7 @@ def boxes_of_shapes(
     shapes: Sequence[Float[Tensor, "_ 2"]],
     steps: Sequence[float] | None = None,
 ) -> Float[Tensor, "n 4"]:
-    """Boxes (x1, y1, x2, y2) of these widths and heights around the centre of every cell of each map."""
+    """The boxes (x1, y1, x2, y2) of these widths and heights around the centre of every cell of each map."""
     height, width = image_size
     boxes = []
     for k, ((rows, columns), shape) in enumerate(zip(grids, shapes, strict=True)):
@@ -96,12 +96,12 @@ def boxes_of_shapes(
 
 
 def flatten_head(x: Float[Tensor, "batch channels rows columns"], numbers: int) -> Float[Tensor, "batch n numbers"]:
-    """A head's output, row by row, column by column, box by box: the order of default_boxes."""
+    """Reorder a head's output row by row, column by column, box by box, like default_boxes."""
     return x.permute(0, 2, 3, 1).reshape(len(x), -1, numbers)
 
 
 def scatter(boxes: Boxes, rng: np.random.Generator) -> Boxes:
-    """The boxes at random places of a scene, their centres anywhere: a rival that knows sizes but has no grid."""
+    """The boxes at random places of a scene, their centres anywhere: a rival with the same sizes but without a grid."""
     half = (boxes[:, 2:] - boxes[:, :2]) / 2
     centres = torch.tensor(SIZE * rng.random((len(boxes), 2)), dtype=torch.float32)
     return torch.cat([centres - half, centres + half], dim=1)
@@ -114,7 +114,7 @@ def best_overlaps(part: BoxedImages, defaults: Boxes) -> Float[np.ndarray, "obje
 
 
 def choose_scene(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int:
-    """Of scenes with two or three objects off the border, each near boxes of just one map: that with fewest of them."""
+    """Choose the scene with two or three objects off the border, each near boxes of one map, with fewest such boxes."""
     counts = np.full(len(part), len(torch.cat(list(maps))))
     for item, target in enumerate(part.targets):
         if 2 <= len(target["boxes"]) <= 3 and (target["boxes"] - SIZE / 2).abs().max() < SIZE / 2 - 3:
@@ -125,7 +125,7 @@ def choose_scene(part: BoxedImages, maps: Sequence[Float[Tensor, "_ 4"]]) -> int
 
 
 def torchvision_boxes() -> Boxes:
-    """The default boxes of torchvision's ssd300_vgg16, which are those for COCO."""
+    """The default boxes of torchvision's ssd300_vgg16, which were designed for COCO."""
     from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
     from torchvision.models.detection.image_list import ImageList
 
@@ -139,12 +139,12 @@ def lesson(run: Run) -> None:
     paper = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS)
     run.fact("default boxes of SSD300", len(paper))
     run.fact("of them reach beyond the image", int(((paper < 0) | (paper > 300)).any(dim=1).sum()))
-    exact = [300 * share for share in box_sizes(0.2, 0.9, 5)]  # conv4_3 apart, which has 0.1
+    exact = [300 * share for share in box_sizes(0.2, 0.9, 5)]  # except conv4_3, which has 0.1
     apart = [abs(a - b) for a, b in zip(exact, SSD300_SIZES[1:], strict=False)]
     run.fact("sizes differ from Eq. (4) by at most", max(apart), "pixels")
     stepped = default_boxes((300, 300), SSD300_GRIDS, SSD300_SIZES, SSD300_RATIOS, steps=SSD300_STEPS)
     run.fact("the program's steps shift boxes by at most", (stepped - paper).abs().max().item(), "pixels")
-    if run.pick(smoke=False, lecture=True):  # its import takes seconds
+    if run.pick(smoke=False, lecture=True):  # because its import takes seconds
         how = {"steps": SSD300_STEPS, "clip": True}
         clipped = default_boxes((300, 300), SSD300_GRIDS, SSD300_COCO_SIZES, SSD300_RATIOS, **how)
         apart = (clipped - torchvision_boxes()).abs().max().item()

@@ -2,10 +2,10 @@
 
 Question   A detector has a mean average precision of 52 %. Which errors lower this number, and how much would it change
            with other test scenes?
-Method     Average precision of one class is the lesson average_precision; its mean over classes and over thresholds of
-           IoU is Everingham et al. 2010, §4.2, and Lin et al. 2014. Intervals from resampled images (Efron and
-           Tibshirani 1993, ch. 11 and 13). All are tried on made-up detectors, which know the objects and make errors
-           at rates that are set (scoring/made_up.py).
+Method     The lesson average_precision explains the average precision of one class; its mean over classes and over
+           thresholds of IoU is Everingham et al. 2010, §4.2, and Lin et al. 2014. Intervals from resampled images
+           (Efron and Tibshirani 1993, ch. 11 and 13). All are tested on made-up detectors, which start from the true
+           objects and make errors at set rates (scoring/made_up.py).
 Rival      The three conventions of average precision; the log-average miss rate (Dollár et al. 2012).
 Differs    Own code (common/metrics: matching.py, precision_recall.py, detection.py); it agrees with pycocotools.
 Costs      3 s on two cores, besides the scenes.
@@ -46,11 +46,11 @@ METRICS = {"mAP at 0.5": 0.5, "mAP at 0.75": 0.75, "mAP, 0.5 … 0.95": None}
 SIDE = 128
 MORE = "mean mAP at 0.5 of the smallest sets above that of the largest"
 ERROR = "standard error of that difference"
-LEVELS = (1000, 100, 30, 10, 5, 3, 2)  # of scores that are rounded
+LEVELS = (1000, 100, 30, 10, 5, 3, 2)  # of rounded scores
 
 
 def with_ties(evaluation: Evaluation, levels: int) -> list[float]:
-    """Mean average precision of rounded scores: among equal scores the right ones last, as predicted, or first."""
+    """Mean average precision of rounded scores: among equal scores the right ones come last, as predicted, or first."""
     found = evaluation.matches.detections
     counts = np.array([len(one["labels"]) for one in evaluation.detections])
     right = np.zeros(counts.sum())
@@ -65,7 +65,7 @@ def with_ties(evaluation: Evaluation, levels: int) -> list[float]:
 
 
 def evaluate_sets(part: BoxedImages, numbers: list[int], draws: int, run: Run) -> Float[np.ndarray, "numbers draws"]:
-    """Mean average precisions of one detector, each on a set of scenes of its own. numbers: of scenes in a set."""
+    """Mean average precisions of one detector, each on a different set of scenes. numbers: of scenes in a set."""
     values = np.zeros((len(numbers), draws))
     for row, number in enumerate(numbers):
         for draw in range(draws):
@@ -76,7 +76,7 @@ def evaluate_sets(part: BoxedImages, numbers: list[int], draws: int, run: Run) -
 
 
 def overestimate(values: Float[np.ndarray, "numbers draws"]) -> tuple[float, float]:
-    """How far the mean of the smallest sets lies above that of the largest, and the standard error of that."""
+    """The excess of the mean of the smallest sets over that of the largest, and its standard error."""
     errors = (row.std(ddof=1) / len(row) ** 0.5 for row in (values[0], values[-1]))
     return float(values[0].mean() - values[-1].mean()), float(np.hypot(*errors))
 
@@ -111,7 +111,7 @@ def lesson(run: Run) -> None:
         run.fact(f"mAP at 0.5, keen, {name} objects", 100 * sized.mean_average_precision(0.5), "%")
 
     errors = {}
-    luck = int(run.rng.integers(2**31))  # the same for all, so that nothing else differs
+    luck = int(run.rng.integers(2**31))  # the same random state for all, so that nothing else differs
     for name, change in ERRORS.items():
         found = replace(PLAIN, **change)(part.targets, classes, SIDE, np.random.default_rng(luck))
         whole = Evaluation(found, part.targets, classes, COCO_THRESHOLDS)

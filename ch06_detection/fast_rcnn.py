@@ -7,9 +7,9 @@ Method     Girshick 2015. RoIs pooled from one map (§2.1); two sibling heads an
 Rival      R-CNN of the lesson before, with the same trunk and the same proposals.
 Differs    RoI Align (He et al. 2017) in place of RoI max pooling (roi_pooling.py): a small object covers few cells of
            the map, so that rounding its RoI to cells would move its edges far. A small trunk, BatchNorm and Muon. Eight
-           images in a mini-batch, not two; they are enlarged by half, where the paper enlarges to 600 pixels.
-           Background RoIs may lie anywhere, not only near objects. An RoI has some context, as R-CNN's crops have.
-Costs      70 s on two cores, and R-CNN where it is not there yet.
+           images per mini-batch, not two, enlarged by half; the paper enlarges to 600 pixels. Background RoIs may lie
+           anywhere, not only near objects. An RoI includes some context, like R-CNN's crops.
+Costs      70 s on two cores, and R-CNN if it is not trained yet.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training, half_pays
 
-SAMPLES = 2  # points of a bin along each axis, at which a map is interpolated
-IGNORED = -1  # the label of a place in a mini-batch that is empty
+SAMPLES = 2  # interpolation points per bin along each axis
+IGNORED = -1  # the label of padding in a mini-batch
 
 
 @dataclass(frozen=True)
 class ImagesWithRois:
-    """Images and some RoIs in each, the network's input. A slice of it takes images and their boxes along."""
+    """Images and some RoIs in each, the network's input. A slice selects images with their boxes."""
 
     images: Float[Tensor, "batch 3 height width"]
     boxes: Float[Tensor, "batch rois 4"]
@@ -63,10 +63,10 @@ class ImagesWithRois:
 def bin_weights(
     low: Float[Tensor, "batch rois"], high: Float[Tensor, "batch rois"], bins: int, cells: int
 ) -> Float[Tensor, "batch rois bins cells"]:
-    """How much of each cell's value is in each bin along one axis: the mean over SAMPLES points that interpolate.
+    """The weight of each cell's value in each bin along one axis: the mean over SAMPLES interpolation points.
 
-    low, high: an RoI's ends, in cells. A point at the distance d < 1 from a cell's centre takes 1 − d of its value;
-    beyond the outermost centres, all of the outermost cell's, and from half a cell beyond the map on, nothing.
+    low, high: an RoI's ends, in cells. A point at the distance d < 1 from a cell's centre has the weight 1 − d of its
+    value; beyond the outermost centres, 1 of the outermost cell's, and from half a cell beyond the map on, 0.
     """
     share = (torch.arange(bins * SAMPLES, device=low.device) + 0.5) / (bins * SAMPLES)
     points = torch.lerp(low[..., None], high[..., None], share) - 0.5  # the first cell's centre is 0
@@ -79,7 +79,7 @@ def bin_weights(
 def roi_align(
     maps: Float[Tensor, "batch channels height width"], boxes: Float[Tensor, "batch rois 4"], side: Side, scale: float
 ) -> Float[Tensor, "n channels rows columns"]:
-    """RoIs of one size, image after image: nothing is rounded to cells, a map is interpolated. He et al. 2017, §3.
+    """RoI features of one size, image by image, without rounding, by interpolating the map. He et al. 2017, §3.
 
     With the weights of bin_weights, r_ij = Σ_y Σ_x down_iy map_yx across_jx. boxes: in pixels. scale: cells per pixel.
     """
@@ -91,8 +91,9 @@ def roi_align(
 class FastRCNNNetwork(RegionNetwork):
     """The first stage once per image; RoI Align; the second stage and both heads for each RoI. Fig. 1.
 
-    side: rows and columns that an RoI becomes. enlarge: by how much images are enlarged first (§3.1: s = 600 pixels),
-    so that the map's cells are small beside the objects. classes: without background. width: of the trunk.
+    side: rows and columns of an RoI's features. enlarge: factor by which images are enlarged first (§3.1: s = 600
+    pixels), so that the map's cells are small relative to the objects. classes: without background. width: of the
+    trunk.
     """
 
     def __init__(self, classes: int, side: Side = (4, 4), enlarge: float = 1.5, width: int = 16) -> None:
@@ -102,13 +103,13 @@ class FastRCNNNetwork(RegionNetwork):
         self.offsets = nn.Linear(self.score.in_features * cells, 4 * classes)
 
     def trunk(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
-        """What is computed once per image: its feature map."""
+        """The feature map, which is computed once per image."""
         return self.stages[0](resize(images, self.enlarge))
 
     def heads(
         self, maps: Float[Tensor, "batch channels rows columns"], boxes: Float[Tensor, "batch rois 4"]
     ) -> tuple[Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]:
-        """For every RoI of the maps: the logits, background first; and the offsets of each class. §2.1."""
+        """For every RoI: the logits, background first; and the offsets of each class. §2.1."""
         features = self.stages[1](roi_align(maps, with_context(boxes), self.side, self.enlarge / STRIDE))
         offsets = self.offsets(features.flatten(1)).unflatten(1, (self.classes, 4))
         return self.score(features.mean(dim=(2, 3))), offsets
@@ -119,7 +120,7 @@ class FastRCNNNetwork(RegionNetwork):
 
 
 def smooth_l1(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """x² / 2 near zero, |x| − 1/2 from 1 on. Eq. (3)."""
+    """The smooth L1 loss: x² / 2 near zero, |x| − 1/2 from 1 on. Eq. (3)."""
     size = x.abs()
     return torch.where(size < 1, size**2 / 2, size - 0.5)
 
@@ -141,7 +142,7 @@ def multi_task_sum(
     offsets: Float[Tensor, "*shape 4"],
     weight: float = 1.0,
 ) -> tuple[Float[Tensor, ""], Int64[Tensor, ""]]:
-    """The same as common.train takes it: the sum over RoIs, and their number."""
+    """The same loss for common.train: the sum over RoIs, and their number."""
     logits, predicted = outputs
     labels, offsets = labels.flatten(), offsets.flatten(0, -2)
     objects = (labels > 0).nonzero()[:, 0]
@@ -183,7 +184,7 @@ class RoiBatches:
         return ImagesWithRois(change_light(images, generator), boxes), labels, encode(truths, boxes)
 
     def sample(self, own: Int64[Tensor, "n"], generator: torch.Generator) -> Int64[Tensor, "rois"]:
-        """An image's RoIs for a mini-batch, of the numbers of its proposals: those near objects, and background."""
+        """Sample an image's RoIs for a mini-batch from its proposals: objects and background."""
         known = self.proposals.overlap[own] >= FOREGROUND
         return sample_balanced(own[known], own[~known], self.rois, self.share, generator)
 
@@ -192,9 +193,8 @@ class RoiBatches:
 class FastRCNN(ProposalDetector):
     """A detector with fit and predict. proposals: of images. training: its loss is multi_task_sum.
 
-    trunk: what the network starts from. searched: the number of images whose proposals are learned from; None: all.
-    rois: of an image in a mini-batch. side, enlarge: see FastRCNNNetwork. least, suppression, keep: see
-    select_detections.
+    trunk: the initial weights. searched: the number of images whose proposals are used in training; None: all. rois:
+    per image in a mini-batch. side, enlarge: see FastRCNNNetwork. least, suppression, keep: see select_detections.
     """
 
     proposals: Callable[[Pictures], list[Tensor]]
@@ -211,7 +211,7 @@ class FastRCNN(ProposalDetector):
     seed: int = 0
 
     def fit(self, images: Given, targets: Sequence[Target]) -> FastRCNN:
-        """Learn from images of one size. Raises Problem where there is no box in them, and as to_learn_from."""
+        """Train on images of one size. Raises Problem if there is no box in them, and what `to_learn_from` raises."""
         targets = to_learn_from(images, targets)
         self.pixels_ = measure_pixels(images)
         some = evenly_spaced(len(images), self.searched)
@@ -231,7 +231,7 @@ class FastRCNN(ProposalDetector):
     def predict_proposals(
         self, images: Pictures, proposals: Sequence[Tensor], chunk: int = 5
     ) -> Iterator[tuple[Boxes, Float[Tensor, "n scores"], Float[Tensor, "n classes 4"]]]:
-        """Of each image: its proposals, their probabilities, background first, and the offsets of each class."""
+        """For each image: its proposals, their probabilities, background first, and the offsets of each class."""
         device, network = next(self.network_.parameters()).device, self.network_.eval()
         for start in range(0, len(images), chunk):
             own = proposals[start : start + chunk]
@@ -250,17 +250,17 @@ class FastRCNN(ProposalDetector):
         size: tuple[int, int],
         regress: bool = True,
     ) -> Target:
-        """Move an image's proposals by the offsets of each class, or not, and suppress duplicates. §3.1."""
+        """Move an image's proposals by the offsets of each class, if regress, and suppress duplicates. §3.1."""
         moved = clip(decode(offsets, boxes[:, None]), *size) if regress else boxes
         return select_detections(moved, scores[:, 1:], least=self.least, suppression=self.suppression, keep=self.keep)
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's weights, which common.model_size counts."""
         return self.network_.parameters()
 
 
 def build_training(run: Run, epochs: int, images: int) -> Training:
-    """Its training, with mini-batches of this number of images."""
+    """The detector's training, with mini-batches of this number of images."""
     return Training(
         epochs, 0.005, images, Muon, hidden_filters, multi_task_sum, device=run.device,
         checkpoint=run.checkpoint("fast_rcnn"), say=run.say_step,
@@ -268,7 +268,7 @@ def build_training(run: Run, epochs: int, images: int) -> Training:
 
 
 def build_scenes_fast_rcnn(run: Run) -> FastRCNN:
-    """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
+    """The unfitted detector for scenes; its settings were chosen on validation scenes."""
     return FastRCNN(
         shared_proposals(run),
         build_training(run, run.pick(smoke=1, lecture=2, full=6), 8),

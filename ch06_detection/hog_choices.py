@@ -1,12 +1,12 @@
 """What does each design choice of the classical detector contribute?
 
 Question   Dalal & Triggs 2005 justify each part of their detector by an experiment. Do their answers hold for clothes?
-Method     One change at a time (§6) of the recipe of lesson `sliding_window`, judged by mAP@0.5 on validation scenes;
-           intervals: paired tests over scenes, those on the same photograph together.
-Differs    The paper counts misses at 10⁻⁴ false positives a window, for people. Fewer training scenes here than in the
-           lesson that trains it: 200, negatives from 60 of them in each round, at most 800 per class; with so few,
-           positives are also moved by up to half a cell. With one seed, no interval covers what other training scenes
-           would change.
+Method     One change at a time (§6) of the recipe of lesson `sliding_window`, scored by mAP@0.5 on validation scenes;
+           intervals: paired tests over scenes, grouped by photograph.
+Differs    The paper counts misses at 10⁻⁴ false positives per window, for people. There are fewer training scenes here
+           than in the lesson that trains it: 200, with negatives from 60 of them in each round, at most 800 per class;
+           with so few, positives are also shifted by up to half a cell. With one seed, no interval covers the
+           variation by training scenes.
 Costs      60 s on two cores: eleven detectors.
 """
 
@@ -42,7 +42,7 @@ OF_CELLS = ("orientations", "pixels", "block", "norm", "transform_sqrt", "paddin
 
 
 def apply_change(base: HOGDetector, change: Mapping[str, Any]) -> HOGDetector:
-    """The detector, not fitted, with other settings, of its own or of its cells."""
+    """The unfitted detector with changed settings, its own or those of its cells."""
     own = {key: value for key, value in change.items() if key not in OF_CELLS}
     cells = {key: value for key, value in change.items() if key in OF_CELLS}
     return replace(base, cells=replace(base.cells, **cells), **own)
@@ -54,7 +54,7 @@ def extreme(record: LessonRecord, which: Callable) -> Comparison:
 
 
 def describe(comparison: Comparison) -> str:
-    """A change with what it does to the base, and the interval of that."""
+    """A change with its effect on the base, and the effect's interval."""
     c = comparison
     return f"{c.a} ({c.difference:+.1f} points, from {c.low:+.1f} to {c.high:+.1f})"
 

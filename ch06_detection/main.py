@@ -18,13 +18,13 @@ CHAPTER = Chapter(
         "fast_rcnn",  # classes and boxes learned with one loss
         "default_boxes",  # no proposals: a fixed grid of default boxes
         "multibox",  # matching, the loss, and hard negatives at three to one
-        "ssd",  # a small one, trained here and followed through one picture
+        "ssd",  # a small one, trained here and traced through one picture
         "ssd300",  # the single-shot detector at full size, compared with torchvision's
         "comparison",  # four detectors on the same scenes
-        "still_camera",  # neighbouring frames of a film look alike: what is learned of people, and what of the place
+        "still_camera",  # neighbouring frames are similar: what is learned about people, and what about the place
         "pedestrians",  # the same detectors on real people
         "ssd_choices",  # what each of SSD's design choices contributes
-        "own_photo",  # what the trained detectors find in a photograph of the reader's
+        "own_photo",  # what the trained detectors find in the reader's photograph
     ),
     tour=("sliding_window", "multibox"),
     seeds=1,  # it takes thirteen minutes

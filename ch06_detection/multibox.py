@@ -1,15 +1,15 @@
 """Matching default boxes to objects, the multibox loss, and hard negative mining.
 
-Question   1344 default boxes, three objects: which box is trained towards which object, and how does training cope
-           with 99 % of the boxes lying on background?
+Question   There are 1344 default boxes and three objects. Which box is trained towards which object, and how does
+           training cope with 99 % of the boxes on background?
 Method     Liu et al. 2016 (SSD), §2.2: each object is matched to the default box that overlaps it most, and to all
            others that overlap it enough; the multibox loss, Eq. (1)–(3); hard negatives at three to one. A network
-           that is small enough to train here (single_shot/tiny_network.py) learns with it.
+           small enough to be trained here (single_shot/tiny_network.py) uses it.
 Rival      The same network with every background box in its loss. torchvision's SSDMatcher and SSD.compute_loss are
-           the reference that the tests hold matching and loss to.
-Differs    Where two objects have the same best box, one gets its next best; torchvision's SSDMatcher gives the box to
-           the object that comes later, and may leave the other without any. An image without objects learns from its
-           three hardest boxes; the paper's loss is 0 where nothing matches.
+           the reference with which tests compare matching and loss.
+Differs    If two objects have the same best box, one gets its next best; torchvision's SSDMatcher gives the box to
+           the object that comes later, and may leave the other without any. From an image without objects, the three
+           hardest boxes are trained; the paper's loss is 0 if nothing matches.
 Costs      10 s on two cores, besides the scenes.
 """
 
@@ -36,16 +36,16 @@ from common.data.scenes import scenes
 from common.run import Run
 
 THRESHOLD = 0.5  # IoU from which a default box is matched to an object
-NEGATIVES = 3.0  # mined for every positive
+NEGATIVES = 3.0  # mined per positive
 MINED, EVERY, METRIC = "hard negatives, 3 : 1", "every background box", "AP of positives among default boxes"
 
 
 def match(
     boxes: Real[Tensor, "m 4"], labels: Int[Tensor, "..."], defaults: Real[Tensor, "n 4"], threshold: float = THRESHOLD
 ) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
-    """The target of each default box of an image: a label, 0 for background; and the object's number, 0 if none. §2.2.
+    """The target of each default box of an image: a label, 0 for background; and the object's index, 0 if none. §2.2.
 
-    Raises ValueError where there are not as many labels as boxes.
+    Raises ValueError unless there are as many labels as boxes.
     """
     as_many(boxes, labels=labels)
     matched = labels.new_zeros(len(defaults))
@@ -61,7 +61,7 @@ def match_batch(
 ) -> tuple[Int[Tensor, "batch n"], Float[Tensor, "batch n 4"]]:
     """The targets of the default boxes of each image: labels, 0 for background, and offsets, 0 for background.
 
-    Raises ValueError where there are not as many labels as boxes.
+    Raises ValueError unless there are as many labels as boxes.
     """
     n, defaults = len(defaults), precise(defaults)
     for target in targets:
@@ -82,8 +82,8 @@ def match_pairs(
 ) -> tuple[Int[Tensor, "pairs"], Int[Tensor, "pairs"]]:
     """Objects of several images and the default boxes matched to them: (object, image · n + default box). §2.2.
 
-    Each object has its own default box. Every other one whose IoU with an object is at least the threshold is matched
-    to the object that it overlaps most.
+    Each object has its own default box. Every other default box whose IoU with an object is at least the threshold is
+    matched to the object that it overlaps most.
     """
     overlaps = iou(boxes, defaults)
     objects, near = (overlaps >= threshold).nonzero().unbind(1)
@@ -97,11 +97,11 @@ def match_pairs(
 
 
 def own_boxes(overlaps: Float[Tensor, "m n"], images: Int[Tensor, "m"]) -> Int[Tensor, "m"]:
-    """Each object's own default box, whatever their IoU; no two objects of an image have the same one. §2.2.
+    """Each object's own default box, for any IoU; the objects of an image have different ones. §2.2.
 
-    overlaps: IoU of objects and default boxes; is overwritten. images: the image of each object. −1: an object that
-    overlaps nothing that is left. Greedy by IoU, computed as a stable matching (Gale & Shapley 1962): each object
-    claims its best box; where two claim the same one, the higher IoU wins, and the other object claims its next best.
+    overlaps: IoU of objects and default boxes; it is overwritten. images: the image of each object. −1: an object that
+    overlaps no remaining box. Greedy by IoU, computed as a stable matching (Gale & Shapley 1962): each object
+    claims its best box; if two claim the same one, the higher IoU wins, and the other object claims its next best.
     """
     best, chosen = overlaps.max(dim=1)
     while True:
@@ -144,7 +144,7 @@ def multibox_loss(
     target_labels: Int[Tensor, "batch n"],
     negatives: float = NEGATIVES,
 ) -> Float[Tensor, ""]:
-    """Confidence's loss and location's, weighted alike: Eq. (1), Liu et al. 2016, §2.2, with α = 1."""
+    """The sum of the confidence loss and the location loss: Eq. (1), Liu et al. 2016, §2.2, with α = 1."""
     location, confidence = multibox_losses(offsets, logits, target_offsets, target_labels, negatives)
     return confidence + location
 
@@ -156,7 +156,7 @@ def multibox_losses(
     target_labels: Int[Tensor, "batch n"],
     negatives: float = NEGATIVES,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Location's loss (Eq. 2) and confidence's (Eq. 3), each over the number of matched default boxes of the batch."""
+    """The location loss (Eq. 2) and the confidence loss (Eq. 3), each divided by the batch's matched default boxes."""
     location, confidence, n = multibox_sums(offsets, logits, target_offsets, target_labels, negatives)
     return location / n.clamp(min=1), confidence / n.clamp(min=1)
 
@@ -168,14 +168,14 @@ def multibox_sums(
     target_labels: Int[Tensor, "batch n"],
     negatives: float = NEGATIVES,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Int[Tensor, ""]]:
-    """The sums of location's loss (Eq. 2) and of confidence's (Eq. 3); and N, the number of matched default boxes.
+    """The sums of the location loss (Eq. 2) and of the confidence loss (Eq. 3); and N, the matched default boxes.
 
-    In 32 bits, whatever the network ran in. logits: of background and the classes.
+    They are computed in 32 bits, whatever the network's precision. logits: of background and the classes.
     """
     with torch.autocast(offsets.device.type, enabled=False):
         offsets, logits = offsets.float(), logits.float()
         positive = target_labels > 0
-        with torch.no_grad():  # to choose needs no gradient: only what is chosen gets one
+        with torch.no_grad():  # selection needs no gradient: only selected boxes get one
             background = logits.logsumexp(dim=2) - logits[..., 0]
             chosen = positive | hard_negative_mining(background, target_labels, negatives)
         location = functional.smooth_l1_loss(offsets[positive], target_offsets[positive], reduction="sum")
@@ -184,7 +184,7 @@ def multibox_sums(
 
 
 def count_positives(part: BoxedImages, defaults: Boxes, threshold: float) -> Int[Tensor, "objects"]:
-    """How many default boxes are matched to each object."""
+    """The number of default boxes matched to each object."""
     numbers = []
     for target in part.targets:
         labels, which = match(target["boxes"], target["labels"], defaults, threshold)

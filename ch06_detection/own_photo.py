@@ -1,14 +1,14 @@
 """A photograph of your own, --photo FILE, and what the trained detectors find in it.
 
-Question   What do the detectors of this chapter find in a photograph that nobody has composed for them?
+Question   What do the detectors of this chapter find in a photograph that was not composed for them?
 Method     The photograph is resized to a longer side of 128 pixels, the size of a scene, and of 256 pixels. The
-           detectors of lesson `comparison` predict in both, with the weights of the last run: a run keeps each detector
-           that it trains (kept/detectors.py). The detectors of pedestrians, where a run has trained them, predict in
+           detectors of lesson `comparison` predict in both, with the weights of the last run: a run stores each
+           detector that it trains (kept/detectors.py). The pedestrian detectors, if a run has trained them, predict in
            the photograph at 768 pixels.
-Differs    The detectors know scenes that are composed of Fashion-MNIST's clothes, 28 to 100 pixels large. A photograph
-           of single clothes on a floor is near to that, a street scene is not. Without --photo, a photograph is drawn
-           that holds no clothes; every detection in it is false.
-Costs      A few seconds where the detectors are there; five minutes more where they have to be trained.
+Differs    The detectors were trained on scenes composed of Fashion-MNIST's clothes, 28 to 100 pixels large. A
+           photograph of single clothes on a floor is similar, a street scene is not. Without --photo, a photograph
+           without clothes is shown, in which every detection is false.
+Costs      A few seconds if the detectors are trained; five minutes more if they have to be trained.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from common.run import Run
 
 SIDES, PEOPLE_SIDE = (128, 256), 768  # pixels of the longer side: for detectors of clothes, and of people
 CELL = 32  # pixels of a cell of SSD's coarsest map: both sides are multiples of it
-SHORTEST, LONGEST = 32, 4  # pixels of the shorter side, at least; the longer side over it, at most
-SURE = {"HOG + SVM": 0.0}  # the score from which on a detection is shown: a margin; of all others a probability
-MOST = 10  # detections that are shown of each detector, at most
-CARRIED = "coffee"  # the photograph that is shown without --photo; scenes to learn from are made of others
+SHORTEST, LONGEST = 32, 4  # least shorter side in pixels; largest ratio of the longer side to it
+SURE = {"HOG + SVM": 0.0}  # the least score of a shown detection: a margin; for all others a probability
+MOST = 10  # the most detections shown per detector
+CARRIED = "coffee"  # the photograph shown without --photo; training scenes use others
 View = UInt8[np.ndarray, "_ _ 3"]
 
 
 def resize(picture: UInt8[np.ndarray, "height width 3"], longer: int) -> View:
-    """The picture with a longer side of so many pixels, the shorter one in proportion; both are multiples of CELL."""
+    """The picture with a longer side of about `longer` pixels, in proportion; both sides are multiples of CELL."""
     height, width = picture.shape[:2]
     rows, columns = (CELL * max(1, round(longer * side / max(height, width) / CELL)) for side in (height, width))
     return np.array(Image.fromarray(picture).resize((columns, rows), Image.Resampling.LANCZOS))
@@ -56,7 +56,7 @@ def check_size(picture: UInt8[np.ndarray, "height width 3"]) -> None:
 
 
 def load_or_train(run: Run, name: str, detector: Kept) -> Any:
-    """The detector of this run, or of an earlier one, or else trained as its lesson trains it."""
+    """The detector of this run, or of an earlier one, or else newly trained by its lesson's recipe."""
     with run.method(name, kind=detector.kind) as method:
         if loaded := detector.load(run):
             return loaded
@@ -65,7 +65,7 @@ def load_or_train(run: Run, name: str, detector: Kept) -> Any:
 
 
 def show(run: Run, figure: str, pictures: list[View], detectors: dict[str, Any], classes: tuple[str, ...]) -> None:
-    """What the detectors find in the pictures, as a figure, a fact and a note per detector."""
+    """Show the detections in the pictures: a figure, and a fact and a note per detector."""
     found: dict[str, list[Target]] = {}
     for name, detector in detectors.items():
         least = SURE.get(name, 0.5)
@@ -84,7 +84,7 @@ def show(run: Run, figure: str, pictures: list[View], detectors: dict[str, Any],
 
 
 def pairs_of(target: Target) -> list[tuple[int, float]]:
-    """Label and score of each detection."""
+    """The label and score of each detection."""
     return list(zip(target["labels"].tolist(), target["scores"].tolist(), strict=True))
 
 

@@ -1,14 +1,14 @@
 """The pictures of this chapter are composed: does anything give away what was pasted?
 
-Question   A detector needs boxes by the thousand. Scenes can be composed that have them exactly; but will it learn what
-           a boot looks like, or what a pasted edge looks like?
+Question   A detector needs boxes by the thousand. Composed scenes have them exactly; but will a detector learn the look
+           of a boot, or the look of a pasted edge?
 Method     Cut, paste and learn (Dwibedi et al. 2017, §4): clothes of Fashion-MNIST on photographs, with distractors,
            truncation, occlusion and blurred outlines. Then a classifier receives 5×5 pixels across an edge. How well
            does it separate outlines of clothes from those of shapes without a class, and from edges in a photograph?
 Rival      The same scenes with items cut out at a threshold and without the camera's blur and noise.
-Differs    Dwibedi et al. paste each object in several ways, so that none can be learned; here there is one, and it is
-           the same for clothes and distractors.
-Costs      7 s on one core, and as many for all scenes of the chapter, which are composed once a run.
+Differs    Dwibedi et al. paste each object in several ways, so that none can be learned; here there is one way, the
+           same for clothes and distractors.
+Costs      7 s on one core, and the same for all scenes of the chapter, which are composed once per run.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def examine_edges(training: Composer, testing: Composer, n: int, seed: int) -> W
 
 
 def off_by(rims: Float[np.ndarray, "*resamples items"], axis: int) -> Float[np.ndarray, "*resamples"] | float:
-    """How far the median is from 100 %."""
+    """The distance of the median from 100 %."""
     return np.abs(np.median(rims, axis=axis) - 100)
 
 
@@ -89,7 +89,7 @@ def compose_stages(composer: Composer, seed: int) -> tuple[list[UInt8[np.ndarray
     """How a full scene is composed, step by step, with titles; last, which item is visible at each pixel."""
     rng = np.random.default_rng((seed, 0))
     photographs, layers = composer.prepared(rng)
-    place = (layers.items >= 0).cumsum(axis=1)  # in the order of laying
+    place = (layers.items >= 0).cumsum(axis=1)  # in the order of pasting
     scene, pictures = int(place[:, -1].argmax()), []
     for upto in (0, 2, 4, layers.count):
         canvas = photographs.copy()

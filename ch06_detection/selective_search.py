@@ -1,14 +1,14 @@
 """Selective search: proposals from image segments that are merged step by step, instead of windows everywhere.
 
-Question   A costly classifier cannot be applied everywhere. How many proposals does it take until nearly every object
+Question   A costly classifier cannot be applied everywhere. How many proposals are needed until nearly every object
            has a good one among them?
-Method     Selective search: Uijlings, van de Sande, Gevers and Smeulders 2013. A picture is cut up into segments; the
-           two neighbours most alike in colour, texture, size and fill become one, again and again; every region on the
-           way is a proposal (common/proposals). Several colour spaces make several hierarchies.
-Rival      Sliding windows of the shapes that training objects have; boxes of such shapes at random places.
-Differs    Settings were chosen on training scenes. The fast ones halve the picture first, do without texture, and
-           make two groupings, not the paper's eight. Texture's slopes in eight directions are steered from two.
-           Best overlaps are averaged over objects; the paper's MABO averages classes.
+Method     Selective search: Uijlings, van de Sande, Gevers and Smeulders 2013. A picture is segmented; the two
+           neighbours most similar in colour, texture, size and fill are merged, again and again; every region on the
+           way is a proposal (common/proposals). Several colour spaces give several hierarchies.
+Rival      Sliding windows of the shapes of training objects; boxes of such shapes at random places.
+Differs    Settings were chosen on training scenes. The fast ones halve the picture first, ignore texture, and use two
+           groupings, not the paper's eight. Texture's slopes in eight directions are steered from two.
+           Best overlaps are averaged over objects; the paper's MABO averages over classes.
 Costs      15 s on two cores.
 """
 
@@ -47,23 +47,24 @@ SEARCHES = {
 }
 STRIDES = (1, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8)  # of a window's sides, from one window to the next
 THRESHOLDS = (0.5, 0.7)
-MOST = 6000  # boxes of a scene that curves are drawn to
-FIRST = 100  # boxes whose recall is in the table, besides that of all
-SHOWN = 1  # the scene that is drawn
-LEVELS = (60, 20, 6)  # regions left, to be drawn
+MOST = 6000  # boxes per scene up to which curves are drawn
+FIRST = 100  # boxes with their recall in the table, besides all
+SHOWN = 1  # the drawn scene
+LEVELS = (60, 20, 6)  # regions left in the drawn levels
 
 
 class Grouping(NamedTuple):
-    """A grouping when some regions are left: the image with each region in its mean colour, and the regions' boxes."""
+    """A level of a grouping: the image with each region in its mean colour, and the regions' boxes."""
 
     picture: UInt8[np.ndarray, "rows columns 3"]
     boxes: Float[Tensor, "regions 4"]
 
 
 def group(image: UInt8[np.ndarray, "height width 3"], counts: Sequence[int] = LEVELS) -> list[Grouping]:
-    """One grouping, step by step: segments, then the most similar neighbours merged until so many regions are left. §3.
+    """One grouping, step by step: segments, then the most similar neighbours merged down to each of `counts` regions.
+    §3.
 
-    The first level are the segments. Every region of every level is a proposal.
+    The first level is the segments. Every region of every level is a proposal.
     """
     small = reduced(image, FAST.step)
     picture = in_space(small, FAST.spaces[0])
@@ -89,7 +90,7 @@ def mean_colours(
 def score_proposals(
     method: Method, proposals: Sequence[Tensor], part: BoxedImages, items: Images
 ) -> Float[np.ndarray, "objects most"]:
-    """Put the proposals' numbers on the scoreboard; the overlaps that they were made of."""
+    """Score the proposals. Returns the overlaps on which the scores are based."""
     best = overlaps_by_count(proposals, part.targets, MOST)
     method.score_items("average best overlap", 100.0 * best[:, -1], items, unit="%", higher_is_better=True)
     for threshold in THRESHOLDS:
@@ -112,7 +113,7 @@ def lesson(run: Run) -> None:
 
     found, counts = {}, {}
     with processes() as pool:
-        propose_all(part.images, seed=run.seed, pool=pool)  # to start them: no search's seconds
+        propose_all(part.images, seed=run.seed, pool=pool)  # starts the processes, so that no search is charged for it
         for name, settings in SEARCHES.items():
             with run.method(name, kind="from scratch") as method:
                 start = time.perf_counter()
@@ -127,12 +128,12 @@ def lesson(run: Run) -> None:
         seconds = time.process_time() - start
         run.fact(f"milliseconds a scene, {name}", 1000 * seconds / run.pick(smoke=1, lecture=10))
 
-    # The rivals are offered about as many boxes as the fast search makes; their curves go on.
+    # The rivals get about as many boxes as the fast search computes; their curves continue.
     budget = counts["selective search"]
     grids = [window_grid(shapes, stride, size) for stride in STRIDES]
     with run.method("sliding windows", kind="classical") as method:
         grid = min(grids, key=lambda grid: abs(np.log(len(grid) / budget)))
-        grid = grid[torch.tensor(run.rng.permutation(len(grid)))]  # no window is better than another
+        grid = grid[torch.tensor(run.rng.permutation(len(grid)))]  # in random order: no window is better than another
         found["sliding windows"] = score_proposals(method, [grid] * len(part), part, items)
     scattered = [random_boxes(shapes, MOST, size, run.rng) for _ in range(len(part))]
     with run.method("random boxes", kind="classical") as method:

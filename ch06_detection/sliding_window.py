@@ -4,12 +4,12 @@ Question   A template of gradients matches a boot at one size. How does it find 
            learn what is not a boot?
 Method     Dalal & Triggs 2005: HOG, a linear SVM for each class, an image pyramid, windows one cell apart, hard
            negatives in two rounds; then greedy non-maximum suppression.
-Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, for objects are small. If scenes
-           are few, positives are also moved by up to half a cell. The paper searches all its negatives, once; here
-           there are two rounds, each on other scenes. No gamma correction, no Gaussian over a block; votes go to
-           one bin (common/features/hog.py). The detector that is judged, common/hog_detection/detector.py, does the
-           same faster and for many images; chapter 7 uses it, too. Here stand its training, round by round, and
-           its search of one image.
+Differs    Ten classes, each with a template of its own shape. Cells of 4 pixels, because objects are small. If scenes
+           are few, positives are also shifted by up to half a cell. The paper searches all its negatives, once; here
+           there are two rounds, each on other scenes. No gamma correction, no Gaussian over a block; votes go to one
+           bin (common/features/hog.py). The scored detector, common/hog_detection/detector.py, does the same faster
+           and for many images; chapter 7 uses it, too. This file shows its training, round by round, and its search
+           of one image.
 Costs      60 s on two cores.
 """
 
@@ -37,12 +37,13 @@ from common.hog_detection.recipes import scenes_detector
 from common.run import Run
 
 SHOWN = ("Trouser", "Sneaker", "Pullover", "Dress", "Ankle boot")
-THRESHOLD = 0.0  # of the SVM's score, from which on a window is drawn
+THRESHOLD = 0.0  # the least SVM score of a drawn window
 
 
 class Round(NamedTuple):
-    """One round of training, for each class: the negatives that it added, their scores by the templates that found them
-    (None for windows at random), and their scores by the templates that were trained with them."""
+    """One round of training, for each class: the added negatives, their scores by the templates that found them (None
+    for random windows), and their scores by the templates trained with them.
+    """
 
     added: list[Float32[np.ndarray, "_ features"]]
     before: list[Float[np.ndarray, "_"]] | None
@@ -52,11 +53,11 @@ class Round(NamedTuple):
 def train_in_rounds(
     detector: HOGDetector, images: UInt8[np.ndarray, "n height width 3"], targets: Sequence[Target]
 ) -> list[Round]:
-    """Train the detector on all these images: on windows at random first, then also on its own false alarms. §4.
+    """Train the detector on all these images: first on random windows, then also on its own false alarms. §4.
 
-    A round searches some images with the templates so far. Of each class, the windows that score above the floor and
+    A round searches some images with the present templates. For each class, the windows that score above the floor and
     overlap no object of the class are false alarms; the highest-scoring ones become negatives, and all templates are
-    trained again. Does the same as detector.fit, which keeps no account of the rounds.
+    trained again. The result equals detector.fit, which does not record the rounds.
     """
     positives = detector.positives(images, targets)  # HOG of every object, in a window of its class's shape
     order = np.random.default_rng(detector.seed).permutation(len(images))
@@ -75,7 +76,7 @@ def train_in_rounds(
 def train_svms(
     detector: HOGDetector, positives: list[np.ndarray], negatives: list[np.ndarray]
 ) -> tuple[list[Float32[np.ndarray, "_ _ numbers"]], list[float]]:
-    """For each class min ½ ‖w‖² + C Σ max(0, 1 − y (w·x + b)): w, block by block, is the template; and b."""
+    """Minimise ½ ‖w‖² + C Σ max(0, 1 − y (w·x + b)) for each class. Returns w, the template by blocks, and b."""
     templates, intercepts = [], []
     for window, yes, no in zip(detector.windows_.values(), positives, negatives, strict=True):
         svm = LinearSVC(C=detector.C, loss="hinge", random_state=detector.seed, tol=1e-2, max_iter=300)
@@ -86,7 +87,7 @@ def train_svms(
 
 
 def score_descriptors(detector: HOGDetector, windows: list[np.ndarray]) -> list[Float[np.ndarray, "_"]]:
-    """w·x + b of the descriptors of each class's windows."""
+    """The scores w·x + b of each class's window descriptors."""
     pairs = zip(windows, detector.coef_, detector.intercept_, strict=True)
     return [descriptors @ template.ravel() + b for descriptors, template, b in pairs]
 
@@ -102,7 +103,7 @@ class Level(NamedTuple):
 
 
 def search_windows(detector: HOGDetector, image: UInt8[np.ndarray, "height width 3"]) -> list[Level]:
-    """Every level of an image's pyramid, with the score of every window of every class. §4.
+    """Every level of an image's pyramid with the scores of all windows of all classes. §4.
 
     detector.search does the same for many images at once, and faster.
     """
@@ -131,7 +132,7 @@ def score_windows(
 
 
 def collect_windows(levels: list[Level], size: tuple[int, int], floor: float) -> Target:
-    """The windows of all levels whose score is above the floor, their boxes clipped to the image (height, width)."""
+    """The windows of all levels that score above the floor, with boxes clipped to the image (height, width)."""
     high = [level.scores > floor for level in levels]
     boxes, scores = (
         torch.from_numpy(np.concatenate([part[k] for part, k in zip(column, high, strict=True)]))
@@ -145,7 +146,7 @@ def collect_windows(levels: list[Level], size: tuple[int, int], floor: float) ->
 
 
 def suppress(windows: Target, detector: HOGDetector) -> Target:
-    """Non-maximum suppression of each class's highest-scoring windows; the rest, highest score first."""
+    """Apply non-maximum suppression to each class's highest-scoring windows. Returns the rest by descending score."""
     kept = []
     for label in windows["labels"].unique():
         own = (windows["labels"] == label).nonzero()[:, 0]
@@ -159,7 +160,7 @@ def suppress(windows: Target, detector: HOGDetector) -> Target:
 def cell_weights(
     template: Float32[np.ndarray, "high wide numbers"], block: int
 ) -> Float[np.ndarray, "rows columns bins"]:
-    """What a template asks of each cell: the sum of its weights over the blocks that the cell is in. §6.6, Fig. 6."""
+    """A template's weight of each cell, summed over the blocks that contain the cell. §6.6, Fig. 6."""
     high, wide, numbers = template.shape
     parts = template.reshape(high, wide, block, block, numbers // block**2)
     total = np.zeros((high + block - 1, wide + block - 1, parts.shape[-1]))
@@ -169,16 +170,16 @@ def cell_weights(
 
 
 def build_scenes_hog(run: Run) -> HOGDetector:
-    """The scenes' detector, not yet fitted. Its positives are the objects of all training scenes, and no moved copies.
+    """The unfitted detector for scenes. Its positives are the objects of all training scenes, without shifted copies.
 
-    Twice as many scenes are searched in a round as by the recipe for fewer positives; chosen on validation scenes.
+    A round searches twice as many scenes as in the recipe for fewer positives; chosen on validation scenes.
     """
     recipe = scenes_detector(run)
     return replace(recipe, images=len(training_scenes(run.scale)), jittered=0, mined=2 * recipe.mined)
 
 
 def above(found: Target, score: float) -> Target:
-    """The detections with a higher score than that."""
+    """The detections with a score above this one."""
     return {key: values[found["scores"] > score] for key, values in found.items()}
 
 

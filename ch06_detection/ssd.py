@@ -2,15 +2,15 @@
 
 Question   Which boxes does a network predict from all places of three maps at once, and which of them are kept?
 Method     Liu et al. 2016 (SSD), §2: on each of several maps a convolution predicts classes and offsets of default
-           boxes; matching and the multibox loss with hard negatives at 3 : 1 (multibox.py); boxes decoded, and
-           non-maximum suppression at an IoU of 0.45.
+           boxes; matching and the multibox loss with hard negatives at 3 : 1 (multibox.py); boxes are decoded, and
+           suppressed at an IoU of 0.45 (non-maximum suppression).
 Rival      HOG + SVM, R-CNN and Fast R-CNN: lesson `comparison` has them all on the same scenes.
-Differs    0.9 million weights for 128 × 128 pixels. The paper starts from a VGG-16 that knows ImageNet; here a residual
-           trunk has learned to classify the objects that the training boxes cut out (trunk/pretraining.py). A finer map
-           receives the features of the next coarser one (Lin et al. 2017, §3); Muon (common/muon.py) for SGD; crops
-           take 0.6 of a scene at least. The 100 highest-scoring boxes of an image are kept, not 200. In a second
-           row it predicts for a test scene at three scales, each also mirrored (single_shot/several_looks.py).
-Costs      75 s on two cores, nearly all of it training, and 20 s more where the trunk is not there yet.
+Differs    0.9 million weights for 128 × 128 pixels. The paper starts from a VGG-16 trained on ImageNet; here a residual
+           trunk was trained to classify the objects in the training boxes (trunk/pretraining.py). A finer map receives
+           the features of the next coarser one (Lin et al. 2017, §3); Muon (common/muon.py) for SGD; crops take at
+           least 0.6 of a scene. The 100 highest-scoring boxes of an image are kept, not 200. In a second row it
+           predicts for a test scene at three scales, each also mirrored (single_shot/several_looks.py).
+Costs      75 s on two cores, nearly all of it training, and 20 s more if the trunk is not trained yet.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ ADAMW = partial(torch.optim.AdamW, weight_decay=1e-3)
 
 
 class SSD(nn.Module):
-    """Stages with one map each, and on each map a head: 3×3 filters for the 4 + c numbers of each default box. §2.1.
+    """Stages with one map each, and a head on each map: 3×3 filters for the 4 + c numbers of each default box. §2.1.
 
-    classes: without background. boxes: default boxes of a cell, on each map.
+    classes: without background. boxes: default boxes per cell of each map.
     top_down: a 1×1 convolution of the next coarser map is added to each finer one (Lin et al. 2017, §3).
     """
 
@@ -72,7 +72,7 @@ class SSD(nn.Module):
         )
 
     def maps(self, images: Float[Tensor, "batch channels height width"]) -> list[Float[Tensor, "batch _ _ _"]]:
-        """Each stage's map."""
+        """The map of each stage."""
         maps = []
         for stage in self.stages:
             images = stage(images)
@@ -101,13 +101,13 @@ class SSD(nn.Module):
 
 
 def hidden_and_heads(network: SSD) -> list[dict[str, Any]]:
-    """Its parameters in two groups, for common.muon: filters of hidden layers, and all others, heads among them."""
+    """Two parameter groups for common.muon: filters of hidden layers, and all others, which include the heads."""
     return hidden_filters(network, last=network.heads)
 
 
 @dataclass
 class BoxedBatches:
-    """Training images and their objects as batches: augmented, and matched with the default boxes. §2.2."""
+    """Training images and their objects as batches: augmented, and matched with default boxes. §2.2."""
 
     images: Pictures
     targets: Sequence[Target]
@@ -138,18 +138,18 @@ def detection_loss(
     offsets: Float[Tensor, "batch n 4"],
     negatives: float = NEGATIVES,
 ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
-    """The multibox loss of a network's outputs, as common.train takes it: the sum of Eq. (1), and N."""
+    """The multibox loss of a network's outputs for common.train: the sum of Eq. (1), and N."""
     location, confidence, n = multibox_sums(*outputs, offsets, labels, negatives)
     return confidence + location, n
 
 
 @dataclass
 class SSDDetector(PretrainedDetector):
-    """A network that is built when it sees its data, with fit and predict.
+    """A network that is built in fit, when its data are known; with fit and predict.
 
-    build: makes the network for so many classes. training: how it learns. shapes: width and height of the default boxes
-    of a cell, for each map. trunk: what the network starts from. augment, light: see BoxedBatches. scales, mirrored: of
-    the predictions for a test image. least, suppression, keep: see select_detections.
+    build: makes the network, given the number of classes. training: its settings. shapes: width and height of a cell's
+    default boxes, for each map. trunk: the initial weights. augment, light: see BoxedBatches. scales, mirrored: of the
+    predictions for a test image. least, suppression, keep: see select_detections.
     """
 
     build: Callable[[int], SSD]
@@ -167,7 +167,7 @@ class SSDDetector(PretrainedDetector):
     seed: int = 0
 
     def fit(self, images: Given, targets: Sequence[Target]) -> SSDDetector:
-        """Learn from images of one size and what is in them. Raises as to_learn_from."""
+        """Train on images of one size and their objects. Raises what `to_learn_from` raises."""
         targets = to_learn_from(images, targets)
         self.pixels_ = measure_pixels(images)
         self.network_ = build_seeded(lambda: self.build(self.classes).to(self.training.device), self.seed)
@@ -192,9 +192,9 @@ class SSDDetector(PretrainedDetector):
     def predict_boxes(
         self, images: Pictures, scale: float = 1.0
     ) -> Iterator[tuple[Float[Tensor, "n 4"], Float[Tensor, "n classes"]]]:
-        """Of each image all boxes, decoded, in its own pixels; and their probabilities, background first.
+        """Each image's boxes, decoded, in its own pixels; and their probabilities, background first.
 
-        scale: at which the network sees the images.
+        scale: of the network's input.
         """
         inputs = resize(self.pixels_(images), scale)
         size, whole = tuple(inputs.shape[2:]), images.shape[1:3]
@@ -208,13 +208,13 @@ class SSDDetector(PretrainedDetector):
         return select_detections(boxes, scores[:, 1:], least=self.least, suppression=self.suppression, keep=self.keep)
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's weights, which common.model_size counts."""
         return self.network_.parameters()
 
 
 @dataclass(frozen=True)
 class SceneSSD:
-    """What a scenes' detector is made with; each is a factor of the ablation. maps: of the trunk's three, the last."""
+    """Settings of the scene detector; each is a factor of the ablation. maps: the number of last trunk maps in use."""
 
     epochs: int = 5
     batch: int = 32
@@ -235,15 +235,14 @@ class SceneSSD:
         return SSD(stages, [len(shape) for shape in self.shapes()], classes, self.top_down)
 
     def shapes(self) -> list[Float[Tensor, "boxes 2"]]:
-        """Of a cell's default boxes, map by map. What fewer maps leave out, the finest that is left takes on."""
+        """A cell's default boxes, map by map. If maps are dropped, the finest remaining map gets their boxes."""
         cells = [sizes_of_a_cell(*ends, self.ratios) for ends in pairwise(SCENE_SIZES)]
         skipped = len(cells) - self.maps
         return [torch.cat(cells[: skipped + 1]), *cells[skipped + 1 :]]
 
     def build(self, run: Run, seed: int, trunk: Trunk | None = None, checkpoint: str | None = None) -> SSDDetector:
-        """The detector, not yet fitted. trunk: what it starts from."""
-        # In batches of 16, Muon came to 80.8 % on validation scenes after 1264 steps, AdamW to 79.1; after a hundred
-        # steps both are alike.
+        """The unfitted detector. trunk: its initial weights."""
+        # Muon was chosen on validation scenes, where a whole training with it ended above one with AdamW.
         rate, optimiser, groups = (2.5e-3, Muon, hidden_and_heads) if self.muon else (1e-3, ADAMW, None)
         rate *= self.batch**0.5  # a batch of twice as many scenes has gradients of half the variance
         training = Training(
@@ -259,13 +258,13 @@ class SceneSSD:
 
 
 def build_scenes_ssd(run: Run) -> SSDDetector:
-    """The detector of the scenes, not yet fitted; settings were chosen on validation scenes."""
+    """The unfitted detector for scenes; its settings were chosen on validation scenes."""
     epochs = run.pick(smoke=1, lecture=5, full=20)
     return SceneSSD(epochs=epochs).build(run, run.seed, shared_trunk(run), "ssd")
 
 
 def examine_six_looks(method: Method, train: BoxedImages, test: BoxedImages) -> Evaluation:
-    """Judge the scenes' detector with six looks at every test scene; it is trained if no lesson has done so yet."""
+    """Score the scene detector with six views of every test scene; it is trained if no lesson has done so yet."""
     one = learn(method, "SSD, scenes", lambda: build_scenes_ssd(method.run), train)
     method.share(SIX_LOOKS, look_six_times(one))
     return examine(method, SIX_LOOKS, lambda: look_six_times(one), train, test)[1]

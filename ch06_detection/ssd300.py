@@ -1,8 +1,8 @@
 """The single-shot detector at its full size, compared with torchvision's: the same weights, the same outputs.
 
 Question   What is SSD300 made of, where are its 26 million parameters, and what does one forward pass cost?
-Method     SSD300 with VGG-16: Liu et al. 2016, Fig. 2 and §3. Parameters, shapes and
-           products are counted on a network that has no numbers (PyTorch's meta device).
+Method     SSD300 with VGG-16: Liu et al. 2016, Fig. 2 and §3. Parameters, shapes and products are counted on a network
+           without numbers (PyTorch's meta device).
 Rival      torchvision's ssd300_vgg16 as the reference, with its random weights copied into ours: nothing is trained.
 Differs    Box sizes are those of the authors' program for VOC; for the comparison those of COCO, as in torchvision.
 Costs      5 s on two cores; at smoke nothing is computed, only counted.
@@ -38,11 +38,11 @@ from common.train import half_pays
 SIDE = 300
 CLASSES = 21  # VOC's twenty and the background
 PHOTO = "cat"
-TRIES = 2  # the fastest of so many passes counts
+TRIES = 2  # passes, of which the fastest counts
 VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # a block ends with a pooling
 MAPS = {"conv4_3": 512, "fc7": 1024, "conv8_2": 512, "conv9_2": 256, "conv10_2": 256, "conv11_2": 256}  # channels
-BOXES = (4, 6, 6, 6, 4, 4)  # default boxes at a place of each map
-MEAN = (123.0, 117.0, 104.0)  # of ImageNet's red, green and blue: the inputs are 0 … 255 less these
+BOXES = (4, 6, 6, 6, 4, 4)  # default boxes per place of each map
+MEAN = (123.0, 117.0, 104.0)  # of ImageNet's red, green and blue: subtracted from inputs of 0 … 255
 
 convolution = partial(nn.Conv2d, kernel_size=3, padding=1)
 
@@ -58,14 +58,15 @@ def vgg_block(channels: int, widths: Sequence[int]) -> list[nn.Module]:
 
 
 def narrow_then(channels: int, narrow: int, wide: int, **how: int) -> nn.Sequential:
-    """1×1 to fewer channels, then 3×3 that makes the map smaller: an extra block."""
+    """An extra block: 1×1 to fewer channels, then 3×3 that reduces the map."""
     return nn.Sequential(*relu_after(nn.Conv2d(channels, narrow, 1), nn.Conv2d(narrow, wide, 3, **how)))
 
 
 class SSD300(nn.Module):
-    """Images (300×300, red, green, blue: 0 … 255 less MEAN) to logits and offsets of 8732 default boxes. Fig. 2.
+    """Maps images (300×300, red, green, blue: 0 … 255 minus MEAN) to logits and offsets of 8732 default boxes. Fig. 2.
 
-    classes: with the background. New layers start as Glorot & Bengio 2010 say (§3), VGG's as He et al. 2015.
+    classes: with the background. New layers use the initialisation of Glorot & Bengio 2010 (§3), VGG's that of He et
+    al. 2015.
     """
 
     def __init__(self, classes: int) -> None:
@@ -117,7 +118,7 @@ class SSD300(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
-        """Offsets, and logits of background and classes, in default_boxes' order: map, row, column, box."""
+        """The offsets, and logits of background and classes, in default_boxes' order: map, row, column, box."""
         maps = self.maps(images)
         offsets = [flatten_head(head(x), 4) for head, x in zip(self.location, maps, strict=True)]
         logits = [flatten_head(head(x), self.classes) for head, x in zip(self.confidence, maps, strict=True)]
@@ -135,10 +136,10 @@ def detect(
     overlap: float = 0.45,
     most: int = 200,
 ) -> Target:
-    """From one image's outputs to detections: boxes in an image of size (height, width), labels, scores. §3.
+    """Convert one image's outputs to detections: boxes in an image of size (height, width), labels, scores. §3.
 
     least: score of a candidate. candidates: the highest-scoring of each class. overlap: IoU above which the box
-    with the higher score suppresses the other of its class. most: detections.
+    with the higher score suppresses the other of its class. most: the most detections.
     """
     boxes = clip(decode(offsets.float(), defaults), *size)
     scores = logits.float().softmax(dim=1)[:, 1:]
@@ -146,7 +147,7 @@ def detect(
 
 
 def parts(network: SSD300) -> dict[str, list[nn.Module]]:
-    """Where parameters and products are counted."""
+    """The parts in which parameters and products are counted."""
     return {
         "VGG-16 to conv4_3": [network.to_conv4_3],
         "conv5_1 to conv5_3": [network.to_fc7[:7]],
@@ -158,7 +159,7 @@ def parts(network: SSD300) -> dict[str, list[nn.Module]]:
 
 
 def products(network: SSD300) -> dict[str, int]:
-    """Multiply-adds of every part for one image: of a convolution, k² × channels in × numbers out."""
+    """Multiply-adds of every part for one image; a convolution has k² × input channels × outputs."""
     counts: dict[nn.Module, int] = {}
 
     def count(layer: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -175,7 +176,7 @@ def products(network: SSD300) -> dict[str, int]:
 
 
 def receptive_field(layers: nn.Module, field: int = 1, stride: int = 1) -> tuple[int, int]:
-    """Pixels that one number depends on, along an axis, and pixels from one number to the next; what comes before.
+    """The receptive field and the stride of outputs in pixels along an axis. field, stride: of the layers' input.
 
     A layer with a window of k cells, dilated by d, adds d (k − 1) strides to the field.
     """
@@ -199,7 +200,7 @@ def receptive_fields(network: SSD300) -> list[int]:
 
 
 def fastest_seconds(network: nn.Module, image: Float[Tensor, "1 3 height width"], half: bool) -> float:
-    """The fastest of TRIES forward passes of an image, in 32 bits or, where the layers allow it, 16 (bfloat16)."""
+    """The fastest of TRIES forward passes of an image, in 32 bits or, if the layers allow it, 16 (bfloat16)."""
     taken = []
     for _ in range(TRIES):
         start = perf_counter()
@@ -210,7 +211,7 @@ def fastest_seconds(network: nn.Module, image: Float[Tensor, "1 3 height width"]
 
 
 def beside_torchvision(run: Run, picture: Float[Tensor, "3 height width"]) -> None:
-    """Copy torchvision's random weights, look at the picture (0 … 1) with both networks, and measure what differs."""
+    """Copy torchvision's random weights, run both networks on the picture (0 … 1), and measure the differences."""
     from torchvision.models.detection import ssd300_vgg16
 
     torch.manual_seed(run.seed)
@@ -218,7 +219,7 @@ def beside_torchvision(run: Run, picture: Float[Tensor, "3 height width"]) -> No
     with torch.no_grad():
         for mine, weights in zip(ours.parameters(), theirs.parameters(), strict=True):
             mine.copy_(weights)
-        image = theirs.transform([picture])[0].tensors  # 300×300, less the mean
+        image = theirs.transform([picture])[0].tensors  # 300×300, minus the mean
         offsets, logits = ours(image)
         expected = theirs.head(list(theirs.backbone(image).values()))
         found = theirs([picture])[0]

@@ -1,21 +1,21 @@
 """What each of SSD's choices contributes: an ablation of the lesson's own detector behind its first stage.
 
-Question   The paper takes away one thing after the other from a detector that has learned for days. Which of its
+Question   The paper removes one component after the other from a detector that was trained for days. Which of its
            findings hold for ours, and how reliable are they?
 Method     Liu et al. 2016 (SSD), §3.1, Tables 2 and 3: augmentation, the shapes of default boxes, the number of feature
-           maps; and, of §2.2, hard negatives at 3 : 1. One change at a time of the recipe of lesson `ssd`, judged on
-           validation scenes, once each and at one scale. Besides, two choices that are not the paper's: the path from
-           coarser maps to finer ones, and a trunk that has learned to classify first.
+           maps; and, from §2.2, hard negatives at 3 : 1. One change at a time to the recipe of lesson `ssd`, scored on
+           validation scenes, once each and at one scale. In addition, two choices that are not the paper's: the path
+           from coarser maps to finer ones, and a trunk that is first trained to classify.
 Differs    The paper trains each variant from the start. Here all variants share the first stage of the lesson's trained
            detector, the slowest part by far. It is frozen, and its maps of the scenes are computed once; each variant
-           trains all layers behind it anew, from the pretrained trunk and random heads. So the first stage has learned
+           trains all layers after it anew, from the pretrained trunk and random heads. So the first stage was trained
            with the base's choices, which may favour the base, and no effect on the first stage itself is measured.
            It trains for one epoch over two stored versions of 1500 scenes, in batches of 16; the recipe has five epochs
            over all training scenes, in batches of 32. Augmentation is the recipe's (crops, mirror images, other light),
            but the versions are drawn once, where the recipe draws a new one at every pass.
            Fewer maps keep all shapes of default boxes, on the finest map that is left, where the paper keeps the number
            of boxes.
-Costs      60 s on two cores where the lesson's detector is there; two minutes more where it has to be trained.
+Costs      60 s on two cores if the lesson's detector is trained; two minutes more if it has to be trained.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ CHUNK = 100  # scenes whose maps are computed together
 
 @dataclass(frozen=True, eq=False)
 class StoredMaps:
-    """The first stage's maps of scenes, computed once, and the objects in them, as batches for the layers behind.
+    """The first stage's maps of scenes, computed once, and their objects, as batches for the layers after it.
 
-    defaults: the default boxes that the objects are matched with.
+    defaults: the default boxes matched to the objects.
     """
 
     maps: BFloat16[Tensor, "n channels rows columns"]
@@ -86,9 +86,9 @@ class StoredMaps:
 class Study:
     """Variants of the lesson's trained detector that share its first stage.
 
-    first_stage: a copy of the trained one, frozen; its map has an 8th of the image's side. pixels: what it is given.
-    trunk: what the stages behind it start from. learned: scenes that each variant learns from. judged: validation
-    scenes; a variant that is better here may become the recipe, and test scenes are to stay unseen.
+    first_stage: a copy of the trained one, frozen; its map has an 8th of the image's side. pixels: its standardisation
+    of inputs. trunk: the initial weights of the stages after it. learned: each variant's training scenes. judged:
+    validation scenes; a variant that is better here may become the recipe, and test scenes must stay unseen.
     """
 
     run: Run
@@ -99,7 +99,7 @@ class Study:
     judged: BoxedImages
 
     def compute_maps(self, versions: int, augmented: bool) -> tuple[BFloat16[Tensor, "n _ _ _"], list[Target]]:
-        """The first stage's maps of so many versions of every learned scene, and the objects in each version."""
+        """The first stage's maps of `versions` versions of every training scene, and the objects in each version."""
         part, generator = self.learned, torch.Generator().manual_seed(self.run.seed)
         maps, found = [], []
         for start in list(range(0, len(part), CHUNK)) * versions:
@@ -113,9 +113,9 @@ class Study:
         return torch.cat(maps), found
 
     def train(self, settings: SceneSSD, pretrained: bool, maps: Tensor, targets: Sequence[Target]) -> SSDDetector:
-        """The detector of these settings: the frozen first stage, and layers behind it that learn from its maps.
+        """Train the detector of these settings: the frozen first stage, and layers after it, on its maps.
 
-        pretrained: whether they start from the trunk that has learned to classify objects, or from random weights.
+        pretrained: start them from the trunk that was trained to classify objects, or from random weights.
         """
         detector = settings.build(self.run, self.run.seed)
         network = build_seeded(lambda: settings.network(len(self.judged.classes)), self.run.seed)
@@ -133,14 +133,14 @@ class Study:
         return detector
 
     def score(self, method: Method) -> None:
-        """Put the mAP of the method's detector on the scoreboard."""
+        """Score the mAP of the method's detector."""
         part = self.judged
         evaluation = Evaluation(method.model.predict(part.images), part.targets, len(part.classes), groups=part.groups)
         method.score_items(METRIC, 100 * evaluation.by_image(), part, unit="%", higher_is_better=True)
 
 
 def effects(record: LessonRecord) -> str:
-    """How many changes have an effect that the paired tests see, and the largest of these."""
+    """The number of changes with a significant effect in the paired tests, and the largest of these."""
     significant = [comparison for comparison in record.comparisons if comparison.winner]
     largest = max(significant, key=lambda comparison: abs(comparison.difference), default=None)
     count = f"{len(significant)} of {len(record.comparisons)} changes show an effect"
@@ -154,7 +154,7 @@ def lesson(run: Run) -> None:
         taught = learn(method, "SSD, scenes", lambda: build_scenes_ssd(run), train)
         frozen = deepcopy(taught.network_.stages[0][0]).requires_grad_(False)
         learned = train.take(slice(run.pick(smoke=16, lecture=1500)))
-        trunk = taught.trunk(train.images, train.targets)  # which it has started from: it is not trained again
+        trunk = taught.trunk(train.images, train.targets)  # the trunk it started from: it is not trained again
         study = Study(run, frozen, taught.pixels_, trunk, learned, judged)
         study.score(method)
     augmented, plain = (study.compute_maps(VERSIONS, augmented) for augmented in (True, False))

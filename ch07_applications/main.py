@@ -15,10 +15,10 @@ CHAPTER = Chapter(
         "classification/resnet",  # shortcuts: why a deeper network need not be worse
         "classification/comparison",  # the four in a minute each, beside hand-crafted features
         "segmentation/fcn",  # a class for every pixel: coarse scores, and skips that refine them
-        "segmentation/segnet",  # the way back up: unpooling to remembered places
+        "segmentation/segnet",  # upsampling: unpooling to stored places
         "segmentation/hypercolumns",  # a pixel described by all layers above it
-        "segmentation/sds",  # a mask for every object: regions that are classified
-        "segmentation/mask_rcnn",  # and masks that are predicted within boxes
+        "segmentation/sds",  # a mask for every object: classified regions
+        "segmentation/mask_rcnn",  # and masks predicted within boxes
         "segmentation/comparison",  # all of them on the same scenes
         "style/gatys",  # a picture with one picture's features and another's statistics of them
         "style/choices",  # pooling, layer, start, optimiser, size: what each choice changes
@@ -33,18 +33,18 @@ CHAPTER = Chapter(
         "super_resolution/srgan",  # right on average, or right in looks
         "super_resolution/deep_image_prior",  # an untrained network as a prior for one picture
         "super_resolution/comparison",  # decibels, looks, seconds and size of all of them
-        "synthesis/dcgan",  # a generator and a discriminator, and what tells samples from copies
+        "synthesis/dcgan",  # a generator and a discriminator, and how samples differ from copies
         "synthesis/pixelcnn",  # digits drawn by class, and recognised by Bayes' rule
         "synthesis/cyclegan",  # translations learned without a pair, there and back
         "synthesis/coloured_digits",  # and where they fail: one domain has no room for the other
         "synthesis/comparison",  # nearness, variety, novelty, likelihood and time of all samplers
-        "images_and_text/show_and_tell",  # a sentence about a picture, word by word: what is the picture's share of it
+        "images_and_text/show_and_tell",  # a sentence about a picture, word by word: what the picture contributes
         "images_and_text/alignments",  # which region of a picture a word means, learned from sentences
         "images_and_text/attngan",  # a picture from a sentence: regions that attend to words
-        "video/activity",  # what a watch on the wrist sees: LSTMs beside designed features
-        "video/conv3d",  # filters over frames, too: what the order of a film's frames shows
+        "video/activity",  # a watch on the wrist: LSTMs beside designed features
+        "video/conv3d",  # filters over frames: what the order of a film's frames adds
         "video/long_term",  # clips as long as an action, in coarse pixels
-        "video/summarization",  # shots, their worth, and a budget: what a summary shows more than a random one
+        "video/summarization",  # shots, their worth, and a budget: what a summary gains over a random one
         "video/pose",  # where joints are: heat maps, and parts on springs
         "whole_course",  # all chapters together: who won, at what cost, and what is left of the summary slide
     ),

@@ -1,1 +1,1 @@
-"""What a tensor is apart from its gradients: an array that counts its changes, and broadcasting undone."""
+"""The parts of a tensor other than its gradients: an array that counts its changes, and the inverse of broadcasting."""

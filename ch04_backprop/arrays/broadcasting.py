@@ -1,10 +1,10 @@
-"""Broadcasting uses a number many times; on the way back the gradients of all its uses are added up."""
+"""Broadcasting uses a number many times; in the backward pass the gradients of all its uses are summed."""
 
 from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray | np.floating  # NumPy makes a number of an array of no axes
+Array = np.ndarray | np.floating  # NumPy turns an array without axes into a number
 
 
 def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:

@@ -1,8 +1,8 @@
 """An array that counts its changes, so that nothing is differentiated through values that were overwritten.
 
-What a Tensor is apart from its gradients: it has a shape, it compares, and it can be changed in place. Comparisons give
-NumPy masks. Every change, through the array's own operators or by setting data, makes it another version. As in
-PyTorch, items that are set through data, x.data[0] = 1, are not counted.
+It contains all of a Tensor except its gradients: a shape, comparisons, and in-place changes. Comparisons give NumPy
+masks. Every change, through the array's own operators or by setting data, makes a new version. As in PyTorch, items
+that are set through data, x.data[0] = 1, are not counted.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-Mask = np.ndarray | np.bool_  # NumPy makes a number of an array of no axes
+Mask = np.ndarray | np.bool_  # NumPy turns an array without axes into a number
 
 
 def values(other: Any) -> Any:
-    """The array of a VersionedArray; anything else as it is."""
+    """The array of a VersionedArray; anything else unchanged."""
     return other.data if isinstance(other, VersionedArray) else other
 
 
 def floats(numbers: Any, dtype: Any = None, copy: bool = True) -> np.ndarray:
-    """An array of floats; whole numbers become double precision. dtype: the precision, if another one is wanted.
+    """An array of floats; whole numbers become double precision. dtype: another precision.
 
-    copy: False where no other code can change the numbers. Raises TypeError for what is no real number: None, a text.
+    copy: False if no other code can change the numbers. Raises TypeError unless they are real numbers.
     """
     array = np.asarray(numbers)
-    if array.dtype.kind not in "fiub":  # NumPy would make NaN of None, and 3 of "3"
+    if array.dtype.kind not in "fiub":  # NumPy would turn None into NaN, and "3" into 3
         raise TypeError(f"real numbers are wanted, got {numbers!r:.60}")
     return np.array(array, dtype or (array.dtype if array.dtype.kind == "f" else np.float64), copy=copy or None)
 
 
 def kept(index: Any) -> Any:
-    """The index, safe from whoever changes its arrays later on."""
+    """A copy of the index, protected from later changes of its arrays."""
     if isinstance(index, tuple):
         return tuple(map(kept, index))
     return deepcopy(index) if isinstance(index, np.ndarray | list) else index
@@ -42,10 +42,10 @@ def kept(index: Any) -> Any:
 class VersionedArray:
     """data: array of floats; whole numbers become floats. version: how often data was changed.
 
-    copy: True where somebody else might change the given array. Raises TypeError for what is no real number.
+    copy: True if other code might change the given array. Raises TypeError unless it contains real numbers.
     """
 
-    __array_ufunc__ = None  # array + self is self's business, not the array's
+    __array_ufunc__ = None  # self handles array + self, not the array
     __hash__ = object.__hash__
 
     def __init__(self, data: ArrayLike | VersionedArray, copy: bool = False) -> None:
@@ -60,7 +60,7 @@ class VersionedArray:
         return self._data
 
     @data.setter
-    def data(self, array: ArrayLike) -> None:  # x.data -= step ends up here, too
+    def data(self, array: ArrayLike) -> None:  # x.data -= step calls this, too
         if np.shape(array) != self.shape:
             raise ValueError(f"data has shape {self.shape}; an array of shape {np.shape(array)} can't replace it")
         if array is not self._data:
@@ -84,19 +84,19 @@ class VersionedArray:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = np.array(self._data, dtype=dtype, copy=copy)
-        if array is self._data:  # for reading: a change of the array would be one of the tensor, and not counted
+        if array is self._data:  # read-only: a change of the array would change the tensor without being counted
             array = array.view()
             array.flags.writeable = False
         return array
 
     def item(self) -> float:
-        """The one number in it. Raises ValueError where there are more."""
+        """Its only number. Raises ValueError if there are more."""
         return float(self._data.item())
 
     __float__ = item
 
     def __bool__(self) -> bool:
-        """Whether the one number in it is not 0. Raises ValueError where there are more, or none."""
+        """Whether its only number is not 0. Raises ValueError if there are more, or none."""
         if self._data.size != 1:
             raise ValueError(
                 f"whether an array of shape {self.shape} is true is ambiguous: use .any() or .all() of a mask"

@@ -1,1 +1,1 @@
-"""Few digits, which are easily memorised, and the same digits shifted and turned."""
+"""Few digits, which are easily memorised, and the same digits shifted and rotated."""

@@ -30,20 +30,20 @@ BATCH, LEARNING_RATE = 50, 0.05
 
 
 def log_probabilities(network: Network, x: Float32[np.ndarray, "n 784"]) -> Float32[np.ndarray, "n 10"]:
-    """log softmax of the outputs, whatever cost the network was trained with."""
+    """The log softmax of the outputs, for any training cost."""
     network.train(False)
     z = network.forward(x)
     return z - log_sum_exp(z)
 
 
 def log_losses(log_p: Float[np.ndarray, "n classes"], answers: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "n"]:
-    """−log p of the right class, for every digit, in nats. Raises ValueError for labels that don't belong to log_p."""
+    """−log p of the right class of every digit, in nats. Raises ValueError for labels that don't belong to log_p."""
     return -log_p[np.arange(len(log_p)), check_labels(answers, log_p.shape, log_p.shape[1])]
 
 
 @dataclass(frozen=True)
 class FewDigits:
-    """train: the few to learn from. validation: others, to choose settings on. test: scored once."""
+    """train: the few training digits. validation: others, for choosing settings. test: scored once."""
 
     train: Images
     validation: Images
@@ -51,12 +51,12 @@ class FewDigits:
 
     @cached_property
     def pixels(self) -> Pixels:
-        """How images become rows, measured on the few."""
+        """The conversion of images to rows, measured on the training digits."""
         return Pixels.of(self.train.images)
 
     @cached_property
     def x(self) -> Float32[np.ndarray, "n 784"]:
-        """The few as rows."""
+        """The training digits as rows."""
         return self.pixels(self.train.images)
 
     @cached_property
@@ -65,17 +65,17 @@ class FewDigits:
         return self.pixels(self.validation.images)
 
     def losses(self, network: Network) -> Float[np.ndarray, "2"]:
-        """The mean log loss on the few and on the validation digits, in nats."""
+        """The mean log loss on the training and on the validation digits, in nats."""
         both = (self.x, self.train), (self.x_validation, self.validation)
         return np.array([log_losses(log_probabilities(network, x), part.labels).mean() for x, part in both])
 
     def accuracies(self, network: Network) -> Float[np.ndarray, "2"]:
-        """The accuracy on the few and on the validation digits, in %."""
+        """The accuracy on the training and on the validation digits, in %."""
         both = (self.x, self.train), (self.x_validation, self.validation)
         return np.array([accuracy(network, x, part.labels) for x, part in both])
 
     def score(self, method: Method, model: Any, read: Callable = log_probabilities) -> None:
-        """Accuracy and log loss on the test digits. read: turns the model and rows into logarithms of probabilities."""
+        """Score accuracy and log loss on the test digits. read: computes log probabilities from model and rows."""
 
         def classes(images: UInt8[np.ndarray, "n 28 28"]) -> Int[np.ndarray, "n"]:
             nonlocal log_p
@@ -88,14 +88,14 @@ class FewDigits:
 
 
 def few_digits(run: Run, seed: int) -> FewDigits:
-    """1000 training digits (smoke: 200), drawn by seed, each class in its share; 2000 of the rest for validation."""
+    """1000 training digits (smoke: 200), drawn by seed with the class shares kept; 2000 of the rest for validation."""
     digits, few = data.mnist(run.scale), run.pick(smoke=200, lecture=1000)
     train, rest = digits.split(1 - few / len(digits.train), seed)
     return FewDigits(train, rest.take(slice(run.pick(smoke=200, lecture=2000))), digits.test)
 
 
 def relu(units: int) -> list[Layer]:
-    """What stands behind a hidden linear layer unless a lesson says otherwise."""
+    """The default layers after a hidden linear layer."""
     return [ReLU()]
 
 
@@ -106,7 +106,7 @@ def new_network(
     cost: SoftmaxCrossEntropy | None = None,
     rebuild: Callable[[list[Layer]], list[Layer]] = list,
 ) -> Network:
-    """784-128-10. hidden, cost: as for mlp. rebuild: changes the row of layers."""
+    """A network 784-128-10. hidden, cost: see mlp. rebuild: changes the list of layers."""
     network = mlp(SIZES, rng, hidden, cost)
     network.layers = rebuild(network.layers)
     return network
@@ -124,9 +124,9 @@ def recipe(run: Run, **changes: Any) -> Training:
 
 
 def train_on_few(run: Run, few: FewDigits, seed: int, changes: dict[str, Any] | None = None) -> Network:
-    """A network that learned the few. seed: of its first weights and its batches.
+    """Train a network on the training digits. seed: of its initial weights and its batches.
 
-    changes: to the network, as new_network has them (hidden, cost, rebuild), and to the recipe.
+    changes: to the network (hidden, cost, rebuild; see new_network), and to the recipe.
     """
     changes, rng = dict(changes or {}), np.random.default_rng(seed)
     kind = {name: changes.pop(name) for name in ("hidden", "cost", "rebuild") if name in changes}
@@ -137,7 +137,7 @@ def train_on_few(run: Run, few: FewDigits, seed: int, changes: dict[str, Any] | 
 
 @dataclass
 class Sweep:
-    """A network for each strength of something, with its losses and accuracies on the few and on validation digits."""
+    """A network for each strength of something, with its losses and accuracies on training and validation digits."""
 
     strengths: tuple[float, ...]
     networks: list[Network]
@@ -146,21 +146,21 @@ class Sweep:
 
     @property
     def least_loss(self) -> int:
-        """Which one has the least log loss on the validation digits."""
+        """The index of the least log loss on the validation digits."""
         return choose(range(len(self.strengths)), self.losses[:, 1])
 
     @property
     def most_right(self) -> int:
-        """Which one has the highest accuracy on the validation digits."""
+        """The index of the highest accuracy on the validation digits."""
         return choose(range(len(self.strengths)), self.accuracies[:, 1], highest=True)
 
 
 def sweep_strengths(
     run: Run, few: FewDigits, strengths: Sequence[float], change: Callable[[float, np.random.Generator], dict]
 ) -> Sweep:
-    """Train a network at every strength (smoke: one in three), all from the same first weights.
+    """Train a network at every strength (smoke: one in three), all from the same initial weights.
 
-    change: from a strength, and a generator for what is random about it, to the changes that train_on_few wants.
+    change: returns the changes for train_on_few, given a strength and a random generator.
     """
     strengths = tuple(strengths[:: run.pick(smoke=3, lecture=1)])
     changes = [change(strength, np.random.default_rng([run.seed, 1])) for strength in strengths]
@@ -170,7 +170,7 @@ def sweep_strengths(
 
 
 def best_on_validation(models: Sequence[ClassifierMixin], few: FewDigits) -> ClassifierMixin:
-    """Fit all to the few; return the one with the highest validation accuracy."""
+    """Fit all to the training digits; return the one with the highest validation accuracy."""
     fitted = [model.fit(few.x, few.train.labels) for model in models]
     right = [model.score(few.x_validation, few.validation.labels) for model in fitted]
     return choose(fitted, right, highest=True)

@@ -1,6 +1,7 @@
-"""Data augmentation: the same digit, a little elsewhere and a little turned, is the same digit.
+"""Data augmentation: a digit that is shifted and rotated a little is still the same digit.
 
-Fake data, but of a kind that a writer could have made. A whole batch is moved at once, before every step.
+These are artificial data, but of a kind that a writer could have made. A whole batch is moved at once, before every
+step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from common.scales import must_be
 def move_images(
     images: Float32[np.ndarray, "n side side"], shifts: Float[np.ndarray, "n 2"], angles: Float[np.ndarray, "n"]
 ) -> Float32[np.ndarray, "n side side"]:
-    """Every image turned about its centre, then shifted; bilinear, and background (the smallest value) comes in.
+    """Rotate every image about its centre, then shift it, bilinearly; background (the smallest value) enters.
 
     shifts: pixels down and to the right. angles: radians, counter-clockwise.
     """
@@ -27,11 +28,11 @@ def move_images(
     down, right, cos, sin = (
         values.astype(np.float32)[:, None, None] for values in (*shifts.T, np.cos(angles), np.sin(angles))
     )
-    # Where each pixel's value comes from: the shift undone, then the turn.
+    # The source place of each pixel's value: the inverse shift, then the inverse rotation.
     y, x = place[:, None] - down, place[None, :] - right
     row = np.clip(cos * y + sin * x + middle, 0, side + 1)
     column = np.clip(cos * x - sin * y + middle, 0, side + 1)
-    # That lies between four pixels. One flat index into all images is faster than three.
+    # The source lies between four pixels. One flat index into all images is faster than three.
     top, left = np.minimum(row.astype(int), side), np.minimum(column.astype(int), side)
     corner = (np.arange(n)[:, None, None] * width + top) * width + left
     a, b, c, d = (padded.ravel()[corner + step] for step in (0, 1, width, width + 1))
@@ -42,7 +43,7 @@ def move_images(
 
 @dataclass(frozen=True)
 class Moves:
-    """Random poses, for Training's augment: shifts up to so many pixels, turns up to so many degrees."""
+    """Random poses, for Training's augment: shifts in pixels and rotations in degrees, up to these limits."""
 
     shift: float = 0.0
     angle: float = 0.0

@@ -1,1 +1,1 @@
-"""Drawings that are longer than the lesson should be."""
+"""Drawings that are too long for the lesson's file."""

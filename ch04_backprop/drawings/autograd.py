@@ -1,4 +1,4 @@
-"""How many nodes the graphs of the two engines have."""
+"""Drawing of the number of nodes in the graphs of both engines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def draw_nodes(nodes: dict[int, tuple[int, int]]) -> Figure:
-    """Nodes by the side of the matrix: of Tensors, and of Values. nodes: for each side both numbers."""
+    """The number of nodes by the side of the matrix, for Tensors and for Values. nodes: both numbers for each side."""
     figure, axis = plots.panels(width=5.0)
     for which, (name, colour) in enumerate((("arrays (Tensor)", plots.BLUE), ("single numbers (Value)", plots.ORANGE))):
         axis.loglog(list(nodes), [both[which] for both in nodes.values()], "o-", color=colour, label=name, base=2)

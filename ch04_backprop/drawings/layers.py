@@ -23,7 +23,7 @@ def draw_network(
     columns: Sequence[str],
     path: Sequence[int],
 ) -> Figure:
-    """Columns of units with their values; each weight beside its arrow, which is as wide as the weight is large.
+    """Columns of units with their values; each weight is beside its arrow, whose width shows its size.
 
     values: of the units of each column. columns: their names. path: in each column, the unit that it leads through.
     """

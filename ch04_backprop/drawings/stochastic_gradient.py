@@ -1,4 +1,4 @@
-"""What one example's gradient, and a batch's, look like beside the full one."""
+"""Drawing of gradients of single examples and of batches beside the full one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw_estimates(
     theory: dict[str, list[float]],
     costs: dict[str, list[float]],
 ) -> Figure:
-    """One-example gradients along the full one; the spread of batches by size, theory dashed; cost by passes."""
+    """One-example gradients along the full one; the spread of batches by size, with dashed theory; cost by passes."""
     figure, (along, spread, cost) = plots.panels(3, width=3.7, height=3.3)
     along.hist(projections, bins=30, color=plots.SKY)
     along.axvline(0, color=plots.INK, linewidth=0.8)

@@ -1,1 +1,1 @@
-"""What every network here shares: costs behind the last layer, and the loop that trains."""
+"""Code shared by all networks of the chapter: costs after the last layer, and the training loop."""

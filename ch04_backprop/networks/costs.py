@@ -1,8 +1,8 @@
-"""The costs that stand behind a network, each joined with its last unit: output_units.py shows why.
+"""The costs that end a network, each joined with its last unit; output_units.py shows why.
 
-Method     Linear, sigmoid and softmax units, each with the log-likelihood of its distribution. forward takes the plain
-           numbers z of the last layer and the answers; backward gives ∂C/∂z. Answers that do not belong to z are a
-           ValueError that names both shapes: NumPy would broadcast them.
+Method     Linear, sigmoid and softmax units, each with the log-likelihood of its distribution. forward takes the
+           outputs z of the last layer and the answers; backward returns ∂C/∂z. Answers whose shape does not fit z raise
+           a ValueError that names both shapes, because NumPy would broadcast them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def log_sum_exp(z: Real[np.ndarray, "n classes"]) -> Float[np.ndarray, "n 1"]:
 
 
 class SquaredError:
-    """Linear units. C = (1/2N) Σ ‖z − y‖²: up to a constant the log-likelihood of a Gaussian of variance 1."""
+    """Linear units. C = (1/2N) Σ ‖z − y‖²: up to a constant the negative log-likelihood of a Gaussian of variance 1."""
 
     def forward(self, z: Real[np.ndarray, "n ..."], answers: Real[np.ndarray, "..."]) -> float:
         check_same_shape(scores=z, answers=answers)
@@ -54,7 +54,7 @@ class SigmoidCrossEntropy:
 class SoftmaxCrossEntropy:
     """Softmax units for answers in 0 … K − 1. C = (1/N) Σ log Σ_k e^{z_k} − z_y.
 
-    smoothing: the share s of each answer that is spread over all classes, so that its own gets 1 − s + s/K (label
+    smoothing: the share s of each answer spread over all classes, so that its own class gets 1 − s + s/K (label
     smoothing, Szegedy et al. 2016, §7: noise in the answers, averaged). Raises ValueError unless 0 ≤ s ≤ 1.
     """
 
@@ -76,7 +76,7 @@ class SoftmaxCrossEntropy:
 
 
 class OneHotSquaredError(SquaredError):
-    """The squared error of a classifier: answer y is the vector e_y. unit: the layer that makes the prediction of z."""
+    """The squared error of a classifier: answer y is the vector e_y. unit: the layer that predicts from z."""
 
     def __init__(self, unit: Layer | None = None) -> None:
         self.unit = unit
@@ -87,6 +87,6 @@ class OneHotSquaredError(SquaredError):
         return super().forward(predicted, np.eye(z.shape[1], dtype=z.dtype)[answers])
 
     def backward(self) -> Float[np.ndarray, "n classes"]:
-        """(prediction − e_y) / N, back through the unit: its slope comes in, and no logarithm takes it out again."""
+        """(prediction − e_y) / N, back through the unit: its slope is a factor, which no logarithm cancels."""
         delta = super().backward()
         return self.unit.backward(delta) if self.unit else delta

@@ -1,7 +1,7 @@
-"""The network that this chapter's lessons train, and the loop that trains it: shuffle, take a batch, step, repeat.
+"""The network of this chapter's lessons, and its training loop: shuffle, take a batch, step, repeat.
 
 Method     Mini-batch stochastic gradient descent: the lecture's on-line rule, θ ← θ − η ∇C of one example, with the
-           mean over some examples in place of one, for a matrix product of 64 rows hardly costs more than one of 1.
+           mean over some examples in place of one, because a matrix product of 64 rows hardly costs more than one of 1.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Pixels:
 
     @classmethod
     def of(cls, images: UInt8[np.ndarray, "n height width"]) -> Pixels:
-        return cls(float(images.mean()), float(images.std()) or 1.0)  # of equal pixels nothing is left, not NaN
+        return cls(float(images.mean()), float(images.std()) or 1.0)  # equal pixels become 0, not NaN
 
     def __call__(self, images: UInt8[np.ndarray, "n height width"]) -> Float32[np.ndarray, "n pixels"]:
         return (images.reshape(len(images), -1).astype(np.float32) - np.float32(self.mean)) / np.float32(self.deviation)
@@ -48,7 +48,7 @@ def mlp(
 ) -> Network:
     """A multilayer perceptron. sizes: of the input, each hidden layer, and the output: (784, 128, 10).
 
-    hidden: the layers that follow a hidden linear layer of so many units, ReLU by default. Weights as He et al. 2015.
+    hidden: the layers after a hidden linear layer with that number of units, by default ReLU. Weights: He et al. 2015.
     """
     layers: list[Layer] = []
     for number, (inputs, outputs) in enumerate(pairwise(sizes), start=2):
@@ -59,7 +59,7 @@ def mlp(
 
 
 def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Int[np.ndarray, "batch"]]:
-    """0 … n − 1 in random order, size at a time; the last batch may be smaller."""
+    """The indices 0 … n − 1 in random order, `size` at a time; the last batch may be smaller."""
     order = rng.permutation(n)
     for start in range(0, n, size):
         yield order[start : start + size]
@@ -72,11 +72,11 @@ def one_cycle(share: float) -> float:
 
 @dataclass
 class Training:
-    """How to train. Called with a network and data, it changes the network and returns the loss of every step.
+    """The settings of a training. Called with a network and data, it trains the network and returns every step's loss.
 
-    optimiser: made of the network's parameters. schedule: from the share of the steps that are done, the share of its
-    peak that the learning rate has. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch:
-    called with the number of epochs done; True stops. Raises ValueError for epochs below 0 and a batch size below 1.
+    optimiser: made from the network's parameters. schedule: maps the finished share of steps to the learning rate as a
+    share of its peak. augment: changes a batch of inputs. penalise: adds to the gradients. each_epoch: called with the
+    number of finished epochs; True stops. Raises ValueError for epochs below 0 and a batch size below 1.
     """
 
     optimiser: Callable[[list[Parameter]], Optimiser]
@@ -98,7 +98,7 @@ class Training:
         answers: Shaped[np.ndarray, "..."],
         rng: np.random.Generator,
     ) -> list[float]:
-        """Raises LossNotFinite where the loss stops being finite; the network is put back to where it last was.
+        """Train the network. Raises LossNotFinite if the loss stops being finite, after restoring its last good state.
 
         Raises ValueError unless there is one answer for each row of x.
         """
@@ -107,12 +107,12 @@ class Training:
         parameters = network.parameters()
         optimiser, losses = self.optimiser(parameters), []
         steps, peak = self.epochs * -(-len(x) // self.batch_size), optimiser.learning_rate
-        good = [array.copy() for array in network.state()]  # as it was at the last finite loss
+        good = [array.copy() for array in network.state()]  # the state at the last finite loss
         for epoch in range(1, self.epochs + 1):
             network.train()
             for batch in minibatches(len(x), self.batch_size, rng):
                 inputs = self.augment(x[batch], rng) if self.augment else x[batch]
-                with np.errstate(over="ignore", invalid="ignore"):  # the next line but one sees what comes of it
+                with np.errstate(over="ignore", invalid="ignore"):  # the loss is checked two lines below
                     loss = network.gradient(inputs, answers[batch])
                 if not np.isfinite(loss):
                     for array, kept in zip(network.state(), good, strict=True):
@@ -146,7 +146,7 @@ class Training:
 
 
 def by_momentum(rate: float, epochs: int, **settings: Any) -> Training:
-    """Momentum over one cycle of the learning rate, which peaks at `rate`. settings: others of Training, or instead."""
+    """Momentum over one cycle of the learning rate with peak `rate`. settings: other or replaced ones of Training."""
     return Training(lambda parameters: Momentum(parameters, rate), epochs, **{"schedule": one_cycle} | settings)
 
 
@@ -156,7 +156,7 @@ def choose_rate(train: Callable[[float], Network], rates: Sequence[float], held_
 
 
 def predict(network: Network, x: Float32[np.ndarray, "n inputs"]) -> Int[np.ndarray, "n"]:
-    """The class with the largest output."""
+    """The class with the largest output for each row."""
     network.train(False)
     return network.forward(x).argmax(axis=1)
 

@@ -1,1 +1,1 @@
-"""What the two lessons on recurrent networks share: sequences that ask for memory, their classical rival, drawings."""
+"""Parts shared by two lessons on recurrent networks: sequences that require memory, a classical rival, drawings."""

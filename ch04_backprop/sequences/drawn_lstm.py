@@ -22,7 +22,7 @@ LIMIT = 6  # of the colours of cells
 
 
 def draw_carried(norms: dict[str, Float[np.ndarray, "steps"]]) -> Figure:
-    """A line for each layer: what is left of a gradient, over T − t."""
+    """A line for each layer: the remaining gradient, over T − t."""
     figure, axis = plots.panels(width=6.2, height=3.4)
     for (name, norm), style in zip(norms.items(), STYLES, strict=True):
         colour = COLOURS[name.partition(",")[0]]
@@ -33,7 +33,7 @@ def draw_carried(norms: dict[str, Float[np.ndarray, "steps"]]) -> Figure:
 
 
 def draw_gates(gates: Float[np.ndarray, "steps sums"], cells: Float[np.ndarray, "steps units"]) -> Figure:
-    """The three gates of the first unit by step, and below them what its cell takes in and holds."""
+    """The three gates of the first unit by step, and below them its cell's input and state."""
     figure, (above, below) = plots.panels(1, 2, width=6.4, height=1.9, sharex=True)
     units = cells.shape[1]
     i, f, g, o = gates[:, ::units].T

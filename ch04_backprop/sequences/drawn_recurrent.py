@@ -83,7 +83,7 @@ def draw_truncation(blocks: list[int], errors: dict[str, list[float]]) -> Figure
 
 
 def draw_wall(cost: Callable[[float, float], float], paths: dict[str, Float[np.ndarray, "points 4"]]) -> Figure:
-    """Contours of the cost over w and b, and the ways of gradient descent."""
+    """Contours of the cost over w and b, and the paths of gradient descent."""
     figure, axis = plots.panels(width=5.6, height=3.9)
     w, b = np.linspace(0, 3, 91), np.linspace(-1.0, 0.5, 91)
     heights = np.array([[cost(x, y) for x in w] for y in b])

@@ -1,11 +1,11 @@
-"""A hidden Markov model per class: the classical model of sequences that has a state, as a recurrent network has.
+"""A hidden Markov model per class: the classical sequence model with a state, like a recurrent network.
 
-Method     A hidden state s_t moves by a matrix of probabilities A, and emits the symbol of step t by another, B, the
-           first state being drawn from p. The likelihood of a sequence is a sum over all paths of states, computed step
+Method     A hidden state s_t changes by a matrix of probabilities A, and emits the symbol of step t by another, B; the
+           first state is drawn from p. The likelihood of a sequence is a sum over all paths of states, computed step
            by step (Rabiner 1989, §III.A). Fitted by expectation-maximisation (Baum et al. 1970): the posterior
            probabilities of states and moves are counted, and normalised counts are the next p, A and B. A sequence is
            assigned to the class whose model gives it the largest likelihood, times the class's share.
-Differs    Counts begin at PSEUDO and not at 0, so that no symbol is impossible.
+Differs    Counts start at PSEUDO and not at 0, so that no symbol is impossible.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def normalised(counts: Float[np.ndarray, "*rows columns"]) -> Float[np.ndarray, 
 
 
 def random_model(states: int, symbols: int, rng: np.random.Generator) -> Model:
-    """States that mostly stay as they are, and emit as they please."""
+    """A random model: states mostly stay, and emit at random."""
     moves = rng.random((states, states)) / states + states * np.eye(states)
     return Model(*map(normalised, (rng.random(states), moves, 1 + rng.random((states, symbols)))))
 
@@ -55,7 +55,7 @@ def log_likelihoods(model: Model, series: Int[np.ndarray, "n steps"]) -> Float[n
 
 
 def reestimate(model: Model, series: Int[np.ndarray, "n steps"]) -> Model:
-    """One step of Baum and Welch: it lowers no likelihood, but for what PSEUDO adds."""
+    """One step of Baum and Welch: it never lowers the likelihood, apart from the effect of PSEUDO."""
     alpha, share = forward(model, series)
     states, symbols = model.emits.shape
     beta, moves = np.ones((len(series), states)), np.zeros((states, states))
@@ -71,7 +71,7 @@ def reestimate(model: Model, series: Int[np.ndarray, "n steps"]) -> Model:
 
 
 class MarkovClassifier:
-    """A model for each class. states: of each; steps: of Baum and Welch; starts: random ones, the likeliest is kept."""
+    """A model for each class. states: per model; steps: of Baum and Welch; starts: random; the likeliest is kept."""
 
     def __init__(self, states: int, steps: int, starts: int, seed: int) -> None:
         self.states, self.steps, self.starts, self.seed = states, steps, starts, seed
@@ -90,10 +90,10 @@ class MarkovClassifier:
         return max(models, key=lambda model: log_likelihoods(model, series).sum())
 
     def predict(self, series: Int[np.ndarray, "n steps"]) -> Int[np.ndarray, "n"]:
-        """The class with the largest likelihood times share."""
+        """The class with the largest likelihood times its share."""
         logs = np.array([log_likelihoods(model, series) for model in self.models]).T + np.log(self.shares)
         return logs.argmax(axis=1)
 
     def parameters(self) -> list[Float[np.ndarray, "..."]]:
-        """All its probabilities: what it keeps in order to predict."""
+        """All its probabilities, which prediction needs."""
         return [self.shares, *(array for model in self.models for array in model)]

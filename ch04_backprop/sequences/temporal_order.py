@@ -1,9 +1,9 @@
-"""Sequences that ask for memory: which of X and Y came first, and which second, many steps ago?
+"""Sequences that require memory: which of X and Y came first, and which second, many steps ago?
 
 Method     The temporal order problem (Hochreiter and Schmidhuber 1997, §5.6, Task 6a). Of six symbols, a to d carry no
-           information. Two of the first EARLY steps hold an X or a Y each; the four classes are XX, XY, YX and YY. Then
-           `lag` further symbols of a to d follow, and the class is asked for.
-Differs    The paper puts the two symbols near the 15th and the 55th of 100 steps. Here they stand anywhere among the
+           information. Two of the first EARLY steps are an X or a Y each; the four classes are XX, XY, YX and YY. Then
+           `lag` further symbols of a to d follow, after which the class is predicted.
+Differs    The paper puts the two symbols near the 15th and the 55th of 100 steps. Here they are anywhere among the
            first EARLY steps, and the lag is a setting.
 """
 
@@ -17,11 +17,11 @@ from common.data.dataset import Dataset
 
 SYMBOLS = "abcdXY"
 CLASSES = ("XX", "XY", "YX", "YY")
-PLAIN, EARLY = 4, 10  # symbols without information; steps among which the two others stand
+PLAIN, EARLY = 4, 10  # symbols without information; steps among which the two others occur
 
 
 def temporal_order(lag: int, sizes: tuple[int, int], seed: int) -> Dataset:
-    """So many training and test sequences of EARLY + lag steps. A table's row holds six numbers per step, one of them
+    """Training and test sequences (sizes) of EARLY + lag steps. A table's row holds six numbers per step, one of them
     1. Raises ValueError for a lag below 0."""
     if lag < 0:
         raise ValueError(f"lag must be 0 or more, got {lag}")
@@ -41,7 +41,7 @@ def draw_part(n: int, lag: int, rng: np.random.Generator) -> Table:
 
 
 def one_hot(symbols: Int[np.ndarray, "n steps"]) -> Float64[np.ndarray, "n columns"]:
-    """A row per sequence: six numbers per step, 1 for the step's symbol and 0 for the others."""
+    """Encode a row per sequence: six numbers per step, 1 for the step's symbol and 0 for the others."""
     return np.eye(len(SYMBOLS))[symbols].reshape(len(symbols), -1)
 
 

@@ -555,7 +555,7 @@ print(young())
 
 
 def test_a_chain_of_50_000_operations_goes_forth_and_back_and_away():
-    """In a process of its own: without the checks of shapes it is quick, and a crash would be seen."""
+    """Run in a separate process: it is fast without shape checks, and a crash would be detected."""
     root = Path(ch04_backprop.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", CHAIN], cwd=root, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -741,7 +741,7 @@ WORKS = {  # of a whole and a part of it
 @pytest.mark.parametrize("changed", [0, 1], ids=["whole", "part"])
 @EACH_ASKED
 def test_a_change_is_noticed_or_does_no_harm(change, work, changed, asked):
-    """Whatever may share memory: behind the graph's back nothing changes that the gradients are made of."""
+    """For all shared memory: the values behind the gradients never change without being counted."""
     x, v, u = Tensor(drawn(3), requires_grad=asked), Tensor(drawn(3, 1), True), Tensor(drawn((3, 3), 2), True)
     both = work(x)
     y = (both[0] * v).sum() + (u[: both[1].shape[0]] * both[1].reshape(-1, 1)).sum()

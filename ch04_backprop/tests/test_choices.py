@@ -1,4 +1,4 @@
-"""What lessons choose: on which digits, by which score, in which direction, and whether the choice is what is used."""
+"""The choices of lessons: the digits, the score, its direction, and whether the chosen option is used."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.recorded_lesson import Choice, recorded
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that was trained on these rows, at this peak of the learning rate, for so many epochs."""
+    """A network that was trained on these rows, at this peak of the learning rate, for `epochs` epochs."""
 
     network: Network
     rows: frozenset[bytes]
@@ -47,7 +47,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Judged:
-    """A network whose accuracy, or loss, was asked for on these rows."""
+    """A network whose accuracy, or loss, was computed on these rows."""
 
     rows: frozenset[bytes]
     value: float
@@ -59,7 +59,7 @@ def rows_of(x: np.ndarray) -> frozenset[bytes]:
 
 @pytest.fixture
 def watch(monkeypatch):
-    """Run a lesson and tell what it did; also, in order, what it trained, judged and chose."""
+    """Run a lesson and return its record; also, in order, what it trained, scored and chose."""
 
     def run(module, *judges: tuple, **settings):
         events: list = []
@@ -103,7 +103,7 @@ def choices(events) -> list[tuple[Choice, list, list]]:
 
 
 def held_out_values(events) -> list[float]:
-    """What networks came to on rows of which no network had been trained until then."""
+    """The scores of networks on rows on which no network had been trained until then."""
     seen: frozenset = frozenset()
     values = []
     for event in events:

@@ -1,4 +1,4 @@
-"""The monitor on networks whose dead units are known, and what death means for a gradient."""
+"""The monitor on networks whose dead units are known, and the gradients of dead units."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def images(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 
 def killed(name: str, first: int, second: int):
-    """A network with so many dead units in its two hidden layers: their bias is far below anything that comes in."""
+    """A network with given numbers of dead units in its two hidden layers: their biases are far below all inputs."""
     network = network_of(name, np.random.default_rng(1))
     one, two = (layer for layer in network.layers[:-1] if isinstance(layer, Linear))
     one.b.data[:first] = -20
@@ -43,7 +43,7 @@ def killed(name: str, first: int, second: int):
 def test_the_dead_are_counted(name, first, second):
     share = dead_share(killed(name, first, second), images()[0])
     assert_allclose(share[0], first / SIZES[1])
-    if first < 64:  # else the layer above sees a constant, and may be dead too
+    if first < 64:  # otherwise the layer above has constant inputs, and may be dead too
         assert_allclose(share[1], second / SIZES[2], atol=0.02)
 
 

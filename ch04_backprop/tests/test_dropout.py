@@ -1,4 +1,4 @@
-"""Dropout: its gradient under a held mask, its expectation, and the theorem behind the one pass with all units."""
+"""Dropout: its gradient under a held mask, its expectation, and the theorem for a single pass with all units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Central differences: exact where they must be, wrong in the order that theory says, and true to PyTorch."""
+"""Central differences: exact where they must be, with the theoretical order of error, and equal to PyTorch."""
 
 from __future__ import annotations
 

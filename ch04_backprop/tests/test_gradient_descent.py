@@ -1,4 +1,4 @@
-"""The lecture's momentum is PyTorch's in other letters; theory says which step is best and which is too long."""
+"""The lecture's momentum is PyTorch's in other symbols; theory predicts the best and the longest step."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_at_it_the_steepest_direction_only_swings():
 
 
 def shrinkage(rate, momentum, curvature):
-    """By what factor a step of momentum shrinks the error in the long run: the spectral radius of (θ, Δ) ↦ (θ, Δ)."""
+    """The factor by which momentum shrinks the error asymptotically: the spectral radius of (θ, Δ) ↦ (θ, Δ)."""
     force = (1 - momentum) * rate * curvature
     step = np.moveaxis(np.array([[1 - force, momentum + 0 * force], [-force, momentum + 0 * force]]), (0, 1), (-2, -1))
     return np.abs(np.linalg.eigvals(step)).max(axis=-1)

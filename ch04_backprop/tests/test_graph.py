@@ -1,4 +1,4 @@
-"""What is drawn is the graph: every value and gradient is PyTorch's, every arrow runs to the right."""
+"""The drawing is the graph: every value and gradient equals PyTorch's, every arrow points to the right."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_value_and_gradient_of_the_neuron():
 
 
 def boxes(axis):
-    """What stands in each box of the picture, (name, value, gradient), and where its name stands."""
+    """The texts of each box of the picture, (name, value, gradient), and the place of its name."""
     texts = list(axis.texts)
     written = [text for text in texts if text.get_text()]  # an arrow is an annotation without words
     for name, value, gradient in zip(*(iter(written),) * 3, strict=True):

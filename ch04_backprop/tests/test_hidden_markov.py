@@ -63,7 +63,7 @@ def test_probabilities_of_all_sequences_add_up_to_1(model):
 
 
 def test_two_orders_of_the_same_symbols_are_told_apart():
-    """0 1 0 1 … and 0 0 … 1 1 …: histograms alike, moves not."""
+    """0 1 0 1 … and 0 0 … 1 1 …: equal histograms, different transitions."""
     rng = np.random.default_rng(0)
     alternating = (np.arange(12) + rng.integers(2, size=(60, 1))) % 2
     halves = np.sort(alternating, axis=1)

@@ -43,7 +43,7 @@ def leaf(array):
 
 
 def torch_stack(layers, z):
-    """The layers' work done by PyTorch: its result, and the leaves that stand for their parameters."""
+    """The layers' work done by PyTorch: its result, and the leaves for their parameters."""
     leaves = []
     for layer in layers:
         own = [leaf(parameter.data) for parameter in layer.parameters()]
@@ -234,7 +234,7 @@ def test_every_layer_is_told_whether_it_is_being_fitted():
     assert all(layer.training for layer in network.layers)
     network.train(False)
     assert not any(layer.training for layer in network.layers)
-    assert Sigmoid().training  # other networks are not told
+    assert Sigmoid().training  # other networks are not affected
     network.train()
     assert all(layer.training for layer in network.layers)
 

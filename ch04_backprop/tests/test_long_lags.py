@@ -109,7 +109,7 @@ def rows_of(part: Table) -> set[bytes]:
 
 @pytest.fixture(scope="module")
 def events():
-    """The lesson at smoke: what was fitted, and what settings were judged on."""
+    """The lesson at smoke: its fits, and the data on which settings were scored."""
     fitted, judged = [], []
     with pytest.MonkeyPatch.context() as patch:
         best, learn = Way.best, long_lags.train

@@ -1,4 +1,4 @@
-"""What was handed over belongs to the one who has it: a later change of the caller's array changes nothing."""
+"""Arrays that were passed are copied: a later change of the caller's array has no effect."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ print(min(seconds))
 
 
 def test_100_steps_take_less_than_a_second():
-    """In a process of its own, where nobody checks shapes; the best of three, for others may be at work."""
+    """Run in a separate process without shape checks; the best of three, because the machine may be busy."""
     root = Path(ch04_backprop.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", TIMED], cwd=root, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1

@@ -1,4 +1,4 @@
-"""What the race on digits is made of: its rates, its L-BFGS, its batches, and digits that come in order."""
+"""The parts of the race on digits: its rates, its L-BFGS, its batches, and digits that come in order."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_best_rate_is_the_best_on_points_that_it_has_not_learned(digits):
         network, _ = train_network("SGD", rate, 1, (x[:-120], y[:-120]), seed=0)
         assert accuracy_found == accuracy(network, x[-120:], y[-120:])
     wrong = np.concatenate([y[:-120], (y[-120:] + 1) % 10])
-    assert max(best_rate("SGD", rates[:2], 1, (x, wrong), seed=0)[1]) < 20  # it never saw the answers held out
+    assert max(best_rate("SGD", rates[:2], 1, (x, wrong), seed=0)[1]) < 20  # it never used the held-out answers
 
 
 def test_a_rate_that_runs_away_is_said_to(digits):

@@ -146,7 +146,7 @@ def test_zero_grad_forgets_gradients_and_nothing_else(rule, settings, peer, thei
         step_with_torch(peer, leaves)
         optimiser.zero_grad()
         assert [p.grad for p in ours] == [None] * len(ours)
-        optimiser.step()  # nothing to go by: nobody moves
+        optimiser.step()  # no gradients: nothing changes
         assert_same(ours, leaves)
 
 

@@ -126,7 +126,7 @@ def test_the_difference_from_autograd_is_rounding_and_a_wrong_delta_is_seen(monk
 
 
 def test_the_last_state_of_rows_trains_a_network():
-    """Against PyTorch, through a linear layer and cross-entropy; the row is the sequence, step after step."""
+    """The gradients equal PyTorch's through a linear layer and cross-entropy; the row is a sequence of steps."""
     x, labels = numbers(N, STEPS, INPUTS), np.array([0, 1, 1, 0])
     layer, last = layer_of(TanhRecurrent), Linear(UNITS, 2, np.random.default_rng(4), dtype=np.float64)
     network = Network([LastState(layer), last], SoftmaxCrossEntropy())

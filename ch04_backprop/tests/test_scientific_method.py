@@ -1,4 +1,4 @@
-"""False alarms where the truth is known, and an experiment that does as its settings say."""
+"""False alarms where the truth is known, and an experiment that follows its settings."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_groups_of_runs_of_one_program_are_rarely_called_different(luck, at_most
 
 def test_single_runs_of_one_program_are_called_different_the_more_often_the_more_luck_they_have():
     alarms = [alarms_of_single_runs(runs_of_one_program(0, luck)) for luck in (0.0, 0.3, 1.0)]
-    assert alarms[0] < 6  # McNemar's test at 5 %, where its question is the one that was asked
+    assert alarms[0] < 6  # McNemar's test at 5 %, where its null hypothesis holds
     assert 10 < alarms[1] < alarms[2]
 
 
@@ -132,7 +132,7 @@ def test_holm_closes_bonferroni(p):
 
 def test_families_with_alarms_are_counted():
     p = np.array([[0.001, 0.9, 0.9], [0.03, 0.9, 0.9], [0.2, 0.3, 0.9], [0.06, 0.06, 0.06]])
-    assert families_with_alarms(p) == (50, 25)  # 3 × 0.03 is no alarm
+    assert families_with_alarms(p) == (50, 25)  # 3 × 0.03 is not an alarm
 
 
 def test_p_values_of_nulls_are_even_and_their_families_as_theory_says():
@@ -174,7 +174,7 @@ def test_the_seed_decides_everything_about_an_experiment():
 
 @pytest.fixture
 def taught(monkeypatch):
-    """What experiment() asks of a training that does nothing: [(training, network, x, answers), …]."""
+    """The calls of experiment() to a training that does nothing: [(training, network, x, answers), …]."""
     asked = []
 
     def call(self, network, x, answers, rng):

@@ -36,7 +36,7 @@ def test_the_three_curves_are_one():
     assert_allclose(losses["autograd"], losses["PyTorch"], atol=1e-4)
     assert losses["deltas"][-1] < 0.5 * losses["deltas"][0]
     for values, before, learned in zip(weights, kept, network.parameters(), strict=True):
-        assert_array_equal(values, before)  # nobody trains the weights that the others begin with
+        assert_array_equal(values, before)  # no training changes the initial weights of the others
         assert not np.array_equal(learned.data, before)
 
 

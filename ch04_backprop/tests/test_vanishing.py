@@ -44,7 +44,7 @@ def test_delta_sizes_are_those_of_pytorchs_gradients(name):
 @settings(max_examples=100, deadline=None)
 @given(factor=st.floats(0.05, 20), n=st.integers(2, 40), first=st.floats(1e-3, 1e3))
 def test_factor_a_layer_of_a_geometric_row(factor, n, first):
-    """From the last layer, the one nearest the loss, each step down multiplies by the factor."""
+    """Each layer below the last one, which is nearest the loss, multiplies by the factor."""
     assert_allclose(factor_a_layer(first * factor ** np.arange(n)[::-1]), factor, rtol=1e-6)
 
 

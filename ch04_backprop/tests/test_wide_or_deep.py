@@ -108,7 +108,7 @@ def test_units_and_layers_are_counted(k):
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), units=st.integers(1, 12))
 def test_one_hidden_layer_bends_at_most_once_a_unit(seed, units):
-    """So that of 2^k pieces all but one cost a unit each, whatever the weights."""
+    """So all but one of 2^k pieces cost a unit each, for any weights."""
     rng = np.random.default_rng(seed)
     at, height = rng.uniform(0, 1, units), rng.normal(size=units)
     assert pieces(values(one_hidden_layer(ReLU(), 1.0, at, height, 0.0), GRID)) <= units + 1

@@ -1,4 +1,4 @@
-"""The pictures of `characters`: digits shifted and permuted, and what that does to accuracy."""
+"""The pictures of `characters`: shifted and permuted digits, and the effect on accuracy."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def draw_accuracies(record: LessonRecord, names: Sequence[str], colours: dict[str, str]) -> Figure:
     """One panel per set: every method's accuracy on the test images, over all seeds, with its interval.
 
-    colours: of the methods, in their order.
+    colours: of the methods, in order.
     """
     figure, axes = plots.panels(len(names), width=3.6, height=3.0, sharey=True, squeeze=False)
     scores = {row.method: row for row in record.scores()}
@@ -37,7 +37,7 @@ def draw_errors(
 ) -> Figure:
     """One panel per set: the error by the number of training images.
 
-    errors: by set and method, in %. styles: of each method its colour, and whether it learns its features.
+    errors: by set and method, in %. styles: each method's colour, and whether it learns its features.
     """
     figure, axes = plots.panels(len(sizes), width=3.7, height=3.3, squeeze=False)
     for axis, name in zip(axes[0], sizes, strict=True):

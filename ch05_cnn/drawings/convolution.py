@@ -1,4 +1,4 @@
-"""The pictures of `convolution`: a layer as a matrix, what a unit sees, two trainings that agree."""
+"""The pictures of `convolution`: a layer as a matrix, a unit's receptive field, two trainings that agree."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PIXELS = 21  # of an image seen from the side
 def draw_matrix(
     ours: Float[np.ndarray, "outputs inputs"], weights: int, image: int, costs: dict[str, tuple[int, int]]
 ) -> Figure:
-    """The matrix of a small layer, one of a fully connected one, and what both cost at the size of a digit.
+    """The matrix of a small layer, one of a fully connected one, and the costs of both at the size of a digit.
 
-    ours: the layer's matrix. weights: how many different numbers it has. image: pixels per side.
+    ours: the layer's matrix. weights: its number of different values. image: pixels per side.
     """
     figure, axes = plots.panels(3, width=3.9, height=2.7, width_ratios=(1.2, 1.2, 1))
     dense = np.random.default_rng(0).normal(size=ours.shape)
@@ -35,7 +35,7 @@ def draw_matrix(
         axis.set(title=f"{name}: {numbers} numbers", xlabel=f"input pixel ({image}×{image})", ylabel="output")
         axis.grid(False)
     for column, name, colour in ((0, "weights", plots.BLUE), (1, "multiply-adds", plots.ORANGE)):
-        values, size = [cost[column] for cost in costs.values()], (5 if column else 9)  # two dots in one place are seen
+        values, size = [cost[column] for cost in costs.values()], (5 if column else 9)  # both of two dots are visible
         axes[2].plot(range(len(values)), values, "o--", color=colour, linewidth=0.8, markersize=size, label=name)
         for place, value in enumerate(values):
             shift = (0, 7) if column else (0, -14)
@@ -51,11 +51,11 @@ def draw_matrix(
 
 
 def draw_rows(axis: Axes, stride: int, padding: int, kernel: int = 3, layers: int = 3) -> None:
-    """Layers as rows of dots, the input lowest: one unit of the last one, and all that it sees."""
+    """Layers as rows of dots, the input lowest: one unit of the last one, and its receptive field."""
     sizes = [PIXELS]
     for _ in range(layers):
         sizes.append(output_size((sizes[-1], 1), (kernel, 1), (stride, 1), (padding, 0))[0])
-    step, start = 1.0, 0.0  # where unit 0 of a row stands, and how far the next one is
+    step, start = 1.0, 0.0  # the place of unit 0 of a row, and the distance to the next one
     places = [np.arange(PIXELS, dtype=float)]
     for size in sizes[1:]:
         start += step * ((kernel - 1) / 2 - padding)
@@ -82,7 +82,7 @@ def draw_rows(axis: Axes, stride: int, padding: int, kernel: int = 3, layers: in
 
 
 def draw_arithmetic(middle: Float[np.ndarray, "image image"], field: int) -> Figure:
-    """Three stacks of three layers seen from the side, and what a unit of a padded stack really listens to."""
+    """Three stacks of three layers seen from the side, and the effective receptive field in a padded stack."""
     figure, axes = plots.panels(2, 2, width=4.8, height=2.4)
     for axis, (stride, padding) in zip(axes.flat, ((1, 0), (1, 1), (2, 1)), strict=False):
         draw_rows(axis, stride, padding)
@@ -99,7 +99,7 @@ def draw_arithmetic(middle: Float[np.ndarray, "image image"], field: int) -> Fig
 
 
 def draw_losses(ours: Sequence[float], torchs: Sequence[float], apart: dict[str, Float[np.ndarray, "steps"]]) -> Figure:
-    """Left: both losses, one upon the other. Right: how far they are apart, by precision."""
+    """Left: both losses in one plot. Right: their difference, by precision."""
     figure, (loss, difference) = plots.panels(2, width=4.8, height=3.2)
     loss.plot(torchs, color=plots.ORANGE, linewidth=4.5, alpha=0.5, label="PyTorch")
     loss.plot(ours, color=plots.BLUE, linewidth=1.2, label="our layers")

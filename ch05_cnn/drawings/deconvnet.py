@@ -28,7 +28,7 @@ def draw_filters(sets: dict[str, Float[Tensor, "filters channels side side"]]) -
 
 
 def draw_units(shown: dict[str, dict[str, Tiles]], width: float = 1.9) -> Figure:
-    """A column for each layer: on top the projections of its units, rule by rule, below the patches that they see.
+    """A column for each layer: on top the projections of its units, rule by rule, below their receptive fields.
 
     width: of a layer, in inches.
     """
@@ -46,7 +46,7 @@ def draw_units(shown: dict[str, dict[str, Tiles]], width: float = 1.9) -> Figure
 
 
 def draw_masking(left: dict[str, list[float]], share: float) -> Figure:
-    """What is left of an activation, by layer, for each way to choose the pixels."""
+    """The remaining activation by layer, for each method of choosing pixels."""
     figure, axis = plots.panels(width=6.4, height=3.4)
     colours = dict(zip(left, (plots.BLUE, plots.GREEN, plots.PURPLE, plots.RED, plots.ORANGE, plots.GREY), strict=True))
     for name, values in left.items():

@@ -1,4 +1,4 @@
-"""The pictures of `filters`: a photo filtered by hand, the flip of a kernel, kernels on their way."""
+"""The pictures of `filters`: a photo filtered by hand, the flip of a kernel, kernels during training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draw_by_hand(results: dict[str, Grey]) -> Figure:
 
 
 def draw_flip(letter: Real[np.ndarray, "kh kw"], image: Grey, outputs: dict[str, Grey]) -> Figure:
-    """A kernel in the shape of a letter, an image of single points, and what either operation makes of it."""
+    """A kernel in the shape of a letter, an image of single points, and the result of each operation."""
     figure, axes = plots.panels(4, width=1.9, height=2.0)
     shown = {"kernel": np.pad(letter, ((3, 3), (4, 4))), "image": image, **outputs}
     for axis, (name, values) in zip(axes, shown.items(), strict=True):
@@ -40,7 +40,7 @@ def draw_flip(letter: Real[np.ndarray, "kh kw"], image: Grey, outputs: dict[str,
 
 
 def draw_learned(path: list[Float[np.ndarray, "4 3 3"]], known: dict[str, Real[np.ndarray, "3 3"]]) -> Figure:
-    """The four kernels on their way, and below them those that made the examples."""
+    """The four kernels during training, and below them those that made the examples."""
     figure, axes = plots.panels(4, 4, width=1.5, height=1.45)
     middle = len(path) // 8
     rows = {"start": path[0], f"{middle} steps": path[middle], f"{len(path) - 1} steps": path[-1]}

@@ -1,4 +1,4 @@
-"""The pictures of `hand_crafted`: visual words, what histograms of them keep, words that tell two digits apart."""
+"""The pictures of `hand_crafted`: visual words, the information in their histograms, words typical of a digit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw_telling(
     pair: tuple[int, int],
     cells: Sequence[str],
 ) -> Figure:
-    """Each telling word with its cell, and how many a digit of either class has of it."""
+    """Each distinctive word with its cell, and its mean count per digit of each class."""
     figure, axes = plots.panels(len(features), 1, width=1.05, height=1.75)
     for axis, feature in zip(axes, features, strict=True):
         cell, word = divmod(int(feature), len(patches))

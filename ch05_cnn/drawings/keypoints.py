@@ -56,9 +56,9 @@ def draw_keypoints(
 def draw_matches(
     photo: Grey, view: Grey, ends: Float[np.ndarray, "n 2 2"], right: Bool[np.ndarray, "n"], most: int = 40
 ) -> Figure:
-    """Lines from the view to the photo, for some of the matches.
+    """Draw lines from the view to the photo, for some of the matches.
 
-    ends: of each match the place in the photo and the place in the view. right: whether they are the same spot.
+    ends: each match's place in the photo and in the view. right: whether they are the same spot.
     """
     figure, axis = plots.panels(width=6.2, height=3.7)
     gap = photo.shape[1] + 16
@@ -78,7 +78,7 @@ def draw_shares(
     matches: dict[str, tuple[Float[np.ndarray, "n"], Bool[np.ndarray, "n"]]],
     threshold: float,
 ) -> Figure:
-    """Correct matches by view and descriptor; and of those that the ratio test keeps, at any threshold.
+    """Correct matches by view and descriptor; and among those kept by the ratio test, at any threshold.
 
     shares: by descriptor, in %, for each view. matches: by descriptor, the ratios and which of them are right.
     """

@@ -1,4 +1,4 @@
-"""The pictures of `lenet1989`: errors pass by pass, digits as they were read, the weights of the first layer."""
+"""The pictures of `lenet1989`: errors pass by pass, predictions of digits, the weights of the first layer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def draw_passes(curves: Float[np.ndarray, "passes 2"], papers: tuple[float, floa
 
 
 def draw_strip(axis: Axes, tiles: Float[np.ndarray, "n side side"], **shown: Any) -> None:
-    """The tiles side by side, each with a gap behind it."""
+    """The tiles side by side, each with a gap after it."""
     axis.imshow(np.hstack(np.pad(tiles, ((0, 0), (0, 0), (0, GAP)), constant_values=np.nan)), **shown)
     axis.axis("off")
 

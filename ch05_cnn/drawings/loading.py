@@ -1,4 +1,4 @@
-"""The picture of `loading`: images per second of each way to load, and of two networks in training."""
+"""The picture of `loading`: images per second of each loading method, and of two networks in training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def draw_rates(rates: dict[str, float], trained: dict[str, float]) -> Figure:
-    """A dot for each way to load, and a line for each network: how many images per second it trains on."""
+    """A dot for each loading method, and a line for each network: its training speed in images per second."""
     figure, axis = plots.panels(width=7.6, height=3.6)
     for row, (name, rate) in enumerate(rates.items()):
         colour = plots.SKY if "moved" in name else plots.BLUE

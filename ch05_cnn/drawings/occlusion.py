@@ -63,7 +63,7 @@ def draw_photo(
 def draw_digit_maps(
     images: UInt8[np.ndarray, "n side side"], drops: dict[str, Float[np.ndarray, "n rows columns"]]
 ) -> Figure:
-    """Digits, and below each how far its margin falls under a square around each place, by classifier."""
+    """Digits, and below each the fall of its margin for a square around each place, by classifier."""
     figure, axes = plots.panels(len(images), 1 + len(drops), width=1.3, height=1.4)
     side = images.shape[1]
     for i, image in enumerate(images):

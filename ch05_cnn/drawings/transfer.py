@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def draw_curves(record: LessonRecord, labels: dict[str, dict[int, str]], colours: dict[str, str]) -> Figure:
-    """Accuracy by the number of images, and by the time that learning took, over all seeds.
+    """Accuracy by the number of images, and by the training time, over all seeds.
 
-    labels: the name on the scoreboard of each way with each number of images. colours: of the ways.
+    labels: the scoreboard's name of each method with each number of images. colours: of the methods.
     """
     figure, (left, beside) = plots.panels(2, width=4.5, height=3.5, sharey=True)
     scores = {row.method: row for row in record.scores()}

@@ -1,4 +1,4 @@
-"""The convolutional layer by matrix products: the numbers of the loops in convolution.py, thousands of times as fast.
+"""The convolutional layer by matrix products: the numbers of the loops in convolution.py, thousands of times faster.
 
 Method     Every pixel is copied kw times, once for each column of the kernel; a row of the kernel then is a slice of
            that copy, and one matrix product. Backward is each step's transpose, in reverse. (Chellapilla et al. 2006
@@ -15,17 +15,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from common.answers import as_floats
 
-CHUNK = 1 << 19  # numbers unfolded at a time: the work stays near the processor, and memory is bounded
+CHUNK = 1 << 19  # numbers unfolded at a time: the work stays in the cache, and memory is bounded
 
-Image = Real[np.ndarray, "n channels height width"]  # whole numbers become floats: they would wrap around
-Kernels = Real[np.ndarray, "filters depth kh kw"]  # depth must be channels: checked below, with words
+Image = Real[np.ndarray, "n channels height width"]  # whole numbers become floats, because they would wrap around
+Kernels = Real[np.ndarray, "filters depth kh kw"]  # depth must be channels: checked below, with a message
 Maps = Real[np.ndarray, "n filters rows columns"]
 Padded = Float[np.ndarray, "n channels padded_height padded_width"]
 Pair = int | tuple[int, int]  # one number for height and width, or one for each
 
 
 def pair(value: Pair) -> tuple[int, int]:
-    """The number twice, or the two numbers."""
+    """The number twice, or both numbers."""
     return tuple(value) if isinstance(value, tuple | list) else (value, value)
 
 
@@ -57,7 +57,7 @@ def floats(x: Image, weight: Kernels) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pad_and_check(x: Image, weight: Kernels, stride: Pair, padding: Pair) -> tuple[Padded, tuple[int, int]]:
-    """The padded images, and the size of the output. Raises ValueError for what doesn't fit."""
+    """The padded images, and the size of the output. Raises ValueError for shapes that don't fit."""
     if x.shape[1] != weight.shape[1]:
         raise ValueError(f"x has {x.shape[1]} channels, but the kernels have {weight.shape[1]}")
     size = output_size(x.shape[2:], weight.shape[2:], stride, padding)
@@ -66,18 +66,18 @@ def pad_and_check(x: Image, weight: Kernels, stride: Pair, padding: Pair) -> tup
 
 
 def span(offset: int, count: int, stride: int) -> slice:
-    """Where a kernel's weight at this offset looks, as the kernel takes count steps."""
+    """The input places of a kernel's weight at this offset, for `count` steps of the kernel."""
     return slice(offset, offset + stride * count, stride)
 
 
 def unfold(x: Image, kw: int, stride: int) -> Float[np.ndarray, "channels_kw height n_columns"]:
-    """U[(f, j), i, (n, j')] = x[n, f, i, s j' + j]: each pixel once for each column of the kernel that looks at it."""
-    view = sliding_window_view(x, kw, axis=3)[:, :, :, ::stride]  # n f i j' j, and nothing copied yet
+    """U[(f, j), i, (n, j')] = x[n, f, i, s j' + j]: each pixel once for each column of the kernel that covers it."""
+    view = sliding_window_view(x, kw, axis=3)[:, :, :, ::stride]  # n f i j' j, without a copy
     return view.transpose(1, 4, 2, 0, 3).reshape(x.shape[1] * kw, x.shape[2], -1)
 
 
 def fold(u: Float[np.ndarray, "channels_kw height n_columns"], dx: Image, kw: int, stride: int) -> None:
-    """The transpose of unfold: every copy is added to the pixel that it is a copy of."""
+    """The transpose of unfold: every copy is added to its pixel."""
     n, channels, height, _ = dx.shape
     copies = u.reshape(channels, kw, height, n, -1).transpose(1, 3, 0, 2, 4)
     for j in range(kw):
@@ -85,7 +85,7 @@ def fold(u: Float[np.ndarray, "channels_kw height n_columns"], dx: Image, kw: in
 
 
 def chunks(n: int, numbers: int) -> Iterator[slice]:
-    """Slices of 0 … n − 1, of as many images as may be unfolded at a time; numbers: that one image unfolds to."""
+    """Slices of 0 … n − 1 that may be unfolded at a time. numbers: unfolded values per image."""
     step = max(1, CHUNK // max(1, numbers))
     return (slice(start, start + step) for start in range(0, n, step))
 
@@ -95,7 +95,7 @@ def conv2d(
 ) -> Maps:
     """y = b + Σ x θ, by kh matrix products. stride, padding: one number or (rows, columns).
 
-    Raises ValueError where channels differ, or the kernel is larger than the padded image.
+    Raises ValueError if channels differ, or the kernel is larger than the padded image.
     """
     x, weight = floats(x, weight)
     x, (rows, columns) = pad_and_check(x, weight, stride, padding)
@@ -114,7 +114,7 @@ def conv2d(
 def conv2d_backward(
     delta: Maps, x: Image, weight: Kernels, stride: Pair = 1, padding: Pair = 0
 ) -> tuple[Image, Kernels, Float[np.ndarray, "filters"]]:
-    """(∂C/∂x, ∂C/∂θ, ∂C/∂b) from δ = ∂C/∂y: of each product above, the same product with one factor transposed."""
+    """(∂C/∂x, ∂C/∂θ, ∂C/∂b) from δ = ∂C/∂y: for each product above, the same product with one factor transposed."""
     x, weight = floats(x, weight)
     x, (rows, columns) = pad_and_check(x, weight, stride, padding)
     (filters, channels, kh, kw), (sh, sw), (ph, pw) = weight.shape, pair(stride), pair(padding)

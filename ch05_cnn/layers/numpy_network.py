@@ -1,7 +1,7 @@
 """A small convolutional network of our own layers, and its twin in PyTorch with the same initial weights.
 
 Method     28×28 → 8 kernels of 5×5, ReLU, max pooling → 16 kernels of 5×5, ReLU, average pooling → 10 classes; softmax
-           and cross-entropy; momentum. Weights as He et al. 2015. Both start at the same weights and see the same
+           and cross-entropy; momentum. Weights as He et al. 2015. Both start from the same weights and use the same
            batches, so that their losses must agree step by step, up to rounding.
 """
 
@@ -28,7 +28,7 @@ def as_input(images: Shaped[np.ndarray, "..."], dtype: type | np.dtype) -> Float
 
 
 class SmallNetwork:
-    """Forward keeps what backward needs. weights: kernels and biases, in turn, layer by layer."""
+    """The network. Forward stores what backward needs. weights: kernels and biases alternately, layer by layer."""
 
     def __init__(self, rng: np.random.Generator, dtype: type = np.float64) -> None:
         self.dtype, self.weights = dtype, []
@@ -50,7 +50,7 @@ class SmallNetwork:
         return p2 @ w3.T + b3
 
     def backward(self, delta: Float[np.ndarray, "n 10"]) -> list[np.ndarray]:
-        """∂C/∂ each of weights, from δ = ∂C/∂outputs: the lines of forward, last line first."""
+        """The gradient of each of weights from δ = ∂C/∂outputs: the lines of forward, last line first."""
         w1, _, w2, _, w3, _ = self.weights
         x, a1, switches, p1, a2, p2 = self.kept
         dw3, db3, dp2 = delta.T @ p2, delta.sum(axis=0), (delta @ w3).reshape(len(x), 16, 4, 4)
@@ -115,7 +115,7 @@ class TorchTwin:
 
 
 def twins(seed: int, dtype: type = np.float64) -> tuple[SmallNetwork, TorchTwin]:
-    """Ours and PyTorch's, with the same first weights."""
+    """Our network and PyTorch's, with the same initial weights."""
     network = SmallNetwork(np.random.default_rng(seed), dtype)
     return network, TorchTwin(network)
 

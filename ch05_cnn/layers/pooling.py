@@ -1,8 +1,8 @@
-"""Pooling: of every window one number is kept, its maximum or its mean; forward and backward.
+"""Pooling keeps one number of every window, its maximum or its mean; forward and backward.
 
-Method     Max pooling remembers where each window's maximum stood, its switch (Zeiler and Fergus 2014, §2.1): backward,
+Method     Max pooling stores the place of each window's maximum, its switch (Zeiler and Fergus 2014, §2.1): backward,
            only the maximum receives the gradient, because small changes of the others do not change the output.
-           Average pooling (LeCun et al. 1989 subsample; here without their weight and bias) shares it out evenly.
+           Average pooling (LeCun et al. 1989 subsample; here without their weight and bias) distributes it evenly.
 Differs    No padding. Of equal values the first wins, as in PyTorch; rows and columns left over at the end are unused.
 """
 
@@ -30,7 +30,7 @@ def max_pool2d(
     size: int | tuple[int, int] = 2,
     stride: int | tuple[int, int] | None = None,
 ) -> tuple[Real[np.ndarray, "n c rows columns"], Int[np.ndarray, "n c rows columns"]]:
-    """y = the largest of each window; switches = where it stands, as row · width + column of its image."""
+    """y: the largest of each window; switches: its place, as row · width + column of its image."""
     view = windows(x, size, stride)
     *outer, _, kw = view.shape
     flat = view.reshape(*outer, -1)
@@ -46,8 +46,8 @@ def max_pool2d_backward(
     switches: Int[np.ndarray, "n c rows columns"],
     image_size: tuple[int, int],
 ) -> Float[np.ndarray, "n c height width"]:
-    """∂C/∂x: each delta goes where its switch points; where windows overlap, a pixel may win more than once."""
-    delta = as_floats(delta)  # whole numbers would wrap around
+    """∂C/∂x: each delta goes where its switch points; if windows overlap, a pixel may receive several."""
+    delta = as_floats(delta)  # because whole numbers would wrap around
     n, c, height, width = *delta.shape[:2], *image_size
     dx = np.zeros((n, c, height, width), delta.dtype)
     plane = height * width * np.arange(n * c).reshape(n, c, 1, 1)

@@ -1,10 +1,10 @@
 """The network of 1989 trained by hand, one digit at a time: forward and backward in some fifty array operations.
 
 Method     A neighbourhood is gathered by a table of indices, and a layer of maps is then one matrix product (im2col).
-           Backward, what was gathered is added back, by the table's transpose. All weights lie in one vector, so that
-           a step of gradient descent is one line. PyTorch takes about ten times as long, most of it between operations.
-Differs    The paper gives each weight a rate of its own, from an estimate of the error's curvature. Here all have the
-           same. Connections that the paper does not have are there in H2, and their weights are held at 0.
+           Backward, gathered values are scattered and added by the table's transpose. All weights are in one vector, so
+           that a step of gradient descent is one line. PyTorch takes about ten times as long, mostly in overhead.
+Differs    The paper gives each weight its own rate, from an estimate of the error's curvature. Here all have the same.
+           Connections that the paper does not have are present in H2, with weights fixed at 0.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SHAPES = (  # of weights and biases of H1, H2, H3 and the output
 
 
 def neighbours(side: int) -> Int[np.ndarray, "units taps"]:
-    """Which cells of a map of side × side each unit of the next layer sees; the cell behind the last is all border."""
+    """The cells of a map of side × side connected to each unit of the next layer; the last index is the border."""
     seen = STRIDE * np.arange(side // STRIDE)[:, None] - BEFORE + np.arange(KERNEL)
     inside = (seen >= 0) & (seen < side)
     cells = side * seen[:, None, :, None] + seen[None, :, None, :]
@@ -51,7 +51,7 @@ def neighbours(side: int) -> Int[np.ndarray, "units taps"]:
 
 
 def connection_mask() -> Bool[np.ndarray, "inputs maps"]:
-    """The weights of H2, tap by tap and map by map, that the network has."""
+    """A mask of H2's weights that exist in the network, tap by tap and map by map."""
     there = np.zeros((TAPS, MAPS, MAPS), bool)
     there[:, SEEN_BY_H2, np.arange(MAPS)[:, None]] = True
     return there.reshape(-1, MAPS)
@@ -64,7 +64,7 @@ def views(vector: Float32[np.ndarray, "n"]) -> list[Float32[np.ndarray, "..."]]:
 
 
 def add_border(images: Float32[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n cells"]:
-    """Images as rows, and behind the last pixel the one that stands for all beyond the border."""
+    """Images as rows; after the last pixel comes the one that represents all beyond the border."""
     return np.pad(images.reshape(len(images), -1), ((0, 0), (0, 1)), constant_values=BACKGROUND)
 
 
@@ -77,7 +77,7 @@ def squash(a: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
 
 
 def slope(h: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
-    """The derivative where squash gave h: A S (1 − tanh²) = (A² − h²) S / A."""
+    """The derivative at the output h of squash: A S (1 − tanh²) = (A² − h²) S / A."""
     return (np.float32(A * A) - h * h) * np.float32(S / A)
 
 
@@ -91,14 +91,14 @@ class DigitByDigit:
         self.H1_sees, self.H2_sees = neighbours(SIDE), neighbours(SIDE // STRIDE)
         self.connected = connection_mask().astype(np.float32)
         reached = np.eye(H1_UNITS + 1, dtype=np.float32)[:H1_UNITS, self.H2_sees.ravel()]
-        self.reached = np.ascontiguousarray(reached)  # (unit of H1, what H2 gathers): 1 where it was gathered from
+        self.reached = np.ascontiguousarray(reached)  # (unit of H1, gathered value of H2): 1 if gathered from it
         self.h1 = np.full((H1_UNITS + 1, MAPS), BACKGROUND, np.float32)  # its last row is beyond the border
         self.x1 = np.empty((H1_UNITS, TAPS), np.float32)
         self.x2 = np.empty((H2_UNITS, TAPS, MAPS), np.float32)
         self.read(network)
 
     def _pairs(self, network: nn.Module) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
-        """(our array, where in it the network's weights are, these, seen in our order): positions first, maps last."""
+        """Triples (our array, index into it, the network's weights in our order: positions first, maps last)."""
         H1, H2, H3, out = network.H1, network.H2, network.H3, network.output
         W1, B1, W2, B2, W3, B3, W4, B4 = self.layers
         everywhere, those = ..., (slice(None), np.transpose(SEEN_BY_H2), np.arange(MAPS))
@@ -112,17 +112,17 @@ class DigitByDigit:
         yield B4, everywhere, out.bias.detach().numpy()
 
     def read(self, network: nn.Module) -> None:
-        """Take the network's weights."""
+        """Read the network's weights."""
         for ours, where, theirs in self._pairs(network):
             ours[where] = theirs
 
     def write(self, network: nn.Module) -> None:
-        """Give the weights to the network."""
+        """Write the weights to the network."""
         for ours, where, theirs in self._pairs(network):
             theirs[...] = ours[where]
 
     def backpropagate(self, x: Float32[np.ndarray, "cells"], target: Float32[np.ndarray, "10"]) -> None:
-        """Forward, then backward: leaves the gradient. Capital letters are weights, D their gradients, d the deltas."""
+        """Forward, then backward: stores the gradient. Capital letters are weights, D their gradients, d the deltas."""
         W1, B1, W2, B2, W3, B3, W4, B4 = self.layers
         D1, d1, D2, d2, D3, d3, D4, d4 = self.slopes  # a bias's gradient is its unit's delta
         x1, x2, h1 = self.x1, self.x2.reshape(H2_UNITS, H2_INPUTS), self.h1[:H1_UNITS]
@@ -145,14 +145,14 @@ class DigitByDigit:
         np.multiply(h2_row[:, None], d3, out=D3)
         np.matmul(x2.T, d2, out=D2)
         D2 *= self.connected
-        np.matmul(x1.T, d1, out=D1)  # a sum over the units of the map: they share
+        np.matmul(x1.T, d1, out=D1)  # a sum over the units of the map, which share weights
 
     def one_pass(
         self, x: Float32[np.ndarray, "n cells"], wanted: Float32[np.ndarray, "n 10"], learning_rate: float
     ) -> None:
-        """θ ← θ − η ∇E, digit by digit, in the order given. Raises LossNotFinite, with the weights as they were."""
+        """θ ← θ − η ∇E, digit by digit, in the given order. Raises LossNotFinite after restoring the weights."""
         rate, before = np.float32(learning_rate), self.weights.copy()
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
             for digit, target in zip(x, wanted, strict=True):
                 self.backpropagate(digit, target)
                 self.gradient *= rate

@@ -1,4 +1,4 @@
-"""The plan of LeCun's network of 1989: which units are connected, and how many of the connections share a weight.
+"""The plan of LeCun's network of 1989: which units are connected, and which connections share a weight.
 
 Method     LeCun et al. 1989, "Backpropagation Applied to Handwritten Zip Code Recognition", Neural Computation 1,
            541-551. 16×16 inputs; H1, 12 maps of 8×8 units, and H2, 12 maps of 4×4 units, each unit with neighbourhoods
@@ -14,15 +14,15 @@ from typing import NamedTuple
 from torch import nn
 
 SIDE, MAPS, HIDDEN, CLASSES = 16, 12, 30, 10
-KERNEL, STRIDE, BEFORE = 5, 2, 2  # a neighbourhood begins two pixels before its unit's own
+KERNEL, STRIDE, BEFORE = 5, 2, 2  # a neighbourhood starts two pixels before its unit's own
 BACKGROUND = -1.0  # of the image, and of the virtual units beyond a border
-A, S = 1.7159, 2 / 3  # A tanh(S a) is ±1 at ±1, the targets, and bends most about there
+A, S = 1.7159, 2 / 3  # A tanh(S a) is ±1 at ±1, the targets, where its curvature is largest
 SEEN_BY_H1 = [[0]] * MAPS
 SEEN_BY_H2 = [[(j + i) % MAPS for i in range(8)] for j in range(MAPS)]
 
 
 class Size(NamedTuple):
-    """What the paper counts of a layer. A bias is a connection, too."""
+    """The paper's counts of a layer. A bias is a connection, too."""
 
     units: int
     connections: int
@@ -38,7 +38,7 @@ PAPER = {
 
 
 def fan_in(layer: nn.Module) -> int:
-    """How many connections a unit has, its bias among them."""
+    """The number of connections of a unit, including its bias."""
     return layer.weight[0].numel() + 1
 
 

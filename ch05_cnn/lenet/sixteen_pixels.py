@@ -1,8 +1,8 @@
 """MNIST's digits in the format of the network of 1989: 16×16 pixels, from −1 to 1, filled by the digit.
 
-Method     MNIST's digits fit a box of 20×20 pixels, and this box was set into 28×28 by the ink's centre of mass.
-           Cut the box out again, then reduce it: a new pixel is the mean of what it covers, 1.25 × 1.25 old ones.
-Differs    The post office's digits of 1989 were brought to 16×16 from larger scans, each filling the image.
+Method     MNIST's digits fit a box of 20×20 pixels, which was placed in 28×28 by the ink's centre of mass. The box is
+           cut out again and reduced: a new pixel is the mean of the 1.25 × 1.25 old ones that it covers.
+Differs    The post office's digits of 1989 were reduced to 16×16 from larger scans, each filling the image.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def area_weights(before: int, after: int) -> Float[np.ndarray, "after before"]:
 
 
 def shrink(images: Shaped[np.ndarray, "..."], side: int = SIDE) -> Float32[np.ndarray, "n side side"]:
-    """Square images at side × side pixels, each the mean of what it covers, from −1 (background) to 1 (ink).
+    """Square images at side × side pixels, each the mean of the pixels it covers, from −1 (background) to 1 (ink).
 
     Raises ValueError unless they are grey and uint8.
     """
@@ -50,5 +50,5 @@ def shrink(images: Shaped[np.ndarray, "..."], side: int = SIDE) -> Float32[np.nd
 
 
 def shrink_ink_box(images: Shaped[np.ndarray, "..."]) -> Float32[np.ndarray, "n 16 16"]:
-    """The boxes about the ink at 16×16 pixels."""
+    """The boxes around the ink, reduced to 16×16 pixels."""
     return shrink(cut_ink_boxes(images))

@@ -1,1 +1,1 @@
-"""The networks that several lessons train or reuse, and how they are trained."""
+"""The networks that several lessons train or reuse, and their training."""

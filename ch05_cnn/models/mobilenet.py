@@ -1,7 +1,7 @@
-"""MobileNetV2 taken apart, for tiny images: a trunk that stays frozen, and a tail that is trained.
+"""MobileNetV2 taken apart, for tiny images: a frozen trunk, and a trained tail.
 
 Differs    The frozen trunk's features of an image and of its mirror image never change, so they are computed once and
-           kept: an epoch of the tail costs a fraction of an epoch of the whole network.
+           stored: an epoch of the tail costs a fraction of an epoch of the whole network.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from common.data import Images, weights
 from common.train import half_pays
 
 SIDE = 96  # pixels: at 224 an image costs five times as much
-SMALLER = 64  # pixels, where every weight is tuned, which costs three times as much as a prediction
-CUT = 14  # blocks that stay as they are when the last ones are tuned
+SMALLER = 64  # pixels if every weight is tuned, which costs three times as much as a prediction
+CUT = 14  # blocks that stay frozen when the last ones are tuned
 FEATURES = 1280
 Both = Float[Tensor, "n 2 channels height width"]  # of an image, and of its mirror image
 
@@ -39,13 +39,13 @@ class Tail(nn.Module):
 
 
 def enlarge(images: Float[Tensor, "batch 3 height width"], side: int = SIDE) -> Float[Tensor, "batch 3 side side"]:
-    """Images at the size that the network receives."""
+    """Images enlarged to the network's input size."""
     large = nn.functional.interpolate(images, size=side, mode="bicubic", align_corners=False)
     return large.contiguous(memory_format=torch.channels_last)
 
 
 def compute_activations(trunk: nn.Module, part: Images, device: torch.device) -> Both:
-    """The trunk's output for every image and its mirror image, in 16 bits where that pays."""
+    """The trunk's output for every image and its mirror image, in 16 bits if that is faster."""
     half = half_pays(device)
     kept, images = [], weights.imagenet_inputs(part.images)
     trunk = trunk.to(device, memory_format=torch.channels_last).eval()
@@ -79,7 +79,7 @@ def classify(network: nn.Module, both: Both) -> Int[np.ndarray, "n"]:
 
 
 def layers_of(mobilenet: nn.Module) -> dict[str, nn.Sequential]:
-    """Five layers of rectified units, one at each scale: the first, the wide ones inside of three blocks, the last."""
+    """Five layers of rectified units, one at each scale: the first, the wide ones inside three blocks, the last."""
     blocks = mobilenet.features
     inside = {f"block {n}": nn.Sequential(*blocks[:n], blocks[n].conv[0]) for n in (3, 7, 14)}
     return {"layer 1": blocks[:1], **inside, "last": blocks}

@@ -1,10 +1,10 @@
 """The networks that this chapter trains, from LeNet-5 to a small modern one.
 
 LeNet-5    LeCun, Bottou, Bengio & Haffner 1998, §II.B, with today's ReLU, maximum pooling and softmax.
-Modern     What has settled since: kernels of 3×3 (Simonyan & Zisserman 2015), BatchNorm (Ioffe & Szegedy 2015),
-           shortcuts (He et al. 2016), and one number a map in place of large dense layers (Lin et al. 2014 take the
-           map's mean, here it is the maximum).
-Five       Five convolutions with three poolings, as Krizhevsky et al. 2012 place them.
+Modern     The present standard: kernels of 3×3 (Simonyan & Zisserman 2015), BatchNorm (Ioffe & Szegedy 2015), shortcuts
+           (He et al. 2016), and one number per map in place of large dense layers (Lin et al. 2014 take the map's mean,
+           here it is the maximum).
+Five       Five convolutions with three poolings, placed as in Krizhevsky et al. 2012.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LeNet5(nn.Module):
 
 
 class Modern(nn.Module):
-    """Stages of convolutions, each at half the side of the one before; then the maximum over the picture, and a line.
+    """Stages of convolutions, each at half the side of the one before; then global max pooling, and a linear layer.
 
     widths: of the first layer, and of each stage: a convolution, a pooling, a residual block.
     """
@@ -75,9 +75,9 @@ class Modern(nn.Module):
 
 
 def build_five_layers(channels: int, side: int) -> nn.Sequential:
-    """Five stages of convolution and ReLU, poolings as Krizhevsky et al. 2012 place them, and one linear layer.
+    """Five stages of convolution and ReLU, poolings placed as in Krizhevsky et al. 2012, and one linear layer.
 
-    Weights start small; the random part of large ones would survive training and dominate the pictures.
+    Weights start small; the random part of large weights would survive training and dominate the pictures.
     """
     stages = []
     for number, (inputs, outputs) in enumerate(pairwise((channels, *WIDTHS)), start=1):

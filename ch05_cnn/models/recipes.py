@@ -1,7 +1,7 @@
-"""How this chapter trains its networks on each of the three sets: one place, so that all lessons train alike.
+"""The recipes of this chapter's networks on each of the three sets, in one place, so that all lessons train alike.
 
-What stands here was chosen on the last fifth of the training packs, which the networks of that search had not seen:
-the peak of the learning rate (0.003, 0.01, 0.03), the widths, the augmentation, the epochs. Test images had no say.
+Settings were chosen on the last fifth of the training packs, which the networks of that search had not seen: the peak
+of the learning rate (0.003, 0.01, 0.03), the widths, the augmentation, the epochs. Test images were not used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from common.image_classifier import Augmentation, ImageClassifier
 from common.run import Run
 from common.train import Training
 
-MOST_EPOCHS = 40  # of however few images
+MOST_EPOCHS = 40  # for any number of images
 
 optimiser = partial(torch.optim.AdamW, weight_decay=0.05)
 smoothed = nn.CrossEntropyLoss(label_smoothing=0.05)
@@ -31,10 +31,10 @@ smoothed = nn.CrossEntropyLoss(label_smoothing=0.05)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A set of images, and how to learn it.
+    """A set of images, and its training.
 
-    widths: of the network's stages. augment: what leaves the class as it is. mirrored: whether a mirror image is one
-    more such case. images, epochs: this number of epochs suffices for that number of training images.
+    widths: of the network's stages. augment: changes that keep the class. mirrored: whether mirroring keeps the class.
+    images, epochs: this number of epochs suffices for that number of training images.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Recipe:
     epochs: int
 
     def epochs_of(self, n: int) -> int:
-        """How many epochs of n images: fewer images are seen more often, but fewer steps are made in all."""
+        """The number of epochs for n images: fewer images are seen more often, but in fewer steps in total."""
         return max(1, min(MOST_EPOCHS, round(self.epochs * (self.images / n) ** 0.35)))
 
 
@@ -64,9 +64,9 @@ def as_rows(images: UInt8[np.ndarray, "n height width *channels"]) -> Float[np.n
 
 
 def modern(run: Run, key: str, n: int, epochs: int | None = None, checkpoint: str | None = None) -> ImageClassifier:
-    """The small modern network, to be trained on n images of the set of this key.
+    """The small modern network, untrained, for n images of the set of this key.
 
-    epochs: by default the recipe's. checkpoint: the name of its file, if it keeps one.
+    epochs: by default the recipe's. checkpoint: the name of its file, if it writes one.
     """
     recipe = RECIPES[key]
     training = Training(
@@ -84,7 +84,7 @@ def modern(run: Run, key: str, n: int, epochs: int | None = None, checkpoint: st
 
 
 def lenet5(run: Run, key: str, n: int) -> ImageClassifier:
-    """LeNet-5 on the images as they are, with Adam and one cycle: no augmentation, as a first attempt would have it."""
+    """LeNet-5 on unchanged images, with Adam and one cycle: no augmentation, like a first attempt."""
     epochs = run.pick(smoke=1, lecture=max(1, RECIPES[key].epochs_of(n) // 2))
     training = Training(epochs, 0.003, min(64, max(16, n // 8)), torch.optim.Adam, device=run.device, say=run.say_step)
     return ImageClassifier(LeNet5, training, seed=run.seed)

@@ -1,1 +1,1 @@
-"""What units respond to: the images that excite them, covered pixels, moved images."""
+"""The patterns that units respond to: images that excite them, covered pixels, shifted images."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ch05_cnn.seeing.units import receptive_field
 from common import data
 
-UNITS, TOPS = 4, 3  # shown of each layer; images of each
+UNITS, TOPS = 4, 3  # shown per layer; images per unit
 CHUNK = 50  # images at a time: memory is bounded
 PHOTOS = (
     "astronaut", "brick", "camera", "cat", "clock", "coffee", "coins", "grass", "gravel", "immunohistochemistry",
@@ -22,7 +22,7 @@ Tiles = Float[np.ndarray, "units tops patch patch 3"]
 
 
 def photo_crops(side: int = 128) -> UInt8[np.ndarray, "n side side 3"]:
-    """Squares that tile the photos, and the photos at half their size."""
+    """Square tiles of the photos, and of the photos at half their size."""
     crops = []
     for name in PHOTOS:
         photo = data.photo(name)
@@ -40,8 +40,8 @@ def photo_crops(side: int = 128) -> UInt8[np.ndarray, "n side side 3"]:
 def find_most_exciting(layers: nn.Module, images: Stack, rng: np.random.Generator) -> Int[Tensor, "units columns"]:
     """A row for each of UNITS: the unit, and the TOPS images that excite it most.
 
-    Units are drawn from the most selective quarter: their best images excite them far more than most images do. Of
-    large maps those that are most excited at the border are left out: they respond to the padding.
+    Units are drawn from the most selective quarter: their best images excite them far more than most images do. In
+    large maps, units most excited at the border are left out, because they respond to the padding.
     """
     peaks, inner = [], []
     for chunk in images.split(CHUNK):
@@ -65,8 +65,8 @@ def cut_tiles(
 ) -> dict[str, Tiles]:
     """The unit's receptive field, cut from every projection, and from the picture, as "seen".
 
-    signals: projections of the pictures by their rule. places: of the unit in the layer's map. rows: of tiles, one per
-    unit. What lies beyond the border of the picture is grey, and so is a signal of 0.
+    signals: projections of the pictures by rule. places: of the unit in the layer's map. rows: of tiles, one per unit.
+    Beyond the picture's border all is grey, and so is a signal of 0.
     """
     side, (size, step, start) = pictures.shape[1], receptive_field(layers)
     if size >= side:

@@ -1,8 +1,9 @@
-"""How much a picture's features change when the picture is shifted or rotated.
+"""The change of a picture's features when the picture is shifted or rotated.
 
 Method     Zeiler & Fergus 2014, "Feature Invariance": the distance between the features of an image and those of the
-           same image moved or turned, layer by layer.
-Differs    The unit is the mean distance between two different images, so that layers of other sizes can be compared.
+           same image shifted or rotated, layer by layer.
+Differs    The unit is the mean distance between two different images, so that layers of different sizes can be
+           compared.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ def move(images: Stack, down: float = 0.0, degrees: float = 0.0) -> Stack:
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     shift = (
         -2 * down / images.shape[2]
-    )  # the grid says where in the old image each new pixel is read; the image is [-1, 1]
+    )  # the grid gives the place in the old image of each new pixel; the image is [-1, 1]
     matrix = torch.tensor([[cos, sin, 0.0], [-sin, cos, shift]]).expand(len(images), 2, 3)
     grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def distances(features: Features, images: Stack, copies: Sequence[Stack]) -> list[float]:
-    """The mean distance of the features of images and each of its moved copies, over that of different images."""
+    """The mean distance of the features of images and their moved copies, relative to that of different images."""
     base = features(images).flatten(1)
     others = (base - base.roll(1, dims=0)).norm(dim=1).mean()
     return [float((features(copy).flatten(1) - base).norm(dim=1).mean() / others) for copy in copies]
@@ -61,7 +62,7 @@ def measure_invariance(
 def compare_invariance(
     run: Run, network: nn.Module, layers: dict[str, nn.Sequential], images: Stack, pixels: Pixels
 ) -> None:
-    """Pixels, HOG, three of the layers and the network's output: the facts and the picture."""
+    """Compare pixels, HOG, three of the layers and the network's output: facts and the picture."""
     mean, deviation, hog = pixels.mean[0], pixels.deviation[0], HOG(pixels_per_cell=(4, 4))
     features = {
         "pixels": lambda x: x,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ch05_cnn.seeing.units import find_strongest, pixels_in_field
 
-COVERED = 0.1  # of the pixels that a unit sees
+COVERED = 0.1  # share of the pixels in a unit's field
 MEAN = 0.0  # of standardised pixels
 
 Stack = Float[Tensor, "n channels side side"]
@@ -21,7 +21,7 @@ Units = Int[Tensor, "n"]
 
 @torch.inference_mode()
 def find_most_excited(layers: nn.Module, images: Stack) -> Units:
-    """Each image's unit that stands out most: its largest activation over that unit's mean of all images."""
+    """Each image's unit with the largest activation relative to that unit's mean over all images."""
     peaks = layers(images).amax(dim=(2, 3))
     return (peaks / peaks.mean(dim=0).clamp(min=1e-6)).argmax(dim=1)
 
@@ -30,7 +30,7 @@ def find_most_excited(layers: nn.Module, images: Stack) -> Units:
 def activation_left(
     layers: nn.Module, images: Stack, units: Units, importance: Stack, fill: float = MEAN
 ) -> Float[Tensor, "n"]:
-    """What is left of each unit's activation when the most important pixels of its field are set to fill, in %.
+    """The remaining activation of each unit in % when the most important pixels of its field are set to fill.
 
     importance: of every pixel; its colours count together.
     """

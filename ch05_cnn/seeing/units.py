@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 def receptive_field(layers: nn.Module) -> tuple[int, int, int]:
-    """(size, step, start) in pixels: the unit in row i sees `size` rows, from start + i·step on.
+    """(size, step, start) in pixels: the field of the unit in row i has `size` rows from start + i·step on.
 
-    Along a shortcut it sees no more than through the block.
+    The field along a shortcut is no larger than that through the block.
     """
     size, step, start = 1, 1, 0
     for layer in layers.modules():
@@ -26,7 +26,7 @@ def receptive_field(layers: nn.Module) -> tuple[int, int, int]:
 def find_strongest(
     maps: Float[Tensor, "n units rows columns"], units: Int[Tensor, "n"]
 ) -> tuple[Float[Tensor, "n"], Int[Tensor, "n 2"]]:
-    """For each image, its unit's largest activation, and the row and column of that in the map."""
+    """For each image, its unit's largest activation, and its row and column in the map."""
     values, places = maps[torch.arange(len(maps)), units].flatten(1).max(dim=1)
     return values, torch.stack([places // maps.shape[3], places % maps.shape[3]], dim=1)
 

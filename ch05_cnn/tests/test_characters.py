@@ -1,4 +1,4 @@
-"""Equal numbers of parameters, shifts by SciPy, and a permutation that distances do not see."""
+"""Equal numbers of parameters, shifts by SciPy, and a permutation that leaves distances unchanged."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_neighbours_do_not_see_a_permutation():
 
 
 def test_the_dense_network_can_undo_a_permutation_and_the_convolutional_one_cannot():
-    """With the columns of its first layer permuted alike, it says the same: every order is within its reach."""
+    """If the columns of its first layer are permuted in the same way, its outputs are equal: it can fit any order."""
     order, pixels = np.random.default_rng(2).permutation(784), Pixels.of(DIGITS.train.images)
     network, test = build_dense(1, 28), DIGITS.test
     plain = outputs(network, pixels(test.images))

@@ -1,4 +1,4 @@
-"""What lessons choose and where they use it: how digits are reduced, what a step is compared with, which shift."""
+"""The choices of lessons and their use: the reduction of digits, the reference of a step, the shift."""
 
 from __future__ import annotations
 

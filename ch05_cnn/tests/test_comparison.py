@@ -1,4 +1,4 @@
-"""The comparison: where a curve passes another, and what is compared with what."""
+"""The comparison: where a curve crosses another, and which methods are compared."""
 
 import pytest
 from hypothesis import given

@@ -34,7 +34,7 @@ RECTIFIERS = nn.ReLU | nn.ReLU6
 
 
 def small(seed: int, stride: int = 1, pool: int = 2, rectifier: type = nn.ReLU) -> nn.Sequential:
-    """What a way down has to know: strides, padding, groups, overlapping pools, BatchNorm with learned means."""
+    """The cases of a backward rule: strides, padding, groups, overlapping pools, BatchNorm with learned means."""
     torch.manual_seed(seed)
     layers = nn.Sequential(
         nn.Conv2d(2, 6, 3, stride=stride, padding=1),

@@ -1,4 +1,4 @@
-"""Filters are scipy's and scikit-image's; what is learned is what made the examples, flipped where that was flipped."""
+"""Filters are scipy's and scikit-image's; learned kernels equal those that made the examples, flipped if these were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lesson counts and chooses: on training digits; and what its pictures say."""
+"""The lesson's counts and choices, on training digits; and its pictures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from common.run import Run
 
 
 class Says(nn.Module):
-    """A network that knows what it will say."""
+    """A network with given outputs."""
 
     def __init__(self, outputs: np.ndarray) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ def test_read_takes_what_the_lesson_makes():
 
 
 def test_only_passes_are_timed(monkeypatch, tmp_path):
-    """The errors after every pass, for the picture, are no part of learning."""
+    """The errors after every pass, for the picture, do not affect training."""
 
     def slow_errors(network, images, labels):
         time.sleep(0.3)

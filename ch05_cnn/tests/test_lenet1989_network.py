@@ -38,7 +38,7 @@ def test_the_whole_has_the_paper_s_counts():
 
 
 def test_connections_are_those_that_a_gradient_finds():
-    """Units whose neighbourhood lies inside see 25 pixels, and 8 maps of 25 units, two pixels on for the next unit."""
+    """Units whose neighbourhood lies inside have 25 pixels, and 8 maps of 25 units, two pixels on for the next unit."""
     network = build_seeded(LeNet1989, 0)
     image, maps = torch.zeros(1, 1, 16, 16), torch.zeros(1, 12, 8, 8)
     seen = torch.autograd.functional.jacobian(network.H1, image)[0, :, :, :, 0, 0] != 0  # map, row, column, pixel

@@ -1,4 +1,4 @@
-"""The ladder is climbed step upon step, every rung against the one below, and what is said is what was measured."""
+"""The ladder is climbed step upon step, every rung against the one below, and statements agree with measurements."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_differences_drawn_are_the_verdicts():
 
 
 def test_every_rung_is_held_against_the_one_below(monkeypatch):
-    """A network that is always 8 is trained as no variant; what was asked for is what counts."""
+    """A network that always predicts 8 replaces every variant; only the requested trainings count."""
     asked = []
 
     def train(variant, x, labels, seed, device):

@@ -1,4 +1,4 @@
-"""For a linear model the map is known: what a square takes away is the sum of w · (x − fill) over its pixels."""
+"""For a linear model the map is known: a square removes the sum of w · (x − fill) over its pixels."""
 
 from __future__ import annotations
 

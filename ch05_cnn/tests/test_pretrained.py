@@ -1,4 +1,4 @@
-"""What is done to the photos before the network sees them; and, where its weights are at hand, what it says."""
+"""The preprocessing of photos; and, if the weights are available, the network's predictions."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_it_names_a_cat_and_an_espresso():
 
 
 class SeesRed(torch.nn.Module):
-    """As if trained: the redder a photo, the likelier is class 7, and class 3 comes next."""
+    """A stand-in for a trained network: the redder a photo, the likelier is class 7, and class 3 comes next."""
 
     def __init__(self):
         super().__init__()
@@ -86,7 +86,7 @@ class SeesRed(torch.nn.Module):
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
-    """Run the lesson with a reader's photo; the record of what it says."""
+    """Run the lesson with a reader's photo. Returns its record."""
     monkeypatch.setattr(weights, "mobilenet_v2_or_none", lambda scale, say: SeesRed())
 
     def run(photo):

@@ -1,4 +1,4 @@
-"""Transfer: every way learns what is there to be learned, and none looks at the test images while it does."""
+"""Transfer: every method learns its training data, and none uses the test images in training."""
 
 import numpy as np
 import pytest

@@ -1,1 +1,1 @@
-"""Random changes of images that take their boxes along."""
+"""Random changes of images together with their boxes."""

@@ -1,11 +1,12 @@
-"""Crops that take their boxes along: a detector sees objects larger, smaller, cut off, mirrored and in other light.
+"""Crops of images with their boxes: a detector sees objects larger, smaller, truncated, mirrored and in other light.
 
-Method     Liu et al. 2016 (SSD), §2.2, data augmentation, and §3.6: of each image its whole or a random part, which
-           overlaps some object by at least 0.1 … 0.9; now and then the image first becomes small on a larger canvas.
+Method     Liu et al. 2016 (SSD), §2.2, data augmentation, and §3.6: the whole of each image or a random part, which
+           overlaps some object by at least 0.1 … 0.9; sometimes the image is first placed on a larger canvas.
            Colours: brightness, contrast, saturation and hue (Howard 2013).
-Differs    Parts are at least 0.3 of the image's size, as in the authors' program; §2.2 says 0.1. The canvas is at most
-           twice as high and wide, not four times: scenes are small. Zooming out and cropping are one bilinear sampling
-           of the batch; hue is turned about the grey axis, so that all that happens to colours is one matrix an image.
+Differs    Parts are at least 0.3 of the image's size, as in the authors' program; §2.2 states 0.1. The canvas is at
+           most twice as high and wide, not four times, because scenes are small. Zooming out and cropping are one
+           bilinear sampling of the batch; hue is rotated about the grey axis, so that one matrix per image does all
+           colour changes.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ from common.data.boxed import Target
 from common.data.checked_inputs import precise
 
 Stack = Float[Tensor, "batch channels height width"]
-WHOLE, ANY = 2.0, 0.0  # as demands on the overlap: none meets the first, each meets the second
+WHOLE, ANY = 2.0, 0.0  # thresholds of the overlap: no part meets the first, every part the second
 DEMANDS = (WHOLE, ANY, 0.1, 0.3, 0.5, 0.7, 0.9)
-TRIES = 24  # parts that are looked at for each image; where none will do, it stays whole
-LIGHT = 0.2  # by which change_light changes colours, at most
-NARROWEST = 2.0  # pixels; of less of an object nothing can be learned
+TRIES = 24  # parts tried per image; if none qualifies, the image stays whole
+LIGHT = 0.2  # the largest change of colours by change_light
+NARROWEST = 2.0  # pixels: smaller rests of an object are ignored
 
 
 def uniform(low: float | Tensor, high: float | Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Numbers drawn uniformly."""
+    """Uniform random numbers."""
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 
 def random_parts(
     canvas: Float[Tensor, "batch 4"], tries: int, smallest: float, generator: torch.Generator
 ) -> Float[Tensor, "batch tries 4"]:
-    """Windows within each canvas: size from smallest to 1 of its own, sides at most 1 : 2 (of the canvas's). §2.2."""
+    """Windows within each canvas: of size smallest … 1 relative to it, with aspect ratios up to 1 : 2. §2.2."""
     shape = len(canvas), tries
     size = uniform(smallest, 1.0, shape, generator)
     widest = torch.minimum(torch.tensor(2.0).log(), -2 * size.log())  # log of the ratio; a wider one would not fit
@@ -62,25 +63,25 @@ def centres_within(
 def sample_windows(
     images: Stack, windows: Float[Tensor, "batch 4"], size: tuple[int, int] | None = None
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Each image's window, enlarged or reduced to a size, bilinearly; a window with x1 > x2 is mirrored.
+    """Each image's window, resized bilinearly; a window with x1 > x2 is mirrored.
 
-    size: (rows, columns), the images' own where there is none. What lies outside the image is 0.
+    size: (rows, columns); None: the images' own. Outside the image all is 0.
     """
     extent = images.shape[2:]
     across, down = (
         torch.lerp(windows[:, k, None], windows[:, k + 2, None], (torch.arange(n) + 0.5) / n) * 2 / own - 1
         for k, (n, own) in enumerate(zip((size or extent)[::-1], extent[::-1], strict=True))
-    )  # where the middles of columns and rows come from; the image reaches from −1 to 1
+    )  # source places of the centres of columns and rows; the image reaches from −1 to 1
     grid = torch.stack(torch.broadcast_tensors(across[:, None], down[:, :, None]), dim=-1)
     return functional.grid_sample(images, grid.to(images), align_corners=False)
 
 
 @dataclass(frozen=True)
 class Colours:
-    """Another light for each image: every one of four changes comes to half of the images. Howard 2013.
+    """Random light for each image: each of four changes applies to half of the images. Howard 2013.
 
-    brightness: added at most, in the images' unit, standard deviations. contrast, saturation: at most a factor's
-    distance from 1. hue: degrees at most.
+    brightness: the most that is added, in standard deviations. contrast, saturation: a factor's largest distance from
+    1. hue: the largest rotation in degrees.
     """
 
     brightness: float = 0.5
@@ -101,23 +102,23 @@ class Colours:
 
 
 def change_light(images: Stack, generator: torch.Generator) -> Stack:
-    """A gain and a shift for each colour of each image: quicker than Colours, and rougher."""
+    """A gain and a shift for each colour of each image: faster than Colours, and coarser."""
     gain, shift = (2 * torch.rand(2, len(images), 3, 1, 1, generator=generator) - 1) * LIGHT
     return (images * (1 + gain) + shift).contiguous(memory_format=torch.channels_last)
 
 
 def mirror_boxes(boxes: Real[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
-    """Where boxes lie in an image of this width when it is mirrored."""
+    """The boxes in the mirror image of an image of this width."""
     x1, y1, x2, y2 = precise(boxes).unbind(dim=-1)
     return torch.stack([width - x2, y1, width - x1, y2], dim=-1)
 
 
 @dataclass(frozen=True)
 class BoxCrops:
-    """Zooms out or not, crops or not, mirrors or not: images whose mean is 0, and the boxes with them. §2.2, §3.6.
+    """Randomly zooms out, crops and mirrors images with mean 0, together with their boxes. §2.2, §3.6.
 
-    demands: on the part's IoU with the object it overlaps most; one is drawn for each image. smallest: size of a part,
-    as a share. zoom_out: how many times as high and as wide the canvas is at most; it comes with that chance.
+    demands: thresholds of the part's IoU with the object it overlaps most; one is drawn for each image. smallest: size
+    of a part, as a share. zoom_out: the largest factor of the canvas's height and width, and its probability.
     """
 
     demands: tuple[float, ...] = DEMANDS
@@ -134,7 +135,7 @@ class BoxCrops:
         size: tuple[int, int],
         generator: torch.Generator,
     ) -> Float[Tensor, "batch 4"]:
-        """The part of each image, xyxy in its pixels, that takes the image's place."""
+        """The part of each image, xyxy in its pixels, that replaces the image."""
         n, (height, width) = len(boxes), size
         extent = torch.tensor([float(width), float(height)])
         ratio = uniform(1.0, self.zoom_out, (n, 1), generator)
@@ -154,7 +155,7 @@ class BoxCrops:
     def __call__(
         self, images: Stack, targets: Sequence[Target], generator: torch.Generator
     ) -> tuple[Stack, list[Target]]:
-        """New images of the same shape, and what is in them: objects whose centre is still there, clipped."""
+        """New images of the same shape, and their objects: those whose centre is inside, clipped."""
         height, width = images.shape[2:]
         if self.colours:
             images = self.colours(images, generator)

@@ -17,10 +17,10 @@ from common.data.checked_inputs import precise
 
 @dataclass(frozen=True)
 class FrameWindows:
-    """A random window of each frame, enlarged or reduced, mirrored or not.
+    """A random window of each frame, resized, randomly mirrored.
 
-    size: rows and columns of what is returned. zoom: by which factors windows are enlarged, evenly on a logarithmic
-    scale; with (1, 1), people stay as large as they are. A frame has to be as large as the widest window.
+    size: rows and columns of the result. zoom: the range of scale factors, uniform on a logarithmic scale; with (1, 1),
+    people keep their size. A frame has to be as large as the widest window.
     """
 
     size: tuple[int, int] = (192, 192)
@@ -29,7 +29,7 @@ class FrameWindows:
     def __call__(
         self, images: Stack, targets: Sequence[Target], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch channels rows columns"], list[Target]]:
-        """The windows, and the people whose middle lies in them, cut off at their borders."""
+        """The windows, and the people whose centre lies in them, clipped to their borders."""
         n, (height, width) = len(images), self.size
         zoom = torch.exp(uniform(math.log(self.zoom[0]), math.log(self.zoom[1]), (n, 1), generator))
         extent = torch.tensor([float(width), float(height)]) / zoom

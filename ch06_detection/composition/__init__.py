@@ -1,1 +1,1 @@
-"""How the scenes are composed, examined pixel by pixel."""
+"""The composition of the scenes, examined pixel by pixel."""

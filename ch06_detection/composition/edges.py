@@ -1,4 +1,4 @@
-"""Outlines under the magnifying glass: patches across the edges of what was pasted, and of what a photograph shows."""
+"""Edges at pixel level: patches across the outlines of pasted things, and across edges within a photograph."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from common.data.scene_composer import CHUNK, Composer
 from common.data.scene_items import EACH, INK, Items
 from common.results import CONFIDENCE, Interval
 
-PHOTO, CLOTHES, SHAPE = 0, 1, 2  # whose edge it is
+PHOTO, CLOTHES, SHAPE = 0, 1, 2  # the edge's owner
 RIVALS = {PHOTO: "photographs' edges", SHAPE: "shapes' outlines"}
 REACH = 2  # pixels from the middle of a patch to its rim
-STEEP = 8.0  # grey levels a pixel: what is less is no edge
-EACH_SCENE = 6  # edges of each kind that are taken of a scene, at most
+STEEP = 8.0  # grey levels per pixel: the least slope of an edge
+EACH_SCENE = 6  # the most edges of each kind per scene
 
 
 def naive_composer(composer: Composer, part: Images) -> Composer:
-    """The composer of naive scenes: items cut out where they are brighter than INK, and no camera."""
+    """The composer of naive scenes: items are cut out where they are brighter than INK, without a camera."""
     levels = np.pad(part.images, ((0, 0), (1, 1), (1, 1)))
     values, alphas = composer.items.values.copy(), composer.items.alphas.copy()
     values[: len(part)], alphas[: len(part)] = levels, np.where(levels > INK, 255, 0)
@@ -29,9 +29,9 @@ def naive_composer(composer: Composer, part: Images) -> Composer:
 
 
 def brightness_by_depth(items: Items, deepest: int = 6) -> Float[np.ndarray, "items deepest"]:
-    """Mean brightness of the pixels that lie 1, 2, … pixels within each item, over that of what lies deeper than that.
+    """The mean brightness of pixels 1, 2, … pixels inside each item's outline, relative to that of deeper pixels.
 
-    NaN where an item has no such pixels.
+    NaN if an item has no such pixels.
     """
     left, shells = (items.alphas > 127) & (items.labels > 0)[:, None, None], []
     for _ in range(deepest):
@@ -44,27 +44,27 @@ def brightness_by_depth(items: Items, deepest: int = 6) -> Float[np.ndarray, "it
 def mean_of(
     values: UInt8[np.ndarray, "n height width"], which: Bool[np.ndarray, "n height width"]
 ) -> Float[np.ndarray, "n"]:
-    """The mean of some pixels of each image; NaN where they are none."""
+    """The mean of some pixels of each image; NaN if there are none."""
     count = which.sum(axis=(1, 2))
     return np.where(count, (values * which).sum(axis=(1, 2)) / count.clip(1), np.nan)
 
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """Patches of grey levels across edges, turned so that brightness rises to the right; whose edge, of which scene."""
+    """Patches of grey levels across edges, rotated so that brightness rises to the right; their owners and scenes."""
 
     patches: Float[np.ndarray, "n side side"]
     kinds: Int[np.ndarray, "n"]
     scenes: Int[np.ndarray, "n"]
 
     def of(self, *kinds: int) -> Edges:
-        """Those of these kinds."""
+        """The edges of these kinds."""
         some = np.isin(self.kinds, kinds)
         return Edges(self.patches[some], self.kinds[some], self.scenes[some])
 
     @property
     def steepness(self) -> Float[np.ndarray, "n"]:
-        """Which share of the rise over the whole patch lies within a pixel on either side of the edge."""
+        """The share of the whole patch's rise that lies within a pixel on either side of the edge."""
         profile = self.patches.mean(axis=1)
         return (profile[:, REACH + 1] - profile[:, REACH - 1]) / (profile[:, -1] - profile[:, 0]).clip(1)
 
@@ -101,7 +101,7 @@ def _edges_of(
     first: int,
     rng: np.random.Generator,
 ) -> Edges:
-    """Where brightness changes most: within a pixel of an outline upon the photograph, or far away from all things."""
+    """Edges at local maxima of slope: within a pixel of an outline on the photograph, or far away from all things."""
     across, down = (ndimage.gaussian_filter(grey, (0, 0.7, 0.7), order) for order in ((0, 0, 1), (0, 1, 0)))
     steep = np.hypot(across, down)
     crest = (steep > STEEP) & (steep == ndimage.maximum_filter(steep, (1, 3, 3)))
@@ -125,7 +125,7 @@ def _edges_of(
 
 
 def sample_places(there: Bool[np.ndarray, "n height width"], rng: np.random.Generator) -> Int[np.ndarray, "chosen 3"]:
-    """(scene, y, x) of some of what is True, EACH_SCENE of a scene at most."""
+    """The (scene, y, x) of random True places, at most EACH_SCENE per scene."""
     places = rng.permutation(np.argwhere(there))
     places = places[np.argsort(places[:, 0], kind="stable")]
     rank = np.arange(len(places)) - np.searchsorted(places[:, 0], places[:, 0])
@@ -135,7 +135,7 @@ def sample_places(there: Bool[np.ndarray, "n height width"], rng: np.random.Gene
 def auc(
     scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"], scenes: Int[np.ndarray, "n"], resamples: int = 300
 ) -> Interval:
-    """How often a positive has a higher score than a negative (Mann and Whitney 1947). Whole scenes are resampled."""
+    """The probability that a positive scores higher than a negative (Mann and Whitney 1947), resampling scenes."""
     order = np.argsort(scores, kind="stable")
     positive, scenes = positive[order], np.unique(scenes[order], return_inverse=True)[1]
     counts = scenes.max() + 1

@@ -22,14 +22,14 @@ def draw_matches(
     scores: Float[Tensor, "n"],
     true: Bool[Tensor, "n"],
 ) -> Figure:
-    """The objects, filled, and the detections with their numbers and scores; true ones solid, false ones dashed."""
+    """The objects, filled, and the detections with their numbers and scores; true ones are solid, false ones dashed."""
     figure, axis = plots.panels(width=5.4, height=3.7)
     for x1, y1, x2, y2 in objects.tolist():
         axis.fill([x1, x2, x2, x1], [y1, y1, y2, y2], color=plots.PALE, lw=0)
     for k, ((x1, y1, x2, y2), score) in enumerate(zip(boxes.tolist(), scores.tolist(), strict=True)):
         colour = plots.BLUE if true[k] else plots.RED
         outline(axis, boxes[k : k + 1], colour, 2, dashed=not true[k])
-        above = k % 2 == 0  # so that numbers of overlapping boxes stand apart
+        above = k % 2 == 0  # so that numbers of overlapping boxes are separate
         place = {"x": x1 + 0.4, "y": y1 + 0.4, "va": "top"} if above else {"x": x2 - 0.4, "y": y2 - 0.4, "va": "bottom"}
         axis.text(s=f"{k + 1}: {score:.1f}", color=colour, ha="left" if above else "right", fontsize=9, **place)
     axis.set(xlim=(0, size[1]), ylim=(size[0], 0), aspect="equal", xticks=[], yticks=[])
@@ -44,7 +44,7 @@ def draw_conventions(
     conventions: dict[str, int | None],
     values: dict[str, float],
 ) -> Figure:
-    """Precision by recall, the envelope, and the heights that each convention takes the mean of."""
+    """Precision by recall, the envelope, and the heights that each convention averages."""
     figure, axes = plots.panels(len(conventions), width=3.3, height=3.0, sharey=True)
     precision, recall, highest = precision.numpy(), recall.numpy(), highest.numpy()
     for axis, (name, points) in zip(axes, conventions.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Pictures of boxes: of two that overlap, of those that stay, of their offsets."""
+"""Pictures of boxes: overlaps, suppression, offsets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def outline(
     axis: Axes, boxes: Float[Tensor, "n 4"], colour: str, width: float = 1.6, alpha: float = 1, *, dashed: bool = False
 ) -> None:
-    """The edges of boxes, xyxy."""
+    """Draw the edges of boxes, xyxy."""
     from matplotlib.collections import PolyCollection
 
     corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2).numpy()
@@ -28,7 +28,7 @@ def outline(
 
 
 def draw_overlaps(square: Float[Tensor, "1 4"], others: list[Tensor], titles: list[str]) -> Figure:
-    """One box with each of the others."""
+    """One box together with each of the others."""
     figure, axes = plots.panels(len(others), width=1.6, height=1.9)
     for axis, other, title in zip(axes, others, titles, strict=True):
         outline(axis, square, plots.BLUE, 2)
@@ -93,7 +93,7 @@ def draw_offset(
 
 
 def draw_kept(image: UInt8[np.ndarray, "side side 3"], boxes: dict[str, Tensor]) -> Figure:
-    """The first are the detections, the others what suppression keeps, by threshold."""
+    """The detections, then the boxes that suppression keeps at each threshold."""
     figure, axes = plots.panels(len(boxes), width=2.1, height=2.4)
     for axis, (name, some) in zip(axes, boxes.items(), strict=True):
         axis.imshow(image)
@@ -105,7 +105,7 @@ def draw_kept(image: UInt8[np.ndarray, "side side 3"], boxes: dict[str, Tensor])
 
 
 def draw_offsets(bare: Float[Tensor, "n 4"], divided: Float[Tensor, "n 4"]) -> Figure:
-    """How offsets are distributed: as they are, and divided by the variances."""
+    """The distributions of offsets: plain, and divided by the variances."""
     figure, axes = plots.panels(2, width=4.2, height=2.9)
     kinds = [("centre", slice(2), plots.BLUE), ("logarithm of size", slice(2, 4), plots.ORANGE)]
     for axis, offsets, title in zip(axes, (bare, divided), ("as they are", "divided by the variances"), strict=True):
@@ -121,7 +121,7 @@ def draw_offsets(bare: Float[Tensor, "n 4"], divided: Float[Tensor, "n 4"]) -> F
 def draw_neighbours(
     overlaps: Float[np.ndarray, "n"], wrong: Float[np.ndarray, "n thresholds 2"], thresholds: tuple[float, ...]
 ) -> Figure:
-    """Objects lost and duplicates kept, in per cent of the objects, by how much two objects overlap."""
+    """Objects lost and duplicates kept, in per cent of the objects, against the overlap of two objects."""
     figure, axes = plots.panels(2, width=4.2, height=3.0)
     for axis, values, title in zip(axes, np.moveaxis(wrong, 2, 0), ("objects lost", "duplicates kept"), strict=True):
         for threshold, line, colour in zip(thresholds, values.T, plots.CYCLE, strict=False):

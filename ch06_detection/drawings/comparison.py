@@ -31,7 +31,7 @@ def draw_by_size(values: dict[str, list[float]], sizes: dict[str, float]) -> Fig
 
 
 def draw_kinds(errors: dict[str, Errors]) -> Figure:
-    """What is wrong with the highest-scoring detections, and the missed objects, in per cent of the objects."""
+    """The errors of the highest-scoring detections, and the missed objects, in per cent of the objects."""
     figure, (left, right) = plots.panels(2, width=4.6, height=2.7, width_ratios=(2.4, 1))
     names = list(errors)
     start = np.zeros(len(names))

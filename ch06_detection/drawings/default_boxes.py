@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw_maps(image: UInt8[np.ndarray, "size size 3"], target: Target, maps: dict[int, Boxes], near: float) -> Figure:
-    """As Fig. 1 of the paper: a scene's objects; and on two maps the boxes near them, the rest of their cell dashed.
+    """The paper's Fig. 1: a scene's objects, and on two maps the boxes near them; their cell's other boxes are dashed.
 
     maps: the default boxes of each map, by its cells per side. near: the least IoU of a box with an object.
     """

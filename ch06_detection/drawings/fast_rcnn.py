@@ -16,11 +16,11 @@ from common.data.boxed import BoxedImages, Target
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SURE = 0.5  # the score from which on a detection is drawn
+SURE = 0.5  # the least score of a drawn detection
 
 
 def draw_loss(smooth_l1: Callable, losses: Float[np.ndarray, "steps"]) -> Figure:
-    """Smooth L1 beside its two parents, with their slopes; and the multi-task loss in training."""
+    """Smooth L1 beside L1 and L2, with their slopes; and the multi-task loss in training."""
     figure, axes = plots.panels(3, width=3.3, height=3.0)
     x = torch.linspace(-3, 3, 241, requires_grad=True)
     for loss, name, colour in (

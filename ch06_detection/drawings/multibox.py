@@ -19,7 +19,7 @@ from common.data.boxed import Target
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HARDEST = 10  # negatives that are drawn
+HARDEST = 10  # drawn negatives
 
 
 def draw_matching(
@@ -31,8 +31,8 @@ def draw_matching(
 ) -> Figure:
     """A scene's objects, the default boxes matched to each, and the HARDEST of the mined negatives, by their loss.
 
-    matched: of each default box, the label (0 for background) and the number of the object, as match gives them.
-    mined: of each, whether it is a mined negative, and its loss as background.
+    matched: each default box's label (0 for background) and object index, from match.
+    mined: whether each is a mined negative, and its loss as background.
     """
     size, (labels, which), (negatives, losses) = len(image), matched, mined
     figure, axes = plots.panels(3, width=3.1, height=3.4)
@@ -59,7 +59,7 @@ def draw_matching(
 
 
 def draw_positives(sides: Float[np.ndarray, "objects"], numbers: dict[float, Int[np.ndarray, "objects"]]) -> Figure:
-    """Positives an object by its size; and how they become fewer as the threshold rises."""
+    """The number of positives per object against its size, and against the threshold."""
     figure, (left, right) = plots.panels(2, width=4.4, height=3.3)
     edges = np.quantile(sides, np.linspace(0, 1, 11))
     which = np.digitize(sides, edges[1:-1])

@@ -39,12 +39,12 @@ def draw_boxes(axis: Axes, part: BoxedImages, item: int) -> None:
 
 
 def draw_composition(pictures: list[UInt8[np.ndarray, "height width 3"]], titles: list[str]) -> Figure:
-    """The pictures side by side."""
+    """Draw the pictures side by side."""
     return plots.gallery(pictures, titles, columns=len(pictures), size=1.8)
 
 
 def draw_examples(part: BoxedImages, items: list[int], columns: int = 4) -> Figure:
-    """Some scenes, with what there is to be found in them."""
+    """Some scenes with their objects."""
     figure, axes = plots.panels(columns, -(-len(items) // columns), width=2.3, height=2.3)
     for axis, item in zip(axes.flat, items, strict=True):
         draw_boxes(axis, part, item)
@@ -52,7 +52,7 @@ def draw_examples(part: BoxedImages, items: list[int], columns: int = 4) -> Figu
 
 
 def draw_counts(part: BoxedImages) -> Figure:
-    """How many objects a scene has, how large they are, and of which class."""
+    """The numbers, sizes and classes of the objects of scenes."""
     figure, axes = plots.panels(3, width=3.1, height=2.9)
     boxes = np.concatenate([target["boxes"].numpy() for target in part.targets])
     labels = np.concatenate([target["labels"].numpy() for target in part.targets])
@@ -72,7 +72,7 @@ def draw_counts(part: BoxedImages) -> Figure:
 
 
 def draw_cues(ways: dict[str, Way]) -> Figure:
-    """The rim of items; how steep edges are; how well those of clothes can be distinguished from others."""
+    """The rim of items, the steepness of edges, and how well edges of clothes can be distinguished from others."""
     figure, axes = plots.panels(3, width=3.4, height=3.1)
     for (name, way), colour in zip(ways.items(), (plots.ORANGE, plots.BLUE), strict=True):
         depth = 1 + np.arange(way.depths.shape[1])

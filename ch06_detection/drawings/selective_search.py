@@ -50,7 +50,7 @@ def draw_recall(
     grids: list[tuple[int, Float[np.ndarray, "objects"]]],
     picture: Int[np.ndarray, "objects"],
 ) -> Figure:
-    """Recall by the number of boxes, with bands; sliding windows are dots, a grid each."""
+    """Recall by the number of boxes, with bands; sliding windows are dots, one per grid."""
     figure, axes = plots.panels(len(thresholds), width=4.8, height=3.5, sharey=True)
     at = np.unique(np.geomspace(1, max(best.shape[1] for best in curves.values()), 80).astype(int)) - 1
     for axis, threshold in zip(axes, thresholds, strict=True):
@@ -75,7 +75,7 @@ def draw_variants(
     counts: dict[str, float],
     groups: Int[np.ndarray, "objects"],
 ) -> Figure:
-    """Average best overlap of every way to propose boxes, with its interval and how many boxes it makes of a scene."""
+    """The average best overlap of each proposal method, with its interval and its number of boxes per scene."""
     figure, axis = plots.panels(width=6.6, height=3.6)
     for row, name in enumerate(found):
         middle, low, high = (100 * end for end in bootstrap_interval(np.mean, found[name][:, -1], groups=groups).ends)

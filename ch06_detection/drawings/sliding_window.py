@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def draw_strokes(axis: Axes, weights: Float[np.ndarray, "rows columns bins"]) -> None:
-    """In each cell a stroke along every edge that is wanted there, the darker the more; gradients run across edges."""
+    """Draw a stroke per cell along every edge with a weight; darker is more. Gradients run across edges."""
     from matplotlib.collections import LineCollection
 
     rows, columns, bins = weights.shape
@@ -37,7 +37,7 @@ def draw_strokes(axis: Axes, weights: Float[np.ndarray, "rows columns bins"]) ->
 
 
 def draw_templates(weights: dict[str, Float[np.ndarray, "_ _ _"]]) -> Figure:
-    """Each class's positive weights, and its negative ones. weights: of its cells, by the class's name."""
+    """Each class's positive weights, and its negative ones. weights: of the template's cells, by class name."""
     figure, axes = plots.panels(len(weights), 2, width=1.7, height=2.1)
     for column, (name, own) in zip(axes.T, weights.items(), strict=True):
         draw_strokes(column[0], own)
@@ -65,7 +65,7 @@ def draw_rounds(rounds: list[Round]) -> Figure:
 
 
 def draw_pyramid(levels: list[Level], name: str) -> Figure:
-    """Some levels as they are, each with its highest-scoring window; below, the scores of the windows."""
+    """Some levels, each with its highest-scoring window; below, the scores of the windows."""
     figure, axes = plots.panels(len(levels), 2, width=2.1, height=2.2, squeeze=False)
     most = max(1.0, *(level.scores.max() for level in levels))
     largest = max(level.image.shape[1] for level in levels)

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from ch06_detection.ssd import SSDDetector
 
 
-SURE = 0.5  # the score from which on a box is drawn
+SURE = 0.5  # the least score of a drawn box
 
 
 def draw_image(axis: Axes, image: UInt8[np.ndarray, "height width 3"], title: str) -> None:
-    """An image under a title."""
+    """Draw an image under a title."""
     axis.imshow(image)
     axis.set(title=title, xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))
     axis.axis("off")
 
 
 def draw_named(axis: Axes, found: Target, classes: tuple[str, ...], colour: str) -> None:
-    """Boxes with the names of their classes."""
+    """Draw boxes with the names of their classes."""
     outline(axis, found["boxes"], colour, 1.8)
     for (x, y, _, _), label in zip(found["boxes"].tolist(), found["labels"].tolist(), strict=True):
         style = {"fontsize": 6.5, "color": "white", "va": "top"}
@@ -39,7 +39,7 @@ def draw_named(axis: Axes, found: Target, classes: tuple[str, ...], colour: str)
 
 
 def draw_steps(part: BoxedImages, detector: SSDDetector) -> Figure:
-    """The first scene with three or four objects, a small and a large one among them, on its way through the detector.
+    """The detector's steps for the first scene with three or four objects, a small and a large one among them.
 
     Objects, matched default boxes, the heads' predictions before and after suppression; at one scale only.
     """
@@ -81,7 +81,7 @@ def draw_steps(part: BoxedImages, detector: SSDDetector) -> Figure:
 
 
 def draw_moves(axis: Axes, image: UInt8[np.ndarray, "height width 3"], defaults: Boxes, moves: Boxes) -> None:
-    """Where the offsets move the corners of high-scoring default boxes."""
+    """Draw how the offsets move the corners of high-scoring default boxes."""
     draw_image(axis, image, "offsets move their corners")
     for x, y in ((0, 1), (2, 3)):
         arrows = (defaults[:, x], defaults[:, y], moves[:, x], moves[:, y])

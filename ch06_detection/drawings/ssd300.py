@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 SIDE = 300  # pixels of the image
-SLANT = 0.35 * 0.6  # of a map's height: how far its back lies to the right and above
+SLANT = 0.35 * 0.6  # the offset of a map's back to the right and above, as a share of its height
 
 
 def draw_slab(axis: Axes, x: float, height: float, depth: float, colour: str) -> None:
@@ -61,7 +61,7 @@ def draw_architecture(channels: Mapping[str, int], default_boxes: Sequence[int],
 
 
 def draw_fields(names: Iterable[str], photo: UInt8[np.ndarray, "height width 3"], fields: list[int]) -> Figure:
-    """For every map: the default boxes of the cell in the middle, and the receptive field of the head there."""
+    """The default boxes of the middle cell of every map, and the receptive field of the head there."""
     from matplotlib.patches import Rectangle
 
     figure, axes = plots.panels(6, width=1.75, height=2.15)

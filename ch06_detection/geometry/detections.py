@@ -1,7 +1,7 @@
 """The last step of every network of the chapter: from boxes and probabilities to detections.
 
-Method     Girshick et al. 2014, §2.2, and Liu et al. 2016, §3: within each class, the boxes above a score, without
-           those that overlap a higher-scoring one; of all that are left, the highest-scoring ones.
+Method     Girshick et al. 2014, §2.2, and Liu et al. 2016, §3: within each class, the boxes above a score are kept
+           unless they overlap a higher-scoring one; of the remaining boxes, the highest-scoring ones.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def select_detections(
 ) -> Target:
     """An image's detections, the highest score first.
 
-    boxes: (n, 4), or (n, classes, 4) where each class has moved them elsewhere. scores: of the classes, without
-    background. least: score above which a box is considered; of each class, the `candidates` best. suppression: IoU
-    above which a box removes a lower-scoring one of its class. keep: detections, at most.
+    boxes: (n, 4), or (n, classes, 4) if each class has its own offsets. scores: of the classes, without background.
+    least: score above which a box is considered; of each class, the `candidates` best. suppression: IoU above which a
+    box removes a lower-scoring one of its class. keep: the most detections.
     """
     best, which = scores.topk(min(candidates, len(scores)), dim=0)
     high = best > least

@@ -16,7 +16,7 @@ from common.errors import Problem
 
 
 def halve(images: Given) -> UInt8[np.ndarray, "n half_height half_width 3"]:
-    """Every 2×2 pixels become their mean. Raises Problem where an image has an odd side, or is of the wrong kind."""
+    """Average every 2×2 pixels. Raises Problem if an image has an odd side, or is of the wrong kind."""
     n, height, width, _ = colour_pictures(images).shape
     if height % 2 or width % 2:
         raise Problem(f"frames of {height}×{width} pixels cannot be halved: both sides have to be even")
@@ -48,13 +48,13 @@ class HalfSize(Detector):
         return scale_boxes(self.detector.predict(halve(images)), 2)
 
     def seconds_before(self, images: Given) -> float:
-        """The detector's, for these images at half the size."""
+        """The detector's seconds_before, for these images at half the size."""
         return self.detector.seconds_before(halve(images))
 
     def seconds_for_proposals(self, images: Given) -> float:
-        """The detector's, for these images at half the size."""
+        """The detector's seconds_for_proposals, for these images at half the size."""
         return self.detector.seconds_for_proposals(halve(images))
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The detector's, for common.model_size."""
+        """The detector's weights, which common.model_size counts."""
         return self.detector.parameters()

@@ -1,7 +1,7 @@
-"""The weights of the last run: each detector that a run has trained is kept in a file, and another run loads it.
+"""The weights of the last run: each detector that a run has trained is stored in a file, and another run loads it.
 
-A file says which code has trained the detector: the digest of the lesson that it is trained in. The weights that other
-code has trained are not loaded, and neither is a damaged file.
+A file states which code trained the detector: the digest of the lesson that trains it. Weights from other code are not
+loaded, and neither is a damaged file.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from common.files import write_whole
 from common.run import Run
 from common.train import Training
 
-CLASSES = FASHION_MNIST.classes  # of the scenes; scenes() knows them, too, but composes thousands of scenes first
+CLASSES = FASHION_MNIST.classes  # of the scenes; scenes() has them, too, but composes thousands of scenes first
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A detector that is kept. name: by which lessons share it. lesson: that trains it, whose digest its file names.
+    """A detector that is stored. name: by which lessons share it. lesson: that trains it, whose digest its file states.
 
-    build: as that lesson does. empty: the same to put weights into, without a scene. kind: of the method.
+    build: as in that lesson. empty: the same for loading weights, without a scene. kind: of the method.
     """
 
     name: str
@@ -55,18 +55,18 @@ class Kept:
     kind: str = "deep"
 
     def path(self, run: Run) -> Path:
-        """Its file, of this preset and seed."""
+        """The detector's file for this preset and seed."""
         folder = run.checkpoints.parent if run.checkpoints else run.folder
         file = re.sub(r"\W+", "_", self.name.lower())
         return folder / "weights" / f"{file}-{run.scale.preset}-seed{run.seed}.pt"
 
     @property
     def kept_as(self) -> str:
-        """Under this name a run shares the model that its file holds."""
+        """The name under which a run shares the model in its file."""
         return f"{self.name}, as kept"
 
     def keep(self, run: Run, code: str) -> None:
-        """Write it to its file, if the run has trained it and has not written it yet. code: the lesson's digest."""
+        """Write the detector to its file if the run has trained it and not written it yet. code: the digest."""
         model, seconds = run.shared.get((self.name, run.seed), (None, 0.0))
         if model is None or run.shared.get((self.kept_as, run.seed), (None,))[0] is model:
             return
@@ -76,9 +76,9 @@ class Kept:
         run.shared[self.kept_as, run.seed] = model, seconds
 
     def load(self, run: Run) -> Any | None:
-        """The detector of this run, or else of its file; None where there is neither.
+        """The detector of this run, or else from its file; None if there is neither.
 
-        A file that is not used is reason for a note.
+        A note explains why a file is not used.
         """
         if (self.name, run.seed) in run.shared:
             return run.shared[self.name, run.seed][0]
@@ -138,7 +138,7 @@ def build_people_fast_rcnn(run: Run) -> FastRCNN:
 
 
 def windows_of_template(run: Run) -> Proposals:
-    """What both classify. Raises Problem where no template is kept."""
+    """The windows that both classify. Raises Problem if no template is stored."""
     template = TEMPLATE.load(run)
     if template is None:
         raise Problem("the template whose windows it classifies is not there")
@@ -155,12 +155,12 @@ PEOPLE = {
 
 
 def digest_of(lesson: str) -> str:
-    """The digest of a lesson of this chapter, of the code as it is now."""
+    """The digest of a lesson of this chapter, for the present code."""
     folder = Path(__file__).parents[1]
     return digest(f"{folder.name}.{lesson}", {"common": COMMON, folder.name: folder})
 
 
 def keep(run: Run, digests: Mapping[str, str]) -> None:
-    """Keep all detectors that the run has trained. digests: of the lessons, as they were when the run began."""
+    """Store all detectors that the run has trained. digests: of the lessons, at the start of the run."""
     for each in (*SCENES.values(), *PEOPLE.values()):
         each.keep(run, digests[each.lesson])

@@ -1,4 +1,4 @@
-"""What a fitted detector predicts with, as tensors, numbers and text: enough to make the same detector again."""
+"""The state of a fitted detector as tensors, numbers and text, from which the same detector can be restored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ State = dict[str, Any]
 
 
 def state_of(detector: Detector | HalfSize) -> State:
-    """The settings of a fitted detector, and what it has learned. torch.load reads it with weights_only."""
+    """The settings and the learned weights of a fitted detector. torch.load reads it with weights_only."""
     if isinstance(detector, HalfSize):
         return state_of(detector.detector)
     values = {field.name: getattr(detector, field.name) for field in fields(detector)}
@@ -44,9 +44,9 @@ def state_of(detector: Detector | HalfSize) -> State:
 
 
 def put_back(detector: Detector | HalfSize, state: State) -> None:
-    """Make a detector that is not fitted the one that the state was taken of.
+    """Restore the state into an unfitted detector.
 
-    Raises Problem where the state is that of another kind of detector.
+    Raises Problem if the state belongs to another kind of detector.
     """
     if isinstance(detector, HalfSize):
         return put_back(detector.detector, state)

@@ -1,1 +1,1 @@
-"""Proposals: searched once per image, labelled by objects, compared with other boxes."""
+"""Proposals: computed once per image, labelled by objects, compared with other boxes."""

@@ -1,4 +1,4 @@
-"""Mini-batches of proposals that were cut out once, for R-CNN's fine-tuning.
+"""Mini-batches of proposals, cropped once, for R-CNN's fine-tuning.
 
 Method     Girshick et al. 2014, §2.3: a quarter of each batch are objects.
 """
@@ -19,9 +19,9 @@ from common.image_classifier import Pixels
 
 @dataclass
 class CropBatches:
-    """Proposals cut out once, as common.train.Batches: of each batch a quarter are objects, drawn from all. §2.3.
+    """Proposals, cropped once, as common.train.Batches: a quarter of each batch are objects. §2.3.
 
-    crops: in 16 bits, to save memory. labels: 0 for background. length: crops of an epoch.
+    crops: in 16 bits, to save memory. labels: 0 for background. length: crops per epoch.
     """
 
     crops: Float16[Tensor, "n 3 rows columns"]
@@ -36,7 +36,7 @@ class CropBatches:
     def of(
         cls, images: Pictures, proposals: LabelledProposals, pixels: Pixels, *, side: Side, length: int, seed: int = 0
     ) -> CropBatches:
-        """Cut out `length` of the proposals, or all, a third of them objects. side: of a crop, in pixels."""
+        """Crop `length` of the proposals, or all, a third of them objects. side: of a crop, in pixels."""
         labels, generator = proposals.labels(), torch.Generator().manual_seed(seed)
         objects, background = (labels > 0).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]
         some = sample_balanced(objects, background, min(length, len(labels)), 1 / 3, generator).unique()

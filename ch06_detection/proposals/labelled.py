@@ -1,6 +1,7 @@
 """Proposals of training images with their labels, and balanced samples of them.
 
-Method     Girshick et al. 2014, §2.3: a proposal belongs to the object that it overlaps most, if by enough.
+Method     Girshick et al. 2014, §2.3: a proposal belongs to the object that it overlaps most, if the IoU is large
+           enough.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from common.data.boxed import Target
 from common.data.checked_inputs import precise
 from common.errors import Problem
 
-FOREGROUND = 0.5  # IoU with an object, from which on a proposal is one
+FOREGROUND = 0.5  # least IoU with an object for a positive proposal
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledProposals:
-    """Proposals of a training set, image after image, and of each the object that it overlaps most.
+    """Proposals of a training set, image after image, and the object that each overlaps most.
 
-    image: its number. overlap: IoU with that object; 0 where the image has none. label, truth: the object's.
+    image: its index. overlap: IoU with that object; 0 if the image has none. label, truth: the object's.
     """
 
     image: Int64[Tensor, "n"]
@@ -35,7 +36,7 @@ class LabelledProposals:
 
     @classmethod
     def of(cls, proposals: Sequence[Tensor], targets: Sequence[Target], with_truths: bool = True) -> LabelledProposals:
-        """The proposals, and the objects' own boxes before them, if wanted. Raises Problem where there is no box."""
+        """Label the proposals, preceded by the objects' own boxes if with_truths. Raises Problem if there is no box."""
         parts: list[tuple[Tensor, ...]] = []
         for number, (proposed, target) in enumerate(zip(proposals, targets, strict=True)):
             truths = precise(target["boxes"])
@@ -52,7 +53,7 @@ class LabelledProposals:
         return cls(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def labels(self) -> Int64[Tensor, "n"]:
-        """The object's label where a proposal lies on one, 0 where it is background."""
+        """The object's label if a proposal is positive, 0 for background."""
         return self.label * (self.overlap >= FOREGROUND)
 
     def __len__(self) -> int:
@@ -60,17 +61,17 @@ class LabelledProposals:
 
 
 def evenly_spaced(n: int, wanted: int | None) -> slice:
-    """Which of n images are searched: this number, evenly spaced; all, if it is None or larger than n."""
+    """The searched images among n: the wanted number, evenly spaced; all if it is None or larger than n."""
     return slice(None) if wanted is None or wanted >= n else slice(0, wanted * (n // wanted), n // wanted)
 
 
 def sample_balanced(
     foreground: Int64[Tensor, "f"], background: Int64[Tensor, "b"], n: int, share: float, generator: torch.Generator
 ) -> Int64[Tensor, "n"]:
-    """n of these numbers: the share of the foreground, as far as it has so many, the rest background.
+    """n of these numbers: a share of foreground, if there are enough, the rest background.
 
-    Each at most once while there are enough; the background again and again where it has too few, and the foreground
-    where there is no background. Raises ValueError where there is neither.
+    Each is drawn once while there are enough. Background is drawn repeatedly if it has too few, and so is foreground if
+    there is no background. Raises ValueError if both are empty.
     """
     if not len(foreground) + len(background):
         raise ValueError("nothing to sample from")

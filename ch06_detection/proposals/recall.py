@@ -1,6 +1,6 @@
-"""How good proposals are: which objects have a box among the first n that lies well on them (Hosang et al. 2016, §4).
+"""Quality of proposals: which objects have a good box among the first n (Hosang et al. 2016, §4).
 
-No detector is involved. An object that no proposal overlaps is lost to every detector of proposals.
+No detector is involved. An object that no proposal overlaps is lost to every proposal-based detector.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ch06_detection.boxes import iou
 from common.data.boxed import Target
 
 RESAMPLES = 300
-ENOUGH = 0.9  # of the objects
+ENOUGH = 0.9  # share of the objects
 
 
 def best_overlaps_so_far(
     boxes: Float[Tensor, "n 4"], objects: Float[Tensor, "objects 4"], most: int
 ) -> Float[Tensor, "objects most"]:
-    """Each object's largest IoU with the first 1, 2, … most boxes; with all, where there are fewer."""
+    """Each object's largest IoU with the first 1, 2, … most boxes; with all if there are fewer."""
     if not len(boxes):
         return torch.zeros(len(objects), most)
     best = iou(objects, boxes[:most]).cummax(dim=1).values
@@ -32,18 +32,18 @@ def best_overlaps_so_far(
 def overlaps_by_count(
     proposals: Sequence[Tensor], targets: Sequence[Target], most: int
 ) -> Float[np.ndarray, "objects most"]:
-    """best_overlaps_so_far of the objects of all pictures, one after the other."""
+    """The best_overlaps_so_far of the objects of all pictures, concatenated."""
     pairs = zip(proposals, targets, strict=True)
     return torch.cat([best_overlaps_so_far(boxes, target["boxes"], most) for boxes, target in pairs]).numpy()
 
 
 def recall(best: Float[np.ndarray, "objects *most"], threshold: float) -> Float[np.ndarray, "*most"] | np.floating:
-    """The share of objects that have a box of this overlap."""
+    """The share of objects with a box of this overlap."""
     return (best >= threshold).mean(axis=0)
 
 
 def boxes_needed(best: Float[np.ndarray, "objects most"], threshold: float, share: float = ENOUGH) -> int | None:
-    """How many boxes a picture it takes until this share of objects is found; None where all of them don't do."""
+    """The boxes per picture needed to find this share of objects; None if all of them are not enough."""
     enough = recall(best, threshold) >= share
     return int(enough.argmax()) + 1 if enough.any() else None
 
@@ -51,9 +51,9 @@ def boxes_needed(best: Float[np.ndarray, "objects most"], threshold: float, shar
 def recall_band(
     best: Float[np.ndarray, "objects most"], picture: Int[np.ndarray, "objects"], threshold: float
 ) -> Float[np.ndarray, "2 most"]:
-    """The ends of recall's 95 % interval, by the bootstrap over pictures: objects of one are not independent.
+    """The ends of recall's 95 % interval, by the bootstrap over pictures, because objects of one are not independent.
 
-    picture: the number of the picture that each object is in.
+    picture: the index of each object's picture.
     """
     pictures = int(picture.max()) + 1
     hits = np.zeros((pictures, best.shape[1]))

@@ -1,4 +1,4 @@
-"""What proposals have to beat: windows everywhere, and boxes anywhere. Both know the shapes of training objects."""
+"""The rivals of proposals: a grid of windows, and random boxes, both with the shapes of training objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from common.data.boxed import Target
 
 SIZES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of √(width × height)
-RATIOS = (0.15, 0.5, 0.85)  # and of width / height
+RATIOS = (0.15, 0.5, 0.85)  # quantiles of width / height
 
 
 def measure_shapes(targets: Sequence[Target]) -> Float[Tensor, "n 2"]:
@@ -24,7 +24,7 @@ def measure_shapes(targets: Sequence[Target]) -> Float[Tensor, "n 2"]:
 def window_grid(shapes: Float[Tensor, "n 2"], stride: float, size: tuple[int, int]) -> Float[Tensor, "m 4"]:
     """Windows of 15 shapes, evenly over a picture (height, width): 5 quantiles of the sizes, 3 of width / height.
 
-    stride: from one to the next, in sides of the window.
+    stride: the step between windows, in sides of the window.
     """
     sides = torch.quantile(shapes.prod(dim=1).sqrt(), torch.tensor(SIZES))
     ratios = torch.quantile(shapes[:, 0] / shapes[:, 1], torch.tensor(RATIOS))

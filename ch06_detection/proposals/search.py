@@ -1,4 +1,4 @@
-"""Proposals of many images: selective search runs once per image, and all lessons of a run share what it found."""
+"""Proposals of many images: selective search runs once per image, and all lessons of a run share its results."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from common.run import Run
 
 @dataclass
 class Proposals:
-    """Selective search that runs once per image. Called with images, it gives their boxes.
+    """Selective search that runs once per image. Called with images, it returns their boxes.
 
-    propose: makes boxes of images, the best first. most: boxes of an image that are used. kept: boxes by image.
+    propose: computes boxes of images, the best first. most: boxes used per image. kept: boxes by image.
     """
 
     propose: Callable[[Pictures], list[Tensor]]
@@ -31,7 +31,7 @@ class Proposals:
     cost: dict[tuple, float] = field(default_factory=dict, repr=False)
 
     def __call__(self, images: Given) -> list[Tensor]:
-        """Raises Problem for pictures of the wrong kind."""
+        """The boxes of the images. Raises Problem for pictures of the wrong kind."""
         colour_pictures(images)
         names = self.names(images)
         new = {name: item for item, name in enumerate(names) if name not in self.kept}
@@ -44,36 +44,36 @@ class Proposals:
         return [self.kept[name] for name in names]
 
     def seconds(self, images: Pictures) -> float:
-        """What these images' proposals have cost when they were made, by the clock."""
+        """The seconds that these images' proposals took when they were computed."""
         self(images)
         return self.spent(images)
 
     def spent(self, images: Pictures) -> float:
-        """The same, without making any: of images that have none yet, nothing."""
+        """The same without computing any: images without proposals count 0."""
         return sum(self.cost.get(name, 0.0) for name in self.names(images))
 
     def names(self, images: Pictures) -> list[tuple]:
-        """What each image is remembered by: two checksums of its pixels, and its shape."""
+        """The key of each image: two checksums of its pixels, and its shape."""
         return [(zlib.crc32(image), zlib.adler32(image), image.shape) for image in map(np.ascontiguousarray, images)]
 
 
 class ProposalDetector(PretrainedDetector):
-    """A detector that classifies proposals. searched: of how many images it is given those in training; None: all."""
+    """A detector that classifies proposals. searched: the number of training images with proposals; None: all."""
 
     proposals: Proposals
     searched: int | None
 
     def seconds_before(self, images: Given) -> float:
-        """Those of its trunk, and of the proposals that it will learn from, as far as they have been made."""
+        """The seconds of its trunk, and of its training proposals, as far as they have been computed."""
         return super().seconds_before(images) + self.proposals.spent(images[evenly_spaced(len(images), self.searched)])
 
     def seconds_for_proposals(self, images: Given) -> float:
-        """What computing these images' proposals cost, whichever detector it was first done for."""
+        """The seconds to compute these images' proposals, whichever detector requested them first."""
         return self.proposals.seconds(images)
 
 
 def shared_proposals(run: Run, settings: Settings = FAST, most: int = 150) -> Proposals:
-    """Those that all lessons of a run share, at each seed: no image is searched twice."""
+    """The proposals that all lessons of a run share, at each seed: no image is searched twice."""
 
     def propose(images: Pictures) -> list[Tensor]:
         return propose_all(images, settings, workers=run.pick(smoke=1, lecture=2), seed=run.seed)

@@ -10,12 +10,12 @@ from ch06_detection.proposals.search import Proposals
 from ch06_detection.trunk.crops import Pictures
 from common.hog_detection.detector import HOGDetector
 
-FLOOR = -1.6  # of the SVM's score: far below what is a detection
-OVERLAP = 0.7  # IoU with a higher-scoring window, above which a window is left out
+FLOOR = -1.6  # of the SVM's score: far below that of a detection
+OVERLAP = 0.7  # IoU with a higher-scoring window above which a window is removed
 
 
 def template_windows(detector: HOGDetector, most: int) -> Proposals:
-    """So many windows of each image, at most, of a detector that has been fitted; the highest-scoring ones first."""
+    """At most `most` windows per image from a fitted detector, by descending score."""
     lenient = copy.copy(detector)
     lenient.floor, lenient.suppression, lenient.most = FLOOR, OVERLAP, 10 * most
 

@@ -1,1 +1,1 @@
-"""Judging detectors: mean average precision, kinds of errors, made-up detections."""
+"""Scoring detectors: mean average precision, kinds of errors, made-up detections."""

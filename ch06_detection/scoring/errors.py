@@ -1,4 +1,4 @@
-"""What a detector gets wrong: on the wrong place, of the wrong class, on background, or not found at all.
+"""The errors of a detector: a wrong place, a wrong class, background, or a missed object.
 
 Method     Hoiem et al. 2012, §2.1.
 """
@@ -16,17 +16,18 @@ from common.data.boxed import BoxedImages
 from common.metrics.detection import Evaluation
 
 KINDS = ("localisation", "confusion", "background")
-NEAR = 0.1  # IoU from which on a detection lies on an object
+NEAR = 0.1  # least IoU at which a detection lies on an object
 
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """What is wrong with each class's highest-scoring detections, as many as it has objects. Hoiem et al. 2012, §2.1.
+    """The errors among each class's n highest-scoring detections, n being its number of objects. Hoiem et al. 2012,
+    §2.1.
 
-    In per cent of the objects: `localisation`: the object's class, but at an IoU below 0.5, or the second one on it;
-    `confusion`: on an object of another class; `background`: on none. `missed`: objects that no detection of their
-    class has found, at any score: lowering the threshold does not bring them back.
-    kinds, images, labels, boxes: of each of these detections; the kind is "" where it is right.
+    In per cent of the objects: `localisation`: the object's class, but at an IoU below 0.5, or a duplicate;
+    `confusion`: on an object of another class; `background`: on none. `missed`: objects without a detection of their
+    class at any score: lowering the threshold does not find them.
+    kinds, images, labels, boxes: of each of these detections; the kind is "" if it is right.
     """
 
     shares: dict[str, float]
@@ -45,14 +46,14 @@ class Errors:
 
 
 def classify_errors(evaluation: Evaluation) -> Errors:
-    """What is wrong at an IoU of 0.5, objects that are marked as difficult and what lies on them left aside."""
+    """Classify errors at an IoU of 0.5; difficult objects, and detections on them, are ignored."""
     matches, place = evaluation.matches, evaluation.places(0.5)[0]
     truths, found = matches.truths, matches.detections
     wanted = ~matches.truth_ignored
     counts = np.bincount(truths.labels[wanted], minlength=evaluation.classes + 1)
     used = ~matches.ignored[place]
     rank = np.zeros(len(used), int)
-    for label in range(1, evaluation.classes + 1):  # they stand class by class, the highest score first
+    for label in range(1, evaluation.classes + 1):  # they are sorted by class, then by descending score
         own = used & (found.labels == label)
         rank[own] = np.arange(own.sum())
     top = np.flatnonzero(used & (rank < counts[found.labels]))
@@ -83,5 +84,5 @@ def overlaps_by_class(
 
 
 def highest_where(overlaps: Float[np.ndarray, "n m"], counts: Bool[np.ndarray, "n m"]) -> Float[np.ndarray, "n"]:
-    """The highest of a row that counts, 0 where none does."""
+    """The highest counted value of each row, 0 if none counts."""
     return np.where(counts, overlaps, 0.0).max(axis=1, initial=0.0)

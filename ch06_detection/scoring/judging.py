@@ -1,4 +1,4 @@
-"""Train a detector, time it on test images, and put its mean average precisions on the scoreboard.
+"""Train a detector, time it on test images, and score its mean average precisions.
 
 Method     Everingham et al. 2010 for mAP at an IoU of 0.5; Lin et al. 2014 for the mean over ten thresholds.
 """
@@ -18,7 +18,7 @@ METRIC, STRICT = "mAP@0.5", "mAP@[.5:.95]"
 
 
 def judge(method: Method, part: BoxedImages) -> Evaluation:
-    """Run the method's model on the part, timed, and put its mean average precisions on the scoreboard."""
+    """Run the method's model on the part, timed, and score its mean average precisions."""
     searching = method.model.seconds_for_proposals(part.images)
     start = time.perf_counter()
     detections = method.model.predict(part.images)
@@ -30,7 +30,7 @@ def judge(method: Method, part: BoxedImages) -> Evaluation:
 def examine(
     method: Method, name: str, build: Callable[[], Detector], train: BoxedImages, test: BoxedImages
 ) -> tuple[Detector, Evaluation]:
-    """learn and judge, once a run and seed: a later lesson that asks for the same is given the answers."""
+    """learn and judge, once per run and seed: a later lesson with the same detector reuses the results."""
     detector = learn(method, name, build, train)
     key = answers_of(method, name, test)
     if key in method.run.shared:
@@ -43,7 +43,7 @@ def examine(
 
 
 def answers_of(method: Method, name: str, test: BoxedImages) -> tuple[str, int]:
-    """Where a run keeps the detections of a detector of that name on the part."""
+    """The key under which a run stores the detections of a detector on the part."""
     return f"{name}, answers for {len(test)} images", method.run.seed
 
 
@@ -60,7 +60,7 @@ def learn(method: Method, name: str, build: Callable[[], Detector], train: Boxed
 
 
 def account(method: Method, evaluation: Evaluation, part: BoxedImages) -> Evaluation:
-    """Put both mean average precisions on the scoreboard, in per cent; with intervals over the part's groups."""
+    """Score both mean average precisions in per cent, with intervals over the part's groups."""
     if evaluation.groups is None and part.groups is not None:
         evaluation = replace(evaluation, groups=part.groups)
     for metric, threshold in ((METRIC, 0.5), (STRICT, None)):

@@ -15,12 +15,12 @@ from common.data.boxed import Target
 
 @dataclass(frozen=True)
 class MadeUp:
-    """How a made-up detector errs.
+    """The error rates of a made-up detector.
 
-    found: the chance that it sees an object. spread: how far a box's edges lie off, a standard deviation, in widths and
-    heights of the object. copies: the mean number of further boxes round an object it sees. confused: the chance of
-    another object's label. nothing: the mean number of boxes per image where nothing is. logit_gain: what
-    the logit of a score gains from a perfect box; noise of standard deviation 1 is added to it.
+    found: the probability of finding an object. spread: the standard deviation of a box's edges, relative to the
+    object's width and height. copies: the mean number of duplicates per found object. confused: the probability of
+    another object's label. nothing: the mean number of false boxes per image on background. logit_gain: the increase of
+    a score's logit for a perfect box; noise of standard deviation 1 is added to it.
     """
 
     found: float = 0.8
@@ -33,7 +33,7 @@ class MadeUp:
     def __call__(
         self, targets: Sequence[Target], classes: int, side: int, rng: np.random.Generator
     ) -> tuple[Target, ...]:
-        """Detections of these objects, in square images of that side."""
+        """Make detections of these objects, in square images of that side."""
         boxes = torch.cat([target["boxes"] for target in targets]).numpy().astype(float)
         labels = torch.cat([target["labels"] for target in targets]).numpy()
         images = np.repeat(np.arange(len(targets)), [len(target["labels"]) for target in targets])
@@ -60,7 +60,7 @@ class MadeUp:
         )
 
     def beside(self, boxes: Float[np.ndarray, "n 4"], rng: np.random.Generator) -> Float[np.ndarray, "n 4"]:
-        """Boxes near these."""
+        """Random boxes near these."""
         size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
         moved = boxes + self.spread * size * rng.normal(size=boxes.shape)
         return np.concatenate([moved[:, :2], np.maximum(moved[:, 2:], moved[:, :2] + 1)], axis=1)

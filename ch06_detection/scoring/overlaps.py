@@ -1,4 +1,4 @@
-"""How well boxes lie on objects: detections on those of their class, proposals on those of every class."""
+"""The IoU of boxes with objects: of detections with their class, of proposals with every class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from common.data.boxed import BoxedImages, Target
 
 
 def overlaps_with_objects(found: list[Target], part: BoxedImages, least: float) -> Float[np.ndarray, "n"]:
-    """IoU of each detection of at least this score with the object of its class that it overlaps most."""
+    """The IoU of each detection of at least this score with the object of its class that it overlaps most."""
     overlaps = []
     for detections, target in zip(found, part.targets, strict=True):
         same = detections["labels"][:, None] == target["labels"]
@@ -24,7 +24,7 @@ def overlaps_with_objects(found: list[Target], part: BoxedImages, least: float) 
 
 
 def overlap_by_class(boxes: Boxes, target: Target, classes: int) -> Float[Tensor, "n classes"]:
-    """IoU of each box with the object of each class that it overlaps most; 0 where there is none."""
+    """The IoU of each box with the object of each class that it overlaps most; 0 if there is none."""
     best = torch.zeros(len(boxes), classes)
     for label in target["labels"].unique().tolist():
         best[:, label - 1] = iou(boxes, target["boxes"][target["labels"] == label]).amax(dim=1)
@@ -32,7 +32,7 @@ def overlap_by_class(boxes: Boxes, target: Target, classes: int) -> Float[Tensor
 
 
 def spread_out(boxes: Boxes, most: int) -> Float[Tensor, "m 4"]:
-    """The first boxes that overlap one another little, at most so many."""
+    """The first boxes with little mutual overlap, at most `most`."""
     chosen = boxes[:1]
     for box in boxes:
         if len(chosen) < most and float(iou(box[None], chosen).max()) < 0.3:

@@ -1,1 +1,1 @@
-"""What belongs to single-shot detectors beside the lessons."""
+"""Parts of single-shot detectors outside the lessons."""

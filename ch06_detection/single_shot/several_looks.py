@@ -1,6 +1,6 @@
-"""Test-time augmentation: a single-shot network predicts for an image at another scale, and for its mirror image, too.
+"""Test-time augmentation: a single-shot network also predicts for an image at other scales, and for its mirror image.
 
-What the two predict for the same place is averaged, before any box is decoded.
+Predictions for an image and its mirror image are averaged at each place, before any box is decoded.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from torch.nn.functional import interpolate
 from common.image_classifier import in_chunks
 
 SCALES = (0.875, 1.0, 1.25)
-PIXELS = 1 << 17  # of images in one forward pass: what fits into a processor's cache
+PIXELS = 1 << 17  # of images in one forward pass: the size of a CPU's cache
 Images = Float[Tensor, "batch 3 height width"]
 
 
 def look_six_times(detector: Any) -> Any:
-    """The same trained detector; but for each image it predicts at three scales, at each also for the mirror image."""
+    """The same trained detector, predicting at three scales per image, at each also for the mirror image."""
     several = copy(detector)
     several.scales, several.mirrored = SCALES, True
     return several
 
 
 def resize(images: Images, scale: float) -> Float[Tensor, "batch 3 new_height new_width"]:
-    """The images at this scale."""
+    """Resize the images to this scale."""
     if scale == 1:
         return images
     return interpolate(images, scale_factor=scale, mode="bilinear", antialias=True, align_corners=False)
@@ -39,7 +39,7 @@ def resize(images: Images, scale: float) -> Float[Tensor, "batch 3 new_height ne
 def predict_looks(
     network: nn.Module, images: Images, places: Int[Tensor, "n"] | None = None
 ) -> Iterator[tuple[Float[Tensor, "some n 4"], Float[Tensor, "some n classes"]]]:
-    """Offsets and logits, some images at a time. places: mirror_places, where the mirror image is to be used, too."""
+    """Offsets and logits, some images at a time. places: mirror_places, to use the mirror image, too."""
     chunk = max(1, PIXELS // math.prod(images.shape[2:]))
     views = [images] if places is None else [images, images.flip(3)]
     for outputs in zip(*(in_chunks(network, view, chunk) for view in views), strict=True):
@@ -48,7 +48,7 @@ def predict_looks(
 
 
 def mirror_places(grids: Sequence[tuple[int, int]], boxes: Sequence[int]) -> Int[Tensor, "n"]:
-    """Which default box lies, in the mirror image, where each one lies in the image. boxes: of a cell, on each map."""
+    """The index of the default box that mirrors each one. boxes: per cell of each map."""
     places, start = [], 0
     for (rows, columns), each in zip(grids, boxes, strict=True):
         number = rows * columns * each

@@ -22,13 +22,13 @@ LEARNING_RATE, BATCH = 0.01, 32
 
 
 def reduce_map(channels: int, width: int, stride: int = 2) -> nn.Sequential:
-    """A strided convolution, normalised, ReLU."""
+    """A strided convolution, BatchNorm and ReLU."""
     convolution = nn.Conv2d(channels, width, 2 * stride - 1, stride, padding=stride - 1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
 class TinySSD(nn.Module):
-    """Images, −1 … 1, to offsets and logits of the default boxes of default_boxes.py's three maps."""
+    """Maps images, −1 … 1, to offsets and logits of the default boxes of default_boxes.py's three maps."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class TinySSD(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch n 4"], Float[Tensor, "batch n classes"]]:
-        """Offsets and logits, in default_boxes' order."""
+        """The offsets and logits, in default_boxes' order."""
         outputs, x = [], self.first(images)
         for block, head in zip(self.blocks, self.heads, strict=True):
             x = block(x)
@@ -51,7 +51,7 @@ class TinySSD(nn.Module):
 
 
 def as_inputs(part: BoxedImages) -> Float[Tensor, "n 3 height width"]:
-    """Images as the network takes them."""
+    """The images as the network's input."""
     return torch.tensor(part.images).permute(0, 3, 1, 2) / 127.5 - 1
 
 
@@ -70,7 +70,7 @@ def train(
     epochs: int,
     seed: int,
 ) -> TinySSD:
-    """The network after some epochs. matched: labels and offsets of its default boxes. loss: as multibox_loss."""
+    """Train the network. matched: labels and offsets of its default boxes. loss: like multibox_loss."""
     labels, offsets = matched
     torch.manual_seed(seed)
     network, generator = TinySSD(len(part.classes) + 1), torch.Generator().manual_seed(seed)

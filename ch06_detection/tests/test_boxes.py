@@ -23,7 +23,7 @@ def some_boxes(n: int, seed: int, side: float = 100.0) -> torch.Tensor:
 
 
 def some_scores(n: int, seed: int, levels: int | None = None) -> torch.Tensor:
-    """No two alike, or of so many levels."""
+    """Scores that all differ, or that have few levels."""
     rng = torch.Generator().manual_seed(seed)
     return torch.randint(levels, (n,), generator=rng) / levels if levels else torch.randperm(n, generator=rng) / n
 

@@ -1,4 +1,4 @@
-"""Default boxes are torchvision's, lie where a head's answers say, and the lesson's numbers hold."""
+"""Default boxes are torchvision's, lie where a head's outputs refer to, and the lesson's numbers hold."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_any_image_and_grid_as_torchvision_has_them(grid, height, width):
 
 
 def test_a_head_s_answers_are_in_the_order_of_the_boxes():
-    """A head that answers with row, column and number of the box: each lands at the box that lies there."""
+    """A head that outputs row, column and number of the box: each output arrives at that box."""
     rows, columns, boxes = 3, 5, 4
     row, column, box = torch.meshgrid(*map(torch.arange, (rows, columns, boxes)), indexing="ij")
     said = torch.stack([row, column, box], dim=-1).permute(2, 3, 0, 1).reshape(1, boxes * 3, rows, columns)

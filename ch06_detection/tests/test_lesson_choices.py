@@ -1,4 +1,4 @@
-"""What the lessons decide for themselves: which part teaches, which is judged, which case is drawn or named."""
+"""The choices of the lessons: training and scoring parts, and the cases that are drawn or named."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from common.train import History, Training
 
 
 class Enough(Exception):
-    """The lesson has shown what is asked of it."""
+    """The exception that ends a lesson once the test has its data."""
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_training_scenes_are_the_crowded_ones(run, sets):
 
 
 def test_ssd_with_six_looks_is_the_trained_ssd(run, sets, monkeypatch):
-    """Nothing is trained for it; it is asked at three scales, each mirrored, and once a run."""
+    """Nothing is trained for it; it predicts at three scales, each mirrored, once per run."""
     part, asked = sets.test.take(slice(2)), []
     run.shared["SSD, scenes", run.seed] = build_scenes_ssd(run), 12.0
     monkeypatch.setattr(
@@ -180,7 +180,7 @@ def test_ssd_s_choices_start_from_the_lesson_s_detector_and_are_judged_on_valida
         first, own = taught.network_.stages[0][0].state_dict(), detector.network_.stages[0][0].state_dict()
         assert all(torch.equal(own[name], weights) for name, weights in first.items())
         assert (detector.scales, detector.mirrored) == ((1.0,), False) or detector is taught
-    assert all(p.requires_grad for p in taught.network_.parameters())  # the lesson's own detector is as it was
+    assert all(p.requires_grad for p in taught.network_.parameters())  # the lesson's own detector is unchanged
     assert {row.method for row in run.record.rows} == {
         BASE, "two maps", ssd_choices.NOT_PRETRAINED, ssd_choices.LESSON
     }  # fmt: skip
@@ -188,7 +188,7 @@ def test_ssd_s_choices_start_from_the_lesson_s_detector_and_are_judged_on_valida
 
 
 def test_what_is_trained_on_stored_maps_predicts_the_same_from_images(run, sets, monkeypatch, taught):
-    """Maps as they are, in 16 bits, give the layers behind the first stage what the images give the whole network."""
+    """Unaugmented maps in 16 bits give the layers after the first stage the same results as images give the network."""
     seen = {}
 
     def training(self, network, data, seed=0):
@@ -215,7 +215,7 @@ def test_what_is_trained_on_stored_maps_predicts_the_same_from_images(run, sets,
 
 
 def test_each_variant_of_ssd_learns_from_the_maps_of_its_own_scenes(run, monkeypatch, taught):
-    """Augmented ones, two versions of each, but for the variant without augmentation; its versions are equal."""
+    """Maps of two augmented versions per scene; without augmentation both versions are equal."""
     data = []
     monkeypatch.setattr(ssd_choices, "CHANGES", {"not augmented": {"augmented": False}})
     monkeypatch.setattr(Training, "__call__", lambda self, network, maps, seed=0: data.append(maps) or History())
@@ -312,7 +312,7 @@ def test_the_base_of_ssd_s_choices_is_the_lesson_s_recipe():
 
 
 def test_every_choice_changes_the_recipe(run):
-    """A change to what is there already would measure nothing."""
+    """A change to the present value would measure nothing."""
     base = scenes_detector(run)
     for name, change in hog_choices.CHANGES.items():
         changed = hog_choices.apply_change(base, change)
@@ -397,7 +397,7 @@ def test_people_are_judged_on_frames_after_the_training_frames(run, sets, monkey
         pedestrians.lesson(run)
     assert learned == [sets.train, mixed]  # the network from pasted people, too
     assert pasted == [(sets.train, len(sets.train))]
-    assert len(judged) == 2  # one look each
+    assert len(judged) == 2  # one prediction each
     for part in judged:
         np.testing.assert_array_equal(part.images[0], sets.test.images[0])
     assert afterwards == ([sets.validation] * 2 if there_are_later_frames else [])

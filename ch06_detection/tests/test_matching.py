@@ -31,7 +31,7 @@ def random_target(n, seed, smallest=10.0):
 
 
 def greedy(overlaps, images):
-    """The rule as it is said: again and again the pair of the highest IoU that is left."""
+    """The rule, literally: repeatedly take the remaining pair with the highest IoU."""
     overlaps, own, taken = overlaps.clone(), np.full(len(overlaps), -1), set()
     for flat in overlaps.flatten().argsort(descending=True, stable=True).tolist():
         row, column = divmod(flat, overlaps.shape[1])

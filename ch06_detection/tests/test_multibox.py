@@ -112,7 +112,7 @@ def test_a_positive_is_never_mined_however_hard():
 
 @pytest.mark.parametrize("empty", [[0, 1], [1]])
 def test_images_without_objects_learn_from_three_negatives_each(empty):
-    """Where torchvision's loss, as the paper's, hears nothing of them."""
+    """Torchvision's loss, like the paper's, ignores them."""
     offsets, logits = answers(2, 40)
     labels, wanted = torch.zeros(2, 40, dtype=torch.long), torch.zeros(2, 40, 4)
     labels[[k for k in range(2) if k not in empty], 7] = 5

@@ -1,4 +1,4 @@
-"""What the constants of the recipes do: boxes, windows and scores on either side of each, and what becomes of them."""
+"""The effects of the recipes' constants: boxes, windows and scores on both sides of each, and the results."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_proposal_is_an_object_from_an_iou_of_a_half_on():
 
 @pytest.fixture
 def heads(monkeypatch):
-    """What SVMs and regression are given: negatives by class, and the proposals that are moved. 2 classes, one object.
+    """Training data of SVMs and regression: negatives by class, and the moved proposals. 2 classes, one object.
 
     A proposal's features are its height and a 1.
     """
@@ -107,7 +107,7 @@ def heads(monkeypatch):
 
 def test_a_negative_of_a_class_overlaps_its_objects_by_less_than_0_3(heads):
     assert heads.negatives[0] == [10, 25, 29]  # no negative: a window with an IoU of 0.31 or 0.4
-    assert heads.negatives[1] == [10, 25, 29, 31, 40, 45, 55, 59, 61, 80]  # of class 2 there is no object
+    assert heads.negatives[1] == [10, 25, 29, 31, 40, 45, 55, 59, 61, 80]  # class 2 has no object
     assert heads.positives == [[100], []]
 
 
@@ -175,7 +175,7 @@ def test_three_negatives_are_mined_for_every_positive():
 
 
 def test_the_scenes_default_boxes_lie_near_their_objects(run):
-    """Of more than 19 in 20 objects some box overlaps a half: with sizes half as large again, of fewer than 9 in 10."""
+    """More than 19 in 20 objects have a box with an IoU of 0.5; with sizes half as large again, fewer than 9 in 10."""
     truths = torch.cat([target["boxes"] for target in scenes(run.scale).train.targets])
     detector = SceneSSD().build(run, 0)
     detector.network_ = detector.build(10)
@@ -186,18 +186,18 @@ def test_the_scenes_default_boxes_lie_near_their_objects(run):
 
 
 def test_pedestrians_default_boxes_are_as_people_are():
-    """Of frames at half size: people of 28 to 58 pixels; the next size is always near enough to match."""
+    """Frames at half size show people of 28 to 58 pixels; the next size is always near enough to match."""
     heights = [height for some in HEIGHTS for height in some]
     assert heights == sorted(heights)
     assert 0.3 < WIDE < 0.45  # of standing people, as Dollár et al. 2012 (§2.2.2) find it: 0.41
     assert all(low / high > 0.5**0.5 for low, high in pairwise(heights))
 
 
-# --- What is said in the end ------------------------------------------------------------------------------------------
+# --- The final predictions --------------------------------------------------------------------------------------------
 
 
 def of_rcnn(detector, boxes, margins):
-    """What R-CNN makes of boxes with these margins of its SVMs, none of them moved."""
+    """R-CNN's detections for boxes with these margins of its SVMs, none of them moved."""
     n, classes = margins.shape
     detector.scale_ = 1.0
     detector.svms_ = torch.cat([torch.eye(classes), torch.zeros(classes, 1)], dim=1)
@@ -229,7 +229,7 @@ def of_svm(detector, boxes, scores):
     return of_rcnn(detector, boxes, scores.logit())
 
 
-SAID = {  # a detector, how it is asked, the IoU above which it suppresses, its least score, and how many it keeps
+SAID = {  # a detector, its prediction call, the IoU above which it suppresses, its least score, and how many it keeps
     "R-CNN": (build_scenes_rcnn, of_svm, 0.3, 0.1, 100),
     "R-CNN, softmax": (build_scenes_rcnn, of_softmax, 0.3, 0.01, 100),
     "Fast R-CNN": (build_scenes_fast_rcnn, of_fast_rcnn, 0.3, 0.01, 100),
@@ -306,7 +306,7 @@ def test_an_object_is_no_positive_where_its_window_fits_by_less_than_0_65():
 
 
 def square(box):
-    """Of the same centre and area."""
+    """A box with the same centre and area."""
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).prod().sqrt() / 2
     return torch.cat([middle - half, middle + half])
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("two processes of chapter 6")
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    """What two processes have come to."""
+    """The results of two processes."""
     return run_as_two("ch06_detection.tests.shared_batches", tmp_path_factory.mktemp("two") / "kept.json")
 
 

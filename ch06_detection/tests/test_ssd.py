@@ -1,4 +1,4 @@
-"""The single-shot detector: its order of boxes, its batches, its answers, and that it goes on from a checkpoint."""
+"""The single-shot detector: its order of boxes, its batches, its predictions, and resuming from a checkpoint."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the lesson counts of SSD300 without a number in it, held against measured receptive fields and known sums."""
+"""The lesson's counts of SSD300 without weights, compared with measured receptive fields and known sums."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def network():
 
 
 def reached(layers, size):
-    """How many pixels along an axis change the number in the middle, by its gradient; and the stride."""
+    """The receptive field of the middle output along an axis, by its gradient; and the stride."""
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.ones_(layer.weight)

@@ -1,4 +1,4 @@
-"""With torchvision's weights our SSD300 says what torchvision's says, and makes the same detections of it."""
+"""Our SSD300 with torchvision's weights has torchvision's outputs, and gives the same detections."""
 
 from types import SimpleNamespace
 
@@ -96,7 +96,7 @@ def test_detections_are_torchvision_s(defaults, settings):
 
 
 def test_the_finest_map_has_length_20_everywhere():
-    """Its features are divided by their length, so that however bright an image, the head hears the same."""
+    """Its features are divided by their length, so that the head's input does not depend on brightness."""
     network = SSD300(2).eval()
     network.to_conv4_3, network.to_fc7 = torch.nn.Conv2d(3, 512, 3), torch.nn.Conv2d(512, 1024, 3)
     images = torch.randn(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))

@@ -1,1 +1,1 @@
-"""The layers that all networks of the chapter share, and what they learn before they detect."""
+"""The layers that all networks of the chapter share, and their pretraining."""

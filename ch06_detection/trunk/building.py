@@ -1,4 +1,4 @@
-"""How every detector of the chapter begins: pixels standardised, weights drawn from its own seed."""
+"""The first steps of every detector of the chapter: standardised pixels, weights drawn from its own seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from common.image_classifier import Pixels
 
 Made = TypeVar("Made")
-SAMPLE = 500 * 128 * 128  # pixels that means and deviations are computed from, at least, where there are so many
+SAMPLE = 500 * 128 * 128  # the least number of pixels for means and deviations, if available
 
 
 def measure_pixels(images: UInt8[np.ndarray, "n height width 3"]) -> Pixels:
@@ -21,7 +21,7 @@ def measure_pixels(images: UInt8[np.ndarray, "n height width 3"]) -> Pixels:
 
 
 def build_seeded(make: Callable[[], Made], seed: int) -> Made:
-    """make(), its weights drawn from the seed; the random state outside is left as it was."""
+    """Call make() with weights drawn from the seed; the random state outside stays unchanged."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return make()

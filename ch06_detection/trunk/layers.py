@@ -27,7 +27,7 @@ def small_trunk(width: int = 16) -> list[nn.Sequential]:
 
 
 class Frozen(nn.Sequential):
-    """Layers that keep their weights, and the means and variances of their BatchNorm, while others are trained."""
+    """Layers whose weights and BatchNorm statistics stay fixed while others are trained."""
 
     def train(self, mode: bool = True) -> Frozen:
         return super().train(False)
@@ -40,8 +40,8 @@ class Frozen(nn.Sequential):
 def mobile_trunk(mobilenet: nn.Module, frozen: int = 4) -> list[nn.Sequential]:
     """torchvision's MobileNetV2 as two stages, of an 8th and a 16th of the image's side; 192 and 576 channels.
 
-    A stage ends within a block, where its 1×1 convolution has widened the map (Sandler et al. 2018, §6.2). frozen: of
-    the first blocks, which are the most expensive to train (their maps are the largest), so many keep their weights.
+    A stage ends within a block, where its 1×1 convolution has widened the map (Sandler et al. 2018, §6.2). frozen: the
+    number of first blocks with fixed weights; they are the most expensive to train (their maps are the largest).
     """
     blocks = mobilenet.features
     eighth, sixteenth = blocks[7].conv, blocks[14].conv  # expansion, depthwise convolution of stride 2, projection
@@ -53,5 +53,5 @@ def mobile_trunk(mobilenet: nn.Module, frozen: int = 4) -> list[nn.Sequential]:
 
 
 def stage_channels(stage: nn.Module) -> int:
-    """Channels of the map that a stage ends with: those of its last convolution."""
+    """The output channels of a stage: those of its last convolution."""
     return [layer.out_channels for layer in stage.modules() if isinstance(layer, nn.Conv2d)][-1]

@@ -1,9 +1,9 @@
-"""Pretraining: before it detects, a network learns to classify the objects that the training boxes cut out.
+"""Pretraining: before detection, a network is trained to classify the objects in the training boxes.
 
 Method     Transfer, as in Girshick et al. 2014 (R-CNN), §2.3, Girshick 2015, §2.2, and Liu et al. 2016 (SSD), §3: all
-           three start from one network that has learned to classify.
-Differs    The papers' network has seen ImageNet's photos. Here there are only the training scenes. The rows of the
-           classes are kept for detection, too, where the papers start them anew.
+           three start from one network that was trained to classify.
+Differs    The papers' network was trained on ImageNet. Here there are only the training scenes. The weights of the
+           classes are kept for detection, too; the papers reinitialise them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training
 
-SIDE = (32, 32)  # rows and columns of an object that is cut out; an article of Fashion-MNIST has 28
+SIDE = (32, 32)  # rows and columns of an object's crop; an article of Fashion-MNIST has 28
 SHIFT = 2  # pixels
 
 
@@ -49,19 +49,19 @@ Trunk = Callable[[Pictures, Sequence[Target]], PretrainedTrunk]
 def cut_out_objects(
     images: Pictures, targets: Sequence[Target], pixels: Pixels
 ) -> tuple[Crops, Int[Tensor, "objects"]]:
-    """Every object of the images, cut out and warped to SIDE, and its class, from 0."""
+    """Crop every object of the images, warped to SIDE; and its class, from 0."""
     labels = torch.cat([target["labels"] for target in targets]) - 1
     return cut_from(images, [target["boxes"] for target in targets], pixels, SIDE), labels
 
 
 def augment_crops(crops: Crops, generator: torch.Generator, shift: int = SHIFT) -> Crops:
-    """Shifted by at most this number of pixels, mirrored or not, in other light."""
+    """Shift crops by at most `shift` pixels, mirror half of them, and change their light."""
     return change_light(Shifts(shift)(crops, generator), generator)
 
 
 @dataclass
 class TrunkPretraining:
-    """What detectors start from: a trunk that is trained once, on the first images that it is called with.
+    """The initial trunk of detectors, which is trained once, on the images of the first call.
 
     width: of the trunk. seconds_: of its training.
     """
@@ -75,9 +75,10 @@ class TrunkPretraining:
     known_: tuple | None = field(default=None, init=False, repr=False)
 
     def __call__(self, images: Given, targets: Sequence[Target]) -> PretrainedTrunk:
-        """The trunk that has learned to classify the objects of these images; untrained where there are less than two.
+        """The trunk trained to classify the objects of these images; untrained if there are fewer than two.
 
-        Raises ValueError for other images than the first time: a trunk that saw more than its detector would cheat.
+        Raises ValueError for other images than the first time: a trunk trained on more than its detector would be
+        unfair.
         """
         targets = to_learn_from(images, targets)
         asked = len(images), zlib.crc32(images[0]), zlib.crc32(images[-1]), images.shape
@@ -100,7 +101,7 @@ class TrunkPretraining:
         return new
 
     def build(self) -> PretrainedTrunk:
-        """The parts with random weights."""
+        """Build the parts with random weights."""
         stages = nn.Sequential(*small_trunk(self.width)[:2])
         return PretrainedTrunk(stages, nn.Linear(stage_channels(stages), self.classes))
 
@@ -116,12 +117,12 @@ class PretrainedDetector(Detector):
     trunk: TrunkPretraining | None
 
     def seconds_before(self, images: Given) -> float:
-        """Those of its trunk."""
+        """The seconds of its trunk."""
         return self.trunk.seconds_ if self.trunk else 0.0
 
 
 def as_classifier(trunk: PretrainedTrunk) -> nn.Sequential:
-    """The two as one network: crops to scores of the classes."""
+    """The parts as one network, from crops to class scores."""
     return nn.Sequential(*trunk.stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), trunk.score)
 
 
@@ -132,7 +133,7 @@ def copy_weights(source: nn.Module, network: nn.Module) -> None:
 
 
 def copy_class_rows(score: nn.Linear, known: nn.Linear) -> None:
-    """Copy the classes' rows into a layer that also has a background row, which starts anew."""
+    """Copy the classes' rows into a layer that also has a background row, which is newly initialised."""
     with torch.no_grad():
         for rows, given in ((score.weight, known.weight), (score.bias, known.bias)):
             rows[1:] = given
@@ -140,7 +141,7 @@ def copy_class_rows(score: nn.Linear, known: nn.Linear) -> None:
 
 
 def shared_trunk(run: Run) -> TrunkPretraining:
-    """The trunk that all detectors of a run's scenes start from, at each seed: trained by the first that calls it."""
+    """The initial trunk of all scene detectors of a run, for each seed; the first one to call it trains it."""
     epochs = run.pick(smoke=1, lecture=3, full=10)
     training = Training(
         epochs, 0.01, 64, Muon, hidden_filters, warm_up=0.15, device=run.device, say=run.say_step,

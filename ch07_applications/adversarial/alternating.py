@@ -1,17 +1,17 @@
-"""The training loop of a generator and a discriminator: what common/train.py is for one network.
+"""The training loop of a generator and a discriminator, the counterpart of common/train.py for one network.
 
 Method     Goodfellow et al. 2014, Algorithm 1. For each batch:
 
                fakes = make(generator, batch)
-               the discriminator's step, on fakes cut off from the generator: it is the judge's turn to learn
-               the generator's step, through a discriminator that is frozen
+               the discriminator's step, on fakes detached from the generator
+               the generator's step, through a frozen discriminator
 
-           Where fakes are not detached, the first step computes the generator's gradients and throws them away; where
-           the discriminator is not frozen, the second leaves gradients in it that its next step would take.
-Average    A moving average of the generator's weights (Karras et al. 2018, §4) lies between the points around which two
-           players circle, and usually draws better than the last of them.
-Resuming   As in common/train.py, every epoch draws all that is random from (seed, epoch): a training that was killed
-           goes on from its last whole epoch to the same weights.
+           If fakes were not detached, the first step would compute the generator's gradients and discard them; if the
+           discriminator were not frozen, the second would leave gradients in it that its next step would use.
+Average    A moving average of the generator's weights (Karras et al. 2018, §4) averages the oscillation of the two
+           players, and usually gives better samples than the last weights.
+Resuming   As in common/train.py, every epoch draws all random numbers from (seed, epoch): an interrupted training
+           resumes after its last whole epoch and reaches the same weights.
 """
 
 from __future__ import annotations
@@ -40,29 +40,30 @@ Fakes = Tensor | tuple[Tensor, ...]
 
 @dataclass
 class AdversarialHistory:
-    """What a training did: the losses of every step, and the epochs that are done, those of pre-training included."""
+    """The record of a training: the losses of every step, and the finished epochs, including pre-training."""
 
     generator: list[float] = field(default_factory=list)
     discriminator: list[float] = field(default_factory=list)
     epochs: int = 0
-    rate: float = 0.0  # items a second
+    rate: float = 0.0  # items per second
 
 
 @dataclass
 class AdversarialTraining:
-    """How to train. Called with a generator, a discriminator, data and a seed, it changes both and gives a history.
+    """The settings of a training. Called with a generator, a discriminator, data and a seed, it trains both and returns
+    a history.
 
-    make: of the generator and a batch's parts, all that the generator makes of them: a tensor or a tuple of them (a
-    fake of every stage, or of each of two generators with what comes back). Noise is a part of a batch. fool: the
-    generator's loss, of (discriminator, fakes, *batch). judge: the discriminator's, of the same, its fakes detached.
-    pretrain: the generator's loss of (fakes, *batch) in the first `pretraining` epochs, in which there is no
-    discriminator. learning_rate, discriminator_rate: the latter None for the same. schedule: a factor for both, from
-    the share of steps that are done. decay: of the average, which is `average` where one is given. half: as in
-    common.train.Training. checkpoint: written after every epoch, and gone on from if it is there.
+    make: returns the generator's outputs for a batch's parts: a tensor or a tuple of them (a fake of every stage, or of
+    each of two generators with the reconstructions). Noise is a part of a batch. fool: the generator's loss of
+    (discriminator, fakes, *batch). judge: the discriminator's loss of the same, with detached fakes. pretrain: the
+    generator's loss of (fakes, *batch) in the first `pretraining` epochs, which have no discriminator. learning_rate,
+    discriminator_rate: the latter is None if equal. schedule: a factor for both, given the finished share of steps.
+    decay: of the average, which is `average` if given. half: as in common.train.Training. checkpoint: written after
+    every epoch, and resumed if it exists.
 
-    Several generators or discriminators are modules of one nn.ModuleDict. What a loss remembers, as a pool of earlier
-    fakes, belongs in a buffer of the discriminator, which checkpoints keep. Under torchrun every process trains the
-    same; the first one keeps checkpoints.
+    Several generators or discriminators are modules of one nn.ModuleDict. The memory of a loss, such as a pool of
+    earlier fakes, belongs in a buffer of the discriminator, which checkpoints store. Under torchrun every process
+    trains the same; the first one writes checkpoints.
     """
 
     epochs: int
@@ -85,7 +86,7 @@ class AdversarialTraining:
 
     @property
     def loss(self) -> tuple:
-        """All that is computed, by which checkpoints tell trainings apart."""
+        """All that is computed, by which checkpoints identify a training."""
         return self.make, self.fool, self.judge, self.pretrain, self.pretraining, self.decay, self.schedule
 
     def __call__(
@@ -96,9 +97,9 @@ class AdversarialTraining:
         seed: int = 0,
         average: nn.Module | None = None,
     ) -> AdversarialHistory:
-        """average: a copy of the generator, which becomes its moving average.
+        """Train both networks. average: a copy of the generator, which becomes its moving average.
 
-        Raises LossNotFinite, all weights being those after the last whole epoch, Problem for a checkpoint of another
+        Raises LossNotFinite, after restoring the weights of the last whole epoch, Problem for a checkpoint of another
         training, and ValueError for pre-training without a loss.
         """
         if self.pretraining and self.pretrain is None:
@@ -131,7 +132,7 @@ class AdversarialTraining:
         place: tuple[int, int],
         history: AdversarialHistory,
     ) -> None:
-        """One epoch, or pre-training's; place: the seed, and how many are done."""
+        """Run one epoch, or one of pre-training. place: the seed, and the number of finished epochs."""
         start, good, warming = time.perf_counter(), copy.deepcopy(players.state_dict()), place[1] < self.pretraining
         child = int(np.random.SeedSequence(place).generate_state(1)[0])
         random, _ = torch.Generator().manual_seed(child), torch.manual_seed(child)
@@ -155,13 +156,13 @@ class AdversarialTraining:
         history.rate = len(data) / (time.perf_counter() - start)
 
     def _pretrain(self, players: nn.ModuleDict, both: Optimisers, batch: list[Any]) -> list[float]:
-        """A step of the generator alone."""
+        """A step of the generator only."""
         with self._precision():
             loss = self.pretrain(self.make(players["generator"], *batch), *batch)
         return [both.descend(0, loss)]
 
     def _step(self, players: nn.ModuleDict, both: Optimisers, batch: list[Any]) -> list[float]:
-        """The discriminator's step, then the generator's; the losses of generator and discriminator."""
+        """The discriminator's step, then the generator's. Returns the losses of generator and discriminator."""
         generator, discriminator = players["generator"], players["discriminator"]
         with self._precision():
             fakes = self.make(generator, *batch)
@@ -174,14 +175,14 @@ class AdversarialTraining:
         return [fooled, judged]
 
     def _precision(self) -> torch.autocast:
-        """16 bits where they pay."""
+        """Autocast to 16 bits if that is faster."""
         device = torch.device(self.device)
         half = half_pays(device) if self.half is None else self.half
         return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 class Optimisers(torch.optim.Optimizer):
-    """The generator's optimiser (0) and the discriminator's (1), kept and loaded as one."""
+    """The generator's optimiser (0) and the discriminator's (1), saved and loaded as one."""
 
     def __init__(self, build: Callable[..., Any], networks: tuple[nn.Module, ...], rates: tuple[float, ...]) -> None:
         learning = ([weight for weight in network.parameters() if weight.requires_grad] for network in networks)
@@ -190,13 +191,13 @@ class Optimisers(torch.optim.Optimizer):
         super().__init__([group for one in self.each for group in one.param_groups], {})
 
     def scale(self, factor: float) -> None:
-        """All rates, as shares of what they were at first."""
+        """Set all rates to this share of their first value."""
         for one, peaks in zip(self.each, self.peaks, strict=True):
             for group, peak in zip(one.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
 
     def descend(self, which: int, loss: Tensor) -> float:
-        """One step of one of the two down its loss, whose value it gives. Raises LossNotFinite before any change."""
+        """One step of one optimiser on its loss. Returns the loss. Raises LossNotFinite before any change."""
         value = float(loss.detach())
         if not np.isfinite(value):
             raise LossNotFinite(value, 0)
@@ -228,13 +229,13 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 
 def detached(fakes: Fakes) -> Fakes:
-    """The same numbers, through which no gradient reaches the generator."""
+    """The same numbers, detached, so that no gradient reaches the generator."""
     return fakes.detach() if isinstance(fakes, Tensor) else tuple(fake.detach() for fake in fakes)
 
 
 @torch.no_grad()
 def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """average ← decay · average + (1 − decay) · network; buffers, as BatchNorm's running means, are copied."""
+    """average ← decay · average + (1 − decay) · network; buffers, such as BatchNorm's running means, are copied."""
     for mean, weight in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(weight, 1 - decay)
     for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):

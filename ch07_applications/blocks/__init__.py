@@ -1,1 +1,1 @@
-"""What several tasks of the chapter share."""
+"""Code shared by several tasks of the chapter."""

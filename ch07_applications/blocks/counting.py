@@ -1,6 +1,6 @@
-"""What a network is made of, layer by layer: the size of its maps, its parameters, its multiplications.
+"""A network's layers: the size of its maps, its parameters, its multiplications.
 
-A network on torch's meta device has shapes and no numbers, so that one of 138 million parameters is counted in
+A network on PyTorch's meta device has shapes and no numbers, so that one of 138 million parameters is counted in
 milliseconds:
 
     with torch.device("meta"):
@@ -25,7 +25,7 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer and what it puts out for one image.
+    """A layer and its output for one image.
 
     name: its path in the network. kind: its class. map: the shape of its output without the batch: (channels, height,
     width) of a map, (features,) of a dense layer. parameters: its own. multiplications: for one image.
@@ -44,10 +44,10 @@ class Layer:
 
 
 def layers_of(network: nn.Module, image: tuple[int, ...]) -> list[Layer]:
-    """The layers without parts, in the order in which they compute. image: (channels, height, width), without a batch.
+    """The layers without sub-layers, in the order of computation. image: (channels, height, width), without a batch.
 
-    A layer that is used several times stands there several times, its parameters counted at the first. The network
-    computes once in evaluation mode, on whatever device it is; its mode stays as it was.
+    A layer that is used several times is listed several times; its parameters count at the first. The network computes
+    once in evaluation mode, on its device; its mode stays unchanged.
     """
     found: list[Layer] = []
     seen: set[int] = set()
@@ -75,7 +75,7 @@ def layers_of(network: nn.Module, image: tuple[int, ...]) -> list[Layer]:
 
 
 def multiplications(layer: nn.Module, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> int:
-    """Of one layer for one image. inputs, outputs: shapes without the batch.
+    """The multiplications of one layer for one image. inputs, outputs: shapes without the batch.
 
     A convolution multiplies every weight once at every place of its output, a transposed one at every place of its
     input, a dense layer once.
@@ -90,10 +90,10 @@ def multiplications(layer: nn.Module, inputs: tuple[int, ...], outputs: tuple[in
 
 
 def parameters_of(network: nn.Module) -> int:
-    """The numbers that training changes: weights and biases, no running means."""
+    """The numbers that training changes: weights and biases, but no running means."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def multiplications_of(network: nn.Module, image: tuple[int, ...]) -> int:
-    """Of the whole network for one image (channels, height, width)."""
+    """The multiplications of the whole network for one image (channels, height, width)."""
     return sum(layer.multiplications for layer in layers_of(network, image))

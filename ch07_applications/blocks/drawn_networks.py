@@ -1,4 +1,4 @@
-"""Networks drawn: their maps to scale, and where their parameters and multiplications sit."""
+"""Drawings of networks: their maps to scale, and their parameters and multiplications by layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SLANT = 0.35  # how far a map's depth goes up and to the right, as a share of its length
-LABEL = 34.0  # what a label takes in width, in the units of the drawing
+LABEL = 34.0  # the width of a label in the units of the drawing
 UNITS = ((1e9, "billion "), (1e6, "million "), (1e3, "thousand "), (1, ""))
 FACES = ("#dfe9f5", "#c3d7ec", "#a9c4e2")  # front, top, side
 
@@ -42,7 +42,7 @@ def draw_maps(layers: Sequence[Layer], image: tuple[int, ...], labels: Sequence[
             breadth, height = 6.0, max(2.0, 90.0 * shape[0] / most)
             text = f"{shape[0]}"
         depth = SLANT * height if len(shape) == 3 else 4.0
-        room = max(0.0, LABEL - breadth - depth / 2)  # a narrow box stands amid the room of its labels
+        room = max(0.0, LABEL - breadth - depth / 2)  # a narrow box is centred above its label
         reach = breadth + depth / 2
         draw_box(axis, at + room / 2, breadth, height, depth)
         middle = at + room / 2 + reach / 2

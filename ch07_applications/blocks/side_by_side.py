@@ -1,7 +1,7 @@
-"""Independent pieces of a lesson's work, two at a time, each in a process of its own.
+"""Independent pieces of a lesson's work, two at a time, each in its own process.
 
-A small network's step is a chain of short products. Two threads within each of them wait for each other more than they
-compute, so two whole trainings side by side, of one thread each, use two cores better.
+A small network's step is a chain of short operations. Two threads within each of them wait for each other more than
+they compute, so two whole trainings side by side, of one thread each, use two cores better.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from common.record import LessonRecord
 from common.run import Run
 
 Work = Callable[[Run], Any]
-Made = tuple[Any, float | None]  # what a piece of work gives, and its seconds
+Made = tuple[Any, float | None]  # the result of a piece of work, and its seconds
 
 
 def side_by_side(run: Run, works: Mapping[str, Work]) -> dict[str, Made]:
-    """What each piece of work gives and the seconds that it took, by name. They start in this order: the longest first.
+    """The result and the seconds of each piece of work, by name. They start in this order: the longest should come
+    first.
 
     works: called with a run of the same lesson, seed and data, which shows nothing and keeps nothing but checkpoints.
-    They, and what they give, must be able to travel to another process. At smoke, on a GPU, under torchrun, and where
-    no process can be started, they are done here, one after the other, with the run itself.
+    They and their results must be picklable. At smoke, on a GPU, under torchrun, and if no process can be started, they
+    run here, one after the other, with the run itself.
     """
     if run.device.type == "cpu" and run.scale.preset != "smoke" and announced() == (0, 1):
         known = (run.lesson, run.seed, run.scale, (run.folder, run.checkpoints))
@@ -50,7 +51,7 @@ def side_by_side(run: Run, works: Mapping[str, Work]) -> dict[str, Made]:
 
 
 def timed(work: Work, run: Run) -> Made:
-    """What the work gives, and the seconds that it took."""
+    """The work's result, and its seconds."""
     start = time.perf_counter()
     return work(run), time.perf_counter() - start
 
@@ -58,8 +59,9 @@ def timed(work: Work, run: Run) -> Made:
 def do_elsewhere(
     work: Work, lesson: str, seed: int, scale: Scale, folders: tuple[Path, Path | None]
 ) -> tuple[bytes, float]:
-    """timed, in another process and with one thread. The answer is packed: tensors else travel as shared memory, which
-    is gone with the process that made it. folders: the run's, and that of its checkpoints."""
+    """timed, in another process with one thread. The result is serialised, because tensors would otherwise be sent as
+    shared memory, which ends with the process that made it. folders: the run's, and that of its checkpoints.
+    """
     torch.set_num_threads(1)
     run = Run(lesson, seed, scale, LessonRecord("", ""), folders[0], Console(quiet=True), True, "cpu", folders[1])
     answer, seconds = timed(work, run)

@@ -1,10 +1,10 @@
 """ReLU against tanh: how many steps until a training error of 25 %?
 
-Method     Krizhevsky et al. 2012, §3.1 and Fig. 1: a network of four layers, no regularisation and no augmentation, a
-           constant learning rate, chosen for each activation by itself such that it is as fast as possible. The
-           training error is that of the batches as they come, before each step, over the last WINDOW of them.
-Differs    1000 images, 16 to 32 maps, batches of 64. Weights start with the variance that keeps signals alike in all
-           layers, 2 / inputs for ReLU (He et al. 2015) and 1 / inputs for tanh (LeCun et al. 1998), so that neither
+Method     Krizhevsky et al. 2012, §3.1 and Fig. 1: a network of four layers without regularisation or augmentation,
+           trained with a constant learning rate. The rate is chosen separately for each activation, as the fastest.
+           The training error is measured on each batch before its step and averaged over the last WINDOW batches.
+Differs    1000 images, 16 to 32 maps, batches of 64. Initial weights keep the variance of signals equal in all layers,
+           2 / inputs for ReLU (He et al. 2015) and 1 / inputs for tanh (LeCun et al. 1998), so that neither
            activation starts at a disadvantage.
 """
 
@@ -30,14 +30,14 @@ TARGET = 0.25
 WINDOW = 32  # batches
 STEPS = f"steps to {TARGET:.0%} training error"
 MOMENTUM, BATCH = 0.9, 64
-RATES = (0.01, 0.005, 0.0025, 0.00125, 0.02, 0.04, 0.08)  # to choose from, for either activation
+RATES = (0.01, 0.005, 0.0025, 0.00125, 0.02, 0.04, 0.08)  # candidates, the same for both activations
 ACTIVATIONS: dict[str, type[nn.Module]] = {"ReLU": nn.ReLU, "tanh": nn.Tanh}
 STARTS = {nn.ReLU: "relu", nn.Tanh: "linear"}  # variances 2 / inputs and 1 / inputs
 
 
 @dataclass
 class Training:
-    """One network's way to the target. errors: the share of wrong predictions in every batch, before its step."""
+    """One network's training until the target. errors: the share of wrong predictions per batch, before its step."""
 
     rate: float
     network: nn.Sequential
@@ -45,16 +45,16 @@ class Training:
 
     @property
     def arrived(self) -> bool:
-        """Whether the mean error of the last WINDOW batches is at most TARGET."""
+        """True if the mean error of the last WINDOW batches is at most TARGET."""
         return len(self.errors) >= WINDOW and float(np.mean(self.errors[-WINDOW:])) <= TARGET
 
     @property
     def steps(self) -> float:
-        """Until it arrived, or infinity."""
+        """The number of steps until the target was reached; infinity if it was not."""
         return len(self.errors) if self.arrived else np.inf
 
     def curve(self) -> Float[np.ndarray, "steps"]:
-        """The mean error of the last WINDOW batches, from the first step on that has so many before it, in %."""
+        """The mean error of the last WINDOW batches in %, from the first step with a full window."""
         return 100 * np.convolve(self.errors, np.full(WINDOW, 1 / WINDOW), mode="valid")
 
 
@@ -79,7 +79,7 @@ def train_to_target(
     seed: int,
     most: int,
 ) -> Training:
-    """Train by gradient descent with momentum until the target, or for so many steps. data: images and labels."""
+    """Train by gradient descent with momentum until the target, for at most `most` steps. data: images and labels."""
     images, labels = data
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
@@ -98,7 +98,7 @@ def train_to_target(
 
 
 def fastest(activation: type[nn.Module], rates: Sequence[float], part: Images, seed: int, most: int) -> Training:
-    """The training with the learning rate that arrives first. A rate that is later than the best so far is stopped."""
+    """The training at the learning rate that reaches the target first. Trainings slower than the best so far stop."""
     images = Pixels.of(part.images)(part.images).contiguous(memory_format=torch.channels_last)
     data, trainings = (images, torch.tensor(part.labels)), []
     for rate in rates:
@@ -110,8 +110,10 @@ def fastest(activation: type[nn.Module], rates: Sequence[float], part: Images, s
 
 @torch.no_grad()
 def flat_share(network: nn.Sequential, part: Images) -> float:
-    """The share of units whose activation has a derivative below 0.1, over all layers and images: gradients of the
-    layers below hardly pass through them. ReLU has the derivative 0 or 1, tanh 1 − tanh²."""
+    """The share of units whose activation has a derivative below 0.1, over all layers and images.
+
+    Such units pass hardly any gradient to the layers below. ReLU has the derivative 0 or 1, tanh 1 − tanh².
+    """
     signal, slopes = Pixels.of(part.images)(part.images), []
     for layer in network:
         signal = layer(signal)

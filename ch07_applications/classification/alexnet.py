@@ -4,7 +4,7 @@ Question   Hand-crafted features led the contest until 2012, when an average of 
            15.3 % and the next entry 26.2 %. Which of the ideas have an effect in a minute, on 5000 small images?
 Method     Krizhevsky, Sutskever & Hinton 2012: ReLU (§3.1), two towers (§3.2), local response normalisation (LRN,
            §3.3), overlapping pooling (§3.4), crops and mirror images, ten crops in prediction (§4.1), dropout (§4.2).
-Differs    The paper says 224×224 pixels, but only 227 give maps of 55×55: (227 − 11) / 4 + 1. The small network has
+Differs    The paper states 224×224 pixels, but only 227 give maps of 55×55: (227 − 11) / 4 + 1. The small network has
            first filters of 5×5 with stride 1, one hidden dense layer, weights that start with He's variances, and
            learns by Muon with label smoothing. Its inputs have a deviation of 1 where the paper's have some 60 grey
            levels, so that LRN's α, which multiplies squares, is larger by 60². No PCA colour jitter.
@@ -54,11 +54,11 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What of AlexNet differs between its versions.
+    """The settings that differ between versions of AlexNet.
 
-    side: of the input. first: kernel, stride and padding of the first convolution. widths: the maps of the five
-    convolutions. dense: units of the hidden dense layers. towers: parts that convolutions 2, 4 and 5 are cut into.
-    alpha: of LRN; None for none. overlap: pooling of 3×3 at stride 2; else of 2×2. dropout: the share of dropped units.
+    side: input side in pixels. first: kernel, stride and padding of the first convolution. widths: maps of the five
+    convolutions. dense: units of the hidden dense layers. towers: groups of convolutions 2, 4 and 5. alpha: α of LRN,
+    or None without LRN. overlap: pooling 3×3 with stride 2, otherwise 2×2. dropout: share of dropped units.
     dropout_first: before each hidden dense layer instead of after it.
     """
 
@@ -81,9 +81,9 @@ SMALL = Plan(28, (5, 1, 2), (32, 64, 96, 80, 64), (128,), classes=10, towers=1, 
 
 
 class ResponseNorm(nn.Module):
-    """LRN: every unit is divided by the activity of its neighbours, which are the same place in adjacent maps.
+    """LRN: every unit is divided by the activity of its neighbours at the same place in adjacent maps.
 
-    b_i = a_i / (k + α Σ_j a_j²)^(3/4) with |j − i| ≤ n / 2, k = 2, n = 5: §3.3, Krizhevsky et al. 2012. torch's
+    b_i = a_i / (k + α Σ_j a_j²)^(3/4) with |j − i| ≤ n / 2, k = 2, n = 5: §3.3, Krizhevsky et al. 2012. PyTorch's
     LocalResponseNorm divides its α by n: there 5e-4 is the paper's 1e-4.
     """
 
@@ -141,8 +141,8 @@ class AlexNet(nn.Module):
 def start(network: AlexNet) -> None:
     """Weights of variance 2 / inputs (He et al. 2015), biases 0, the last layer near 0.
 
-    After LRN weights are larger by (k + n α)^(3/4), which LRN divides by where activations have a mean square of 1. The
-    paper starts with a deviation of 0.01 everywhere, from which a network does not get away within a minute.
+    After LRN weights are larger by (k + n α)^(3/4), the factor that LRN divides by where activations have a mean square
+    of 1. With the paper's deviation of 0.01 everywhere, a network does not leave chance level within a minute.
     """
     layers = [*network.features, *network.classify]
     for layer in layers:
@@ -157,16 +157,16 @@ def start(network: AlexNet) -> None:
 
 
 def full_size(plan: Plan = PAPER) -> list[Layer]:
-    """The layers of a network that has shapes, but no numbers."""
+    """The layers of the full-size network, which has shapes but no weights (meta device)."""
     with torch.device("meta"):
         return layers_of(AlexNet(plan), (3, plan.side, plan.side))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a small AlexNet is trained. Chosen on validation images: see the task's page.
+    """The training of a small AlexNet, chosen on validation images: see the task's page.
 
-    rate: the peak of one cycle, of Muon's. cropped: random crops and mirror images; else the middle of every image.
+    rate: Muon's learning rate at the peak of one cycle. cropped: random crops and mirror images; else centre crops.
     """
 
     plan: Plan = SMALL
@@ -180,7 +180,7 @@ THIN = Recipe(replace(SMALL, widths=(16, 32, 48, 40, 32), dense=(64,)), epochs=1
 
 
 def parameter_groups(network: nn.Module, rate: float) -> list[dict]:
-    """Muon for the weights of hidden layers; AdamW at a fifth of the rate, whose steps are as long, for all others."""
+    """Muon for hidden layers' weights; AdamW for all others at a fifth of the rate, which gives steps as long."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     hidden = [layer.weight for layer in layers[1:-1]]
     known = {id(weight) for weight in hidden}
@@ -189,7 +189,7 @@ def parameter_groups(network: nn.Module, rate: float) -> list[dict]:
 
 
 def small_alexnet(run: Run, recipe: Recipe = RECIPE, checkpoint: str | None = None) -> TenCrops:
-    """A small AlexNet, to be trained on CIFAR-10's images; it predicts from ten crops."""
+    """A small AlexNet, not yet trained, for CIFAR-10's images. It predicts from ten crops."""
     side = recipe.plan.side
     plain = classifier(
         run,
@@ -204,9 +204,9 @@ def small_alexnet(run: Run, recipe: Recipe = RECIPE, checkpoint: str | None = No
 
 
 def ablate(run: Run, parts: Cifar) -> None:
-    """Train the thin network, and variants that each lack one idea, on `train`; judge them on `validation`.
+    """Train the thin network, and variants that each lack one idea, on `train`; evaluate them on `validation`.
 
-    Overfitting is the accuracy on as many training images minus that on validation images, predicted alike.
+    Overfitting is the accuracy on an equal number of training images minus that on validation images.
     """
     train, judged = (
         part.take(slice(run.pick(smoke=64, lecture=len(part)))) for part in (parts.train, parts.validation)
@@ -226,7 +226,7 @@ def ablate(run: Run, parts: Cifar) -> None:
 
 
 def claim_ideas(claims: PaperClaims) -> None:
-    """What the paper says of its ideas, decided between networks with the idea and without."""
+    """The paper's claims about its ideas, each decided by comparing networks with and without the idea."""
     for claim, source, paper, other in (
         ("LRN aids generalisation", "§3.3", "CIFAR-10: 13 % → 11 % error; ImageNet top-1 by 1.4 points", "without LRN"),
         ("overlapping pooling reduces the error", "§3.4", "top-1 by 0.4 points", "pooling without overlap"),
@@ -242,7 +242,7 @@ def claim_ideas(claims: PaperClaims) -> None:
 
 
 def count(run: Run, claims: PaperClaims) -> None:
-    """What the full-size network consists of: facts, claims that counting decides, two figures."""
+    """Count the full-size network's layers and units: facts, claims that counting decides, two figures."""
     layers = [layer for layer in full_size() if layer.weighted]
     whole = sum(layer.parameters for layer in full_size(replace(PAPER, towers=1)))
     parameters, units = sum(layer.parameters for layer in layers), sum(math.prod(layer.map) for layer in layers)

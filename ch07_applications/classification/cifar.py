@@ -1,7 +1,7 @@
-"""CIFAR-10 for this task: who learns from which images, how networks train, and the rivals without a network.
+"""CIFAR-10 for this task: the training and validation split, how networks train, and the rivals without a network.
 
-Variants and settings are judged on the last fifth of the training images (validation), by networks that learned from
-the rest. What is reported was trained on all of them and is scored on the test images, once.
+Variants and settings are evaluated on the last fifth of the training images (validation), with networks trained on the
+rest. The reported networks are trained on all training images and scored on the test images once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ smoothed = nn.CrossEntropyLoss(label_smoothing=0.05)
 
 @dataclass(frozen=True, eq=False)
 class Cifar:
-    """train (4000 images) and validation (1000): to choose. whole, the two together, and test (1000): to report."""
+    """train (4000 images) and validation (1000) are for choosing; whole (both) and test (1000) for reporting."""
 
     train: Images
     validation: Images
@@ -39,7 +39,7 @@ class Cifar:
 
 
 def cifar(run: Run) -> Cifar:
-    """The parts at this run's preset. The official test images stay what they are; classes are mixed in each part."""
+    """The parts at this run's preset. Test images are the official ones. Each part is shuffled across classes."""
     images = data.cifar10(run.scale)
     kept = len(images.train) * 4 // 5
     return Cifar(
@@ -66,10 +66,10 @@ def classifier(
     checkpoint: str | None = None,
     **training: Any,
 ) -> ImageClassifier:
-    """A network that is trained for so many epochs with one cycle of the learning rate, as an estimator of images.
+    """An image classifier that is trained for `epochs` epochs with one cycle of the learning rate.
 
-    build: makes the network. augment, mirrored: as of ImageClassifier. checkpoint: its name, for --resume. The rest: as
-    of Training.
+    build: makes the network. augment, mirrored: see ImageClassifier. checkpoint: its name, for --resume. The other
+    arguments are those of Training.
     """
     how = Training(
         epochs,
@@ -87,9 +87,9 @@ def classifier(
 
 
 def score_rivals(run: Run, parts: Cifar) -> None:
-    """Fisher vectors and HOG, each with an RBF-SVM, learn from all training images and are scored on the test images.
+    """Train Fisher vectors and HOG, each with an RBF-SVM, on all training images; score them on the test images.
 
-    Fitted once a run: every lesson shows the same two.
+    They are fitted once per run, so that every lesson shows the same two rivals.
     """
     for name, build in ((FISHER, pipelines.best_hand_crafted), (HOG, pipelines.hog_svm)):
         with run.method(name, kind="classical") as method:

@@ -1,13 +1,14 @@
 """Four networks of four years in a minute each, beside hand-crafted features.
 
-Question   AlexNet, VGG, GoogLeNet and ResNet won or nearly won a year's competition each. Trained for a minute on 5000
-           images, with at most 300,000 parameters: is their order the same, and do they beat Fisher vectors?
+Question   AlexNet, VGG, GoogLeNet and ResNet won or nearly won a year's competition each. If each is trained for a
+           minute on 5000 images, with at most 300,000 parameters, is their order the same, and do they beat Fisher
+           vectors?
 Method     Each lesson's own small network with its own recipe (epochs are fixed there; seconds are measured), fitted
-           once a run. All are scored on the same test images; each is compared with the one of the year before, by the
-           paired test over seeds and images.
+           once per run. All are scored on the same test images. A paired test over seeds and images compares each
+           network with that of the year before.
 Rival      Fisher vectors with an SVM, which AlexNet beat in 2012, and HOG with an SVM.
 Differs    The papers compare networks of 5 to 144 million parameters on 1.3 million images of 1000 classes.
-Costs      4 minutes on two cores where the lessons before have not run, else seconds.
+Costs      4 minutes on two cores if the lessons before have not run, otherwise seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from common.paper_claims import PaperClaims
 from common.record import LessonRecord
 from common.run import Run
 
-SHOWN = 8  # test images of either kind: all networks right, all wrong
+SHOWN = 8  # test images of each kind: all networks right, all wrong
 
 # Claim, source, the paper's top-5 errors; ours, against what.
 PAPERS = (
@@ -48,9 +49,9 @@ PAPERS = (
 
 @dataclass(frozen=True)
 class Contender:
-    """A lesson's small network. shared: the name that it is fitted under once a run. build: makes it, unfitted.
+    """A lesson's small network. shared: its name for fit_shared. build: makes it, unfitted.
 
-    side: of the images, or of their crops, that it computes on.
+    side: of the images or crops that are its input.
     """
 
     shared: str
@@ -67,7 +68,7 @@ CONTENDERS = {  # by year
 
 
 def right_by(answers: Mapping[str, Int[np.ndarray, "n"]], part: Images) -> Bool[np.ndarray, "methods n"]:
-    """Which method predicts which item's class."""
+    """True where a method predicts an item's class correctly."""
     return np.array([predicted == part.labels for predicted in answers.values()])
 
 
@@ -83,13 +84,13 @@ def class_errors(
 def commonest_mistake(
     answers: Mapping[str, Int[np.ndarray, "n"]], items: Int[np.ndarray, "some"]
 ) -> Int[np.ndarray, "some"]:
-    """The class that most methods predict for each of these items; the first by number where several do."""
+    """The class that most methods predict for each of these items; of several, the one with the lowest number."""
     votes = np.array(list(answers.values()))[:, items]
     return np.array([np.bincount(column).argmax() for column in votes.T], int)
 
 
 def ranking(record: LessonRecord) -> str:
-    """The networks by their mean accuracy over all seeds, in a sentence."""
+    """A sentence that ranks the networks by their mean accuracy over all seeds."""
     means = {name: mean_of(record, name, "accuracy") for name in CONTENDERS}
     ordered = sorted(means, key=means.get, reverse=True)
     return "By mean accuracy: " + ", ".join(f"{name} {means[name]:.1f} %" for name in ordered) + "."

@@ -1,9 +1,9 @@
 """How depth changes training: the paper's recipe for CIFAR-10 on small images, and what every layer responds.
 
 He et al. 2015, §4.2: SGD with momentum 0.9 and weight decay 10⁻⁴, BatchNorm, a learning rate of 0.1 for batches of 128.
-So that networks of 44 layers are affordable, images here have 16×16 pixels, and a training has 1000 steps, of one cycle
-of the learning rate, in place of 64,000; for so few the images are not moved, and the rate is the paper's in proportion
-to the batch.
+To make networks of 44 layers affordable, images here have 16×16 pixels, and training takes 1000 steps of one learning
+rate cycle in place of 64,000. So few images are not shifted, and the learning rate is scaled in proportion to the
+batch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from common.run import Run
 MOMENTUM, DECAY = 0.9, 1e-4
 BATCH = 32
 PEAK = 0.1 * BATCH / 128
-EPOCHS, LAST = 8, 0.1  # LAST: of the steps, the share whose losses are averaged
+EPOCHS, LAST = 8, 0.1  # LAST: the final share of steps whose losses are averaged
 DISTANCE = 0.5  # at which the loss around a minimum is measured, as a share of the filters' lengths
 JUDGED = "accuracy on validation"
 LOSS, RESPONSE, RISE = "training loss of ", "response of a layer in ", "rise of the loss around "
@@ -68,7 +68,7 @@ def decay_groups(network: nn.Module, decay: float, orthogonal: bool = False) -> 
 
 
 def by_the_paper(run: Run, build: Callable[[], nn.Module], epochs: int) -> ImageClassifier:
-    """An estimator that trains build() as §4.2 does: SGD, momentum, weight decay on weights alone."""
+    """An estimator that trains build() by the recipe of §4.2: SGD, momentum, weight decay on weights alone."""
     return classifier(
         run, build, epochs, learning_rate=PEAK, batch_size=BATCH, optimiser=partial(torch.optim.SGD, momentum=MOMENTUM),
         groups=partial(decay_groups, decay=DECAY), loss=nn.functional.cross_entropy, augment=None, mirrored=False,
@@ -77,7 +77,7 @@ def by_the_paper(run: Run, build: Callable[[], nn.Module], epochs: int) -> Image
 
 
 def loss_by(losses: list[float], share: float) -> float:
-    """The mean training loss over a tenth of the steps: those before this share of them is done, 1 for all."""
+    """The mean training loss over the tenth of the steps that ends at this share of training; 1 is the end."""
     end = round(share * len(losses))
     return float(np.mean(losses[end - max(1, round(LAST * len(losses))) : end]))
 
@@ -103,7 +103,7 @@ def response_deviations(network: nn.Module, images: Float[Tensor, "n channels he
 
 
 def train_all(run: Run, parts: Cifar, variants: dict[str, Callable[[], nn.Module]]) -> dict[str, ImageClassifier]:
-    """Train each variant alike on training images at half their size; score it on validation images. Facts: losses."""
+    """Train all variants in the same way on training images at half size; score them on validation images."""
     train, judged, models = halved(parts.train), halved(parts.validation), {}
     train = train.take(slice(run.pick(smoke=128, lecture=None)))
     for name, build in variants.items():
@@ -117,7 +117,7 @@ def train_all(run: Run, parts: Cifar, variants: dict[str, Callable[[], nn.Module
 
 
 def look_around(run: Run, parts: Cifar, models: dict[str, ImageClassifier]) -> None:
-    """Responses of layers and the loss around the weights, on training images: facts and two figures."""
+    """Measure the layers' responses and the loss around the weights, on training images: facts and two figures."""
     few = halved(parts.train.take(slice(run.pick(smoke=16, lecture=256))))
     labels, responses, planes = torch.tensor(few.labels), {}, {}
     for name, model in models.items():
@@ -145,9 +145,9 @@ def look_around(run: Run, parts: Cifar, models: dict[str, ImageClassifier]) -> N
 
 
 def compare_depths(run: Run, parts: Cifar, claims: PaperClaims, variants: dict[str, Callable[[], nn.Module]]) -> None:
-    """Train networks that differ in depth and shortcuts, and decide what §4.1 and §4.2 claim.
+    """Train networks that differ in depth and shortcuts, and test the claims of §4.1 and §4.2.
 
-    variants: plain-20, plain-44, ResNet-20, ResNet-44 and, of 20 layers, option B, option C and "last γ at 0".
+    variants: plain-20, plain-44, ResNet-20, ResNet-44 and, with 20 layers, option B, option C and "last γ at 0".
     """
     models = train_all(run, parts, variants)
     look_around(run, parts, {name: models[name] for name in variants if name.endswith(("-20", "-44"))})

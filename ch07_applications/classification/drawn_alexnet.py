@@ -16,11 +16,11 @@ from common.record import LessonRecord
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 5  # probabilities of an image
+SHOWN = 5  # probabilities per image
 
 
 def draw_race(trainings: Mapping[str, Training]) -> Figure:
-    """The training error of each activation by steps."""
+    """The training error against steps, a line per activation."""
     figure, axis = plots.panels(width=5.6, height=3.2)
     for (name, training), colour in zip(trainings.items(), (plots.BLUE, plots.ORANGE), strict=True):
         curve = training.curve()
@@ -38,7 +38,7 @@ def draw_answers(
     classes: Sequence[str],
     labels: Int[np.ndarray, "n"] | None = None,
 ) -> Figure:
-    """Every image, and under it the classes with the largest probabilities as bars; green where it is the label."""
+    """Each image above bars of its most probable classes; the label's bar is green."""
     columns = min(4, len(images))
     blocks = -(-len(images) // columns)
     figure, axes = plots.panels(
@@ -63,7 +63,7 @@ def draw_answers(
 def draw_filters(
     weights: Float[np.ndarray, "filters 3 height width"], added: Float[np.ndarray, "filters 3 height width"]
 ) -> Figure:
-    """Two rows: the filters that training changed most, and what it added to them; each row on a scale of its own."""
+    """Two rows: the filters that training changed most, and what it added to them; each row has its own scale."""
     changed = np.argsort(-np.abs(added).sum(axis=(1, 2, 3)))[:16]
     figure, axes = plots.panels(len(changed), 2, width=0.62, height=0.7, squeeze=False)
     for line, values, name in zip(axes, (weights, added), ("filter", "added"), strict=True):
@@ -77,5 +77,5 @@ def draw_filters(
 
 
 def draw_changes(record: LessonRecord, of: Sequence[str]) -> Figure:
-    """The effects of the changes `of`, without the lesson's other comparisons."""
+    """The effects of the changes `of`, leaving out the lesson's other comparisons."""
     return draw_differences([comparison for comparison in record.comparisons if comparison.a in of])

@@ -41,7 +41,7 @@ def _draw_relu(axis: Axes) -> None:
 
 
 def _draw_small_filters(axis: Axes) -> None:
-    """What three 3×3 layers see of one row: 3, 5, 7 pixels."""
+    """The receptive fields of three 3×3 layers in one row: 3, 5 and 7 pixels."""
     for row, side in enumerate((7, 5, 3, 1)):
         for place in range(side):
             at = place - side / 2
@@ -132,7 +132,7 @@ def draw_by_cost(record: LessonRecord, networks: Sequence[str], rivals: Sequence
 
 
 def draw_errors(errors: Float[np.ndarray, "methods classes"], methods: Sequence[str], classes: Sequence[str]) -> Figure:
-    """A table in colours: each method's error in each class; easy classes first, by the mean of the first four rows."""
+    """A heat map of each method's error in each class, sorted from easy to hard by the mean of the first four rows."""
     order = np.argsort(errors[:4].mean(axis=0), kind="stable")
     figure, axis = plots.panels(width=8.2, height=0.9 + 0.36 * len(methods))
     axis.imshow(errors[:, order], cmap="OrRd", vmin=0, vmax=80, aspect="auto")
@@ -153,7 +153,7 @@ def draw_right_and_wrong(
     predicted: Mapping[str, Int[np.ndarray, "_"]],
     classes: Sequence[str],
 ) -> Figure:
-    """One row of images per kind, with the true class, and the predicted one where it is another."""
+    """One row of images per kind, with the true class, and the predicted class where it differs."""
     columns = max(1, *(len(some) for some in items.values()))
     figure, axes = plots.panels(columns, len(items), width=1.2, height=1.65, squeeze=False)
     for axis in axes.flat:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from common.record import LessonRecord
 
 COLOURS = {"1×1": plots.SKY, "3×3": plots.BLUE, "5×5": plots.ORANGE, "pool": plots.GREY}
-GAP = 34.0  # channels of white between branches
+GAP = 34.0  # white space between branches, in channels
 
 
 def draw_module(name: str, before: int, row: Row, side: int) -> Figure:
-    """The module without and with reductions. Heights are channels, to one scale; numbers are millions of
-    multiplications on a map of side²."""
+    """The module without and with reductions. Heights are proportional to channels; numbers are millions of
+    multiplications on a map of side².
+    """
     figure, axes = plots.panels(2, width=4.7, height=4.2, sharey=True)
     for axis, variant, title in (
         (axes[0], row.naive(), f"{name} without 1×1 reductions"),
@@ -37,7 +38,7 @@ def draw_module(name: str, before: int, row: Row, side: int) -> Figure:
 
 
 def draw_branches(axis: Axes, before: int, row: Row, scale: float, title: str) -> None:
-    """Input, reductions, branches and their outputs side by side; the title with the multiplications times scale."""
+    """Input, reductions, branches and their outputs side by side; the title states the multiplications times scale."""
     branches = [  # (reduction or None, outputs, kernel)
         (None, row.one, "1×1"),
         (row.reduce3 or None, row.three, "3×3"),
@@ -87,7 +88,7 @@ def flow(
 def draw_costs(tables: Mapping[str, Mapping[str, Row]], before: int, sides: Mapping[str, int]) -> Figure:
     """Bars per module: millions of multiplications by the size of the filters, a panel per table of channels.
 
-    before: channels that enter the first module. sides: of each module's map.
+    before: input channels of the first module. sides: the map side of each module.
     """
     figure, axes = plots.panels(len(tables), width=3.6, height=3.2, sharex=True, sharey=True)
     for axis, (title, table) in zip(axes, tables.items(), strict=True):
@@ -129,5 +130,5 @@ def draw_sizes(record: LessonRecord, kinds: Mapping[str, Sequence[str]]) -> Figu
 
 
 def draw_changes(record: LessonRecord, changes: Sequence[str]) -> Figure:
-    """What each change of the ablation does, over all seeds."""
+    """The effect of each change of the ablation, over all seeds."""
     return draw_differences([c for c in record.comparisons if c.a in changes])

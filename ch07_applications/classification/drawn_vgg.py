@@ -36,7 +36,7 @@ def draw_receptive_field() -> Figure:
 
 
 def draw_cone(axis: Axes, fields: Sequence[int], title: str) -> None:
-    """Rows of units, the output on top; those that the middle unit of the output depends on are filled."""
+    """Rows of units, the output on top; units in the receptive field of the middle output unit are filled."""
     middle, gap = SPAN // 2, 3.0 / (len(fields) - 1)
     for layer, field in enumerate(fields):
         height = 3.0 - gap * layer
@@ -71,7 +71,7 @@ def draw_losses(depths: dict[str, list[float]], starts: dict[str, list[float]]) 
 
 
 def draw_deviations(spread: dict[str, list[float]]) -> Figure:
-    """The deviation of the outputs of every layer, on a logarithmic scale."""
+    """The standard deviation of every layer's outputs, on a logarithmic scale."""
     figure, axis = plots.panels(width=6.0, height=3.2)
     for (name, values), colour in zip(spread.items(), (plots.GREEN, plots.ORANGE, plots.RED), strict=True):
         places = np.arange(1, len(values) + 1)
@@ -84,5 +84,5 @@ def draw_deviations(spread: dict[str, list[float]]) -> Figure:
 
 
 def draw_changes(record: LessonRecord, without: Sequence[str]) -> Figure:
-    """The lesson's verdicts on validation images: those in which none of these methods takes part."""
+    """The lesson's verdicts on validation images: only those in which none of the methods `without` takes part."""
     return draw_differences([c for c in record.comparisons if not {c.a, c.b} & set(without)])

@@ -2,20 +2,20 @@
 
 Question   Objects appear at several scales. What does a layer that filters at all of them cost, and is it better than
            a plain layer of 3×3 filters at the same cost?
-Method     Szegedy et al. 2014, "Going deeper with convolutions". Inception modules (inception.py; §4): 1×1, 3×3, 5×5
-           and a pooling side by side, their channels reduced by 1×1 convolutions first. A module with C channels of
-           input, r of reduction and N filters of k×k costs, per place of the map,
+Method     Szegedy et al. 2014, "Going deeper with convolutions". Inception modules (inception.py; §4) apply 1×1, 3×3
+           and 5×5 convolutions and a pooling side by side; 1×1 convolutions first reduce the number of channels. A
+           module with C channels of input, r of reduction and N filters of k×k costs, per place of the map,
 
                C r + k² r N   multiplications instead of   k² C N.
 
-           22 layers deep; so that gradients reach the first, two auxiliary heads classify half way up in training (§5).
-           The mean of the last maps replaces large dense layers.
+           The network is 22 layers deep. So that gradients reach the first layers, two auxiliary heads classify half
+           way up in training (§5). Global average pooling replaces large dense layers.
 Rival      HOG at several cell sizes with a linear SVM (hog_pyramid.py): scales by hand. Fisher vectors. And a stack of
-           plain 3×3 layers that multiplies as often as the Inception stack.
-Differs    The published network is built at full size and counted; the one that learns here has five modules for
-           32×32 pixels, BatchNorm (the paper has none) and no LRN, with the shares of module 4c. Its poolings follow
-           their 1×1 (FastInception), are 2×2 between stages, and a maximum in the end. The ablation trains it at half
-           of its widths for 6 epochs.
+           plain 3×3 layers with as many multiplications as the Inception stack.
+Differs    The published network is built at full size and counted. The trained one has five modules for 32×32 pixels,
+           BatchNorm (the paper has none) and no LRN, with the channel shares of module 4c. In a module's pooling
+           branch the 1×1 convolution comes first (FastInception). Between stages pooling is 2×2; global max pooling
+           ends the network. The ablation trains it at half of its widths for 6 epochs.
 Costs      145 s on two cores: 60 for the network, 50 for the ablation, the rest for the rivals.
 """
 
@@ -88,10 +88,11 @@ CAPTIONS = {
 
 
 class GoogLeNet(nn.Module):
-    """The published network. Table 1; heads on 4a and 4d (§5), which only training asks.
+    """The published network. Table 1; heads on 4a and 4d (§5) are used in training only.
 
-    style: see Style. heads: whether there are auxiliary heads. table: the modules' channels. Images of 224×224, less
-    their mean. In training, (scores, scores of each head); in evaluation, scores (before the softmax).
+    style: see Style. heads: whether there are auxiliary heads. table: the modules' channels. Input: images of 224×224
+    with their mean subtracted. Returns (scores, scores of each head) in training, scores (before the softmax) in
+    evaluation.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class GoogLeNet(nn.Module):
         super().__init__()
         convolution = partial(unit, batch_norm=style.batch_norm)
         normalise = [nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)] if style.response_norm else []
-        halve = partial(nn.MaxPool2d, stride=2, ceil_mode=True)  # 112 -> 56, which rounding down would make 55
+        halve = partial(nn.MaxPool2d, stride=2, ceil_mode=True)  # 112 -> 56, rounding down would give 55
         self.stem = nn.Sequential(
             convolution(3, 64, 7, stride=2),
             *(halve(3), *normalise),
@@ -125,7 +126,7 @@ class GoogLeNet(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch classes"] | tuple[Float[Tensor, "batch classes"], ...]:
-        """Raises ValueError for images of another size than 224×224: the heads' dense layers are made for it."""
+        """Raises ValueError for images that are not 224×224: the heads' dense layers need that size."""
         if tuple(images.shape[2:]) != (SIDE, SIDE):
             raise ValueError(f"GoogLeNet takes images of {SIDE}×{SIDE} pixels, not {images.shape[2]}×{images.shape[3]}")
         x, auxiliary = self.stem(images), []
@@ -138,13 +139,13 @@ class GoogLeNet(nn.Module):
 
 
 def small_googlenet(run: Run) -> ImageClassifier:
-    """The recipe for a minute on two cores: epochs, rate, widths and augmentation chosen on validation images."""
+    """The network of a minute on two cores; epochs, rate, widths and augmentation were chosen on validation images."""
     epochs = run.pick(smoke=1, lecture=EPOCHS, full=3 * EPOCHS)
     return classifier(run, SmallGoogLeNet, epochs, checkpoint="small_googlenet")
 
 
 def train_variant(run: Run, parts: Cifar, epochs: int, stack: Stack, seed: int) -> tuple[Any, Int[np.ndarray, "n"]]:
-    """A stack trained as small_googlenet is, but for the epochs, and its predictions of validation images."""
+    """Train a stack by small_googlenet's recipe for `epochs` epochs. Returns it and its validation predictions."""
 
     def build() -> nn.Module:
         network = SmallGoogLeNet(stack)
@@ -158,14 +159,14 @@ def train_variant(run: Run, parts: Cifar, epochs: int, stack: Stack, seed: int) 
 
 
 def tables() -> dict[str, dict[str, Row]]:
-    """Table 1, with reductions and without."""
+    """Table 1 with reductions and without."""
     projected = {name: row.naive(projected=True) for name, row in TABLE_1.items()}
     naive = {name: row.naive() for name, row in TABLE_1.items()}
     return {"with reductions": TABLE_1, "without, pooling projected": projected, "without reductions": naive}
 
 
 def count_costs(run: Run, claims: PaperClaims) -> None:
-    """What 1×1 reductions save, of 3a and of the network: facts, and the claims that counting decides."""
+    """Count the savings by 1×1 reductions in module 3a and in the whole network: facts, and claims."""
     module, whole = {}, {}
     with torch.device("meta"):
         for name, table in tables().items():
@@ -203,10 +204,10 @@ def count_costs(run: Run, claims: PaperClaims) -> None:
 
 
 def measure_gradients(run: Run, parts: Cifar, claims: PaperClaims) -> None:
-    """The first layer's gradient with and without heads, no BatchNorm: facts and claims.
+    """Measure the first layer's gradient with and without heads, without BatchNorm: facts and claims.
 
-    In the published network at its start, on training images enlarged to its size, and in ours at its start and after
-    20 steps.
+    The published network is measured at initialisation, on training images enlarged to its size; the small one at
+    initialisation and after 20 steps.
     """
     images = Pixels.of(parts.train.images)(parts.train.images[: run.pick(smoke=130, lecture=1280)])
     seen = LabelledImages(images, torch.tensor(parts.train.labels[: len(images)]))
@@ -216,7 +217,7 @@ def measure_gradients(run: Run, parts: Cifar, claims: PaperClaims) -> None:
         torch.manual_seed(run.seed)
         published = xavier(GoogLeNet(10))
         ours = xavier(SmallGoogLeNet(replace(SMALL, batch_norm=False, heads=True)))
-        for which in ("with heads", "without heads"):  # of the same weights
+        for which in ("with heads", "without heads"):  # both start from the same weights
             if which == "without heads":
                 published.heads, ours.heads = nn.ModuleDict(), nn.ModuleList()
             run.fact(f"first layer's gradient {which}, published network", first_gradient(published, *large))
@@ -237,7 +238,7 @@ def measure_gradients(run: Run, parts: Cifar, claims: PaperClaims) -> None:
 
 
 def study_modules(run: Run, parts: Cifar, claims: PaperClaims) -> None:
-    """The ablation, on validation images, and the claims that it decides."""
+    """Run the ablation on validation images, and decide the claims that rest on it."""
     epochs = run.pick(smoke=1, lecture=6, full=40)
     study = Ablation(run, parts.validation, THIN, partial(train_variant, run, parts, epochs), seeds=1, kind="deep")
     narrow = replace(THIN, width=THIN.width / 2)

@@ -25,7 +25,7 @@ COLOUR = 0.5  # length of the thumbnail beside a scale's descriptor of length 1
 
 
 class UnitScale(TransformerMixin, BaseEstimator):
-    """Vectors less their mean, if centred, and divided by their root mean square length over the training part."""
+    """Vectors minus their mean (if centred), divided by their root mean square length over the training part."""
 
     def __init__(self, centred=False):
         self.centred = centred
@@ -40,9 +40,10 @@ class UnitScale(TransformerMixin, BaseEstimator):
 
 
 def scale(cell: int) -> Pipeline:
-    """HOG with square cells of so many pixels, normalised in blocks of 2×2 cells; cells of 2 pixels over the image.
+    """HOG with square cells of `cell` pixels, normalised in blocks of 2×2 cells; cells of 2 pixels over the image.
 
-    Blocks of tiny cells would be as many as pixels, and keep nothing of how strong an edge is beside others.
+    With tiny cells there would be as many blocks as pixels, and normalisation would erase how strong an edge is
+    relative to others.
     """
     blocks = {"cells_per_block": (99, 99), "block_norm": "L1-sqrt"} if cell == 2 else {"cells_per_block": (2, 2)}
     return make_pipeline(HOG(pixels_per_cell=(cell, cell), **blocks), UnitScale())
@@ -57,8 +58,10 @@ def pyramid(cells: tuple[int, ...] = CELLS, colour: float = COLOUR) -> FeatureUn
 
 @dataclass
 class PyramidSVM:
-    """The pyramid and a linear SVM, one class against the rest. It learns from every image and its mirror image, and
-    predicts from both. cells: sizes of HOG's cells. C: the price of a training image on the wrong side."""
+    """The pyramid and a linear SVM, one class against the rest, trained on every image and its mirror image.
+
+    It predicts from both. cells: sides of HOG's cells in pixels. C: the penalty per training image on the wrong side.
+    """
 
     cells: tuple[int, ...] = CELLS
     C: float = 0.1
@@ -74,6 +77,6 @@ class PyramidSVM:
         return self
 
     def predict(self, images: Colour) -> Int[np.ndarray, "n"]:
-        """The class with the largest sum of both scores."""
+        """The class with the largest score, summed over the image and its mirror image."""
         scores = sum(self.estimator_.decision_function(seen) for seen in (images, images[:, :, ::-1].copy()))
         return self.estimator_.classes_[scores.argmax(axis=1)]

@@ -25,10 +25,10 @@ HEAD_WEIGHT = 0.3  # §5: of each auxiliary head's loss, in training
 
 @dataclass(frozen=True)
 class Row:
-    """Channels of one module's convolutions, as a row of Table 1 has them.
+    """Channels of one module's convolutions: a row of Table 1.
 
-    reduce3, reduce5: of the 1×1 before the 3×3 and the 5×5; 0: there is none. pool: of the 1×1 after the pooling; 0:
-    there is none, and all channels of the input pass.
+    reduce3, reduce5: channels of the 1×1 before the 3×3 and the 5×5; 0 without it. pool: channels of the 1×1 after the
+    pooling; with 0 there is none, and all input channels pass.
     """
 
     one: int
@@ -39,28 +39,28 @@ class Row:
     pool: int
 
     def outputs(self, before: int) -> int:
-        """Channels that leave the module when `before` enter."""
+        """Output channels of the module for `before` input channels."""
         return self.one + self.three + self.five + (self.pool or before)
 
     def weights(self, before: int) -> dict[str, int]:
-        """Weights by the size of the filters; each multiplies once per place of the map. Biases are left out."""
+        """Weights by filter size; each is one multiplication per place of the map. Biases are not counted."""
         reductions = self.one + self.reduce3 + self.reduce5 + self.pool
         three = 9 * (self.reduce3 or before) * self.three
         five = 25 * (self.reduce5 or before) * self.five
         return {"1×1": before * reductions, "3×3": three, "5×5": five}
 
     def naive(self, projected: bool = False) -> Row:
-        """The module without reductions: Fig. 2 (a). projected: but with the 1×1 after the pooling."""
+        """The module without reductions: Fig. 2 (a). projected: keep the 1×1 after the pooling."""
         return replace(self, reduce3=0, reduce5=0, pool=self.pool if projected else 0)
 
 
 @dataclass(frozen=True)
 class Style:
-    """What differs between the published network and torchvision's. As it stands: the published one.
+    """The differences between the published network and torchvision's. The defaults give the published one.
 
-    large: the kernel of the branch that the paper calls 5×5. batch_norm: after every convolution, which then has no
-    bias. response_norm: beside the first two poolings. last_pool: the kernel of the pooling before 5a. dropout: before
-    the last layer. adaptive: whether a head pools into 4×4 windows of unlike places, not into 5×5 ones, 3 apart.
+    large: kernel of the branch that the paper calls 5×5. batch_norm: BatchNorm after every convolution, which then has
+    no bias. response_norm: LRN beside the first two poolings. last_pool: kernel of the pooling before 5a. dropout:
+    before the last layer. adaptive: heads pool into 4×4 windows of unequal size, instead of 5×5 windows with stride 3.
     """
 
     large: int = 5
@@ -76,9 +76,9 @@ TORCHVISION = Style(large=3, batch_norm=True, response_norm=False, last_pool=2, 
 
 
 def unit(before: int, after: int, size: int, *, batch_norm: bool = False, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps the map's size, ReLU; batch_norm: between them, and then no bias, which it has itself.
+    """A convolution that keeps the map's size, and ReLU. batch_norm: BatchNorm between them replaces the bias.
 
-    BatchNorm's second argument is its ε, not a width: it is named here, and a thousandth.
+    BatchNorm's second argument is ε, not a width; it is passed by name, and is 0.001.
     """
     layers: list[nn.Module] = [nn.Conv2d(before, after, size, stride, size // 2, bias=not batch_norm)]
     if batch_norm:
@@ -109,10 +109,10 @@ class Inception(nn.Module):
 
 
 class FastInception(nn.Module):
-    """The module for small maps on a processor: one convolution computes the four 1×1s, which see the same input.
+    """The module for small maps on a CPU: one convolution computes the four 1×1s, which share their input.
 
-    So the fourth branch pools its few channels after the 1×1, not all of the input's before it: of a step's seconds on
-    16×16 maps, that pooling would take a fifth. Every 1×1 is followed by BatchNorm and ReLU, as in Inception.
+    The fourth branch pools its few channels after the 1×1, not all input channels before it, because that pooling would
+    take a fifth of a step's time on 16×16 maps. BatchNorm and ReLU follow every 1×1, as in Inception.
     """
 
     def __init__(self, before: int, row: Row, batch_norm: bool = True) -> None:
@@ -129,9 +129,9 @@ class FastInception(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """A classifier on maps half way up: pooling 5×5 with stride 3, 1×1, a dense layer, dropout 70 %, scores. §5.
+    """A classifier half way up: 5×5 pooling with stride 3, a 1×1, a dense layer, dropout of 70 %, scores. §5.
 
-    side: of the square maps. reduced, hidden: channels of the 1×1, units of the dense layer. adaptive: see Style.
+    side: of the square input maps. reduced: channels of the 1×1. hidden: units of the dense layer. adaptive: see Style.
     """
 
     def __init__(
@@ -162,9 +162,9 @@ def supervised(
     labels: Int[Tensor, "batch"],
     smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """The loss in training: cross-entropy of the last scores, and 0.3 of each auxiliary head's. §5.
+    """The training loss: cross-entropy of the last scores plus 0.3 of each auxiliary head's. §5.
 
-    outputs: scores; or, of a network with heads, (scores, scores of each head). smoothing: of the labels.
+    outputs: scores; from a network with heads, (scores, scores of each head). smoothing: label smoothing.
     """
     last, *heads = [outputs] if isinstance(outputs, Tensor) else outputs
     losses = [functional.cross_entropy(scores, labels, label_smoothing=smoothing) for scores in (last, *heads)]
@@ -172,7 +172,7 @@ def supervised(
 
 
 def xavier(network: nn.Module) -> nn.Module:
-    """Weights of Glorot & Bengio 2010, as in the reference implementation of the paper, which names none; biases 0."""
+    """Glorot & Bengio 2010 initialisation, biases 0. The paper names none; its reference code uses this."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
@@ -184,7 +184,7 @@ def xavier(network: nn.Module) -> nn.Module:
 def first_gradient(
     network: nn.Module, images: Float[Tensor, "batch 3 height width"], labels: Int[Tensor, "batch"]
 ) -> float:
-    """The length of the loss's gradient with respect to the first convolution's weights, of this batch in training."""
+    """The norm of the loss's gradient by the first convolution's weights, on this batch, in training mode."""
     first = next(layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
     (gradient,) = torch.autograd.grad(supervised(network.train()(images), labels), [first.weight])
     return float(gradient.norm())

@@ -1,6 +1,6 @@
 """Small stacks of Inception modules, and of plain layers that cost as much, for images of 32×32 pixels.
 
-What is compared here differs in the kind of module alone: stem, stages, poolings and the last layer stay.
+The compared stacks differ only in the kind of module: stem, stages, poolings and the last layer are the same.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from ch07_applications.classification.inception import AuxiliaryHead, FastIncept
 class Stack:
     """A small network for 32×32 pixels: a stem of one 3×3 layer, then stages of modules, each after a 2×2 pooling.
 
-    stem: channels. stages: output channels of the modules of each stage, to be multiplied by `width`. module: their
-    kind, of MODULES. batch_norm: after every convolution. heads: an auxiliary head after each stage but the last.
+    stem: channels. stages: output channels of each stage's modules, to be multiplied by `width`. module: their kind, a
+    key of MODULES. batch_norm: BatchNorm after every convolution. heads: an auxiliary head after each stage but the
+    last.
     """
 
     stem: int = 32
@@ -35,13 +36,13 @@ class Stack:
     heads: bool = False
 
     def channels(self, width: int) -> int:
-        """That many times `width`; in eighths where a module has branches of an eighth."""
+        """`width` times the stack's factor; a multiple of eight if a module has branches of an eighth."""
         step = 8 if self.module == "Inception" else 1
         return step * max(1, round(self.width * width / step))
 
 
 def four_branches(before: int, width: int, batch_norm: bool) -> nn.Module:
-    """All branches in the shares of 4c: of width, 1/4 from 1×1, 1/2 from 3×3, 1/8 from 5×5, 1/8 from the pooling."""
+    """All branches in 4c's shares of width: 1/4 from 1×1, 1/2 from 3×3, 1/8 from 5×5, 1/8 from the pooling."""
     row = Row(*(max(1, round(width * share / 512)) for share in (128, 128, 256, 24, 64, 64)))
     return FastInception(before, row, batch_norm)
 
@@ -65,11 +66,11 @@ MODULES: dict[str, Callable[[int, int, bool], nn.Module]] = {
 
 
 SMALL = Stack()
-THIN = Stack(stem=24, width=0.5)  # of the ablation
+THIN = Stack(stem=24, width=0.5)  # for the ablation
 
 
 class SmallGoogLeNet(nn.Module):
-    """A stack of modules. In training with heads, (scores, scores of each head); else scores."""
+    """A stack of modules. Returns scores; in training with heads, (scores, scores of each head)."""
 
     def __init__(self, stack: Stack = SMALL, classes: int = 10) -> None:
         super().__init__()
@@ -98,19 +99,21 @@ class SmallGoogLeNet(nn.Module):
 
 
 def cost(stack: Stack) -> int:
-    """Multiplications for one image."""
+    """The number of multiplications per image."""
     with torch.device("meta"):
         return multiplications_of(SmallGoogLeNet(stack), (3, 32, 32))
 
 
 def size(stack: Stack) -> int:
-    """Parameters."""
+    """The number of parameters."""
     with torch.device("meta"):
         return parameters_of(SmallGoogLeNet(stack))
 
 
 def matched(model: Stack, module: str, measure: Callable[[Stack], int] = cost) -> Stack:
-    """The model's stack with other modules, of the width, among 400, at which its cost or size is nearest to it."""
+    """The model's stack with another kind of module; of 400 widths, the one whose cost or size is nearest to the
+    model's.
+    """
     wanted = measure(model)
     options = [replace(model, module=module, width=model.width * factor) for factor in np.geomspace(0.25, 4, 400)]
     place = min(bisect_left(options, wanted, key=measure), len(options) - 1)

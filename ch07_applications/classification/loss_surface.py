@@ -4,8 +4,8 @@ Li, Xu, Taylor, Studer & Goldstein 2018, "Visualizing the loss landscape of neur
 
     f(α, β) = L(θ + α d + β e)
 
-ReLU and BatchNorm let filters grow without any change of the output, so that a step of fixed length means less to large
-filters; hence each filter of a random direction is scaled to the length of the network's own.
+ReLU and BatchNorm let filters grow without changing the output, so that a step of fixed length means less to large
+filters. Hence each filter of a random direction is scaled to the norm of the network's own filter.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Maps = Float[Tensor, "n channels height width"]
 def filter_normalised(network: nn.Module, generator: torch.Generator) -> Direction:
     """A random direction d, each filter of it with ‖d‖ = ‖θ‖ of the network's filter (§4). Biases, γ and β: 0.
 
-    A filter is a row of a convolution's or dense layer's weights. The network's parameters on the processor.
+    A filter is a row of a convolution's or dense layer's weights. The network's parameters must be on the CPU.
     """
     direction = []
     for weight in network.parameters():
@@ -41,7 +41,7 @@ def filter_normalised(network: nn.Module, generator: torch.Generator) -> Directi
 
 @torch.no_grad()
 def loss_at(network: nn.Module, images: Maps, labels: Int[Tensor, "n"], *moves: tuple[float, Direction]) -> float:
-    """The mean cross-entropy at θ + Σ α d, in evaluation mode. The network's own weights stay as they are."""
+    """The mean cross-entropy at θ + Σ α d, in evaluation mode. The network's weights are left unchanged."""
     moved = copy.deepcopy(network).eval()
     for share, direction in moves:
         for weight, change in zip(moved.parameters(), direction, strict=True):
@@ -56,7 +56,7 @@ def surface(
     axis: Float[np.ndarray, "points"],
     generator: torch.Generator,
 ) -> Float[np.ndarray, "points points"]:
-    """The loss on a plane through the weights: rows by the second random direction, columns by the first."""
+    """The loss on a plane through the weights. Rows follow the second random direction, columns the first."""
     first, second = (filter_normalised(network, generator) for _ in range(2))
     losses = [[loss_at(network, images, labels, (a, first), (b, second)) for a in axis] for b in axis]
     return np.array(losses)
@@ -65,8 +65,9 @@ def surface(
 def rise(
     network: nn.Module, images: Maps, labels: Int[Tensor, "n"], distance: float, *, directions: int, seed: int
 ) -> float:
-    """By how much the loss rises at this distance (a share of the filters' lengths): mean over random directions, both
-    ways along each."""
+    """How much the loss rises at this distance (a share of the filters' norms), averaged over random directions and
+    both signs of each.
+    """
     generator, rises = torch.Generator().manual_seed(seed), []
     here = loss_at(network, images, labels)
     for _ in range(directions):

@@ -12,9 +12,9 @@ from common.errors import Problem
 
 
 def square(photo: UInt8[np.ndarray, "height width 3"], side: int = 32) -> UInt8[np.ndarray, "side side 3"]:
-    """The middle of the photo as a square of side × side pixels, each the mean of those it covers.
+    """The middle of the photo as side × side pixels; each is the mean of the photo's pixels that it covers.
 
-    Raises Problem for a photo that has fewer pixels, or none.
+    Raises Problem if the photo is smaller than that, or empty.
     """
     height, width = photo.shape[:2]
     if min(height, width) < side:

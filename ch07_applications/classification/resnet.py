@@ -2,15 +2,15 @@
 
 Question   A deeper network can do all that a shallower one does: its additional layers could be the identity. Yet plain
            networks of 44 layers have a higher training loss than plain ones of 20. Why, and what helps?
-Method     He, Zhang, Ren & Sun 2015, "Deep residual learning for image recognition". Layers compute what is to be added
-           to their input (§3.1, Eq. 1):
+Method     He, Zhang, Ren & Sun 2015, "Deep residual learning for image recognition". Layers compute a residual that is
+           added to their input (§3.1, Eq. 1):
 
                y = ReLU(F(x, {W}) + x)
 
-           With F = 0 a block is the identity. Plain and residual networks of equal depth and, with shortcuts that have
-           no parameters (option A), equal size, trained alike (§4.2; depth_study.py). The loss around both minima
-           (Li et al. 2018; loss_surface.py).
-Rival      The plain network of the same depth; for the network that learns for a minute: Fisher vectors and HOG with an
+           With F = 0 a block is the identity. Plain and residual networks of equal depth are trained in the same way
+           (§4.2; depth_study.py); with shortcuts that have no parameters (option A) their size is equal, too. The loss
+           is drawn around both minima (Li et al. 2018; loss_surface.py).
+Rival      The plain network of the same depth. For the network trained for a minute: Fisher vectors and HOG with an
            SVM.
 Differs    The published networks are built and counted. Depth is studied with 8, 16 and 32 maps on images of 16×16
            pixels. torchvision's bottleneck subsamples in its 3×3, the paper's in its first 1×1: a setting (strided).
@@ -57,7 +57,7 @@ STUDY = {
     "last γ at 0": {"depth": 20, "zero": True},
 }
 WIDTH = 8  # of the networks of the study; the paper's have 16
-EPOCHS, DECAY = 36, 0.1  # of the small network
+EPOCHS, DECAY = 36, 0.1  # for the small network
 VGG_16, VGG_19 = 15_470_264_320, 19_632_062_464  # multiplications for an image of 224×224
 
 Maps = Float[Tensor, "batch channels height width"]
@@ -67,7 +67,7 @@ Output = Float[Tensor, "batch outputs rows columns"]
 class PaddedShortcut(nn.Module):
     """Option A (§3.3, §4.2): every stride-th pixel of x, and zeros for the channels that x lacks, half on each side.
 
-    It has no parameters. Raises ValueError for fewer outputs than inputs.
+    It has no parameters. Raises ValueError if there are fewer outputs than inputs.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -81,12 +81,12 @@ class PaddedShortcut(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """Without a bias: the offset of the BatchNorm that follows does the same."""
+    """A convolution without a bias, which the offset of the following BatchNorm replaces."""
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
 
 
 def shortcut(inputs: int, outputs: int, stride: int, option: str) -> nn.Module:
-    """The way around a block (§4.1): the identity, and where the size changes zeros (A) or a projection (B: Eq. 2).
+    """The shortcut of a block (§4.1): the identity, or zeros (A) or a projection (B: Eq. 2) where the size changes.
 
     With option C every shortcut is a projection: 1×1 with BatchNorm.
     """
@@ -99,9 +99,9 @@ def shortcut(inputs: int, outputs: int, stride: int, option: str) -> nn.Module:
 class Block(nn.Module):
     """ReLU(F(x) + shortcut(x)), Eq. 1; a plain block is ReLU(F(x)), with as many parameters (Fig. 2).
 
-    width: of its 3×3 convolutions. option: see shortcut, or "plain". bottleneck: F is 1×1, 3×3, 1×1 with 4 · width
+    width: maps of its 3×3 convolutions. option: see shortcut, or "plain". bottleneck: F is 1×1, 3×3, 1×1 with 4 · width
     outputs, in place of two 3×3 (Fig. 5). strided: see STRIDED. zero: γ of the last BatchNorm starts at 0, so that the
-    block starts as its shortcut (Goyal et al. 2017, §5.1). Raises ValueError for another option or strided.
+    block equals its shortcut at first (Goyal et al. 2017, §5.1). Raises ValueError for an unknown option or strided.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Block(nn.Module):
 
 @dataclass(frozen=True)
 class Stage:
-    """So many blocks of this width, the first of them with this stride."""
+    """`blocks` residual blocks of this width; the first has this stride."""
 
     blocks: int
     width: int
@@ -145,7 +145,8 @@ class Stage:
 
 
 class ResNet(nn.Module):
-    """A stem with `width` outputs, stages of blocks, the mean of each map, one dense layer. how: of every Block.
+    """A stem with `width` outputs, stages of blocks, global average pooling, one dense layer. how: settings of every
+    Block.
 
     Filters start with variance 2 / (k² · outputs) (He et al. 2015, "Delving deep into rectifiers").
     """
@@ -189,7 +190,7 @@ def imagenet(depth: int, classes: int = 1000, option: str = "B", strided: str = 
 def cifar_net(depth: int, option: str = "A", width: int = 16, zero: bool = False) -> ResNet:
     """The networks of §4.2: 6n + 2 layers, n blocks each with width, 2 · width and 4 · width maps.
 
-    option: of the shortcuts, or "plain". Raises ValueError for a depth that is not 6n + 2.
+    option: kind of the shortcuts, or "plain". Raises ValueError for a depth that is not 6n + 2.
     """
     blocks, rest = divmod(depth - 2, 6)
     if rest or blocks < 1:
@@ -200,7 +201,7 @@ def cifar_net(depth: int, option: str = "A", width: int = 16, zero: bool = False
 
 @dataclass(frozen=True)
 class Colours:
-    """An augmentation: every channel of every image times 1 ± amount, plus or minus amount (in standard deviations)."""
+    """An augmentation of every channel of every image: times 1 ± amount, plus or minus amount (standard deviations)."""
 
     amount: float = 0.3
 
@@ -210,12 +211,12 @@ class Colours:
 
 
 def small_network() -> ResNet:
-    """For 32×32 pixels and a minute: 16 maps at full size, then three blocks, each of which halves the side at once."""
+    """A network for 32×32 pixels and a minute: 16 maps at full size, then three blocks, each with stride 2."""
     return ResNet(stem(16), 16, [Stage(1, 32, 2), Stage(1, 64, 2), Stage(1, 112, 2)])
 
 
 def small_resnet(run: Run) -> ImageClassifier:
-    """The small network with its recipe: widths, optimiser and augmentation were chosen on validation images."""
+    """The small network with its recipe: its widths, optimiser and augmentation were chosen on validation images."""
     moved = InTurn((Crops(0), Poses(shift=4, angle=12, scale=0.2), Colours(), Cutout(12)))  # Crops(0): mirror images
     smoothed = nn.CrossEntropyLoss(label_smoothing=0.1)
     return classifier(
@@ -226,22 +227,22 @@ def small_resnet(run: Run) -> ImageClassifier:
 
 
 def depth_of(network: ResNet) -> int:
-    """The depth as the paper counts it: convolutions and dense layers, but no projections in shortcuts."""
+    """The depth by the paper's count: convolutions and dense layers, but no projections in shortcuts."""
     around = {id(layer) for block in network.blocks if block.shortcut for layer in block.shortcut.modules()}
     kinds = (nn.Conv2d, nn.Linear)
     return sum(isinstance(layer, kinds) and id(layer) not in around for layer in network.modules())
 
 
 def published(depth: int, **how: Any) -> ResNet:
-    """An ImageNet network to count: on the meta device, where weights take no memory."""
+    """An ImageNet network to be counted, on the meta device, where weights take no memory."""
     with torch.device("meta"):
         return imagenet(depth, **how)
 
 
 def ends_of_stages(network: ResNet) -> list[Layer]:
-    """Of an ImageNet network: the first convolution, the pooling, the last block of each stage, the dense layer.
+    """The last layers of an ImageNet network's stages: first convolution, pooling, last block of each, dense layer.
 
-    A block has no map of its own among layers_of: the last BatchNorm of its body has the same.
+    A block has no map of its own in layers_of; the last BatchNorm of its body has the same one.
     """
     layers = {layer.name: layer for layer in layers_of(network, SIDE)}
     bodies = [layers[f"blocks.{k}.body.{len(block.body) - 1}"] for k, block in enumerate(network.blocks)]
@@ -250,7 +251,7 @@ def ends_of_stages(network: ResNet) -> list[Layer]:
 
 
 def claim_counts(claims: PaperClaims) -> None:
-    """What counting decides: multiplications of the published networks, and the weights of a bottleneck."""
+    """The claims that counting decides: multiplications of the published networks, weights of a bottleneck."""
     cost = {depth: multiplications_of(published(depth, strided="1x1"), SIDE) for depth in (34, 152)}
     pair, bottleneck = (
         sum(layer.weight.numel() for layer in block.body if isinstance(layer, nn.Conv2d))

@@ -1,8 +1,8 @@
 """Crops smaller than the image: one at a random place per training step, ten at fixed places per prediction.
 
-Method     Krizhevsky et al. 2012, §4.1 and §4: a network of 224×224 pixels sees a random crop of every 256×256 image,
-           mirrored or not. It predicts from the four corners, the middle and their mirror images: the mean of the ten
-           softmax outputs.
+Method     Krizhevsky et al. 2012, §4.1 and §4: the input is a crop of 224×224 from each 256×256 image. In training the
+           crop is random and mirrored half of the time. In prediction the four corners, the middle and their mirror
+           images are used, and the ten softmax outputs are averaged.
 Differs    Images of 32×32 pixels and crops of 28×28: an eighth of the side is left out, as in the paper.
 """
 
@@ -24,7 +24,7 @@ Crop = Float[Tensor, "batch channels side side"]
 
 @dataclass(frozen=True)
 class RandomCrops:
-    """An augmentation: of every image a square at a random place, every second one mirrored."""
+    """An augmentation: a random square of every image, mirrored half of the time."""
 
     side: int
 
@@ -43,7 +43,7 @@ class RandomCrops:
 
 @dataclass(frozen=True)
 class MiddleCrops:
-    """No augmentation: of every image the middle, which is what a prediction from one crop sees."""
+    """No augmentation: the centre crop of every image, the same as in a prediction from one crop."""
 
     side: int
 
@@ -69,27 +69,27 @@ def check_size(height: int, width: int, side: int) -> None:
 
 @dataclass
 class TenCrops(ImageClassifier):
-    """An ImageClassifier whose network sees squares of side × side, and that predicts from ten of them.
+    """An ImageClassifier whose network takes squares of side × side, and that predicts from ten of them.
 
-    Images that it predicts have the size and the channels of those that it learned from; else ValueError.
+    The images to predict must have the size and the channels of the training images; otherwise it raises ValueError.
     """
 
     side: int = 28
 
     def fit(self, images: Grey | Colour, labels: Integer[np.ndarray, "labels"]) -> TenCrops:
-        """As ImageClassifier's; augment makes the crops."""
+        """The same as ImageClassifier's fit; augment makes the crops."""
         self.shape_ = images.shape[1:]
         super().fit(images, labels)
         return self
 
     def untrained(self) -> nn.Module:
-        """The network as its training began."""
+        """The network as initialised, before training."""
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             return self.build(self.shape_[2], self.side)
 
     def probabilities(self, images: Grey | Colour, views: int = VIEWS) -> Float[np.ndarray, "n classes"]:
-        """The mean of the softmax outputs over the first so many of ten_crops."""
+        """The mean of the softmax outputs over the first `views` of ten_crops."""
         if images.shape[1:] != self.shape_:
             got, known = ("×".join(map(str, shape)) for shape in (images.shape[1:], self.shape_))
             raise ValueError(f"images of {got}, but the network learned from images of {known}")
@@ -97,9 +97,9 @@ class TenCrops(ImageClassifier):
         return torch.stack([outputs(self.network_, crop).float().softmax(1) for crop in crops]).mean(0).numpy()
 
     def decision_function(self, images: Grey | Colour) -> Float[np.ndarray, "n classes"]:
-        """The probabilities, in place of the outputs before the softmax: the paper averages these."""
+        """The probabilities, not the outputs before the softmax, because the paper averages probabilities."""
         return self.probabilities(images)
 
     def predict_from(self, images: Grey | Colour, views: int) -> Int[np.ndarray, "n"]:
-        """The class with the largest mean probability over the first so many of ten_crops."""
+        """The class with the largest mean probability over the first `views` of ten_crops."""
         return self.probabilities(images, views).argmax(axis=1)

@@ -2,14 +2,14 @@
 
 Question   What do small filters and depth buy, and where does depth alone stop helping?
 Method     Simonyan & Zisserman 2015, Table 1. Networks A to E differ in depth alone: five stages of 3×3 convolutions,
-           each followed by ReLU, each stage closed by 2×2 max pooling, and three dense layers. Three 3×3 layers see
-           7×7 pixels, with 27 C² weights where one 7×7 layer has 49 C² (§2.3). A bad start can stall deep ones, so
-           that the paper took layers from a trained shallow one (§3.1).
-Differs    The networks that are trained have three stages, 8 weight layers, one of them dense, and 32×32 pixels. They
-           start as in He et al. 2015 and learn by Muon. A study takes SGD and one deviation for all layers, as the
-           paper did, but 0.03, not 0.1; and layers of a shallow network become the first of every stage, not the first
-           four. The α of local response normalisation is the paper's for pixels from 0 to 255; pixels of variance 1
-           need a larger one.
+           each followed by ReLU, each stage ended by 2×2 max pooling, and three dense layers. Three 3×3 layers have a
+           receptive field of 7×7 with 27 C² weights; one 7×7 layer has 49 C² (§2.3). A bad initialisation can stall
+           deep networks, so the paper took layers from a trained shallow one (§3.1).
+Differs    The trained networks have three stages, 8 weight layers, one of them dense, and 32×32 pixels. They use He's
+           initialisation (2015) and learn by Muon. One study uses SGD and one deviation for all layers, like the
+           paper, but 0.03, not 0.1; and a shallow network's layers initialise the first of every stage, not the first
+           four. The paper's α of local response normalisation is for pixels from 0 to 255; pixels of variance 1 need
+           a larger one.
 Rival      Fisher vectors and HOG with SVMs; one large filter in place of each stack, at the same cost.
 Costs      115 s on two cores: 65 s for the network, 35 s for the studies, 15 s for the rivals.
 """
@@ -38,7 +38,7 @@ from common.image_classifier import ImageClassifier
 from common.paper_claims import PaperClaims
 from common.run import Run
 
-# Table 1: stages between bars, a number for a layer of so many 3×3 filters, 256/1 for filters of another size.
+# Table 1: stages between bars, a number for a layer with that number of 3×3 filters, 256/1 for filters of another size.
 TABLE_1 = {
     "A": "64 | 128 | 256 256 | 512 512 | 512 512",
     "A-LRN": "64 LRN | 128 | 256 256 | 512 512 | 512 512",
@@ -48,7 +48,7 @@ TABLE_1 = {
     "E": "64 64 | 128 128 | 256 256 256 256 | 512 512 512 512 | 512 512 512 512",
 }
 OURS, SMALL, SHARED = "small VGG", "24 24 | 48 48 | 96 96 96", "small VGG of 8 layers, cifar10"
-RATE = 0.005  # of Muon, chosen on validation images among .005, .008, .01 and .02, which never leaves chance
+RATE = 0.005  # of Muon, chosen on validation images among .005, .008, .01 and .02, with which accuracy stays at chance
 # The study's networks have two thirds of the widths, and few epochs.
 DEPTHS = {
     4: "16 | 32 | 64",
@@ -57,7 +57,7 @@ DEPTHS = {
     16: "16 16 16 16 16 | 32 32 32 32 32 | 64 64 64 64 64",
 }
 MIDDLE, DEEP = 8, 16
-LARGE_FILTERS = "22/5 | 33/5 | 56/7"  # what each stack of 8 layers sees, in one layer; widths for the same cost
+LARGE_FILTERS = "22/5 | 33/5 | 56/7"  # one layer with each stack's receptive field; widths for the same cost
 WITH_LRN = "16 LRN 16 | 32 32 | 64 64 64"
 ONE_FILTER, NORMALISED = "one large filter per stage", "with LRN"
 # One deviation for all layers, as in §3.1, and a rate for SGD; the paper's 0.1 makes 11 of these layers fail at once.
@@ -66,10 +66,10 @@ SCRATCH, GROWN, SCALED = "SGD, fixed start", "SGD, begun as 4 layers", "SGD, He'
 
 
 class VGG(nn.Module):
-    """A row of Table 1, or one written alike. dense: units of the hidden dense layers, with dropout after each.
+    """A row of Table 1, or one in the same notation. dense: units of the hidden dense layers, with dropout after each.
 
-    features and classifier have torchvision's layers in torchvision's order. alpha: of local response normalisation.
-    Raises ValueError for a side that the poolings do not divide.
+    features and classifier have torchvision's layers in torchvision's order. alpha: α of local response normalisation.
+    Raises ValueError if the poolings do not divide the side.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class VGG(nn.Module):
         self.classifier = nn.Sequential(*hidden, nn.Linear(units[-1], classes))
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
-        """Raises ValueError for images of another size: the first dense layer has weights for one size alone."""
+        """Raises ValueError for images of another size: the first dense layer fits one size only."""
         if tuple(images.shape[1:]) != (3, self.side, self.side):
             got = "×".join(map(str, images.shape[1:]))
             raise ValueError(f"the network expects images of 3×{self.side}×{self.side}, got {got}")
@@ -121,18 +121,18 @@ def receptive_field(layers: Iterable[nn.Module]) -> int:
 
 
 def small_network(row: str, deviation: float | None = None, alpha: float = 1e-4) -> VGG:
-    """For CIFAR-10: ten classes, and one dense layer after the last pooling."""
+    """A network for CIFAR-10: ten classes, and one dense layer after the last pooling."""
     return start(VGG(row, classes=10, side=32, dense=(), alpha=alpha), deviation)
 
 
 def small_vgg(run: Run) -> ImageClassifier:
-    """The network that this lesson reports and the comparison borrows, unfitted: a fixed number of epochs."""
+    """The unfitted network that this lesson reports and the comparison reuses, with a fixed number of epochs."""
     epochs = run.pick(smoke=1, lecture=36, full=120)
     return classifier(run, partial(small_network, SMALL), epochs, learning_rate=RATE, checkpoint="small_vgg")
 
 
 def count(run: Run, claims: PaperClaims) -> None:
-    """The published networks: their sizes, and what the paper says of small filters."""
+    """Count the published networks' sizes, and decide the paper's claims about small filters."""
     for name in TABLE_1:
         with torch.device("meta"):
             network = VGG(name)
@@ -159,14 +159,14 @@ def share_of_dense(network: VGG, what: str) -> float:
 
 
 def paper_sgd(parameters: Any, lr: float) -> torch.optim.Optimizer:
-    """SGD with the paper's momentum and weight decay, §3.1."""
+    """SGD with the paper's momentum and weight decay (§3.1)."""
     return torch.optim.SGD(parameters, lr=lr, momentum=0.9, weight_decay=5e-4)
 
 
 def trained(
     run: Run, parts: Cifar, name: str, build: Callable[[], nn.Module], epochs: int, **settings: Any
 ) -> ImageClassifier:
-    """A variant that learns from the training images and is judged on the validation images."""
+    """Train a variant on the training images and score it on the validation images."""
     with run.method(name, kind="deep") as method:
         settings = {"learning_rate": RATE, "checkpoint": name, **settings}
         model = method.fit(classifier(run, build, epochs, **settings), parts.train)
@@ -181,14 +181,14 @@ def last_loss(losses: Sequence[float]) -> float:
 
 
 def study_depth(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> dict[str, list[float]]:
-    """Networks of more and more layers, one large filter per stage, normalisation. Returns losses by depth."""
+    """Train deeper and deeper networks, one large filter per stage, and normalisation. Returns losses by depth."""
     names = {depth: BASE if depth == MIDDLE else f"{depth} layers" for depth in DEPTHS}
     losses = {}
     for depth in run.pick(smoke=(4, MIDDLE, DEEP), lecture=tuple(DEPTHS)):
         model = trained(run, parts, names[depth], partial(small_network, DEPTHS[depth]), epochs)
         losses[f"{depth} layers"] = model.history_.losses
     trained(run, parts, ONE_FILTER, partial(small_network, LARGE_FILTERS), epochs)
-    # Krizhevsky's α is for pixels from 0 to 255 (§3.1 here, too); pixels of variance 1 have squares so much smaller.
+    # Krizhevsky's α is for pixels from 0 to 255 (§3.1, too); the squares of pixels of variance 1 are that much smaller.
     alpha = 1e-4 * float(parts.train.images.var())
     trained(run, parts, NORMALISED, partial(small_network, WITH_LRN, alpha=alpha), epochs)
     for name in (names[4], names[DEEP]):
@@ -218,7 +218,7 @@ def study_depth(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> dic
 
 
 def study_starts(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> dict[str, list[float]]:
-    """8 layers by SGD: one deviation for all layers; begun as a trained network of 4; He's start. Returns losses."""
+    """Train 8 layers by SGD from one deviation, from a trained network of 4 layers, and from He's. Returns losses."""
     sgd = {"optimiser": paper_sgd, "groups": None, "learning_rate": FIXED_RATE}
     deep = partial(small_network, DEPTHS[MIDDLE])
     shallow_epochs = max(1, epochs // 2)
@@ -245,7 +245,7 @@ def study_starts(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> di
 
 
 def measure_starts(run: Run, parts: Cifar) -> dict[str, list[float]]:
-    """How far D's outputs spread, layer by layer, before any training, by the start of its weights."""
+    """The standard deviation of D's outputs, layer by layer, before training, for each initialisation."""
     row, dense = run.pick(smoke=(SMALL, ()), lecture=("D", (4096, 4096)))
     images = parts.train.images[: run.pick(smoke=4, lecture=32)]
     inputs = torch.tensor((images - images.mean()) / images.std()).float().permute(0, 3, 1, 2)
@@ -262,7 +262,7 @@ def measure_starts(run: Run, parts: Cifar) -> dict[str, list[float]]:
 def draw_all(
     run: Run, depths: dict[str, list[float]], starts: dict[str, list[float]], spread: dict[str, list[float]]
 ) -> None:
-    """The pictures of this lesson."""
+    """Draw the figures of this lesson."""
     with torch.device("meta"):
         layers = layers_of(VGG("D"), (3, 224, 224))
     maps = [layer for layer in layers if layer.kind in ("MaxPool2d", "Linear")]

@@ -1,8 +1,8 @@
 """The start of a network's weights: random ones that keep outputs in range, or those of a trained shallow network.
 
-Weights with deviation σ multiply the deviation of outputs by σ √(inputs / 2) in each layer that follows a ReLU. Where
-that factor is not near 1, the outputs of a deep stack vanish or grow with the depth (He et al. 2015, §2.2). The paper
-of VGG started from σ² = 10⁻², and took layers from a trained network to get deep ones to train (§3.1).
+Weights with deviation σ multiply the deviation of outputs by σ √(inputs / 2) in each layer that follows a ReLU. Unless
+that factor is near 1, the outputs of a deep stack vanish or explode with depth (He et al. 2015, §2.2). The VGG paper
+started from σ² = 10⁻², and took layers from a trained network to make deep ones train (§3.1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STARTS = {"He et al.": None, "normal, σ = 0.1": 0.1, "normal, σ = 0.01": 0.01}
 
 
 def weighted(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    """The layers that have weights, in their order."""
+    """The layers that have weights, in order."""
     return [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
 
 
@@ -43,9 +43,9 @@ def start(network: nn.Module, deviation: float | None = None) -> nn.Module:
 
 
 def begin_as(network: nn.Module, shallow: nn.Module) -> nn.Module:
-    """Copy a trained shallow network's layers to the first ones of each stage, and the dense ones (§3.1).
+    """Initialise the first layers of each stage, and the dense ones, with a trained shallow network's layers (§3.1).
 
-    The layers between keep their random weights. Raises ValueError for other widths or another number of stages.
+    The layers between keep their random weights. Raises ValueError if widths or the number of stages differ.
     """
     ours, theirs = ([list(part) for part in stages_of(whole)] for whole in (network, shallow))
     if len(ours) != len(theirs):

@@ -1,4 +1,4 @@
-"""The plane of chroma in squares of 10 × 10: which can be shown, which are common, and which is nearest to a colour."""
+"""The plane of chroma in bins of 10 × 10: which sRGB can show, which are common, and the one nearest to a colour."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scipy.spatial import cKDTree
 from skimage.color import rgb2lab
 
 SIDE = 10  # of a bin, in units of Lab. Zhang et al. 2016, §2.2
-LEVELS = 64  # of each primary colour, of which the gamut is made: with all 256 the same bins are found
+LEVELS = 64  # of each primary colour, by which the gamut is sampled: all 256 give the same bins
 COMMON = 1e-4  # the share of training pixels that makes a bin common
 
 
 @cache
 def centres() -> Float[np.ndarray, "bins 2"]:
-    """Of the bins that sRGB can show: those whose centre is the nearest one to some colour, in order of a, then b.
+    """The centres of the bins that sRGB can show: those nearest to some colour, in order of a, then b.
 
-    These are 261. Zhang et al. 2016 count 313 and publish the list, but not the rule.
+    There are 261. Zhang et al. 2016 count 313 and publish the list, but not the rule.
     """
     level = np.linspace(0, 255, LEVELS).round().astype(np.uint8)
     cube = np.stack(np.meshgrid(level, level, level, indexing="ij"), axis=-1).reshape(1, -1, 3)
@@ -27,19 +27,19 @@ def centres() -> Float[np.ndarray, "bins 2"]:
 
 
 def nearest_bin(chroma: Float[np.ndarray, "*pixels 2"]) -> Int[np.ndarray, "*pixels"]:
-    """The bin whose centre is nearest."""
+    """The index of the bin with the nearest centre."""
     return cKDTree(centres()).query(chroma.reshape(-1, 2))[1].reshape(chroma.shape[:-1])
 
 
 def shares(chroma: Float[np.ndarray, "*pixels 2"]) -> Float[np.ndarray, "bins"]:
-    """The share of pixels that each bin has."""
+    """The share of pixels in each bin."""
     counts = np.bincount(nearest_bin(chroma).ravel(), minlength=len(centres()))
     return counts / counts.sum()
 
 
 @dataclass(frozen=True, eq=False)
 class Colours:
-    """How often each bin occurs in training pictures."""
+    """The frequency of each bin in training pictures."""
 
     shares: Float[np.ndarray, "bins"]
 
@@ -49,5 +49,5 @@ class Colours:
 
     @property
     def common(self) -> Bool[np.ndarray, "bins"]:
-        """Bins with at least a ten-thousandth of the pixels: the others are too rare to be judged by."""
+        """Bins with at least a ten-thousandth of the pixels: the others are too rare to score."""
         return self.shares >= COMMON

@@ -1,7 +1,7 @@
 """Colorful image colorization: colour as a distribution over bins, with rare colours weighted up.
 
-Question   Which colours does a grey photograph have? Many are possible: a car is red or blue. A network that is trained
-           by squared error predicts their mean, which is brown or grey. What does it take to predict colours?
+Question   Which colours does a grey photograph have? Many are possible: a car is red or blue. A network trained by
+           squared error predicts their mean, which is brown or grey. What does it take to predict colours?
 Method     Zhang, Isola & Efros 2016, §2. The plane of chroma is cut into Q bins of 10 × 10. The target Z of a pixel is
            a Gaussian over the 5 bins nearest to its chroma; the network predicts a distribution Ẑ over all:
 
@@ -9,12 +9,12 @@ Method     Zhang, Isola & Efros 2016, §2. The plane of chroma is cut into Q bin
                v = w of the nearest bin,   w ∝ ((1 − λ) p̃ + λ/Q)⁻¹,   Σ p̃ w = 1     (3), (4)
                a, b = Σ_q c_q f_T(Ẑ)_q,   f_T(z) = z^(1/T) / Σ z^(1/T)              (5)
 
-           p̃ is how often bins occur in training pictures, smoothed. The annealed mean, with T = 0.38, lies between the
+           p̃ is the smoothed frequency of bins in training pictures. The annealed mean, with T = 0.38, lies between the
            mean of the distribution (T = 1) and its mode (T → 0).
 Rival      The same network with squared error, also with its chroma times 1.5; nearest neighbours (Welsh 2002), ridge
            and trees on hand-crafted features of pixels (luminance_rivals.py), trees also on rebalanced pixels.
 Differs    32 × 32 pixels and 4000 training pictures in place of 224 × 224 and 1.3 million; ten 3×3 convolutions in
-           place of 21; and Q = 261, for the paper's 313 bins cannot be derived from its text. Bins are predicted at
+           place of 21; and Q = 261, because the paper's text does not determine its 313 bins. Bins are predicted at
            half the resolution in place of a quarter.
 Costs      150 s on two cores, 120 of them for the three networks.
 """
@@ -43,11 +43,11 @@ from common.paper_claims import PaperClaims
 from common.run import Run
 
 NEIGHBOURS, SIGMA = 5, 5.0  # of the soft encoding: bins, and the deviation of its Gaussian. §2.2
-UNIFORM = 0.5  # λ: the share of a uniform distribution in the one that weights are the inverse of
+UNIFORM = 0.5  # λ: the share of the uniform distribution in the mixture whose inverse gives the weights
 TEMPERATURE = 0.38
 TEMPERATURES = (1.0, 0.77, 0.58, TEMPERATURE, 0.29, 0.14, 0.0)  # the paper's Fig. 4
 CHROMA = 25.0  # the unit of the regression's outputs
-MORE = 1.5  # the factor of the cheap rival
+MORE = 1.5  # the factor of chroma in the cheap rival
 WIDTH = 32
 SHOWN = 6  # validation pictures
 GREY, L2, VIVID = "grey", "squared error", f"squared error × {MORE}"
@@ -62,7 +62,7 @@ Pixels = Float[Tensor, "n 2 rows columns"]
 def soft_encode(
     chroma: Float[Tensor, "pixels 2"], bins: Float[Tensor, "bins 2"], k: int = NEIGHBOURS
 ) -> tuple[Int[Tensor, "pixels k"], Float[Tensor, "pixels k"]]:
-    """The k nearest bins of each colour, the nearest first, and Z there; elsewhere it is 0, and it sums to 1. §2.2."""
+    """The k nearest bins of each colour by distance, and Z there. Elsewhere Z is 0; it sums to 1. §2.2."""
     distance, bin_ = torch.cdist(chroma, bins).topk(k, largest=False)
     weight = torch.exp(-distance.square() / (2 * SIGMA**2))
     return bin_, weight / weight.sum(dim=1, keepdim=True)
@@ -76,7 +76,7 @@ def smoothed(shares: Float[np.ndarray, "bins"]) -> Float[np.ndarray, "bins"]:
 
 
 def rebalancing(shares: Float[np.ndarray, "bins"], uniform: float = UNIFORM) -> Float[np.ndarray, "bins"]:
-    """w ∝ ((1 − λ) p̃ + λ/Q)⁻¹ with Σ p̃ w = 1, so that the loss keeps its size. Eq. (4)."""
+    """w ∝ ((1 − λ) p̃ + λ/Q)⁻¹ with Σ p̃ w = 1, so that the loss keeps its scale. Eq. (4)."""
     likely = smoothed(shares)
     inverse = 1 / ((1 - uniform) * likely + uniform / len(likely))
     return inverse / (likely @ inverse)
@@ -87,8 +87,8 @@ def annealed_mean(
 ) -> Pixels:
     """Σ_q c_q f_T(Ẑ)_q, Eq. (5): T = 1 is the mean, T = 0 the mode.
 
-    Ẑ^(1/T) / Σ Ẑ^(1/T) is the softmax of log Ẑ / T, and log Ẑ the logits less a constant: dividing *probabilities* by T
-    within a softmax is another function, a common mistake.
+    Ẑ^(1/T) / Σ Ẑ^(1/T) is the softmax of log Ẑ / T, and log Ẑ is the logits minus a constant. Dividing *probabilities*
+    by T within a softmax is another function, and a common mistake.
     """
     if temperature == 0:
         return bins[logits.argmax(dim=1)].permute(0, 3, 1, 2)
@@ -103,7 +103,7 @@ def bin_loss(
 ) -> Float[Tensor, ""]:
     """The mean over pixels of Eq. (2). weights: w of each bin; None for 1. Labels are not used."""
     bin_, z = soft_encode(chroma.permute(0, 2, 3, 1).reshape(-1, 2), bins_of_chroma().to(chroma.device))
-    log_p = logits.permute(0, 2, 3, 1).reshape(len(bin_), -1).float().log_softmax(dim=1)  # in this order it is fast
+    log_p = logits.permute(0, 2, 3, 1).reshape(len(bin_), -1).float().log_softmax(dim=1)  # this order is fast
     surprise = -(z * log_p.gather(1, bin_)).sum(dim=1)
     return (surprise if weights is None else weights.to(bin_.device)[bin_[:, 0]] * surprise).mean()
 
@@ -112,7 +112,7 @@ def bin_loss(
 
 
 def convolution(channels: int, out: int, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
-    """3×3 without a bias, normalised, ReLU."""
+    """A 3×3 convolution without a bias, BatchNorm and ReLU."""
     layer = nn.Conv2d(channels, out, 3, stride, padding=dilation, dilation=dilation, bias=False)
     return [layer, nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
 
@@ -120,7 +120,7 @@ def convolution(channels: int, out: int, stride: int = 1, dilation: int = 1) -> 
 def published_network() -> nn.Sequential:
     """The authors' network: eight blocks of a VGG without pooling, two of them dilated, and 313 bins at a quarter.
 
-    A normalisation ends each block; the last 1×1 layer, to (a, b), holds the centres of the bins.
+    BatchNorm ends each block; the last 1×1 layer, to (a, b), holds the centres of the bins.
     """
     blocks = ((1, 64, 2, 2, 1), (64, 128, 2, 2, 1), (128, 256, 3, 2, 1), (256, 512, 3, 1, 1))
     blocks += ((512, 512, 3, 1, 2), (512, 512, 3, 1, 2), (512, 512, 3, 1, 1))
@@ -137,7 +137,7 @@ def published_network() -> nn.Sequential:
 
 
 class Residual(nn.Module):
-    """ReLU(x + f(x)), f being two 3×3 convolutions. He et al. 2016, Fig. 2."""
+    """ReLU(x + f(x)), where f is two 3×3 convolutions. He et al. 2016, Fig. 2."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
@@ -149,9 +149,9 @@ class Residual(nn.Module):
 
 
 class SmallNetwork(nn.Module):
-    """From lightness to `outputs` maps at half the resolution: down to a quarter, dilated there, and up once.
+    """Lightness is mapped to `outputs` maps at half resolution: down to a quarter, dilated there, and upsampled once.
 
-    The maps of the way down are added to those of the way up, so that edges of colours lie on edges of lightness.
+    Maps of the encoder are added to those of the decoder, so that edges of colours lie on edges of lightness.
     """
 
     def __init__(self, outputs: int, width: int = WIDTH) -> None:
@@ -163,7 +163,7 @@ class SmallNetwork(nn.Module):
         self.predict = nn.Conv2d(width, outputs, 1)
 
     def forward(self, lightness: Float[Tensor, "n 1 _ _"]) -> Float[Tensor, "n outputs _ _"]:
-        """Raises ValueError for sides that are no multiples of 4."""
+        """Raises ValueError for sides that are not multiples of 4."""
         if any(side % 4 for side in lightness.shape[2:]):
             raise ValueError(f"sides must be multiples of 4, got {tuple(lightness.shape[2:])}")
         fine = self.fine(lightness)
@@ -171,18 +171,18 @@ class SmallNetwork(nn.Module):
 
 
 def squared_error(outputs: Pixels, chroma: Pixels, labels: Int[Tensor, "n"] | None = None) -> Float[Tensor, ""]:
-    """The mean over pixels, in units of CHROMA. Eq. (1). Labels are not used."""
+    """The mean squared error over pixels, in units of CHROMA. Eq. (1). Labels are not used."""
     return functional.mse_loss(outputs.float(), chroma / CHROMA)
 
 
 def regression(run: Run, factor: float = 1.0) -> NetworkColouriser:
-    """The network with squared error, unfitted. factor: of its chroma, once it is trained."""
+    """The network with squared error, unfitted. factor: by which its predicted chroma is multiplied."""
     training = colour_training(run, squared_error, epochs(run), "regression")
     return NetworkColouriser(partial(SmallNetwork, 2), training, lambda found: factor * CHROMA * found, seed=run.seed)
 
 
 def colorful(run: Run, weights: Float[np.ndarray, "bins"] | None = None) -> NetworkColouriser:
-    """The network with bins, unfitted. weights: of rebalancing."""
+    """The network with bins, unfitted. weights: for rebalancing."""
     w = None if weights is None else torch.tensor(weights, dtype=torch.float32)
     name, bins = "bins" if weights is None else "rebalanced", bins_of_chroma()
     training = colour_training(run, partial(bin_loss, weights=w), epochs(run), name)
@@ -196,12 +196,12 @@ def bins_of_chroma() -> Float[Tensor, "bins 2"]:
 
 
 def shared(name: str) -> str:
-    """The name under which a method of this task is fitted once a run."""
+    """The name under which a method of this task is fitted once per run."""
     return f"{name}, colours of cifar10"
 
 
 def epochs(run: Run) -> int:
-    """Of each network."""
+    """The number of epochs of each network."""
     return run.pick(smoke=1, lecture=9, full=60)
 
 
@@ -209,7 +209,7 @@ def epochs(run: Run) -> int:
 
 
 def score_rivals(run: Run, parts: ColourParts, judgement: Judgement) -> dict[str, Pictures]:
-    """What does without a network, scored; the coloured test pictures by method. Fitted once a run."""
+    """Score the rivals, fitted once per run. Returns the coloured test pictures by method."""
     pixels = run.pick(smoke=2000, lecture=PIXELS)
     methods, rare = rivals(run.seed, pixels), rebalancing(judgement.colours.shares)
     methods[TREES] = PixelColouriser(trees(run.seed), weights=rare, pixels=pixels, seed=run.seed)
@@ -223,7 +223,7 @@ def score_rivals(run: Run, parts: ColourParts, judgement: Judgement) -> dict[str
 
 
 def study_temperature(run: Run, logits: Tensor, judgement: Judgement, shown: slice) -> dict[str, Pictures]:
-    """From the mean of the predicted distribution to its mode, on validation pictures; some of them, by temperature."""
+    """Score temperatures from the mean to the mode on validation pictures. Returns some pictures by temperature."""
     part, found = judgement.part, {}
     for temperature in TEMPERATURES:
         chroma, name = doubled(annealed_mean(logits, bins_of_chroma(), temperature)), f"T = {temperature:g}"
@@ -242,7 +242,7 @@ def roughness(chroma: Chroma) -> float:
 
 
 def state_claims(run: Run, claims: PaperClaims) -> None:
-    """The paper's Table 1 and Fig. 4; and what a factor does that nobody trained."""
+    """The paper's Table 1 and Fig. 4; and the effect of a factor that was not trained."""
     claims.compared(
         "Bins with rebalancing beat squared error where every colour counts the same", source="Table 1",
         paper="67.3 against 64.4 %", ours=OURS, against=L2, metric=BALANCED_AUC,

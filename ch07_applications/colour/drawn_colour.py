@@ -1,4 +1,4 @@
-"""Drawings of coloured pictures, of the plane of chroma, and of what a temperature trades for what."""
+"""Drawings of coloured pictures, of the plane of chroma, and of the trade-off that a temperature makes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def draw_gallery(
 
 
 def draw_planes(found: Mapping[str, Chroma]) -> Figure:
-    """How often each chroma occurs, over the colours themselves."""
+    """The frequency of each chroma, over the colours themselves."""
     figure, axes = plots.panels(len(found), width=2.4, height=3.1, sharey=True)
     cells = np.arange(-EDGE, EDGE + 1, STEP)
     middle = (cells[:-1] + cells[1:]) / 2
@@ -70,7 +70,7 @@ def draw_trade_off(record: LessonRecord, temperatures: Sequence[float], metrics:
 
 
 def draw_photo(found: Mapping[str, Pictures | UInt8[np.ndarray, "_ _ 3"]]) -> Figure:
-    """The reader's photograph and what became of it, in two rows."""
+    """The reader's photograph and its coloured versions, in two rows."""
     height, columns = plots.panel_height(next(iter(found.values())), 3.2) + 0.3, -(-len(found) // 2)
     figure, axes = plots.panels(columns, 2, width=3.2, height=height, squeeze=False)
     for axis in axes.flat:
@@ -82,7 +82,7 @@ def draw_photo(found: Mapping[str, Pictures | UInt8[np.ndarray, "_ _ 3"]]) -> Fi
 
 
 def draw_measures(record: LessonRecord, methods: Sequence[str], metrics: tuple[str, str]) -> Figure:
-    """A point per method, with its intervals; of two close to each other the lower one has its name below."""
+    """A point per method, with its intervals; of two close points the lower one has its name below."""
     scores = {(row.method, row.metric): row for row in record.scores()}
     figure, axis = plots.panels(width=5.6, height=3.8)
     placed: list[tuple[float, float]] = []

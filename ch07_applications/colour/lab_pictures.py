@@ -1,8 +1,8 @@
-"""Photographs as lightness, which a method is given, and chroma, which it is to predict.
+"""Photographs as lightness, the input of a method, and chroma, its target.
 
 CIE Lab separates the two: L from 0 (black) to 100 (white), a from green to red, b from blue to yellow, in units in
-which a distance of about 2 can just be seen. Grey has a = b = 0. Chroma varies slowly, and eyes resolve it coarsely:
-every method predicts it at half the resolution, and it is enlarged bilinearly.
+which a distance of about 2 is just visible. Grey has a = b = 0. Chroma varies slowly, and eyes resolve it coarsely, so
+every method predicts it at half the resolution, and it is upsampled bilinearly.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Chroma = Float[np.ndarray, "n _ _ 2"]
 class LabPictures:
     """Pictures of one size: a part (common.data.parts.Part) whose answers are colours. All arrays are read-only.
 
-    images: in RGB. lightness: L, 0 … 100. chroma: a and b. labels: what is shown. groups: of pictures that depend on
-    each other, None where each stands for itself.
+    images: in RGB. lightness: L, 0 … 100. chroma: a and b. labels: classes. groups: of pictures that depend on
+    each other, None if all are independent.
     """
 
     images: Pictures
@@ -44,7 +44,7 @@ class LabPictures:
 
     @classmethod
     def of(cls, part: Images) -> LabPictures:
-        """Labelled colour images. Raises ValueError for grey ones."""
+        """Convert labelled colour images. Raises ValueError for grey ones."""
         lightness, chroma = lab_of(part.images)
         return cls(part.images, read_only(lightness), read_only(chroma), part.labels, part.ids, part.groups)
 
@@ -53,12 +53,12 @@ class LabPictures:
 
     @property
     def inputs(self) -> Lightness:
-        """What a method is given."""
+        """The input of a method: lightness."""
         return self.lightness
 
     @property
     def answers(self) -> Chroma:
-        """What it should predict."""
+        """The target of a method: chroma."""
         return self.chroma
 
     def take(self, which: slice) -> LabPictures:
@@ -77,16 +77,16 @@ def lab_of(images: Shaped[np.ndarray, "n height width *channels"]) -> tuple[Ligh
 
 
 def rgb_of(lightness: Lightness, chroma: Chroma) -> Pictures:
-    """The way back. Colours outside sRGB's gamut are clipped there: lightness can change by that."""
+    """The inverse of lab_of. Colours outside sRGB's gamut are clipped, which can change lightness."""
     lab = np.concatenate([lightness[..., None], chroma], axis=-1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of colours that no display has, which are clipped
+        warnings.simplefilter("ignore", UserWarning)  # about colours outside the gamut, which are clipped
         flat = lab2rgb(lab.reshape(1, -1, 3).astype(np.float64))
     return np.rint(255 * flat).astype(np.uint8).reshape(lab.shape)
 
 
 def halved(chroma: Chroma) -> Chroma:
-    """At half the resolution: means of 2 × 2 pixels. Raises ValueError for odd sides."""
+    """Chroma at half the resolution: means of 2 × 2 pixels. Raises ValueError for odd sides."""
     n, height, width, _ = chroma.shape
     if height % 2 or width % 2:
         raise ValueError(f"{height} × {width} pixels have no half: both sides must be even")
@@ -94,14 +94,14 @@ def halved(chroma: Chroma) -> Chroma:
 
 
 def doubled(chroma: Float[np.ndarray, "n _ _ 2"] | Float[Tensor, "n 2 _ _"]) -> Chroma:
-    """At twice the resolution, bilinearly: a network's chroma, or that of another method at half the resolution."""
+    """Chroma at twice the resolution, bilinearly: a network's output, or another method's at half the resolution."""
     maps = chroma if isinstance(chroma, Tensor) else torch.tensor(chroma).permute(0, 3, 1, 2)
     large = functional.interpolate(maps.float(), scale_factor=2, mode="bilinear")
     return large.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def at_size(lightness: Lightness, size: tuple[int, int]) -> Float[np.ndarray, "n _ _"]:
-    """Pictures as small or as large as those that a descriptor has learned from."""
+    """Pictures resized to the size on which a descriptor was fitted."""
     if lightness.shape[1:] == size:
         return lightness
     maps = torch.tensor(lightness)[:, None].float()
@@ -110,7 +110,7 @@ def at_size(lightness: Lightness, size: tuple[int, int]) -> Float[np.ndarray, "n
 
 @dataclass(frozen=True, eq=False)
 class ColourParts:
-    """train: to learn from. validation: to choose on. test: to be judged on, once. classes: of the labels."""
+    """train; validation, for choosing settings; test, scored once. classes: names of the labels."""
 
     train: LabPictures
     validation: LabPictures

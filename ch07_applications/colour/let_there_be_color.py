@@ -2,8 +2,8 @@
 
 Question   A patch of grey can be a lawn or a lake. Does a network colour it better if it also sees the whole picture,
            and better still if it has to predict what is shown?
-Method     Iizuka, Simo-Serra & Ishikawa 2016. Low-level features go two ways: to mid-level features v_mid(u, v) at
-           each place, and to one vector v_global of the whole picture. The fusion layer joins them at each place,
+Method     Iizuka, Simo-Serra & Ishikawa 2016. Low-level features feed two branches: mid-level features v_mid(u, v) at
+           each place, and one vector v_global of the whole picture. The fusion layer joins them at each place,
 
                y(u, v) = σ(b + W [v_global; v_mid(u, v)])                          (1)
 
@@ -12,7 +12,7 @@ Method     Iizuka, Simo-Serra & Ishikawa 2016. Low-level features go two ways: t
                L = ‖y − y*‖² − α (y_class[l] − log Σ_i exp y_class[i])             (2)
 
            The second term's gradient reaches the classifier, the global and the low-level features, and no other layer.
-           As v_global is a vector, that of another picture can take its place: colours in the style of that picture.
+           As v_global is a vector, that of another picture can replace it: colours in the style of that picture.
 Rival      The nearest pictures by HOG, a global descriptor, whose pixels give their colours (Welsh 2002): global and
            local without a network. And nearest neighbours among pixels of all pictures.
 Differs    32 × 32 pixels, 10 classes and 4000 pictures in place of 224 × 224, 205 classes of places and 2.3 million; 12
@@ -58,13 +58,13 @@ from common.method import Method
 from common.paper_claims import PaperClaims
 from common.run import Run
 
-LIMIT = 100.0  # of |a| and |b|, which a sigmoid from 0 to 1 spans
+LIMIT = 100.0  # of |a| and |b|, the range of the sigmoid's outputs
 UNIT = 25.0  # of chroma in the loss
-ALPHA = 0.3  # of the classes' loss, chosen on validation among 0, .03, .1 and .3
+ALPHA = 0.3  # weight of the class loss, chosen on validation among 0, .03, .1 and .3
 LOCAL, GLOBAL, LABELS = "local", "local + global", "local + global + classes"
 NEIGHBOURS, SIMILAR, CLASSES = "nearest neighbours", "similar pictures", "class accuracy"
 VARIANTS = {LOCAL: (False, 0.0), GLOBAL: (True, 0.0), LABELS: (True, ALPHA)}  # with v_global?, α
-CLAIMS = (  # text, source, what the paper says, ours, against whom, metric
+CLAIMS = (  # text, source, the paper's finding, ours, rival, metric
     ("Global features and classes help colours", "§4.2, user study", "natural: 92.6, not 69.8 %", LABELS, LOCAL, ERROR),
     ("… global features alone", "Fig. 7", "pictures", GLOBAL, LOCAL, ERROR),
     ("… and classes beyond them", "§3.3", "pictures", LABELS, GLOBAL, ERROR),
@@ -78,13 +78,13 @@ Maps = Float[Tensor, "n channels _ _"]
 
 
 def convolution(channels: int, out: int, stride: int = 1) -> list[nn.Module]:
-    """3×3, normalised, ReLU."""
+    """A 3×3 convolution, BatchNorm and ReLU."""
     layer = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
     return [layer, nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
 
 
 def dense(units: int, out: int) -> list[nn.Module]:
-    """Dense, normalised, ReLU."""
+    """A dense layer, BatchNorm and ReLU."""
     return [nn.Linear(units, out, bias=False), nn.BatchNorm1d(out), nn.ReLU(inplace=True)]
 
 
@@ -100,18 +100,18 @@ class Fusion(nn.Module):
         self.mid, self.whole = nn.Conv2d(mid, out, 1), nn.Linear(whole, out, bias=False)
 
     def forward(self, mid: Maps, whole: Float[Tensor, "n units"] | None) -> Float[Tensor, "n out _ _"]:
-        """whole: None to leave the vector out."""
+        """whole: v_global; None leaves it out."""
         fused = self.mid(mid)
         return functional.relu(fused if whole is None else fused + self.whole(whole)[:, :, None, None])
 
 
 class ColourNetwork(nn.Module):
-    """From lightness to chroma at half the resolution, as shares of its range 0 … 1, and to scores of classes.
+    """Lightness is mapped to chroma at half resolution, as shares of its range 0 … 1, and to class scores.
 
     low, mid, whole, colour: channels of the convolutions of each part. In low and whole every other one has stride 2,
-    beginning with the first; in colour an enlargement comes before the second and the fourth. units: of the dense
-    layers, of which the last is v_global. side: of the pictures that the global way takes. with_global: whether
-    v_global is fused. The defaults are the paper's, Table 1.
+    starting with the first; in colour upsampling precedes the second and the fourth. units: of the dense layers, the
+    last of which is v_global. side: of the input of the global branch. with_global: whether v_global is fused. The
+    defaults are the paper's, Table 1.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class ColourNetwork(nn.Module):
         self.colour = nn.Sequential(*layers, nn.Conv2d(colour[-1], 2, 3, padding=1), nn.Sigmoid())
 
     def global_features(self, lightness: Float[Tensor, "n 1 _ _"]) -> Float[Tensor, "n units"]:
-        """v_global of the picture at the size that the dense layers have weights for. §3.2."""
+        """v_global of the picture, resized to the size that the dense layers require. §3.2."""
         if lightness.shape[2:] != (self.side, self.side):
             lightness = functional.interpolate(lightness, (self.side, self.side), mode="bilinear", antialias=True)
         return self.dense(self.whole(self.low(lightness)).flatten(1))
@@ -157,14 +157,14 @@ class ColourNetwork(nn.Module):
     def forward(
         self, lightness: Float[Tensor, "n 1 _ _"], vector: Float[Tensor, "n units"] | None = None
     ) -> tuple[Float[Tensor, "n 2 _ _"], Float[Tensor, "n classes"]]:
-        """vector: fused in place of the picture's own v_global."""
+        """vector: replaces the picture's own v_global in the fusion."""
         vector = self.global_features(lightness) if vector is None else vector
         fused = self.fusion(self.mid(self.low(lightness)), vector if self.with_global else None)
         return self.colour(fused), self.classify(vector)
 
 
 def small_network(with_global: bool) -> ColourNetwork:
-    """For 32 × 32 pixels: features at a quarter, chroma at half."""
+    """The network for 32 × 32 pixels: features at a quarter of the resolution, chroma at half."""
     return ColourNetwork(
         (32, 64, 64, 64), (96, 64), (96, 96), (128, 64), (64, 48, 48), classes=10, side=32, with_global=with_global
     )
@@ -180,7 +180,7 @@ def joint_loss(
 
 
 def chroma_of(shares: Maps) -> Maps:
-    """a and b of outputs in 0 … 1."""
+    """The chroma (a, b) of outputs in 0 … 1."""
     return LIMIT * (2 * shares - 1)
 
 
@@ -213,7 +213,7 @@ def in_the_style_of(model: NetworkColouriser, lightness: Lightness, other: Float
 
 
 def score_classes(method: Method, model: NetworkColouriser, parts: ColourParts) -> None:
-    """How well a linear classifier of v_global recognises test pictures: what the vector knows of the class."""
+    """Score a linear classifier of v_global on test pictures: how well the vector predicts the class."""
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
     probe.fit(vectors_of(model, parts.train.lightness), parts.train.labels)
     right = probe.predict(vectors_of(model, parts.test.lightness)) == parts.test.labels

@@ -1,13 +1,14 @@
-"""Colour by optimisation: neighbours of the same lightness have the same colour, and a few colours are given.
+"""Colour by optimisation: neighbours of the same lightness have the same colour, starting from a few given colours.
 
 Method     Levin, Lischinski & Weiss 2004, "Colorization Using Optimization". The chroma U minimises
 
                J(U) = Σ_r (U(r) − Σ_{s ∈ N(r)} w_rs U(s))²,   w_rs ∝ exp(−(Y(r) − Y(s))² / 2σ_r²)        (1), (2)
 
-           over the eight neighbours N(r), the weights of a pixel summing to 1, with U fixed where a colour is given.
-           As in the authors' code, U(r) = Σ w_rs U(s) is solved for every pixel without a given colour: a linear system
-           in which pixels are tied to the row above and the row below, so that its matrix is banded.
-Use        An assisted reference: it sees true colours of the picture, which no other method of this task does.
+           over the eight neighbours N(r), where the weights of a pixel sum to 1 and U is fixed where a colour is given.
+           As in the authors' code, U(r) = Σ w_rs U(s) is solved for every pixel without a given colour. In this linear
+           system pixels depend on the rows above and below, so that its matrix is banded.
+Use        An assisted reference: it uses true colours of the picture, which no other method of this task
+           does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from scipy.linalg import solve_banded
 from ch07_applications.colour.lab_pictures import Chroma, Lightness
 
 POINTS = 20  # with a given colour, per picture
-LEAST = 2e-6  # of σ_r², as lightness of 0 … 1 has it in the authors' code: pixels of one lightness have no variance
+LEAST = 2e-6  # of σ_r², for lightness in 0 … 1, from the authors' code: equal pixels have no variance
 NEIGHBOURS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
 
 
@@ -41,7 +42,7 @@ def propagate(
     given: Bool[np.ndarray, "height width"],
     chroma: Float[np.ndarray, "height width 2"],
 ) -> Float[np.ndarray, "height width 2"]:
-    """The chroma of a whole picture from that of the given pixels. Raises ValueError where none is given."""
+    """The chroma of a whole picture from the given pixels. Raises ValueError if none is given."""
     if not given.any():
         raise ValueError("no colour is given: any constant chroma would be a solution")
     height, width = lightness.shape
@@ -62,13 +63,13 @@ def propagate(
 
 
 def given_points(n: int, size: tuple[int, int], seed: int, points: int = POINTS) -> Int[np.ndarray, "n points"]:
-    """Random places of each picture, as numbers of pixels in reading order."""
+    """Random places of each picture, as pixel numbers in reading order."""
     rng = np.random.default_rng(seed)
     return np.argsort(rng.random((n, size[0] * size[1])), axis=1)[:, :points]
 
 
 def assisted(lightness: Lightness, chroma: Chroma, seed: int, points: int = POINTS) -> Chroma:
-    """All pictures, with their true chroma given at a few random places. Each picture is a linear system of its own."""
+    """Colour all pictures from their true chroma at a few random places. Each picture is a linear system of its own."""
     n, height, width = lightness.shape
     given = np.zeros((n, height * width), bool)
     np.put_along_axis(given, given_points(n, (height, width), seed, points), True, axis=1)

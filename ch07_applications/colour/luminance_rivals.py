@@ -1,4 +1,4 @@
-"""Colours without a network: of pixels that look alike in a grey picture, by nearest neighbours, ridge and trees.
+"""Colours without a network: nearest neighbours, ridge and trees on descriptions of grey pixels.
 
 Method     Welsh, Ashikhmin & Mueller 2002 give a pixel the colour of the reference pixel with the nearest luminance and
            standard deviation around it. Here the references are pixels of all training pictures, and a pixel is
@@ -25,7 +25,7 @@ from ch07_applications.colour.lab_pictures import Chroma, Lightness, doubled, ha
 AROUND = 7  # pixels of half the resolution, along a side
 THUMBNAIL = 8  # pixels, along a side
 WEIGHTS = (1.0, 2.0, 0.5, 60.0)  # of neighbourhood, deviation, thumbnail and place in distances; chosen on validation
-PIXELS = 30_000  # of training pictures, from which the rivals learn
+PIXELS = 30_000  # training pixels of the rivals
 Features = Float[np.ndarray, "pixels features"]
 
 
@@ -52,8 +52,8 @@ def describe(lightness: Lightness) -> Features:
 class PixelColouriser:
     """A regressor of (a, b) from the description of a pixel, as an estimator of whole pictures.
 
-    describe: makes the rows. weights: of the bins of chroma; training pixels are drawn in proportion to them, or evenly
-    without. seed: of that draw.
+    describe: computes the rows. weights: of the chroma bins; training pixels are drawn in proportion to them, or
+    uniformly without. seed: of that draw.
     """
 
     regressor: RegressorMixin
@@ -63,7 +63,7 @@ class PixelColouriser:
     seed: int = 0
 
     def fit(self, lightness: Lightness, chroma: Chroma) -> PixelColouriser:
-        """Learn from pixels of pictures, drawn with replacement."""
+        """Fit to pixels of the pictures, drawn with replacement."""
         colours, rows = halved(chroma).reshape(-1, 2), self.describe(lightness)
         share = None if self.weights is None else self.weights[nearest_bin(colours)]
         share = share if share is None else share / share.sum()
@@ -83,11 +83,11 @@ def neighbours() -> KNeighborsRegressor:
 
 
 def trees(seed: int) -> ExtraTreesRegressor:
-    """Extremely randomised trees; ahead of a random forest on validation, and three times as fast."""
+    """Extremely randomised trees; better than a random forest on validation, and three times as fast."""
     return ExtraTreesRegressor(50, max_features=0.3, min_samples_leaf=5, n_jobs=-1, random_state=seed)
 
 
 def rivals(seed: int, pixels: int = PIXELS) -> dict[str, Any]:
-    """By name, unfitted."""
+    """The unfitted rivals by name."""
     regressors = {"nearest neighbours": neighbours(), "ridge": Ridge(10.0), "trees": trees(seed)}
     return {name: PixelColouriser(each, pixels=pixels, seed=seed) for name, each in regressors.items()}

@@ -1,4 +1,4 @@
-"""A network as a method that colours pictures: batches of lightness and chroma, training, and prediction."""
+"""A network as a colouriser of pictures: batches of lightness and chroma, training, and prediction."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from common.muon import Muon, hidden_filters
 from common.run import Run
 from common.train import History, Training
 
-MIDDLE, SPREAD = 50.0, 25.0  # of lightness: what becomes 0, and what becomes 1
+MIDDLE, SPREAD = 50.0, 25.0  # of lightness: the offset and the scale of inputs
 SHIFT, LIGHT = 4, 0.2  # pixels; of contrast and brightness. As augmentation, chosen on validation
 
 
 def network_inputs(lightness: Lightness) -> Float[Tensor, "n 1 height width"]:
-    """Lightness as networks take it."""
+    """Lightness as the networks' input."""
     return torch.tensor((lightness - MIDDLE) / SPREAD, dtype=torch.float32)[:, None]
 
 
 @dataclass
 class LabBatches:
-    """Lightness, chroma and labels in memory, as common.train.Batches: moved, mirrored, in another light.
+    """Lightness, chroma and labels in memory, as common.train.Batches: shifted, mirrored, with varied light.
 
-    Chroma moves with the lightness, does not change with the light, and comes at half the resolution.
+    Chroma is shifted with the lightness, does not change with the light, and has half the resolution.
     """
 
     lab: Float[Tensor, "n 3 height width"]
@@ -49,10 +49,10 @@ class LabBatches:
 
 @dataclass
 class NetworkColouriser:
-    """A network that is built when it sees its data.
+    """A network that is built in fit, when its data are known.
 
-    decode: the chroma, at half the resolution, of the network's outputs. labels: of the training pictures, for losses
-    that take them; losses get outputs, chroma and labels.
+    decode: computes the chroma at half the resolution from the network's outputs. labels: of the training pictures, for
+    losses that use them; a loss gets outputs, chroma and labels.
     """
 
     build: Callable[[], nn.Module]
@@ -62,7 +62,7 @@ class NetworkColouriser:
     seed: int = 0
 
     def fit(self, lightness: Lightness, chroma: Chroma) -> NetworkColouriser:
-        """Learn from pictures of one size. Raises ValueError for another number of labels than pictures."""
+        """Fit to pictures of one size. Raises ValueError unless there is one label per picture."""
         labels = np.zeros(len(lightness), np.int64) if self.labels is None else self.labels
         if len(labels) != len(lightness):
             raise ValueError(f"{len(lightness)} pictures but {len(labels)} labels")
@@ -80,12 +80,12 @@ class NetworkColouriser:
         return doubled(torch.cat(found))
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's weights, which common.model_size counts."""
         return self.network_.parameters()
 
 
 def colour_training(run: Run, loss: Callable[..., Tensor], epochs: int, checkpoint: str) -> Training:
-    """How the networks of this task learn: Muon with one cycle, at a rate that was chosen on validation."""
+    """The training of this task's networks: Muon with one cycle, at a rate chosen on validation."""
     return Training(
         epochs, 0.01, 64, Muon, hidden_filters, loss, device=run.device, checkpoint=run.checkpoint(checkpoint),
         say=run.say_step,

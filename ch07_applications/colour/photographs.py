@@ -1,7 +1,7 @@
-"""Photographs of any size, coloured by a method that has learned from pictures of 32 × 32 pixels.
+"""Photographs of any size, coloured by a method that was trained on pictures of 32 × 32 pixels.
 
-A network knows objects at the size at which it has seen them. So lightness is reduced, the method predicts chroma for
-the small picture, and the chroma is enlarged and put under the lightness at full size, which keeps all its details.
+A network recognises objects at the size of its training pictures. So lightness is reduced, the method predicts chroma
+for the small picture, and the chroma is upsampled and combined with the full-size lightness, which keeps all details.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from common.run import Run
 from common.tiles import in_tiles
 
 SHORTEST = 32  # pixels of the shorter side for which chroma is predicted; chosen on training photographs
-MULTIPLE = 8  # of which both sides then are multiples
-TILE, REACH = 128, 48  # pixels; beyond 45, no pixel matters to the small network's chroma
+MULTIPLE = 8  # both sides are multiples of it
+TILE, REACH = 128, 48  # pixels; above 45, the receptive field's reach
 SHOWN = 256  # pixels of the longer side of carried photographs
-SMALLEST, LONGEST = 32, 2048  # pixels of a reader's photograph: of its shorter side at least, of its longer one at most
+SMALLEST, LONGEST = 32, 2048  # pixels of a reader's photograph: least shorter side, largest longer side
 Picture = UInt8[np.ndarray, "_ _ 3"]
 Predict = Callable[[Lightness], Chroma]
 
 
 def resized(maps: Real[np.ndarray, "height width *channels"], size: tuple[int, int]) -> Float[np.ndarray, "..."]:
-    """Bilinearly, over as many pixels as become one."""
+    """Resize bilinearly with antialiasing."""
     channels = torch.tensor(np.atleast_3d(maps)).permute(2, 0, 1)[None].float()
     large = interpolate(channels, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
     return large.reshape(*size, *maps.shape[2:])
@@ -59,7 +59,7 @@ def predict_chroma(
 
 
 def tiled(predict: Predict) -> Predict:
-    """The same prediction for one picture, tile by tile: for networks whose pixels depend on at most REACH around."""
+    """The same prediction for one picture, tile by tile: for receptive fields of at most REACH pixels each way."""
 
     def work(piece: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width 2"]:
         return predict(piece[None])[0]
@@ -68,13 +68,13 @@ def tiled(predict: Predict) -> Predict:
 
 
 def recoloured(picture: Picture, predict: Predict) -> Picture:
-    """A photograph with predicted colours; of its own it keeps lightness alone."""
+    """A photograph with predicted colours; only its lightness is kept."""
     lightness = lab_of(picture[None])[0]
     return rgb_of(lightness, predict_chroma(lightness[0], predict)[None])[0]
 
 
 def recolour_own(run: Run, methods: Mapping[str, Predict]) -> None:
-    """The reader's photograph beside its grey version and those coloured by methods, with the seconds."""
+    """Show the reader's photograph, its grey version and the coloured ones of all methods, with the seconds."""
     height, width = run.photo.shape[:2]
     if min(height, width) < SMALLEST:
         raise Problem(f"--photo has {width}×{height} pixels, colours are predicted from {SMALLEST}×{SMALLEST} on")
@@ -111,7 +111,7 @@ class PhotographPart:
 
     @property
     def answers(self) -> list[Picture]:
-        """The same: colours are what is to be predicted."""
+        """The same photographs: their colours are the target."""
         return self.inputs
 
     @property

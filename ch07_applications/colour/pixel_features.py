@@ -1,9 +1,9 @@
-"""A pixel described at three levels: the luminances around it, DAISY, and scores of what its picture shows.
+"""A pixel described at three levels: the luminances around it, DAISY, and class scores of its picture.
 
 Method     Cheng, Yang & Sheng 2015, §3.1. DAISY (Tola, Lepetit & Fua 2010) is scikit-image's, with eight orientations
-           at the centre and at three places on a ring: 32 numbers. Scores of classes are log posteriors of a linear
-           discriminant of HOG. Those of training pictures come from classifiers that did not learn from them, five in
-           turn, for else they would be too good, and a regressor would trust them too much.
+           at the centre and at three places on a ring: 32 numbers. Class scores are log posteriors of a linear
+           discriminant of HOG. Those of training pictures come from five-fold cross-fitting: scores of pictures that
+           the classifier was fitted to would be too good, and a regressor would trust them too much.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ RADIUS, RINGS, HISTOGRAMS, ORIENTATIONS = 6, 1, 3, 8  # of DAISY
 MARGIN = 3 * RADIUS  # of mirrored pixels around a picture: beyond the reach of DAISY's smoothing
 CHUNK = 250  # pictures that lie in one mosaic
 FOLDS = 5
-LEAST = -10.0  # log posteriors below it are all alike: certainly not this class
+LEAST = -10.0  # lower log posteriors are clipped to it: certainly not this class
 SMALLEST = 8  # pixels, along a side
 
 
 def patches(lightness: Lightness) -> Float[np.ndarray, "n rows columns 49"]:
-    """The 7 × 7 pixels around every other pixel, beginning with the second one."""
+    """The 7 × 7 pixels around every other pixel, starting with the second one."""
     margin = AROUND // 2
     padded = np.pad(lightness, ((0, 0), (margin, margin), (margin, margin)), mode="reflect")
     around = np.lib.stride_tricks.sliding_window_view(padded, (AROUND, AROUND), axis=(1, 2))[:, 1::2, 1::2]
@@ -40,7 +40,7 @@ def patches(lightness: Lightness) -> Float[np.ndarray, "n rows columns 49"]:
 
 
 def daisies(lightness: Lightness) -> Float[np.ndarray, "n rows columns 32"]:
-    """DAISY at the same places. Pictures are laid side by side, for one call costs less than hundreds."""
+    """DAISY at the same places. Pictures are placed side by side, because one call is faster than hundreds."""
     found = []
     for start in range(0, len(lightness), CHUNK):
         part = lightness[start : start + CHUNK]
@@ -66,9 +66,9 @@ def class_scores() -> Pipeline:
 
 @dataclass(frozen=True, eq=False)
 class PixelFeatures:
-    """Descriptions of pixels at half the resolution. training: those of the training pictures, by group.
+    """Descriptions of pixels at half the resolution. training: of the training pictures, by group.
 
-    classifier: gives the scores of classes of other pictures, from all training pictures. size: of these.
+    classifier: computes the class scores of other pictures, fitted to all training pictures. size: of these.
     """
 
     training: Mapping[str, Float[np.ndarray, "n rows columns _"]]
@@ -77,7 +77,7 @@ class PixelFeatures:
 
     @classmethod
     def of(cls, lightness: Lightness, labels: Int64[np.ndarray, "n"]) -> PixelFeatures:
-        """Of training pictures and their classes."""
+        """Compute the features of training pictures, given their classes."""
         grey = eight_bits(lightness)
         folds = StratifiedKFold(FOLDS)
         unseen = cross_val_predict(class_scores(), grey, labels, cv=folds, method="predict_log_proba")
@@ -94,7 +94,7 @@ class PixelFeatures:
 def groups_of_features(
     lightness: Lightness, scores: Float[np.ndarray, "n classes"]
 ) -> dict[str, Float[np.ndarray, "n rows columns _"]]:
-    """The three groups; scores of classes are the same for all pixels of a picture, and not below LEAST."""
+    """The three groups; class scores are equal for all pixels of a picture, and not below LEAST."""
     patch = patches(lightness)
     classes = np.maximum(scores, LEAST).astype(np.float32)[:, None, None]
     repeated = np.broadcast_to(classes, (*patch.shape[:3], scores.shape[1]))
@@ -104,7 +104,7 @@ def groups_of_features(
 def rows_of(
     described: Mapping[str, Float[np.ndarray, "n rows columns _"]], groups: Sequence[str] = GROUPS
 ) -> Float[np.ndarray, "n rows columns features"]:
-    """Some groups side by side."""
+    """The features of some groups, concatenated."""
     return np.concatenate([described[group] for group in groups], axis=-1)
 
 

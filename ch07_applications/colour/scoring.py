@@ -1,8 +1,8 @@
-"""How far predicted colours are from the true ones, in the plain mean and with every common colour counting the same.
+"""The errors of predicted colours: the plain mean, and a mean in which every common colour has the same weight.
 
-Most pixels of photographs are nearly grey. Whoever predicts grey everywhere has a low plain error, therefore, and a
-picture without colours. So errors are also averaged by colour: within each bin of the *true* chroma first, then over
-the bins that are common in training pictures. Zhang et al. 2016, §3.1.
+Most pixels of photographs are nearly grey. Predicting grey everywhere therefore gives a low plain error, and a picture
+without colours. So errors are also averaged by colour: within each bin of the *true* chroma first, then over the bins
+that are common in training pictures. Zhang et al. 2016, §3.1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ch07_applications.colour.ab_bins import Colours, nearest_bin, shares
 from ch07_applications.colour.lab_pictures import Chroma, LabPictures, rgb_of
 from common.method import Method
 
-WITHIN = 15.0  # units of Lab: so far from the truth a predicted colour counts as right, a bin and a half
+WITHIN = 15.0  # units of Lab: the distance up to which a colour counts as right, a bin and a half
 FARTHEST = 150.0  # the last threshold of AuC
 ERROR, BALANCED, AUC, BALANCED_AUC = "RMSE", "balanced accuracy", "AuC", "balanced AuC"
 HISTOGRAM, COLOURFULNESS, PSNR = "histogram distance", "colourfulness", "PSNR"
@@ -26,14 +26,14 @@ HISTOGRAM, COLOURFULNESS, PSNR = "histogram distance", "colourfulness", "PSNR"
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What every method is judged by: a part with the truth, and which colours are common in training pictures."""
+    """The data for scoring: a part with the truth, and the colours common in training pictures."""
 
     part: LabPictures
     colours: Colours
 
     @cached_property
     def weights(self) -> Float[np.ndarray, "n height width"]:
-        """Of each pixel such that every common colour weighs as much as another, with a mean of 1; 0 for rare ones.
+        """Pixel weights such that every common colour has the same total weight; their mean is 1; 0 for rare colours.
 
         The weighted mean over all pixels is the mean over common bins of the mean within a bin.
         """
@@ -45,8 +45,8 @@ class Judgement:
     def balanced(self, values: Float[np.ndarray, "n height width"]) -> Float[np.ndarray, "n"]:
         """A value per picture whose mean B is the balanced mean of a value per pixel.
 
-        A picture with many rare colours weighs more. Its value is B + mean(w (x − B)), by which it moves B if it is
-        drawn again: so the bootstrap and the paired tests see a ratio of two sums, not a sum with random weights.
+        A picture with many rare colours weighs more. Its value is B + mean(w (x − B)), the effect on B of drawing it
+        again. So the bootstrap and the paired tests see a ratio of two sums, not a sum with random weights.
         """
         mean = (self.weights * values).mean()
         return mean + (self.weights * (values - mean)).mean(axis=(1, 2))
@@ -54,7 +54,7 @@ class Judgement:
     def score(self, method: Method, chroma: Chroma, *, auc: bool = False) -> UInt8[np.ndarray, "n height width 3"]:
         """Score the predicted chroma, picture by picture; returns the coloured pictures. auc: the paper's measure, too.
 
-        Raises ValueError where there is not one colour per pixel.
+        Raises ValueError unless there is one colour per pixel.
         """
         if chroma.shape != self.part.chroma.shape:
             raise ValueError(f"{method.name}: chroma {chroma.shape} for pictures {self.part.chroma.shape}")
@@ -67,7 +67,7 @@ class Judgement:
             under = 100 * (1 - np.minimum(distance, FARTHEST) / FARTHEST)
             method.score_items(AUC, under.mean(axis=(1, 2)), self.part, **better)
             method.score_items(BALANCED_AUC, self.balanced(under), self.part, **better)
-        with np.errstate(divide="ignore"):  # a grey picture that is left grey is exactly right
+        with np.errstate(divide="ignore"):  # a grey picture left grey has error 0
             psnr = [peak_signal_noise_ratio(*both) for both in zip(self.part.images, pictures, strict=True)]
         method.score_items(PSNR, np.minimum(psnr, 100.0), self.part, unit="dB", higher_is_better=True)
         method.measure(HISTOGRAM, histogram_distance(chroma, self.part.chroma), n=len(self.part))

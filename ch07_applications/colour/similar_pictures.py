@@ -1,7 +1,7 @@
 """Colours from the most similar training pictures: HOG finds the pictures, and their pixels give the colours.
 
-Global, for the pictures are found by what they show as a whole; local, for each pixel gets the colours of the pixels
-that look like it in those pictures (Welsh, Ashikhmin & Mueller 2002, with five reference pictures that nobody chose).
+The method is global, because the whole picture finds its references, and local, because each pixel gets the colours of
+similar pixels in them (Welsh, Ashikhmin & Mueller 2002, with ten reference pictures that nobody selected).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SimilarPictures:
     pixels: int = PIXELS
 
     def fit(self, lightness: Lightness, chroma: Chroma) -> SimilarPictures:
-        """Keep the training pictures, described."""
+        """Store the training pictures and their descriptions."""
         self.size_ = lightness.shape[1:]
         self.whole_ = torch.tensor(descriptors(lightness))
         self.rows_, self.colours_ = by_picture(lightness), torch.tensor(halved(chroma)).flatten(1, 2)

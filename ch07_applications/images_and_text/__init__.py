@@ -1,1 +1,1 @@
-"""Images and text: what a sentence says of a picture, and which of its words mean which of its regions."""
+"""Images and text: sentences about pictures, and which of their words mean which of their regions."""

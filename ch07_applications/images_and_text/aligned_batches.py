@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float, Int, Int64, Shaped, UInt8
 from torch import Tensor
 
-SHIFT = 2  # pixels that crops are moved in training, at most
+SHIFT = 2  # the largest shift of crops in training, in pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pictures' regions and one sentence of each, sliceable as a batch. crops: or features of the regions."""
+    """The regions of pictures and one sentence per picture, sliceable as a batch. crops: or features of the regions."""
 
     crops: Shaped[Tensor, "n regions *looks"]
     places: Float[Tensor, "n regions 4"]
@@ -26,9 +26,9 @@ class Pairs:
 
 @dataclass
 class AlignedBatches:
-    """Pictures' regions with a sentence drawn from each picture's own, and its words again, as common.train.Batches.
+    """The regions of pictures with a random sentence of each picture, and its words again, as common.train.Batches.
 
-    The crops but the whole picture's, which is the last, are mirrored or not and moved a little.
+    The crops, except the whole picture's, which is the last, are randomly mirrored and shifted a little.
     """
 
     crops: UInt8[Tensor, "n regions 3 side side"]

@@ -1,6 +1,6 @@
-"""What the choices of an alignment change: the score, the words' context and the regions, after a short training.
+"""The effect of an alignment's choices: the score, the words' context and the regions, after a short training.
 
-The recipe is changed in one place at a time. Judged on validation scenes.
+The recipe is changed in one place at a time, and scored on validation scenes.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from common.run import Run
 if TYPE_CHECKING:
     from ch07_applications.images_and_text.alignments import Alignment
 
-BEST, MEAN = "best region", "mean of regions"  # the score: of a word's best region (Eq. 8), or of all regions alike
+BEST, MEAN = "best region", "mean of regions"  # the score: a word's best region (Eq. 8), or the mean of all regions
 BASE, ALONE, PICTURE_ONLY = "recipe, short", "words alone", "whole picture alone"
 CHANGES = {BASE: {}, MEAN: {"over": MEAN}, ALONE: {"context": False}}
-WHOLE = {"regions": 1, "side": 80}  # about as many pixels as seven crops have
-SHORT_RUNS = "R@10, validation"  # which varies less with the seed than R@1
+WHOLE = {"regions": 1, "side": 80}  # about the pixels of seven crops
+SHORT_RUNS = "R@10, validation"  # which varies less over seeds than R@1
 
 
 def short_trainings(run: Run, scenes: CaptionedScenes, train: Callable[..., Alignment]) -> dict[str, Work]:
-    """Of few scenes and few epochs, one change at a time, as work for side_by_side. train: as the lesson's."""
+    """Short trainings on few scenes with one change at a time, as work for side_by_side. train: the lesson's."""
     few, epochs = scenes.take(slice(run.pick(smoke=32, lecture=3000))), run.pick(smoke=1, lecture=4, full=8)
     seven, one = (RegionedScenes.of(few, 9, **how).regions for how in ({}, WHOLE))
     how = {"captions": few.captions, "epochs": epochs}
@@ -36,7 +36,7 @@ def short_trainings(run: Run, scenes: CaptionedScenes, train: Callable[..., Alig
 
 
 def study_choices(run: Run, claims: PaperClaims, scenes: CaptionedScenes, made: Mapping[str, Made]) -> None:
-    """Retrieval by each of these networks on validation scenes, and what the paper claims. made: by side_by_side."""
+    """Score each network's retrieval on validation scenes, and test the paper's claims. made: by side_by_side."""
     seven, one = (RegionedScenes.of(scenes, 9, **how) for how in ({}, WHOLE))
     for name, judged in {**dict.fromkeys(CHANGES, seven), PICTURE_ONLY: one}.items():
         with run.method(name, kind="deep") as method:

@@ -1,22 +1,22 @@
 """Deep visual-semantic alignments: which region of a picture a word means, learned from whole sentences alone.
 
-Question   Pictures come with sentences, and nobody has said which word belongs to which part of the picture. Can that
-           be learned, so well that the right sentence is found for a picture and the right picture for a sentence?
-Method     Karpathy & Fei-Fei 2015, §3.1. A convolutional network makes a vector v_i of each region (Eq. 1), a
+Question   Pictures come with sentences, and no one has annotated which word belongs to which part of the picture. Can
+           that be learned, so well that a picture finds its sentence and a sentence its picture?
+Method     Karpathy & Fei-Fei 2015, §3.1. A convolutional network computes a vector v_i of each region (Eq. 1), a
            bidirectional recurrent network a vector s_t of each word (Eqs. 2–6). Picture k and sentence l fit by
 
                S_kl = Σ_t max_i v_i · s_t                                                                     (Eq. 8)
 
-           and a pair that belongs together has to fit better by 1 than pairs that do not, both ways (Eq. 9):
+           and a true pair has to score higher by 1 than pairs that do not belong together, both ways (Eq. 9):
 
                Σ_k [ Σ_l max(0, S_kl − S_kk + 1) + Σ_l max(0, S_lk − S_kk + 1) ],    l ≠ k
 
-           A chain over the words gives neighbours the same region, by dynamic programming (Eqs. 10–12).
+           A chain over the words favours the same region for neighbours, by dynamic programming (Eqs. 10–12).
 Rival      Canonical correlation analysis (Hotelling 1936) on the same pictures, regions, positions and deep features,
            and on hand-made ones, against words and pairs of words.
 Differs    Composed scenes and a grammar. Seven regions, not twenty: three objects, three stray boxes and, as in the
-           paper, the whole picture. The regions' network is small and learns with all the rest; the paper's has
-           learned from ImageNet. It is given a region's position, too. Muon and one cycle, not momentum.
+           paper, the whole picture. The regions' network is small and trained with all the rest; the paper's was
+           trained on ImageNet. A region's position is an input, too. Muon and one cycle, not momentum.
 Costs      190 s on two cores, 30 s of them for photographs.
 """
 
@@ -60,7 +60,7 @@ from common.run import Run
 from common.train import Training
 from common.tuning import choose
 
-WIDTHS, WORD, SHARED = (32, 64, 128, 128), 64, 128  # channels; numbers of a word's embedding; of the common space
+WIDTHS, WORD, SHARED = (32, 64, 128, 128), 64, 128  # channels; dimensions of a word's embedding; of the common space
 MARGIN = 1.0  # of the ranking loss
 RATE, BATCH, EPOCHS = 0.01, 64, 8
 BONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -98,9 +98,9 @@ class RegionNetwork(nn.Module):
 
 
 class WordNetwork(nn.Module):
-    """A vector of each word in its sentence, by a recurrent network that reads it forth and back. Eqs. 2–6.
+    """A vector of each word in its sentence, by a recurrent network that reads it forwards and backwards. Eqs. 2–6.
 
-    context: or each word stands for itself.
+    context: False treats each word alone.
     """
 
     def __init__(self, vocabulary: int, width: int = WORD, shared: int = SHARED, context: bool = True) -> None:
@@ -114,7 +114,7 @@ class WordNetwork(nn.Module):
     def forward(
         self, numbers: Int64[Tensor, "m words"], lengths: Int64[Tensor, "m"]
     ) -> Float[Tensor, "m words shared"]:
-        """Padding behind the words changes nothing: both ways begin where the words do."""
+        """Padding after the words has no effect: both directions start at the words."""
         there = words_there(numbers, lengths)
         entered = functional.relu(self.enter(self.embed(numbers)))  # Eqs. 2, 3
         if not self.context:
@@ -143,7 +143,7 @@ def score_pairs(
 ) -> Float[Tensor, "n m"]:
     """S_kl of each picture and each sentence: the sum over words of their best region (Eq. 8).
 
-    over: or of the mean of all regions. Raises Problem for pictures without regions.
+    over: the best region, or the mean of all regions. Raises Problem for pictures without regions.
     """
     if regions.shape[1] == 0:
         raise Problem("a picture without regions fits no sentence: give it the whole picture at least")
@@ -153,8 +153,9 @@ def score_pairs(
 
 
 def ranking_loss(scores: Float[Tensor, "n n"], sentences: Int64[Tensor, "n words"]) -> Float[Tensor, ""]:
-    """Every pair on the diagonal ahead of all wrong ones of its row and its column by the margin. Eq. 9, per pair.
-    sentences: numbers of words. A picture with another one's sentence that is equal to its own is no wrong pair."""
+    """Every true pair must score higher than all wrong ones of its row and column by the margin. Eq. 9, per pair.
+    sentences: word numbers. A picture with another one's sentence that equals its own is not a wrong pair.
+    """
     own, wrong = scores.diagonal(), (sentences[:, None] != sentences[None]).any(dim=2)
     others = (scores - own[:, None] + MARGIN).clamp(min=0) + (scores - own[None] + MARGIN).clamp(min=0)
     return (others * wrong).sum() / len(scores)
@@ -170,7 +171,7 @@ class Aligner(nn.Module):
     def forward(self, pairs: Pairs) -> Float[Tensor, "n n"]:
         crops, places, numbers, lengths = (part.to(self.words.embed.weight.device) for part in vars(pairs).values())
         regions = self.regions(crops, places)
-        with torch.autocast(crops.device.type, enabled=False):  # small products, and sums that have to be exact
+        with torch.autocast(crops.device.type, enabled=False):  # products are small, and sums must be exact
             words = self.words(numbers, lengths)
             return score_pairs(regions.float(), words, words_there(numbers, lengths), self.over)
 
@@ -186,7 +187,7 @@ class Alignment:
     vocabulary: Vocabulary
 
     def parameters(self) -> list[nn.Parameter]:
-        """For common.model_size."""
+        """The weights of both networks, which common.model_size counts."""
         return list(self.network.parameters())
 
     def regions(self, regions: Regions) -> Float[np.ndarray, "n regions shared"]:
@@ -196,7 +197,7 @@ class Alignment:
             return torch.cat([self.network.regions(*pair) for pair in pairs]).numpy()
 
     def words(self, captions: Sequence[Caption]) -> tuple[Words, Bool[Tensor, "m words"]]:
-        """A vector of each word of each caption, and where there is one. Raises Problem for a caption without words."""
+        """Each caption's word vectors, and which places hold a word. Raises Problem for a caption without words."""
         numbers, lengths = self.vocabulary.batch([caption.words for caption in captions], marked=False)
         with torch.inference_mode():
             return self.network.words(numbers, lengths), words_there(numbers, lengths)
@@ -216,7 +217,7 @@ def train(
     run: Run, regions: Regions, captions: Sequence[Sequence[Caption]], epochs: int, *, over: str = BEST,
     context: bool = True, checkpoint: str | None = None,
 ) -> Alignment:  # fmt: skip
-    """Learn from pictures' regions and sentences; which words belong to which region is not given."""
+    """Train on pictures' regions and sentences, without annotation of which words belong to which regions."""
     every = [caption.words for own in captions for caption in own]
     vocabulary = Vocabulary.of(every)
     numbers, lengths = (part.unflatten(0, (len(regions), -1)) for part in vocabulary.batch(every, marked=False))
@@ -231,7 +232,7 @@ def train(
 
 
 def train_on_photographs(run: Run, photographs: Photographs, epochs: int) -> Alignment:
-    """The same where regions have features already: few photographs, so words stand for themselves."""
+    """Train on regions with given features: there are few photographs, so words have no context."""
     vocabulary = photographs.vocabulary()
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -246,14 +247,14 @@ def train_on_photographs(run: Run, photographs: Photographs, epochs: int) -> Ali
 
 
 def judge(method: Method, model: Alignment, scenes: RegionedScenes) -> None:
-    """Retrieval among all scenes of a part, and grounding of its words."""
+    """Score retrieval among all scenes of a part, and grounding of its words."""
     method.model = model
     score_retrieval(method, model.scores(scenes.regions, scenes.captions), scenes.part)
     score_grounding(method, model.products(scenes.regions, scenes.captions), scenes)
 
 
 def choose_bond(model: Alignment, scenes: RegionedScenes) -> float:
-    """The bond between neighbouring words with which most words find their region, on validation scenes."""
+    """Choose the bond between neighbouring words with which most words find their region, on validation scenes."""
     products = model.products(scenes.regions, scenes.captions)
     found = [judge_grounding(products, scenes, bond) for bond in BONDS]
     return choose(BONDS, [float(np.mean(list(shares.values()))) for shares in found], highest=True)

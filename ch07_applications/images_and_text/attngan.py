@@ -1,24 +1,24 @@
 """AttnGAN: a picture from a sentence, painted coarsely first and then finely, each region attending to its words.
 
-Question   "A red boot left of a blue bag." Can a network draw what a sentence says, each colour on the thing that it
-           belongs to, and also a thing in a colour in which training has never shown it?
+Question   "A red boot left of a blue bag." Can a network draw what a sentence states, each colour on its own thing, and
+           also a thing in a colour that it never had in training?
 Method     Xu et al. 2017. A text encoder gives word vectors e and a sentence vector ē. Stages of a generator (Eq. 1):
 
                h₀ = F₀(z, Fᶜᵃ(ē)),   h_k = F_k(h_{k−1}, attention(e, h_{k−1})),   x̂_k = G_k(h_k)
 
-           Each region j of the maps h weights the words by how well they fit it, and is given their mean (Eq. 2):
+           Each region j of the maps h weights the words by how well they match it, and receives their mean (Eq. 2):
 
                β_j = softmax over words i of h_j · U e_i,   c_j = Σ_i β_ji U e_i
 
            Each stage has a discriminator, which judges pictures alone and with their sentence (Eqs. 4, 5). DAMSM, a
-           model of how well words fit regions (word_region_matching.py), is trained first and then frozen; its
-           loss is small where the last picture shows what the sentence says:  L = L_G + λ L_DAMSM  (Eq. 3).
-Rival      The same network whose only word is the sentence vector. Three renderers without a network: the picture of
+           model of the similarity of words and regions (word_region_matching.py), is trained first and then frozen;
+           its loss is small if the last picture shows what the sentence states:  L = L_G + λ L_DAMSM  (Eq. 3).
+Rival      The same network with the sentence vector as its only word. Three renderers without a network: the picture of
            the nearest training caption; garments of training pictures, recoloured; mean garments, coloured.
-Differs    Composed scenes of 32 × 32 pixels, stages of 8, 16 and 32, not of 64 to 256. A term ‖x̂ − x‖² to the described
-           picture at each stage, which is all there is in the first epochs; then the other losses join. Vectors of
-           words and sentences enter with mean 0 and variance 1. Muon steps the filters.
-           Pictures are judged by what they show, not by how real they look.
+Differs    Composed scenes of 32 × 32 pixels, stages of 8, 16 and 32, not of 64 to 256. A term ‖x̂ − x‖² to the
+           described picture at each stage is the only loss in the first epochs; then the other losses are added.
+           Vectors of words and sentences are normalised to mean 0 and variance 1. Filters are trained with Muon.
+           Pictures are scored by what they show, not by how real they look.
 Costs      290 s on two cores.
 """
 
@@ -77,7 +77,7 @@ Noise = Float[Tensor, "n noise"]
 
 
 class WordAttention(nn.Module):
-    """What each region learns from the words: their mean, weighted by how well each fits the region. Eq. 2."""
+    """For each region, the mean of the words, weighted by how well each matches the region. Eq. 2."""
 
     def __init__(self, words: int, channels: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class WordAttention(nn.Module):
     def forward(
         self, maps: Maps, words: Words, there: There
     ) -> tuple[Float[Tensor, "n channels height width"], Float[Tensor, "n words height width"]]:
-        """The mean for each region, and the weights. there: which words are no padding, sample by sample."""
+        """The mean for each region, and the weights. there: which words are not padding, per sample."""
         entered = self.enter(words)
         fits = torch.einsum("nchw,ntc->nthw", maps, entered).float()
         weights = fits.masked_fill(~there[:, :, None, None], -torch.inf).softmax(dim=1)
@@ -94,7 +94,7 @@ class WordAttention(nn.Module):
 
 
 class Stage(nn.Module):
-    """F_k: attend to the words, mix what was found with the maps, double the side."""
+    """F_k: attend to the words, mix the result with the maps, double the side."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Stage(nn.Module):
 
 
 class Generator(nn.Module):
-    """All stages. attentive: or the only word that regions can attend to is the sentence vector."""
+    """All stages. attentive: False makes the sentence vector the only word to attend to."""
 
     def __init__(self, plan: Plan, attentive: bool = True) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Generator(nn.Module):
         self.images = nn.ModuleList(nn.Conv2d(plan.width, 3, 3, padding=1, bias=False) for _ in plan.sides)
 
     def forward(self, noise: Noise, words: Words, there: There, whole: Whole) -> Painted:
-        """noise: z, and what is drawn for the condition."""
+        """noise: z, and the random numbers of the condition."""
         words, whole = self.word(words), self.sentence(whole)
         if not self.attentive:
             words, there = whole[:, None], there[:, :1]
@@ -146,14 +146,14 @@ class Generator(nn.Module):
 
 
 def make(generator: Generator, noise: Noise, words: Words, there: There, whole: Whole, *_: Tensor) -> Fakes:
-    """Pictures of all stages, then the conditioning distribution's μ and log σ²."""
+    """The generator's pictures of all stages, then the conditioning distribution's μ and log σ²."""
     painted = generator(noise, words, there, whole)
     return (*painted.images, painted.mean, painted.log_variance)
 
 
 def judge_stages(discriminators: nn.ModuleList, fakes: Fakes, *batch: Tensor) -> Float[Tensor, ""]:
-    """Eq. 5, summed over stages; as in the authors' code, a real picture with another one's sentence is wrong, too,
-    unless both sentences state the same."""
+    """Eq. 5, summed over stages. As in the authors' code, a real picture with another one's sentence is wrong, too,
+    unless both state the same."""
     _, _, _, whole, meanings, *reals = batch
     differs, losses = (meanings != meanings.roll(1)).float(), []
     for discriminator, real, fake in zip(discriminators, reals, fakes[: len(reals)], strict=True):
@@ -170,7 +170,7 @@ def judge_stages(discriminators: nn.ModuleList, fakes: Fakes, *batch: Tensor) ->
 def fool_stages(
     discriminators: nn.ModuleList, fakes: Fakes, *batch: Tensor, similarity: SimilarityModel, weights: Weights
 ) -> Float[Tensor, ""]:
-    """Eqs. 3 and 4: −log D(x̂) and −log D(x̂, ē), each by half, and what the generator learns without discriminators."""
+    """Eqs. 3 and 4: −log D(x̂) and −log D(x̂, ē), each by half, plus the generator's other losses."""
     logits = [d(fake, batch[3]) for d, fake in zip(discriminators, fakes[: len(discriminators)], strict=True)]
     adversarial = sum(softplus(-each).mean() / 2 for pair in logits for each in pair)
     return adversarial + describe_loss(fakes, *batch, similarity=similarity, weights=weights)
@@ -195,7 +195,7 @@ def describe_loss(fakes: Fakes, *batch: Tensor, similarity: SimilarityModel, wei
 def learn_alone(
     run: Run, scenes: PlacedScenes, similarity: SimilarityModel, vocabulary: Vocabulary, recipe: Recipe
 ) -> Painter:
-    """A moving average of a generator that learns from pictures and captions, without DAMSM and discriminators."""
+    """Train a generator on pictures and captions, without DAMSM and discriminators. Returns its moving average."""
     batches = PaintedBatches.of(scenes, similarity, vocabulary, recipe.plan)
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -213,7 +213,7 @@ def learn_alone(
 
 
 def learn_from_judges(run: Run, painter: Painter, scenes: PlacedScenes, recipe: Recipe) -> Painter:
-    """The same after more epochs, with all losses; the given painter remains as it was."""
+    """Continue the training with all losses for more epochs; the given painter stays unchanged."""
     batches = PaintedBatches.of(scenes, painter.similarity, painter.vocabulary, recipe.plan)
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -232,7 +232,7 @@ def learn_from_judges(run: Run, painter: Painter, scenes: PlacedScenes, recipe: 
 
 
 def learn_language(run: Run, sets: PlacedSets) -> tuple[SimilarityModel, Vocabulary]:
-    """DAMSM of the training scenes, with its vocabulary; scored by real test pictures that find their own sentence."""
+    """Train DAMSM on the training scenes; score how often real test pictures find their sentence. With vocabulary."""
     vocabulary = Vocabulary.of(caption.words for captions in sets.train.captions for caption in captions)
     with run.method(DAMSM, kind="deep") as method:
         epochs = run.pick(smoke=1, lecture=EPOCHS, full=20)
@@ -243,7 +243,7 @@ def learn_language(run: Run, sets: PlacedSets) -> tuple[SimilarityModel, Vocabul
 
 
 def recipe_of(run: Run, name: str) -> Recipe:
-    """The recipe of a network that draws."""
+    """The recipe of a generator."""
     recipe = replace(RECIPE, attentive=name != SENTENCE)
     if name == UNMATCHED:
         recipe = replace(recipe, weights=replace(recipe.weights, matching=0.0))
@@ -253,7 +253,7 @@ def recipe_of(run: Run, name: str) -> Recipe:
 def learn_to_paint(
     run: Run, name: str, scenes: PlacedScenes, language: tuple[SimilarityModel, Vocabulary], early: dict[bool, Painter]
 ) -> Painter | Renderer:
-    """One of those that draw. early: networks after their first epochs, by whether they attend to words."""
+    """Train one of the generators. early: networks after their first epochs, by whether they attend to words."""
     if name in RENDERERS:
         return renderer(name).fit(scenes)
     recipe = recipe_of(run, name)
@@ -263,7 +263,7 @@ def learn_to_paint(
 
 
 def ablate(run: Run, sets: PlacedSets, judges: Judges, trained: Painter, early: dict[bool, Painter]) -> None:
-    """What the last epoch changes, and what DAMSM's loss does in it, on validation scenes."""
+    """Measure the effect of the last epoch, and of DAMSM's loss in it, on validation scenes."""
     given = {WHOLE: trained, EARLY: early[True]}
     for name in (WHOLE, UNMATCHED, EARLY):
         with run.method(name, kind="deep") as method:
@@ -274,7 +274,7 @@ def ablate(run: Run, sets: PlacedSets, judges: Judges, trained: Painter, early: 
 
 
 def claim_binding(claims: PaperClaims) -> None:
-    """Words against the sentence vector, and against the renderers."""
+    """Compare words with the sentence vector, and with the renderers."""
     for title, suffix in PARTS.items():
         claims.compared(
             f"Attention to words draws things as stated: {title}", source="§1, Fig. 4", paper="pictures",

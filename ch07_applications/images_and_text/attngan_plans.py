@@ -1,4 +1,4 @@
-"""AttnGAN's sizes, the weights of its losses, and its batches: captions that have been encoded once, with pictures."""
+"""AttnGAN's sizes, the weights of its losses, and its batches: captions, encoded once, with pictures."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Pixels = Float[Tensor, "n 3 _ _"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How large the networks are.
+    """The sizes of the networks.
 
     sides: of the pictures of all stages, in pixels. width: channels of a stage's maps. judging: channels of a
-    discriminator's first layer. noise, condition, words: numbers of z, of what is drawn around ē, of a word's vector.
-    residual: blocks of each stage but the first.
+    discriminator's first layer. noise, condition, words: dimensions of z, of the condition around ē, of a word's
+    vector. residual: blocks of each stage but the first.
     """
 
     sides: tuple[int, ...] = (8, 16, 32)
@@ -35,7 +35,7 @@ class Plan:
     residual: int = 1
 
     def __post_init__(self) -> None:
-        """Raises ValueError where a stage does not double the side, or the first side is no power of two above 4."""
+        """Raises ValueError unless each stage doubles the side, and the first side is a power of two above 4."""
         first = self.sides[0]
         if first < 8 or first & (first - 1) or self.sides != tuple(first << k for k in range(len(self.sides))):
             raise ValueError(f"sides begin with 8, 16, 32, … and double from stage to stage, got {self.sides}")
@@ -43,8 +43,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the generator's losses beside the adversarial one. matching: DAMSM's (λ). picture: of the squared differences
-    from the true pictures (ρ). condition: of the divergence of the conditioning distribution from N(0, I)."""
+    """Weights of the generator's losses relative to the adversarial one. matching: DAMSM's (λ). picture: of the squared
+    differences from the true pictures (ρ). condition: of the divergence of the conditioning distribution from N(0,
+    I).
+    """
 
     matching: float = 0.1
     picture: float = 60.0
@@ -53,8 +55,9 @@ class Weights:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a generator is trained. pretraining, epochs: by the differences from the true pictures alone, at first_rate;
-    then by all losses, at the other two."""
+    """The training of a generator. pretraining: epochs with the differences from the true pictures only, at first_rate.
+    epochs: with all losses, at the other two rates.
+    """
 
     pretraining: int = 6
     epochs: int = 1
@@ -77,7 +80,7 @@ PAPER = Plan((64, 128, 256), width=32, judging=64, noise=100, condition=100, wor
 
 @dataclass(frozen=True, eq=False)
 class Sentences:
-    """Encoded captions. words: behind a shorter sentence's last word, 0. there: which words are no padding."""
+    """Encoded captions. words: 0 after a shorter sentence's last word. there: which words are not padding."""
 
     words: Float[Tensor, "n words width"]
     there: Bool[Tensor, "n words"]
@@ -85,17 +88,17 @@ class Sentences:
 
     @classmethod
     def of(cls, similarity: SimilarityModel, vocabulary: Vocabulary, captions: Sequence) -> Sentences:
-        """By a frozen text encoder."""
+        """Encode captions by a frozen text encoder."""
         return cls(*encode(similarity, vocabulary, captions))
 
     def take(self, which: Int[Tensor, "m"] | slice) -> Sentences:
-        """Those at these places."""
+        """The sentences at these indices."""
         return Sentences(*(part[which] for part in vars(self).values()))
 
 
 @dataclass
 class PaintedBatches:
-    """Noise, a sentence drawn from each picture's own, what it means, and the picture at every stage's side."""
+    """Noise, a random sentence of each picture, its meaning, and the picture at every stage's side."""
 
     captions: int
     sentences: Sentences
@@ -107,7 +110,7 @@ class PaintedBatches:
     def of(
         cls, scenes: PlacedScenes, similarity: SimilarityModel, vocabulary: Vocabulary, plan: Plan
     ) -> PaintedBatches:
-        """All captions of the scenes, each encoded once: the text encoder learns nothing more.
+        """All captions of the scenes, each encoded once, as the text encoder is frozen.
 
         Raises ValueError for pictures of another side than the last stage's.
         """

@@ -1,10 +1,10 @@
 """Captioned scenes: one to three coloured articles of clothing on a photograph, each scene with several true captions.
 
-They are pasted as the scenes of segmentation are (common/data/scene_composer.py); what differs is what is left to
-chance. Every object has a colour with a name, is small or large, and lies wholly in a quarter of its own, so that of
-any two of them a relation is true. No two objects of a scene agree in class and colour.
+They are composed like the scenes of segmentation (common/data/scene_composer.py), with other random choices. Every
+object has a colour with a name, is small or large, and lies entirely in a quarter of its own, so that a relation holds
+between any two of them. No two objects of a scene agree in class and colour.
 
-Held-out pairs: of the 60 pairs of a class and a colour ten never occur in training or validation, one per class. Every
+Held-out pairs: of the 60 pairs of a class and a colour, ten never occur in training or validation, one per class. Every
 class and every colour does occur. Each scene of the part `held_out` has at least one of them.
 Training, validation and test scenes share no garment and no photograph.
 """
@@ -26,10 +26,10 @@ from common.data.scene_places import SIZE, Layers, turns
 from common.data.scenes import composers, in_colour
 from common.errors import Problem
 
-MOST, CAPTIONS = 3, 5  # objects in a scene at most; captions of each
-LENGTHS = ((26, 34), (42, 48))  # pixels: the longer side of a small and of a large object, before it is turned
-LARGE = 39.0  # pixels: the longer side of a large object's box, at least
-MIDDLE = (58, 70)  # pixels: where the lines run that part a scene into quarters
+MOST, CAPTIONS = 3, 5  # the most objects per scene; captions per scene
+LENGTHS = ((26, 34), (42, 48))  # pixels: the longer side of a small and of a large object, before rotation
+LARGE = 39.0  # pixels: the least longer side of a large object's box
+MIDDLE = (58, 70)  # pixels: the range of the lines that divide a scene into quarters
 SEEDS = {"train": 1, "validation": 2, "test": 3, "held_out": 4}
 
 
@@ -37,9 +37,9 @@ SEEDS = {"train": 1, "validation": 2, "test": 3, "held_out": 4}
 class CaptionedScenes:
     """Scenes with captions. Arrays are read-only.
 
-    boxes: xyxy in pixels of the image. labels, colours, sizes: places in NOUNS, COLOURS and SIZES; −1 and empty boxes
-    where a scene has fewer objects. captions: of each scene. owners: the object that is seen at each pixel, −1 where
-    the photograph is; of no scene unless asked for. groups: the photograph.
+    boxes: xyxy in pixels of the image. labels, colours, sizes: indices in NOUNS, COLOURS and SIZES; −1 and empty boxes
+    where a scene has fewer objects. captions: of each scene. owners: the object visible at each pixel, −1 for the
+    photograph; empty unless requested. groups: the photograph.
     """
 
     images: UInt8[np.ndarray, "items side side 3"]
@@ -64,12 +64,12 @@ class CaptionedScenes:
 
     @property
     def inputs(self) -> UInt8[np.ndarray, "items side side 3"]:
-        """What a model is given: the images."""
+        """The input of a model: the images."""
         return self.images
 
     @property
     def answers(self) -> tuple[tuple[Caption, ...], ...]:
-        """The captions."""
+        """The target of a model: the captions."""
         return self.captions
 
     def things(self, item: int) -> tuple[Thing, ...]:
@@ -92,7 +92,7 @@ class CaptionedScenes:
 
 @dataclass(frozen=True, eq=False)
 class CaptionedSets:
-    """train: to learn from. validation: to choose on. test: to be judged on; held_out: with pairs never seen before."""
+    """train; validation, for choosing settings; test, for scoring; held_out: with pairs unseen in training."""
 
     train: CaptionedScenes
     validation: CaptionedScenes
@@ -104,9 +104,10 @@ class CaptionedSets:
 class CaptionedComposer:
     """Makes captioned scenes.
 
-    composer: of things and photographs. garments: the numbers of those of its things that occur. objects: how many a
-    scene has, from, to. side: of the images in pixels; 128 divided by a whole number. coloured: or all is grey, and no
-    colour is named. Raises Problem for a side or a number of objects that cannot be.
+    composer: of things and photographs. garments: indices of the things that may occur. objects: per scene, from, to.
+    side: of the images in pixels; 128 divided by a whole number. coloured: False makes all grey, and no colour is
+    named.
+    Raises Problem for an impossible side or number of objects.
     """
 
     composer: Composer
@@ -124,8 +125,8 @@ class CaptionedComposer:
     def compose(self, n: int, seed: int, held_out: bool = False, owners: bool = False) -> CaptionedScenes:
         """The first n scenes of this seed: scene i is the same however many there are.
 
-        held_out: at least one object of each scene is of a held-out pair; else none is. owners: keep which object is
-        seen at each pixel, of sides of 128 only.
+        held_out: at least one object of each scene is of a held-out pair; else none is. owners: store the visible
+        object at each pixel, for sides of 128 only.
         """
         if owners and self.side != SIZE:
             raise Problem(f"owners of pixels are known at {SIZE} pixels only, not at {self.side}")
@@ -146,7 +147,7 @@ class CaptionedComposer:
         owner, _ = self.composer.lay(canvas, layers)
         boxes = boxes_of(owner, MOST)
         longer = (boxes[..., 2:] - boxes[..., :2]).max(axis=2)
-        sizes = np.where(labels >= 0, (longer >= LARGE).astype(int), -1)  # as it is seen: thin straps may vanish
+        sizes = np.where(labels >= 0, (longer >= LARGE).astype(int), -1)  # by its visible box: thin straps may vanish
         images = np.empty((CHUNK, SIZE, SIZE, 3), np.uint8)
         self.composer.develop(canvas, images, rng)
         step = SIZE // self.side
@@ -171,14 +172,14 @@ class CaptionedComposer:
         photos: Int[np.ndarray, "n"],
         rng: np.random.Generator,
     ) -> Layers:
-        """Which garment shows each object, where it lies, how large it is and in which tints."""
+        """Each object's garment, place, size and tints."""
         things, shape = self.composer.items, labels.shape
         order = self.garments[np.argsort(things.labels[self.garments], kind="stable")]
         counts = np.bincount(things.labels[order] - 1, minlength=len(NOUNS))
         place = (np.cumsum(counts) - counts)[labels] + (rng.random(shape) * counts[labels]).astype(int)
         chosen = order[np.where(labels >= 0, place, 0)]
         lengths = np.array(LENGTHS)[sizes]
-        reaches = things.reaches[chosen]  # a pixel and a half more than there is of a garment
+        reaches = things.reaches[chosen]  # a pixel and a half more than the garment's extent
         enlarged = rng.uniform(lengths[..., 0], lengths[..., 1]) / (2 * reaches.max(axis=2) - 3)
         poses = turns(shape, rng)
         halves = (np.abs(poses) @ reaches[..., None])[..., 0] * enlarged[..., None]
@@ -200,7 +201,7 @@ def quarters(
 
 
 def boxes_of(owner: Int8[np.ndarray, "n size size"], most: int) -> Float32[np.ndarray, "n {most} 4"]:
-    """The box of what is seen of each object; 0 where nothing is."""
+    """The box of each object's visible part; 0 if it has none."""
     boxes = np.zeros((len(owner), most, 4), np.float32)
     for number in range(most):
         there = owner == number
@@ -216,9 +217,10 @@ def captioned_scenes(
     scale: Scale = LECTURE, objects: tuple[int, int] = (1, MOST), side: int = SIZE, coloured: bool = True,
     sizes: tuple[int, int, int, int] | None = None,
 ) -> CaptionedSets:  # fmt: skip
-    """Captioned scenes to learn from, choose on and be judged on. sizes: of the four parts; None: of the preset.
+    """Captioned scenes for training, for choosing settings and for scoring. sizes: of the four parts; None: the
+    preset's.
 
-    Of the training garments every fifth is validation's alone; its photographs are the pack's thirteen, which are many
+    Every fifth training garment is used in validation only; validation has the pack's thirteen photographs, which are
     enough for tests that count photographs.
     """
     preset = {"smoke": (64, 32, 32, 32), "lecture": (6000, 500, 500, 500), "full": (50_000, 1000, 1000, 1000)}

@@ -1,10 +1,10 @@
-"""Canonical correlation analysis: the directions of two sets of features in which they vary most alike.
+"""Canonical correlation analysis: the directions of two sets of features that correlate most.
 
 Method     Hotelling 1936. With covariances C_xx, C_yy, C_xy, directions a and b maximise aᵀ C_xy b where
            aᵀ C_xx a = bᵀ C_yy b = 1. With C_xx = L Lᵀ and C_yy = M Mᵀ they are the singular vectors of L⁻¹ C_xy M⁻ᵀ,
            and its singular values the correlations. A ridge on both covariances (Vinod 1976) keeps directions in which
-           there is little data from correlating by chance. For retrieval every direction counts by its correlation to
-           some power, and vectors are compared by the cosine (Gong et al. 2014).
+           there is little data from correlating by chance. For retrieval every direction is weighted by a power of its
+           correlation, and vectors are compared by the cosine (Gong et al. 2014).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from jaxtyping import Float
 from scipy.linalg import cholesky, solve_triangular
 from sklearn.base import BaseEstimator
 
-POWER = 4  # of the correlations, by which directions count; Gong et al. 2014
+POWER = 4  # of the correlations that weight directions; Gong et al. 2014
 
 
 @dataclass(frozen=True, eq=False)
 class Covariances:
-    """Of two tables with as many rows: the columns' means, C_xx and C_yy, and C_xy. They do not depend on the ridge."""
+    """Column means, C_xx, C_yy and C_xy of two tables with equal numbers of rows. They do not depend on the ridge."""
 
     means: tuple[Float[np.ndarray, "left"], Float[np.ndarray, "right"]]
     within: tuple[Float[np.ndarray, "left left"], Float[np.ndarray, "right right"]]
@@ -38,10 +38,10 @@ class Covariances:
 
 
 class RidgeCCA(BaseEstimator):
-    """Regularised canonical correlation analysis of two tables with as many rows.
+    """Regularised canonical correlation analysis of two tables with equal numbers of rows.
 
-    ridge: added to both covariances, as a share of the features' mean variance. n_components: directions that are kept,
-    the most correlated ones.
+    ridge: added to both covariances, as a share of the features' mean variance. n_components: directions to keep, the
+    most correlated ones.
     """
 
     def __init__(self, ridge: float = 0.01, n_components: int = 64) -> None:
@@ -49,11 +49,11 @@ class RidgeCCA(BaseEstimator):
         self.n_components = n_components
 
     def fit(self, X: Float[np.ndarray, "n left"], Y: Float[np.ndarray, "m right"]) -> RidgeCCA:
-        """Raises ValueError as Covariances.of does."""
+        """Raises what Covariances.of raises."""
         return self.fit_covariances(Covariances.of(X, Y))
 
     def fit_covariances(self, known: Covariances) -> RidgeCCA:
-        """fit, where the tables' covariances are known already: to try several ridges."""
+        """The same as fit for covariances computed before, so that several ridges can be tried."""
         self.means_, roots = known.means, []
         for covariance in known.within:
             added = self.ridge * np.trace(covariance) / len(covariance) + 1e-12
@@ -77,5 +77,5 @@ class RidgeCCA(BaseEstimator):
         X: Float[np.ndarray, "n left"],
         Y: Float[np.ndarray, "m right"],
     ) -> Float[np.ndarray, "n m"]:
-        """How well every row of X goes with every row of Y: the cosine in the common space."""
+        """The similarity of every row of X with every row of Y: the cosine in the common space."""
         return self.project(X, 0) @ self.project(Y, 1).T

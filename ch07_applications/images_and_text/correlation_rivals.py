@@ -1,7 +1,7 @@
 """Rivals for alignments: canonical correlation analysis of pictures' regions and of the words of their captions.
 
-A picture is the mean and the largest value, over its regions, of every feature; a caption is which words, and which
-words side by side, it has. Features of regions are the alignment network's vectors, or HOG, colours and position.
+A picture is the mean and the largest value, over its regions, of every feature; a caption is the set of its words and
+of its adjacent words. Features of regions are the alignment network's vectors, or HOG, colours and position.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from common.run import Run
 from common.tuning import choose
 
 DEEP_CCA, HAND_CCA = "CCA, deep features", "CCA, HOG and colours"
-BINS = 4  # of each of red, green and blue
-RIDGES, RUNS = (1e-3, 1e-2, 1e-1), (1, 2)  # RUNS: words side by side, at most
+BINS = 4  # per colour channel
+RIDGES, RUNS = (1e-3, 1e-2, 1e-1), (1, 2)  # RUNS: the most adjacent words
 Features = Callable[[Regions], Float[np.ndarray, "n regions features"]]
 
 
@@ -40,19 +40,19 @@ def hand_features(regions: Regions) -> Float[np.ndarray, "n regions features"]:
 
 
 def pooled(features: Float[np.ndarray, "n regions features"]) -> Float[np.ndarray, "n both"]:
-    """Mean and largest over regions, side by side: whatever their order."""
+    """Mean and maximum over regions, concatenated; the order of regions has no effect."""
     return np.concatenate([features.mean(axis=1), features.max(axis=1)], axis=1)
 
 
 def runs_of(caption: Caption, longest: int) -> list[str]:
-    """Its words, and its words side by side, as many as `longest`."""
+    """The caption's words, and runs of up to `longest` adjacent words."""
     words = caption.words
     return [" ".join(words[at : at + n]) for n in range(1, longest + 1) for at in range(len(words) - n + 1)]
 
 
 @dataclass(frozen=True, eq=False)
 class CorrelatedPictures:
-    """A fitted rival. counter: of words. describe: the features of regions. longest: words side by side, at most."""
+    """A fitted rival. counter: of words. describe: the features of regions. longest: the most adjacent words."""
 
     cca: RidgeCCA
     counter: Any
@@ -60,7 +60,7 @@ class CorrelatedPictures:
     longest: int
 
     def parameters(self) -> list[np.ndarray]:
-        """What it keeps, for common.model_size; without what makes the features."""
+        """All stored numbers, which common.model_size counts, without those that compute the features."""
         return [*self.cca.means_, self.cca.correlations_, *self.cca.directions_]
 
     def table(self, captions: Sequence[Caption]) -> Float[np.ndarray, "n words"]:
@@ -73,7 +73,7 @@ class CorrelatedPictures:
 def fit_rival(describe: Features, train: RegionedScenes, validation: RegionedScenes) -> CorrelatedPictures:
     """The ridge and the runs of words with the best R@1 on validation scenes.
 
-    It learns from all captions of each picture, as the network does.
+    It is fitted to all captions of each picture, like the network.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -99,9 +99,9 @@ def score_rival(
     learned: tuple[RegionedScenes, RegionedScenes],
     judged: Mapping[str, RegionedScenes],
 ) -> None:
-    """Fit a rival, and score its retrieval as the networks' is.
+    """Fit a rival, and score its retrieval like the networks'.
 
-    learned: training and validation scenes. judged: parts, by what is added to the method's name for them.
+    learned: training and validation scenes. judged: parts, by the suffix of the method's name.
     """
     model = None
     for suffix, scenes in judged.items():

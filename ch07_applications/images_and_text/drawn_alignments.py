@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN, COLUMNS = 4, 3  # scenes in a row; scenes with their regions
+SHOWN, COLUMNS = 4, 3  # scenes per row; scenes with regions per row
 LETTER, LINE, BELOW = 0.0232, 0.085, 0.4  # shares of a picture: a letter's width, a line's height, room for the text
-ROOM = 41  # letters in a line
+ROOM = 41  # letters per line
 
 
 def draw_scenes(seen: CaptionedScenes, held_out: CaptionedScenes, shown: int = SHOWN) -> Figure:
@@ -38,7 +38,7 @@ def draw_scenes(seen: CaptionedScenes, held_out: CaptionedScenes, shown: int = S
 
 
 def show_above(axis: Axes, image: UInt8[np.ndarray, "height width 3"]) -> None:
-    """A picture with room for text below it, which belongs to the panel: so nothing is cut off."""
+    """A picture with room for text below it, which belongs to the panel, so that nothing is cut off."""
     axis.imshow(image)
     axis.set_ylim((1 + BELOW) * len(image), -0.5)
     axis.set_axis_off()

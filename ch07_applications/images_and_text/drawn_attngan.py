@@ -1,4 +1,4 @@
-"""AttnGAN's pictures: captions with what each method drew, colours swapped, and which regions attended to each word."""
+"""AttnGAN's pictures: captions with each method's drawings, swapped colours, and the attention of regions to words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROOM, WORDS = 17, 9  # letters in a line above a picture; words of a caption whose maps are shown, at most
+ROOM, WORDS = 17, 9  # letters per line above a picture; the most words of a caption with maps
 SHOWN, SWAPS, ATTENDED = 8, 4, 4  # captions in the figures
 PICTURES = "The first captions of two things of which one has a pair of class and colour that training never had."
 SWAPPED_PAIRS = "The first test captions of two things, and the same with their colours swapped."
@@ -55,7 +55,7 @@ def show(axis: Axes, image: UInt8[np.ndarray, "side side 3"]) -> None:
 def draw_attention(
     captions: Sequence[Caption], images: Pictures, weights: Float[np.ndarray, "_ words height width"]
 ) -> Figure:
-    """A row per caption: the picture, and for each of its telling words the weight that regions give to it."""
+    """A row per caption: the picture, and the weights of regions for each of its content words."""
     told = [[place for place, word in enumerate(each.words) if word not in SKIPPED][:WORDS] for each in captions]
     figure, axes = plots.panels(max(map(len, told)) + 1, len(captions), width=1.05, height=1.25, squeeze=False)
     for row, caption, image, maps, places in zip(axes, captions, images, weights, told, strict=True):
@@ -71,7 +71,7 @@ def draw_attention(
 def draw_shares(record: LessonRecord, methods: Sequence[str], suffixes: Mapping[str, str], metric: str) -> Figure:
     """The metric of each method on each part: the mean over seeds as a bar, every seed as a point.
 
-    suffixes: of a method's name, for each part by its title.
+    suffixes: of the methods' names, by the title of the part.
     """
     rows = {row.method: row for row in record.scores() if row.metric == metric}
     figure, axes = plots.panels(len(suffixes), width=3.4, height=0.36 * len(methods) + 0.9, sharey=True)
@@ -88,9 +88,9 @@ def draw_shares(record: LessonRecord, methods: Sequence[str], suffixes: Mapping[
 
 
 def show_pictures(run: Run, sets: PlacedSets, painters: Mapping[str, Any], networks: tuple[str, str]) -> None:
-    """What was drawn of the first captions of two things, of swapped colours, and with which attention.
+    """Show drawings for the first captions of two things, for swapped colours, and their attention.
 
-    painters: all that draw, by name. networks: the one that attends to words, and the one that does not.
+    painters: all methods by name. networks: the names of the one that attends to words and of the one that does not.
     """
     swapped = sets.test.colours_swapped()
     new = sets.held_out.take(np.flatnonzero(sets.held_out.labels[:, 1] >= 0)[:SHOWN])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS, SHOWN, ROOM = 3, 6, 42  # panels in a row; panels; letters in a line
+COLUMNS, SHOWN, ROOM = 3, 6, 42  # panels per row; panels; letters per line
 WIDTH, SIZE = 2.4, 6.4  # of a picture, in inches; of letters, in points
 LETTER, LINE = 0.0232, 0.064  # shares of a picture: a letter's width, a line's height
 WRONG, RIGHT = "#c02020", "#202020"
@@ -55,7 +55,7 @@ def write(axis: Axes, sentences: Sequence[tuple[str, Sequence[str], set[int]]], 
 
 
 def put_word(axis: Axes, word: str, side: int, *, line: int, letter: int, color: str) -> None:
-    """A text that begins at this letter of this line below the picture."""
+    """Write a text from this letter of this line below the picture on."""
     x, y = LETTER * letter * side, (1.085 + LINE * line) * side
     axis.text(x, y, word, color=color, fontsize=SIZE, family="monospace", in_layout=False)
 
@@ -89,7 +89,7 @@ def draw_next_words(
 
 
 def draw_slots(record: LessonRecord, methods: Sequence[str], suffix: str) -> Figure:
-    """Shares of what is right, a panel for each kind: the mean over seeds as a bar, every seed as a point."""
+    """Shares of right slots, a panel for each kind: the mean over seeds as a bar, every seed as a point."""
     figure, axes = plots.panels(len(KINDS), 1, width=2.3, height=0.45 * len(methods) + 1.0, sharey=True)
     places = np.arange(len(methods))[::-1]
     for axis, kind in zip(axes.flat, KINDS, strict=True):

@@ -1,7 +1,7 @@
-"""The blocks that AttnGAN's generator is built of, and the distribution around a sentence. Zhang et al. 2018, §3.
+"""The blocks of AttnGAN's generator, and the distribution around a sentence. Zhang et al. 2018, §3.
 
-A gated convolution (Dauphin et al. 2017) makes twice as many maps as it gives out: one half passes as much as the
-sigmoid of the other lets through.
+A gated convolution (Dauphin et al. 2017) computes twice as many maps as it returns: one half is multiplied by the
+sigmoid of the other.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def block(inputs: int, outputs: int, *before: nn.Module) -> nn.Sequential:
 
 
 def enlarging(inputs: int, outputs: int) -> nn.Sequential:
-    """Maps of twice the side."""
+    """A block that doubles the side of maps."""
     return block(inputs, outputs, nn.Upsample(scale_factor=2))
 
 
 class Residual(nn.Module):
-    """Maps, and what two convolutions add to them."""
+    """A residual block: maps plus the output of two convolutions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Residual(nn.Module):
 
 
 class Condition(nn.Module):
-    """Fᶜᵃ: a distribution N(μ(ē), σ(ē)²) around the sentence, so that near sentences are drawn alike."""
+    """Fᶜᵃ: a distribution N(μ(ē), σ(ē)²) around the sentence, so that similar sentences give similar drawings."""
 
     def __init__(self, words: int, condition: int) -> None:
         super().__init__()
@@ -46,13 +46,13 @@ class Condition(nn.Module):
     def forward(
         self, whole: Float[Tensor, "n width"]
     ) -> tuple[Float[Tensor, "n condition"], Float[Tensor, "n condition"]]:
-        """μ and log σ²."""
+        """The distribution's μ and log σ²."""
         mean, log_variance = self.layers(whole).chunk(2, dim=1)
         return mean, log_variance
 
 
 class Standard(nn.Module):
-    """Vectors with mean 0 and deviation 1 in each of their numbers, over those that it has measured."""
+    """Vectors standardised to mean 0 and deviation 1 in each dimension, by the statistics that `measure` has taken."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Standard(nn.Module):
         self.register_buffer("deviation", torch.ones(width))
 
     def measure(self, vectors: Float[Tensor, "m width"]) -> None:
-        """From now on by the mean and the deviation of these."""
+        """Set the mean and the deviation to those of these vectors."""
         self.mean.copy_(vectors.mean(dim=0))
         self.deviation.copy_(vectors.std(dim=0).clamp(min=1e-6))
 

@@ -14,7 +14,7 @@ from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS
 from ch07_applications.images_and_text.picture_regions import RegionedScenes
 from common.method import Method
 
-OVERLAP = 0.5  # IoU of a word's region and the box of what it names, above which it is right
+OVERLAP = 0.5  # a word's region is right above this IoU with the box of its object
 KINDS = ("class", "colour", "size")
 
 
@@ -22,7 +22,7 @@ def smooth(products: Float[Tensor, "words regions"], bond: float) -> Int64[Tenso
     """The regions a_t with the largest Σ_t v_{a_t} · s_t + bond · Σ_t [a_t = a_{t+1}], by dynamic programming.
 
     Eqs. 10–12, Viterbi's algorithm. The paper minimises an energy with the opposite sign. bond 0: the best of each
-    word. Raises ValueError for a negative one.
+    word. Raises ValueError for a negative bond.
     """
     if bond < 0:
         raise ValueError(f"a bond holds neighbours together: it is at least 0, not {bond}")
@@ -39,7 +39,7 @@ def smooth(products: Float[Tensor, "words regions"], bond: float) -> Int64[Tenso
 
 
 def kind_of(word: str) -> str:
-    """What a word that names an object's attribute is about."""
+    """The kind of attribute that a word names."""
     return "class" if word in NOUNS else "colour" if word in COLOURS else "size"
 
 
@@ -68,7 +68,7 @@ def judge_grounding(
 def score_grounding(
     method: Method, products: Sequence[Float[Tensor, "_ regions"]], scenes: RegionedScenes, bond: float = 0.0
 ) -> None:
-    """Grounding of words for classes, colours and sizes, scene by scene."""
+    """Score the grounding of words for classes, colours and sizes, scene by scene."""
     for kind, shares in judge_grounding(products, scenes, bond).items():
         method.score_items(grounding_name(kind), shares, scenes.part, unit="%", higher_is_better=True)
 
@@ -79,7 +79,7 @@ def grounding_name(kind: str) -> str:
 
 
 def score_guess(method: Method, scenes: RegionedScenes) -> None:
-    """What is expected of one of a scene's objects at random, by someone who knows which boxes hold objects."""
+    """Score the expected result of a random choice among the boxes that contain objects."""
     shares = 100.0 / (scenes.part.labels >= 0).sum(axis=1)
     for kind in KINDS:
         method.score_items(grounding_name(kind), shares, scenes.part, unit="%", higher_is_better=True)

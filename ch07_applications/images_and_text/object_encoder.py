@@ -1,12 +1,12 @@
-"""An encoder that knows objects before it reads a sentence: a small network, and its vector of a scene.
+"""An encoder pretrained on objects before it sees sentences: a small network, and its vector of a scene.
 
-Show and Tell's encoder has learned from ImageNet. This one learns from the objects of training scenes: first from
-crops, then from whole scenes for a short while, which of ten classes, six colours and two sizes each has.
+Show and Tell's encoder was trained on ImageNet. This one is trained on the objects of training scenes: first on crops,
+then on whole scenes for a short while, to predict which of ten classes, six colours and two sizes each has.
 
 Attention      A map of weights, by a softmax over all cells of a region, pools the maps (cells on the object count). In
                training a region is a crop; in a scene it is a quarter, of which four make the scene's vector.
-Held-out pairs The class is recognised by edges without their colours, as HOG does; the colour by layers of their own
-               that see little but a cell's colours. So "red is never a boot" cannot be learned.
+Held-out pairs The class is recognised from edges without colours, as in HOG; the colour by separate layers with a small
+               receptive field, which mostly use a cell's colours. So "red is never a boot" cannot be learned.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from common.run import Run
 from common.train import Training, half_pays
 
 WIDTHS, COLOUR_WIDTH = (16, 32, 96, 128), 32
-KINDS = (10, 6, 2)  # how many classes, colours and sizes there are
-NUMBERS = 19  # of a region: scores of classes, of colours and of sizes, and whether there is an object
+KINDS = (10, 6, 2)  # the numbers of classes, colours and sizes
+NUMBERS = 19  # outputs per region: scores of classes, colours and sizes, and of an object's presence
 RATE, FINE_RATE, BATCH = 0.02, 0.015, 64
-CROP, SHIFT, EMPTY = 48, 16, 0.25  # pixels; of which a crop is moved; share of the empty quarters that are crops, too
+CROP, SHIFT, EMPTY = 48, 16, 0.25  # pixels; by which a crop is shifted; share of empty quarters used as crops
 Targets = Int64[Tensor, "n regions 3"]
 
 
 class ObjectNetwork(nn.Module):
-    """Scores of each region of a picture: of a crop as a whole, or of the four quarters of a scene."""
+    """Scores of each region of a picture: of a crop, or of the four quarters of a scene."""
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class ObjectNetwork(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n regions numbers"]:
         inputs = (edges_of(pictures), pictures)
-        edges, colours = (each.contiguous(memory_format=torch.channels_last) for each in inputs)  # which is faster
+        edges, colours = (each.contiguous(memory_format=torch.channels_last) for each in inputs)  # the faster layout
         maps, tints = self.trunk(edges), self.tints(colours)
         weights, found = self.attend(maps).float(), []
         for rows, columns in regions_of(maps.shape[-1]):
@@ -68,7 +68,7 @@ class ObjectNetwork(nn.Module):
 
 def regions_of(cells: int) -> list[tuple[slice, slice]]:
     """Rows and columns of a crop's only region, or of a scene's four quarters, which overlap by two cells of eight
-    pixels: an object lies wholly in one of them."""
+    pixels: an object lies entirely in one of them."""
     if cells * 8 <= CROP:
         return [(slice(None), slice(None))]
     half = cells // 2 + 1
@@ -89,8 +89,8 @@ def object_loss(scores: Float[Tensor, "n regions numbers"], targets: Targets) ->
 def edges_of(pictures: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
     """Strength and direction of edges, √m, √m cos 2θ and √m sin 2θ, of all three colours together.
 
-    Di Zenzo 1986: squares and products of the gradients, summed over the colours. Twice the angle, as which side is the
-    brighter one says nothing of a garment on a photograph.
+    Di Zenzo 1986: squares and products of the gradients, summed over the colours. The angle is doubled, because which
+    side is brighter depends on the photograph, not on the garment.
     """
     pictures = pictures.contiguous()
     across = functional.pad(pictures[..., 2:] - pictures[..., :-2], (1, 1, 0, 0))
@@ -102,9 +102,9 @@ def edges_of(pictures: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 
 
 @dataclass
 class ObjectBatches:
-    """Crops or scenes with the objects of their regions, as common.train.Batches. Mirrored or not.
+    """Crops or scenes with the objects of their regions, as common.train.Batches, randomly mirrored.
 
-    side: of the part of a crop that is taken, anywhere in it; None: all of a scene.
+    side: of a random square within a crop; None: the whole scene.
     """
 
     pictures: UInt8[Tensor, "n 3 height width"]
@@ -128,25 +128,25 @@ class ObjectBatches:
 
 
 def scaled(pictures: UInt8[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
-    """Bytes as numbers from −1 to 1."""
+    """Bytes scaled to −1 … 1."""
     return pictures.float() / 127.5 - 1
 
 
 def channels_first(images: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "n 3 height width"]:
-    """The images as the network reads them. Raises Problem for other than colour images of whole numbers."""
+    """The images in the network's layout. Raises Problem unless they are colour images of whole numbers."""
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise Problem(f"scenes are colour pictures of bytes, not {images.dtype} {images.shape}")
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
 
 def quarter_of(boxes: Float32[np.ndarray, "*n 4"], side: int) -> Int64[np.ndarray, "*n"]:
-    """In which quarter of a scene a box's middle lies: 0 and 1 above, 2 and 3 below."""
+    """The quarter of a scene that contains a box's centre: 0 and 1 above, 2 and 3 below."""
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2 > side / 2
     return middle[..., 0] + 2 * middle[..., 1]
 
 
 def objects_in_quarters(part: CaptionedScenes) -> Targets:
-    """Class, colour and size of the object in each quarter; −1 where there is none."""
+    """Class, colour and size of the object in each quarter; −1 if there is none."""
     found = torch.full((len(part), 4, 3), -1)
     quarters = quarter_of(part.boxes, part.images.shape[1])
     for scene, number in zip(*np.nonzero(part.labels >= 0), strict=True):
@@ -156,7 +156,7 @@ def objects_in_quarters(part: CaptionedScenes) -> Targets:
 
 
 def crops_of_objects(part: CaptionedScenes, seed: int) -> ObjectBatches:
-    """A square around each object, and some of the empty quarters; pictures are continued as in a mirror."""
+    """A square around each object, and some of the empty quarters; with reflection padding."""
     rng, side, length = np.random.default_rng(seed), CROP + SHIFT, part.images.shape[1]
     targets, crops, objects, margin = objects_in_quarters(part), [], [], side // 4
     middles = (part.boxes[..., :2] + part.boxes[..., 2:]) / 2
@@ -175,7 +175,7 @@ def crops_of_objects(part: CaptionedScenes, seed: int) -> ObjectBatches:
 
 
 def pretrain(run: Run, part: CaptionedScenes, epochs: tuple[int, int]) -> ObjectNetwork:
-    """A network that has learned the objects of these scenes. epochs: of crops, and of whole scenes."""
+    """Train a network on the objects of these scenes. epochs: on crops, and on whole scenes."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = ObjectNetwork()
@@ -188,8 +188,9 @@ def pretrain(run: Run, part: CaptionedScenes, epochs: tuple[int, int]) -> Object
 
 
 def image_vectors(network: ObjectNetwork, images: Shaped[np.ndarray, "..."]) -> Float32[np.ndarray, "n numbers"]:
-    """A vector of each scene: of its quarters, one after the other, the probabilities of each class, colour and size,
-    times that of an object, and that one."""
+    """A vector of each scene: for its quarters in order, the probabilities of each class, colour and size, multiplied
+    by that of an object, and that one.
+    """
     found, half = [], half_pays(torch.device("cpu"))
     network.eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):

@@ -1,4 +1,4 @@
-"""How AttnGAN's networks are stepped: Muon for filters, and a learning rate that rises and falls."""
+"""The optimisers of AttnGAN's networks: Muon for filters, and a learning rate that rises and falls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DECAY, AVERAGE = 0.02, 0.98  # of weights; of their moving average
 
 
 def step_filters(weights: Sequence[nn.Parameter], lr: float) -> Muon:
-    """Muon for the filters of hidden convolutions; AdamW for all else, also for those that make pictures or logits."""
+    """Muon for the filters of hidden convolutions; AdamW for all other weights, including those of output layers."""
     hidden = {id(weight): weight.ndim == 4 and len(weight) > 3 for weight in weights}
     groups = [{"params": [w for w in weights if hidden[id(w)] == way], "orthogonal": way} for way in (True, False)]
     return Muon(groups, lr=lr, weight_decay=DECAY)

@@ -2,7 +2,7 @@
 
 Method     The last maps of MobileNetV2 (Sandler et al. 2018), trained on ImageNet, are 7 × 7 for a photograph of 224
            pixels. A region is a window of 3 × 3 of them, nine in all, and the tenth is the whole photograph; its
-           features are the window's mean. Nothing but a linear map of these features is learned (Eq. 1).
+           features are the window's mean. Only a linear map of these features is learned (Eq. 1).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from common.run import Run
 from common.train import half_pays
 
 WINDOW, STRIDE = 3, 2  # cells of the last maps
-SEEN, UNSAID = 3, 0.2  # training captions that have a word, at least; the share of words left out while learning
+SEEN, UNSAID = 3, 0.2  # the least number of training captions with a word; the share of words dropped in training
 
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
-    """Photographs with features of their regions, and the captions of each. part: what they come from."""
+    """Photographs with features of their regions, and the captions of each. part: their source."""
 
     regions: Regions
     captions: tuple[tuple[Caption, ...], ...]
@@ -61,7 +61,7 @@ class Photographs:
 
 @dataclass(frozen=True, eq=False)
 class PhotographSets:
-    """train: to learn from. validation: to choose on. test: to be judged on."""
+    """train; validation, for choosing settings; test, for scoring."""
 
     train: Photographs
     validation: Photographs
@@ -69,7 +69,7 @@ class PhotographSets:
 
 
 def photographs_or_none(run: Run) -> PhotographSets | None:
-    """Flickr8k by MobileNetV2's maps; None where either is not to be had, with a note that says so."""
+    """Flickr8k by MobileNetV2's maps; None if either is unavailable, with a note that says so."""
     found = flickr8k_or_none(run.scale, run.note)
     trunk = found and mobilenet_v2_or_none(run.scale, run.note)
     if trunk is None:
@@ -84,7 +84,7 @@ def regions_of(maps: Float[Tensor, "n features rows columns"]) -> Float[Tensor, 
 
 
 def boxes_in(rows: int, columns: int, side: int) -> Float32[np.ndarray, "regions 4"]:
-    """Where regions of maps of this size lie in a photograph: xyxy in pixels."""
+    """The boxes of the regions in a photograph, for maps of this size: xyxy in pixels."""
     tops, lefts = (range(0, size - WINDOW + 1, STRIDE) for size in (rows, columns))
     windows = [(left, top, left + WINDOW, top + WINDOW) for top, left in product(tops, lefts)]
     scale = np.array([side / columns, side / rows] * 2)
@@ -92,13 +92,13 @@ def boxes_in(rows: int, columns: int, side: int) -> Float32[np.ndarray, "regions
 
 
 def look_at(part: CaptionedImages, trunk: nn.Module, device: torch.device) -> Photographs:
-    """Regions of photographs by the trunk's last maps."""
+    """Compute the regions of photographs from the trunk's last maps."""
     found, trunk = [], trunk.features.to(device, memory_format=torch.channels_last).eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half_pays(device)):
         for at in range(0, len(part), 32):
             maps = trunk(imagenet_inputs(part.images[at : at + 32]).to(device))
             found.append(regions_of(maps.float()).cpu())
-    features, side = torch.cat(found).clone(), part.images.shape[1]  # cloned: to be learned from
+    features, side = torch.cat(found).clone(), part.images.shape[1]  # cloned, so that gradients are allowed
     boxes = np.repeat(boxes_in(*maps.shape[2:], side)[None], len(part), axis=0)
     regions = Regions(boxes, np.full(boxes.shape[:2], -1), features, places_of(boxes, side))
     sentences = ([words_of(text) for text in captions] for captions in part.captions)
@@ -109,7 +109,7 @@ def look_at(part: CaptionedImages, trunk: nn.Module, device: torch.device) -> Ph
 class FeatureNetwork(nn.Module):
     """A vector of each region: v = W [features, position] + b, Eq. 1, with a frozen CNN.
 
-    mean, deviation: of the training photographs' features, which standardise all.
+    mean, deviation: of the training photographs' features, by which all are standardised.
     """
 
     def __init__(self, features: Float[Tensor, "n regions features"], shared: int) -> None:
@@ -127,8 +127,9 @@ class FeatureNetwork(nn.Module):
 
 @dataclass
 class DescribedPhotographs:
-    """Photographs with a caption drawn from each one's own, of which some words are left out, and this caption whole,
-    as common.train.Batches."""
+    """Photographs with a random caption of each, of which some words are dropped, and the whole caption, as
+    common.train.Batches.
+    """
 
     photographs: Photographs
     numbers: Int64[Tensor, "n captions words"]
@@ -136,7 +137,7 @@ class DescribedPhotographs:
 
     @classmethod
     def of(cls, photographs: Photographs, vocabulary: Vocabulary) -> DescribedPhotographs:
-        """Of as many captions each as the photograph with the fewest has."""
+        """Use the same number of captions for each: that of the photograph with the fewest."""
         count = min(len(own) for own in photographs.captions)
         every = [caption.words for own in photographs.captions for caption in own[:count]]
         numbers, lengths = vocabulary.batch(every, marked=False)

@@ -1,7 +1,7 @@
 """Alignment on photographs: retrieval where a photograph has several sentences, and correlation analysis as a rival.
 
-Rival      Canonical correlation analysis of the whole photograph's features, or of mean and largest over regions, and
-           of the caption's words, weighted by how rare they are. Ridge and features are chosen on validation
+Rival      Canonical correlation analysis of the whole photograph's features, or of their mean and maximum over regions,
+           and of the caption's words, weighted by their rarity. Ridge and features are chosen on validation
            photographs.
 """
 
@@ -40,8 +40,8 @@ LEARNED, CORRELATED = "alignments, photographs", "CCA, photographs"
 def found_both_ways(
     scores: Float[np.ndarray, "n sentences"], owners: Int64[np.ndarray, "sentences"], depth: int = 10
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """Photograph by photograph, in per cent: 100 where one of its sentences is among the first `depth` of all; and the
-    share of its sentences for which it is among the first photographs.
+    """Per photograph, in per cent: 100 if one of its sentences is among the first `depth` of all, else 0; and the share
+    of its sentences for which it is among the first photographs.
 
     A tie with another's sentence, or with another photograph, counts against the model.
     """
@@ -54,7 +54,7 @@ def found_both_ways(
 
 
 def score_photographs(method: Method, scores: Float[np.ndarray, "n sentences"], judged: Photographs) -> None:
-    """R@10 both ways, photograph by photograph."""
+    """Score R@10 both ways, photograph by photograph."""
     for name, found in zip((SENTENCES, PHOTOGRAPHS), found_both_ways(scores, judged.owners), strict=True):
         method.score_items(name, found, judged.part, unit="%", higher_is_better=True)
 
@@ -64,8 +64,9 @@ def score_photographs(method: Method, scores: Float[np.ndarray, "n sentences"], 
 
 @dataclass(frozen=True, eq=False)
 class CorrelatedPhotographs:
-    """A fitted rival. scale: standardises features. counter: weighs words. pooled: mean and largest over regions, or
-    the whole photograph alone."""
+    """A fitted rival. scale: standardises features. counter: weights words. pooled: mean and maximum over regions, or
+    only the whole photograph.
+    """
 
     cca: RidgeCCA
     scale: Any
@@ -73,17 +74,17 @@ class CorrelatedPhotographs:
     pooled: bool
 
     def parameters(self) -> list[np.ndarray]:
-        """What it keeps, for common.model_size; without what makes the features."""
+        """All stored numbers, which common.model_size counts, without those that compute the features."""
         return [*self.cca.means_, self.cca.correlations_, *self.cca.directions_]
 
     def scores(self, photographs: Photographs) -> Float[np.ndarray, "n sentences"]:
-        """How well every photograph goes with every sentence."""
+        """The similarity of every photograph with every sentence."""
         words = self.counter.transform(words_in(photographs)).toarray()
         return self.cca.scores(self.scale.transform(features_of(photographs, self.pooled)), words)
 
 
 def features_of(photographs: Photographs, pooled: bool) -> Float[np.ndarray, "n features"]:
-    """A row of each photograph."""
+    """A row of features per photograph."""
     features = photographs.regions.crops
     found = torch.cat([features.mean(dim=1), features.amax(dim=1)], dim=1) if pooled else features[:, -1]
     return found.numpy().astype(np.float64)
@@ -95,7 +96,7 @@ def words_in(photographs: Photographs) -> list[tuple[str, ...]]:
 
 
 def fit_correlation(train: Photographs, validation: Photographs) -> CorrelatedPhotographs:
-    """The ridge and the features with the best R@10, over both ways, on validation photographs."""
+    """Choose the ridge and the features with the best R@10, over both ways, on validation photographs."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import StandardScaler
 
@@ -113,9 +114,9 @@ def fit_correlation(train: Photographs, validation: Photographs) -> CorrelatedPh
 
 
 def photographs_to_learn(run: Run, train: Callable[..., Alignment]) -> tuple[PhotographSets | None, dict[str, Work]]:
-    """Photographs with captions by people, where they are there, and a training on them as work for side_by_side.
+    """Photographs with captions by people, if available, and a training on them as work for side_by_side.
 
-    train: of these photographs, so many epochs.
+    train: takes these photographs and a number of epochs.
     """
     found = photographs_or_none(run)
     if found is None:
@@ -124,7 +125,7 @@ def photographs_to_learn(run: Run, train: Callable[..., Alignment]) -> tuple[Pho
 
 
 def study_photographs(run: Run, claims: PaperClaims, found: PhotographSets | None, made: Mapping[str, Made]) -> None:
-    """Retrieval of photographs, where they are there. made: the network that has learned from them, by name."""
+    """Score the retrieval of photographs, if available. made: the network that was trained on them, by name."""
     if found is None:
         return
     run.fact("photographs to learn from", len(found.train))
@@ -136,7 +137,7 @@ def study_photographs(run: Run, claims: PaperClaims, found: PhotographSets | Non
     with run.method(CORRELATED, kind="classical") as method:
         method.model = rival = method.time(fit_correlation, found.train, found.validation)
         score_photographs(method, rival.scores(found.test), found.test)
-    known = found.train.first(len(found.test))  # among as many candidates
+    known = found.train.first(len(found.test))  # the same number of candidates
     for name, scores in ((LEARNED, model.scores(known.regions, known.sentences)), (CORRELATED, rival.scores(known))):
         share = float(np.mean(found_both_ways(scores, known.owners)))
         run.fact(f"R@10, both ways, of training photographs: {name}", share, "%")

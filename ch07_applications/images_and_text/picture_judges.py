@@ -1,6 +1,6 @@
-"""Judges of drawn pictures: a reader that names class and colour of each thing, and R-precision by a model of its own.
+"""Judges of drawn pictures: a reader of each thing's class and colour, and R-precision by a separate model.
 
-Both learn from real scenes that no generator has seen, in which every class comes in every colour.
+Both are trained on real scenes that no generator has seen, in which every class comes in every colour.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from common.train import Training
 
 BINDING, CLASS, COLOUR, PRECISION = "things as stated", "classes as stated", "colours as stated", "R-precision"
 REAL = "real pictures"
-EPOCHS = (8, 3)  # of the reader, of the matcher
-CANDIDATES = 100  # sentences for a picture, one of them its own: the paper's
-WIDTHS, RATE, BATCH, SHIFT = (32, 64, 96), 4e-3, 64, 1  # SHIFT: pixels that crops are moved in training, at most
-MATCHER_SEED = 1000  # added to the run's: the judge is another model than the one that generators learn from
+EPOCHS = (8, 3)  # of the reader; of the matcher
+CANDIDATES = 100  # sentences per picture, one of them its own: the paper's number
+WIDTHS, RATE, BATCH, SHIFT = (32, 64, 96), 4e-3, 64, 1  # SHIFT: the largest shift of crops in training, in pixels
+MATCHER_SEED = 1000  # added to the run's: the judge differs from the model that trains generators
 Pictures = UInt8[np.ndarray, "n side side 3"]
 
 
 class Reader(nn.Module):
-    """A square of 16 × 16 pixels to logits of classes and of colours, side by side."""
+    """Maps a square of 16 × 16 pixels to logits of classes and of colours, concatenated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,16 +55,17 @@ class Reader(nn.Module):
 
 
 def reading_loss(logits: Float[Tensor, "n both"], answers: Int64[Tensor, "n 2"]) -> Float[Tensor, ""]:
-    """The cross-entropies of class and of colour."""
+    """The sum of the cross-entropies of class and of colour."""
     both = logits.float().split([len(NOUNS), len(COLOURS)], dim=1)
     return sum(functional.cross_entropy(each, answer) for each, answer in zip(both, answers.unbind(1), strict=True))
 
 
 @dataclass
 class ReadBatches:
-    """Squares with class and colour, as common.train.Batches: moved a little, half of them mirrored, half smoothed.
+    """Squares with class and colour, as common.train.Batches: shifted a little, half of them mirrored, half smoothed.
 
-    A generator draws softer than a camera; a reader that has seen sharp things only would mark softness, not content.
+    Generated pictures are softer than photographs; a reader trained on sharp things only would penalise softness, not
+    content.
     """
 
     crops: Float[Tensor, "n 3 16 16"]
@@ -88,18 +89,18 @@ def smooth(crops: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 heigh
 
 @dataclass(frozen=True, eq=False)
 class Judges:
-    """reader: of things. matcher: of sentences and pictures, with its vocabulary."""
+    """reader: recognises things. matcher: compares sentences and pictures, with its vocabulary."""
 
     reader: Reader
     matcher: SimilarityModel
     vocabulary: Vocabulary
 
     def parameters(self) -> list[nn.Parameter]:
-        """For common.model_size."""
+        """The weights of both models, which common.model_size counts."""
         return [*self.reader.parameters(), *self.matcher.parameters()]
 
     def read(self, images: Pictures, places: Int64[np.ndarray, "n 2"]) -> Int64[np.ndarray, "n 2 2"]:
-        """Class and colour (last axis) of what is at each place of each picture; −1 where no thing is asked for."""
+        """Class and colour (last axis) of the thing at each place of each picture; −1 for places without a thing."""
         found = np.full((*places.shape, 2), -1)
         logits = outputs(self.reader, pixels_of(crops_of(images, places))).float()
         both = [each.argmax(dim=1).numpy() for each in logits.split([len(NOUNS), len(COLOURS)], dim=1)]
@@ -110,7 +111,7 @@ class Judges:
 def ranked_first(
     matcher: SimilarityModel, vocabulary: Vocabulary, images: Pictures, scenes: PlacedScenes
 ) -> Bool[np.ndarray, "n"]:
-    """Whether each picture's sentence is ahead of 99 random ones that say something else: R-precision, §4.
+    """Whether each picture's sentence ranks before 99 random ones with another meaning: R-precision, §4.
 
     A tie is a miss: a matcher that scores everything alike finds nothing.
     """
@@ -128,7 +129,7 @@ def ranked_first(
 
 
 def train_judges(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epochs: tuple[int, int]) -> Judges:
-    """epochs: of the reader and of the matcher."""
+    """Train both judges. epochs: of the reader and of the matcher."""
     there = scenes.places >= 0
     answers = torch.tensor(np.stack([scenes.labels[there], scenes.colours[there]], axis=1))
     batches = ReadBatches(pixels_of(crops_of(scenes.images, scenes.places)), answers)
@@ -141,9 +142,9 @@ def train_judges(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epochs:
 
 
 def learn_to_judge(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, parts: Mapping[str, PlacedScenes]) -> Judges:
-    """Reader and matcher, scored on the real pictures of some parts: what drawn ones can be expected to reach.
+    """Train reader and matcher, and score them on the real pictures of some parts: the upper bound for drawn ones.
 
-    parts: by what is added to the method's name for them.
+    parts: by the suffix of the method's name.
     """
     judges = None
     for suffix, part in parts.items():
@@ -157,8 +158,8 @@ def learn_to_judge(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, parts
 def judge(method: Method, judges: Judges, images: Pictures, scenes: PlacedScenes) -> None:
     """Score pictures of the scenes' first captions, scene by scene.
 
-    A scene counts as stated where the reader finds the class, the colour, or both of every thing at its place. Raises
-    ValueError where there is not one picture per scene.
+    A scene counts as stated if the reader finds the class, the colour, or both of every thing at its place. Raises
+    ValueError unless there is one picture per scene.
     """
     if len(images) != len(scenes):
         raise ValueError(f"{len(images)} pictures of {len(scenes)} scenes")

@@ -1,4 +1,4 @@
-"""Regions of a picture as a detector would propose them: some hold an object, some do not, the last is all of it."""
+"""Regions of a picture as a detector would propose them: some contain an object, some do not, the last is all of it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ch07_applications.images_and_text.caption_grammar import Caption
 from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes
 from common.errors import Problem
 
-REGIONS, SIDE = 7, 32  # of a picture; pixels that a region's crop has
-TRIES, APART = 40, 0.3  # random boxes that are looked at; IoU that a stray one has with any object, at most
+REGIONS, SIDE = 7, 32  # per picture; pixels of a region's crop along a side
+TRIES, APART = 40, 0.3  # random boxes tried; the largest IoU of a stray box with any object
 SIDES = (20, 60)  # pixels of 128, of stray boxes
-AROUND = 1.1  # a crop is a square of so many times its box's longer side
+AROUND = 1.1  # a crop's side, as a multiple of its box's longer side
 
 
 @dataclass(frozen=True, eq=False)
 class Regions:
     """Regions of n pictures.
 
-    boxes: xyxy in pixels. objects: the number of the object that a region is, −1 for stray ones and the whole. crops:
-    each region, reduced or enlarged; or features of it. places: centre, width and height as shares of the picture.
+    boxes: xyxy in pixels. objects: the index of the region's object, −1 for stray boxes and the whole. crops: each
+    region, resized; or its features. places: centre, width and height as shares of the picture.
     """
 
     boxes: Float32[np.ndarray, "n regions 4"]
@@ -40,7 +40,7 @@ class Regions:
 def propose_regions(part: CaptionedScenes, seed: int, side: int = SIDE, regions: int = REGIONS) -> Regions:
     """The boxes of a scene's objects and stray boxes in random order, and then the whole picture.
 
-    regions: how many of each. Raises Problem where scenes have no boxes to propose.
+    regions: their number per picture. Raises Problem if scenes have no boxes to propose.
     """
     if len(part) == 0 or not (part.labels >= 0).any(axis=1).all():
         raise Problem("a picture without objects has no regions: leave it out")
@@ -50,7 +50,7 @@ def propose_regions(part: CaptionedScenes, seed: int, side: int = SIDE, regions:
     boxes = np.concatenate([part.boxes, stray], axis=1)
     numbers = np.concatenate([np.where(there, np.arange(most), -1), np.full(stray.shape[:2], -1)], axis=1)
     keys = np.where(np.concatenate([there, np.zeros(stray.shape[:2], bool)], axis=1), 0, 1)
-    keys[:, :most] += 2 * ~there  # what is no object is never taken
+    keys[:, :most] += 2 * ~there  # missing objects are never chosen
     taken = keys.argsort(axis=1, kind="stable")[:, : regions - 1]
     taken = np.take_along_axis(taken, rng.random(taken.shape).argsort(axis=1), axis=1)
     whole = np.broadcast_to(np.float32([0, 0, length, length]), (n, 1, 4))
@@ -62,7 +62,7 @@ def propose_regions(part: CaptionedScenes, seed: int, side: int = SIDE, regions:
 def stray_boxes(
     boxes: Float32[np.ndarray, "n most 4"], count: int, length: int, rng: np.random.Generator
 ) -> Float32[np.ndarray, "n {count} 4"]:
-    """Random boxes within pictures of this side that hold no object: the first of TRIES that are APART from all."""
+    """Random boxes without an object in pictures of this side: the first of TRIES that are APART from all."""
     n = len(boxes)
     sides = rng.uniform(*SIDES, (n, TRIES, 2)) * length / 128
     corners = rng.random((n, TRIES, 2)) * (length - sides)
@@ -96,14 +96,14 @@ def places_of(boxes: Float32[np.ndarray, "n regions 4"], length: int) -> Float[T
 
 @dataclass(frozen=True, eq=False)
 class RegionedScenes:
-    """Scenes with their regions. captions: the first of each scene, by which it is judged."""
+    """Scenes with their regions. captions: the first of each scene, which is used for scoring."""
 
     part: CaptionedScenes
     regions: Regions
 
     @classmethod
     def of(cls, part: CaptionedScenes, seed: int, **settings: int) -> RegionedScenes:
-        """settings: of propose_regions."""
+        """Propose regions of these scenes. settings: of propose_regions."""
         return cls(part, propose_regions(part, seed, **settings))
 
     def __len__(self) -> int:

@@ -1,12 +1,12 @@
 """Scenes that a caption determines: one or two large articles of clothing on a dark ground, 32 × 32 pixels.
 
-Garments, tints and grammar are those of captioned_scenes.py. What differs: things are large enough for their classes to
-be recognised at 32 pixels, the ground is plain, and a thing lies at one of five places, so that a caption states all
-that can be asked of a picture: the class and colour of each thing and, of two, how they lie.
+Garments, tints and grammar are those of captioned_scenes.py. Here things are large enough for their classes to be
+recognised at 32 pixels, the ground is plain, and a thing lies at one of five places, so that a caption states all that
+is scored in a picture: the class and colour of each thing and, for two things, their relation.
 
-Eight classes: at 14 pixels nobody tells shirts from T-shirts or coats from pullovers. Of the 48 pairs of a class and a
-colour eight never occur in training, validation and test; each scene of the part `held_out` has at least one of them.
-The scenes of the part `judging`, from which readers of pictures learn, have all pairs.
+Eight classes: at 14 pixels shirts and T-shirts, or coats and pullovers, look the same. Of the 48 pairs of a class and a
+colour, eight never occur in training, validation and test; each scene of the part `held_out` has at least one of them.
+The scenes of the part `judging`, which trains readers of pictures, have all pairs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ CLASSES = (0, 1, 2, 3, 5, 7, 8, 9)  # of NOUNS, all but coats and shirts
 SIDE, CROP = 32, 16  # pixels of a scene, and of the square around a place
 MIDDLE, LEFT, RIGHT, UPPER, LOWER = range(5)
 CENTRES = ((16, 16), (8, 16), (24, 16), (16, 8), (16, 24))  # x, y in pixels: of the places
-MOST, CAPTIONS, PAIRED = 2, 3, 0.7  # things in a scene at most; captions of each; the share of scenes with two things
-LENGTHS, STRAY = (13.0, 14.5), 0.6  # pixels: a thing's longer side; how far it lies from its place, at most
+MOST, CAPTIONS, PAIRED = 2, 3, 0.7  # the most things per scene; captions per scene; the share of scenes with two things
+LENGTHS, STRAY = (13.0, 14.5), 0.6  # pixels: a thing's longer side; its largest distance from its place
 GROUND = 20  # grey level
 CHUNK = 250  # scenes composed at once
 SEEDS = {"train": 11, "validation": 12, "judging": 13, "test": 14, "held_out": 15}
@@ -40,8 +40,8 @@ Things = Int64[np.ndarray, "n 2"]
 class PlacedScenes:
     """Scenes with captions. Arrays are read-only.
 
-    labels, colours, places: of the things of each scene, numbers in NOUNS, COLOURS and CENTRES; −1 where there is one
-    thing only.
+    labels, colours, places: of the things of each scene, indices in NOUNS, COLOURS and CENTRES; −1 if there is only one
+    thing.
     """
 
     images: UInt8[np.ndarray, "items side side 3"]
@@ -61,17 +61,17 @@ class PlacedScenes:
 
     @property
     def inputs(self) -> tuple[Caption, ...]:
-        """What a model is given: a caption of each scene."""
+        """The input of a model: a caption of each scene."""
         return tuple(captions[0] for captions in self.captions)
 
     @property
     def answers(self) -> UInt8[np.ndarray, "items side side 3"]:
-        """The pictures that were described."""
+        """The target of a model: the described pictures."""
         return self.images
 
     @property
     def meanings(self) -> Int64[np.ndarray, "items"]:
-        """A number per scene, the same for two of which the same captions are true."""
+        """A number per scene, equal for scenes with the same true captions."""
         pairs = np.where(self.labels >= 0, self.labels * len(COLOURS) + self.colours + 1, 0)
         return (pairs * (len(NOUNS) * len(COLOURS) + 1) ** np.maximum(self.places, 0)).sum(axis=1)
 
@@ -84,8 +84,8 @@ class PlacedScenes:
     def colours_swapped(self) -> PlacedScenes:
         """The scenes with two things of different colours, each thing in the other's colour, with captions that say so.
 
-        Only scenes whose new pairs of class and colour occur in training. The pictures remain: they show the colours
-        that the captions no longer state.
+        It keeps only scenes whose new pairs of class and colour occur in training. The pictures stay unchanged: they
+        show the colours that the captions no longer state.
         """
         known = trained_pairs()[self.labels, self.colours[:, ::-1]].all(axis=1)
         differ = (self.labels[:, 1] >= 0) & (self.colours[:, 0] != self.colours[:, 1])
@@ -96,8 +96,9 @@ class PlacedScenes:
 
 @dataclass(frozen=True, eq=False)
 class PlacedSets:
-    """train: to learn from. validation: to choose on. judging: for readers, with all pairs. test, held_out: to be
-    judged on, with the pairs of training and with others."""
+    """train; validation, for choosing settings; judging: for readers, with all pairs. test, held_out: for scoring, with
+    the pairs of training and with others.
+    """
 
     train: PlacedScenes
     validation: PlacedScenes
@@ -107,7 +108,7 @@ class PlacedSets:
 
 
 def swap_colours(caption: Caption) -> Caption:
-    """A caption of two things with their colours exchanged."""
+    """A caption of two things with exchanged colours."""
     places = [place for place, word in enumerate(caption.words) if word in COLOURS]
     words = list(caption.words)
     for place, other in zip(places, places[::-1], strict=True):
@@ -123,7 +124,7 @@ def draw_things(
 ) -> tuple[Things, Things, Things]:
     """Classes, colours and places of n scenes, the two pairs of a scene different.
 
-    first, second: which pairs of class and colour the one and the other thing may be of; which is which is drawn.
+    first, second: the pairs of class and colour that the one and the other thing may have; their order is random.
     """
     one, other = (rng.choice(np.flatnonzero(allowed), n) for allowed in (first, second))
     while (same := one == other).any():
@@ -143,7 +144,7 @@ def box_of(place: int) -> tuple[float, float, float, float]:
 
 
 def put_into_words(labels: list[int], colours: list[int], places: list[int], rng: np.random.Generator) -> Caption:
-    """A caption that states how two things lie: where the grammar's draw does not, it is drawn again."""
+    """A caption that states how two things lie: captions are drawn until one does."""
     things = [
         Thing(NOUNS[label], COLOURS[colour], None, box_of(place))
         for label, colour, place in zip(labels, colours, places, strict=True)
@@ -170,7 +171,7 @@ def compose(
     enlarged = scale * rng.uniform(*LENGTHS, labels.shape) / longest
     centres = scale * (np.array(CENTRES)[places] + rng.uniform(-STRAY, STRAY, (*labels.shape, 2)))
     poses = turns(labels.shape, rng)
-    poses[..., 0, :] *= np.sign(poses[..., :1, 0])  # not mirrored: no caption says which way a shoe points
+    poses[..., 0, :] *= np.sign(poses[..., :1, 0])  # not mirrored: no caption states which way a shoe points
     numbers = [array.astype(np.float32) for array in (enlarged, centres, poses, tints_of(colours, rng))]
     chosen, images = np.where(labels >= 0, chosen, -1), np.empty((n, SIDE, SIDE, 3), np.uint8)
     for at in range(0, n, CHUNK):
@@ -187,9 +188,9 @@ def compose(
 
 
 def placed_scenes(scale: Scale = LECTURE, sizes: tuple[int, int, int, int, int] | None = None) -> PlacedSets:
-    """Scenes of the five parts. sizes: of each; None: of the preset.
+    """Scenes of the five parts. sizes: of each; None: the preset's.
 
-    Of the training garments every fifth is validation's alone; those of the last two parts are test garments.
+    Every fifth training garment is used in validation only; the last two parts use test garments.
     """
     preset = {"smoke": (96, 32, 96, 32, 32), "lecture": (4000, 400, 6000, 500, 500)}
     preset["full"] = (40_000, 1000, 20_000, 1000, 1000)

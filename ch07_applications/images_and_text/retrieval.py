@@ -1,4 +1,4 @@
-"""Retrieval: how often the right one of n candidates comes first, or among the first ten."""
+"""Retrieval: how often the right one of n candidates ranks first, or among the first ten."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEPTHS = (1, 10)
 
 
 def ranks_of(scores: Float[np.ndarray, "n n"]) -> Int64[np.ndarray, "n"]:
-    """For each row, how many other candidates score as high as its own, on the diagonal, or higher. 0 is best.
+    """For each row, the number of other candidates that score at least as high as its own, on the diagonal. 0 is best.
 
     A tie counts against the model: scores that are all alike find nothing.
     """
@@ -21,14 +21,14 @@ def ranks_of(scores: Float[np.ndarray, "n n"]) -> Int64[np.ndarray, "n"]:
 
 
 def both_ways(scores: Float[np.ndarray, "n n"], depth: int = 1) -> Float[np.ndarray, "n"]:
-    """For each scene, in per cent: 100 where both its sentence and its picture are among the first, 50 for one."""
+    """For each scene, in per cent: 100 if both its sentence and its picture are among the first, 50 for one."""
     return 50.0 * (ranks_of(scores) < depth) + 50.0 * (ranks_of(scores.T) < depth)
 
 
 def score_retrieval(method: Method, scores: Float[np.ndarray, "n n"], part: CaptionedScenes) -> None:
-    """R@1 and R@10 both ways, item by item. scores: of picture k with the first caption of scene l.
+    """Score R@1 and R@10 both ways, item by item. scores: of picture k with the first caption of scene l.
 
-    Raises ValueError where there are not as many scores as scenes.
+    Raises ValueError unless there are as many scores as scenes.
     """
     if scores.shape != (len(part), len(part)):
         raise ValueError(f"scores {scores.shape} for {len(part)} scenes")

@@ -14,7 +14,7 @@ SLOPE = 0.2  # of LeakyReLU
 
 
 class Discriminator(nn.Module):
-    """A logit of whether a picture is real, and one of whether it is real and its sentence's."""
+    """A logit for whether a picture is real, and one for whether it is real and matches its sentence."""
 
     def __init__(self, plan: Plan, side: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Discriminator(nn.Module):
     def match(
         self, maps: Float[Tensor, "n channels height width"], whole: Float[Tensor, "n words"]
     ) -> Float[Tensor, "n"]:
-        """The second logit, of a picture's maps with a sentence."""
+        """The second logit, for a picture's maps and a sentence."""
         spread = whole[:, :, None, None].expand(-1, -1, *maps.shape[2:])
         return self.own(self.joint(torch.cat([maps, spread], dim=1))).flatten().float()
 

@@ -1,7 +1,7 @@
-"""What vectors of sentences and words contain, in so far as a linear model can read it.
+"""The information in vectors of sentences and words, as far as a linear model can read it.
 
-A network whose only word is the sentence vector can draw no more than this vector holds. Linear models (logistic
-regression) learn from vectors of training captions of two things, and are asked about others.
+A network whose only word is the sentence vector can draw no more than this vector contains. Linear models (logistic
+regression) are fitted to vectors of training captions of two things, and tested on others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ch07_applications.images_and_text.placed_scenes import PlacedScenes
 from ch07_applications.images_and_text.vocabulary import Vocabulary
 from ch07_applications.images_and_text.word_region_matching import SimilarityModel, encode
 
-LEARNED = 1500  # scenes, at most
+LEARNED = 1500  # the most scenes
 STEPS, PENALTY = 200, 10.0  # of logistic regression
 Vectors = Float[np.ndarray, "n width"]
 Answers = Int64[np.ndarray, "n"]
@@ -34,7 +34,7 @@ def by_place(scenes: PlacedScenes) -> tuple[Int64[np.ndarray, "n 2"], Int64[np.n
 
 
 def read_linearly(vectors: Vectors, answers: Answers, others: Float[np.ndarray, "m width"]) -> Int64[np.ndarray, "m"]:
-    """The answers for other vectors, by a model that has learned them for the first."""
+    """Fit a linear model to the answers for some vectors. Returns its answers for the others."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=PENALTY, max_iter=STEPS).fit(vectors, answers)
@@ -58,8 +58,10 @@ def colour_words(
 def contents(
     model: SimilarityModel, vocabulary: Vocabulary, parts: Sequence[PlacedScenes]
 ) -> tuple[float, float, float]:
-    """Shares of right answers, by models that learn from the first part, about the second: of scenes, classes and then
-    colours of both things, from sentence vectors; of colours' words, where their thing is, from words' vectors."""
+    """Shares of right answers by models that are fitted to the first part and tested on the second: of scenes, classes
+    and then colours of both things, from sentence vectors; of colour words, the place of their thing, from words'
+    vectors.
+    """
     both = [of_two_things(part) for part in parts]
     sentences = tuple(encode(model, vocabulary, part.inputs)[2].cpu().numpy() for part in both)
     shares = []

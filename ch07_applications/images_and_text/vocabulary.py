@@ -25,7 +25,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """words: by number; the first four are MARKS. Raises ValueError where they are not, or where a word is twice."""
+    """words: by number; the first four are MARKS. Raises ValueError if they are not, or if a word occurs twice."""
 
     words: tuple[str, ...]
     numbers: dict[str, int] = field(init=False, repr=False, compare=False)
@@ -38,7 +38,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, sentences: Iterable[Sequence[str]], least: int = 1) -> Vocabulary:
-        """The words that occur at least so often in these sentences, in alphabetical order."""
+        """The words that occur at least `least` times in these sentences, in alphabetical order."""
         counts = Counter(word for words in sentences for word in words)
         return cls(MARKS + tuple(sorted(word for word, count in counts.items() if count >= least)))
 
@@ -46,7 +46,7 @@ class Vocabulary:
         return len(self.words)
 
     def encode(self, words: Sequence[str], marked: bool = True) -> list[int]:
-        """The words' numbers; marked: between those of the beginning and the end. Unknown words become UNKNOWN.
+        """The words' numbers; marked: with the tokens of the beginning and the end. Unknown words become UNKNOWN.
 
         Raises Problem for a sentence without words: nothing could be scored.
         """
@@ -68,7 +68,7 @@ class Vocabulary:
     def batch(
         self, sentences: Sequence[Sequence[str]], marked: bool = True
     ) -> tuple[Int64[Tensor, "n longest"], Int64[Tensor, "n"]]:
-        """Sentences' numbers, padded behind to the longest one, and how many numbers each has."""
+        """Sentences' numbers, padded after their end to the longest one, and the length of each."""
         encoded = [torch.tensor(self.encode(words, marked)) for words in sentences]
         if not encoded:
             raise Problem("no captions were given")
@@ -77,5 +77,5 @@ class Vocabulary:
 
 
 def words_there(numbers: Int64[Tensor, "m words"], lengths: Int64[Tensor, "m"]) -> Bool[Tensor, "m words"]:
-    """Which places of padded sentences hold a word."""
+    """A mask of the places in padded sentences that hold a word."""
     return torch.arange(numbers.shape[1], device=lengths.device) < lengths[:, None]

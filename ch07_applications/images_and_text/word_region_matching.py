@@ -1,20 +1,20 @@
-"""DAMSM: how well a sentence fits a picture, word by word and as a whole. Xu et al. 2017, §3.2.
+"""DAMSM: the similarity of a sentence and a picture, word by word and as a whole. Xu et al. 2017, §3.2.
 
 Encoders   A bidirectional LSTM gives a vector e_i of each word and ē of the sentence; a convolutional network gives a
            vector v_j of each region of a picture (Eq. 6) and v̄ of the whole.
-Score      Every word attends to regions, and what it finds is compared with it. With cosine R(·, ·):
+Score      Every word attends to regions, and is compared with the result. With cosine R(·, ·):
 
                s̄_ij = softmax over words i of e_i · v_j                                               (Eqs. 7, 8)
                c_i  = Σ_j α_j v_j,   α = softmax over regions j of γ₁ s̄_ij                                (Eq. 9)
                R(Q, D) = log( Σ_i exp(γ₂ R(c_i, e_i)) )^(1/γ₂)                                           (Eq. 10)
 
-Loss       In a batch, a picture's own sentence has to be told from the others, and a sentence's own picture:
+Loss       In a batch, a picture must identify its own sentence among the others, and a sentence its own picture:
 
                −log softmax(γ₃ R(Q, D)) both ways, for words, and for wholes with R = cos(v̄, ē)      (Eqs. 11–13)
 
-Differs    Two sentences of a batch that say the same are no wrong pair of each other. Regions are 8 × 8 cells of a
-           small network that learns here; the paper's 17 × 17 are of Inception-v3, which has learned from ImageNet.
-           Positions are channels of the picture: captions state where things lie.
+Differs    Two sentences of a batch with the same meaning are not a wrong pair of each other. Regions are 8 × 8 cells of
+           a small network that is trained here; the paper's 17 × 17 are those of Inception-v3, trained on ImageNet.
+           Positions are channels of the picture, because captions state where things lie.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from common.run import Run
 from common.train import Training
 
 GAMMAS = (5.0, 5.0, 10.0)  # γ₁, γ₂, γ₃, §4
-EMBEDDED, WORD, WIDTHS = 64, 64, (24, 48, 64, 64)  # numbers of an embedding, of a word's vector; channels
+EMBEDDED, WORD, WIDTHS = 64, 64, (24, 48, 64, 64)  # dimensions of an embedding; of a word's vector; channels
 RATE, BATCH, WARM_UP = 4e-3, 48, 0.2
 Words = Float[Tensor, "n words width"]
 There = Bool[Tensor, "n words"]
@@ -47,7 +47,7 @@ Regions = Float[Tensor, "m regions width"]
 
 
 class TextEncoder(nn.Module):
-    """Sentences to a vector per word, in its context, and one of the sentence: the LSTM's last states of both ways."""
+    """A vector per word in its context, and one of the sentence: the LSTM's last states of both directions."""
 
     def __init__(self, vocabulary: int, embedded: int = EMBEDDED, width: int = WORD) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class TextEncoder(nn.Module):
     def forward(
         self, numbers: Int64[Tensor, "n words"], lengths: Int64[Tensor, "n"]
     ) -> tuple[Float[Tensor, "n words width"], Float[Tensor, "n width"]]:
-        """Packed, so that the way back begins at each sentence's last word; behind it vectors are 0."""
+        """Sentences are packed: the backward direction starts at the last word; after it vectors are 0."""
         packed = pack_padded_sequence(self.embed(numbers), lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, (last, _) = self.recur(packed)
         words, _ = pad_packed_sequence(states, batch_first=True, total_length=numbers.shape[1])
@@ -65,7 +65,7 @@ class TextEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Pictures of 32 × 32 pixels, from −1 to 1, to a vector of each of 8 × 8 regions and one of the whole. Eq. 6."""
+    """A vector of each of 8 × 8 regions, and one of the whole, for pictures of 32 × 32 pixels in −1 … 1. Eq. 6."""
 
     def __init__(self, widths: Sequence[int] = WIDTHS, width: int = WORD) -> None:
         super().__init__()
@@ -85,14 +85,14 @@ class ImageEncoder(nn.Module):
 
 
 def positions(images: Float[Tensor, "m 3 height width"]) -> Float[Tensor, "m 2 height width"]:
-    """Where each pixel is: across and down, from −1 to 1."""
+    """The position of each pixel: across and down, from −1 to 1."""
     height, width = images.shape[2:]
     down, across = (torch.linspace(-1, 1, n, device=images.device, dtype=images.dtype) for n in (height, width))
     return torch.stack(torch.meshgrid(across, down, indexing="xy")).expand(len(images), -1, -1, -1)
 
 
 def words_there(numbers: Int64[Tensor, "n words"], lengths: Int64[Tensor, "n"]) -> There:
-    """Which places of padded sentences hold a word."""
+    """A mask of the places in padded sentences that hold a word."""
     return torch.arange(numbers.shape[1], device=lengths.device) < lengths[:, None]
 
 
@@ -102,7 +102,7 @@ def words_there(numbers: Int64[Tensor, "n words"], lengths: Int64[Tensor, "n"]) 
 def match_words(
     words: Words, there: There, regions: Regions, gammas: tuple[float, float, float] = GAMMAS
 ) -> Float[Tensor, "m n"]:
-    """R(Q, D) of each picture with each sentence. Eqs. 7–10; there: which words are no padding."""
+    """R(Q, D) of each picture with each sentence. Eqs. 7–10; there: which words are not padding."""
     similar = torch.einsum("ntd,mrd->mntr", words, regions)  # Eq. 7
     similar = similar.masked_fill(~there[None, :, :, None], -torch.inf).softmax(dim=2)  # Eq. 8, over words
     attention = (gammas[0] * similar).softmax(dim=3)  # Eq. 9, over regions
@@ -120,7 +120,7 @@ def match_wholes(sentences: Float[Tensor, "n width"], wholes: Float[Tensor, "m w
 def matching_loss(
     scores: Float[Tensor, "kinds n n"], meanings: Int64[Tensor, "n"], gamma: float = GAMMAS[2]
 ) -> Float[Tensor, ""]:
-    """Eqs. 11–13, both ways, of scores by words and by wholes, per pair. meanings: the same for the same statement."""
+    """Eqs. 11–13, both ways, of scores by words and by wholes, per pair. meanings: equal for the same statement."""
     own = torch.arange(len(meanings), device=scores.device)
     alike = (meanings[:, None] == meanings) & (own[:, None] != own)
     logits = (gamma * scores).masked_fill(alike, -torch.inf)
@@ -144,7 +144,7 @@ class Described:
 
 
 class SimilarityModel(nn.Module):
-    """Both encoders: of a batch, the scores of each picture with each sentence, by words and by wholes."""
+    """Both encoders. They score each picture of a batch with each sentence, by words and by wholes."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
@@ -152,14 +152,14 @@ class SimilarityModel(nn.Module):
 
     def forward(self, batch: Described) -> Float[Tensor, "2 n n"]:
         pixels, numbers, lengths = (part.to(self.text.embed.weight.device) for part in vars(batch).values())
-        with torch.autocast(pixels.device.type, enabled=False):  # short products, and sums that have to be exact
+        with torch.autocast(pixels.device.type, enabled=False):  # products are small, and sums must be exact
             words, sentences = self.text(numbers, lengths)
         return self.score(words, words_there(numbers, lengths), sentences, pixels)
 
     def score(
         self, words: Words, there: There, sentences: Float[Tensor, "n width"], pixels: Float[Tensor, "n 3 _ _"]
     ) -> Float[Tensor, "2 n n"]:
-        """The same of sentences that have been encoded."""
+        """The same for encoded sentences."""
         regions, wholes = self.image(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
             by_words = match_words(words, there, regions.float())
@@ -168,7 +168,7 @@ class SimilarityModel(nn.Module):
 
 @dataclass
 class DescribedBatches:
-    """Pictures with a sentence drawn from each one's own, as common.train.Batches."""
+    """Pictures with a random sentence of each, as common.train.Batches."""
 
     pixels: Float[Tensor, "n 3 height width"]
     numbers: Int64[Tensor, "n captions words"]
@@ -177,7 +177,7 @@ class DescribedBatches:
 
     @classmethod
     def of(cls, scenes: PlacedScenes, vocabulary: Vocabulary) -> DescribedBatches:
-        """All captions of the scenes."""
+        """Use all captions of the scenes."""
         every = [caption.words for captions in scenes.captions for caption in captions]
         numbers, lengths = (part.unflatten(0, (len(scenes), -1)) for part in vocabulary.batch(every, marked=False))
         return cls(pixels_of(scenes.images), numbers, lengths, torch.tensor(scenes.meanings))
@@ -192,7 +192,7 @@ class DescribedBatches:
 
 
 def train_similarity(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epochs: int, seed: int) -> SimilarityModel:
-    """Learn which sentence belongs to which picture. The model comes back frozen: nothing of it learns any more."""
+    """Train the model to match sentences and pictures. Returns it frozen."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = SimilarityModel(len(vocabulary))
@@ -203,7 +203,7 @@ def train_similarity(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epo
 
 
 def pixels_of(images: UInt8[np.ndarray, "n height width 3"]) -> Float[Tensor, "n 3 height width"]:
-    """Pictures as networks see them: channels first, from −1 to 1."""
+    """Pictures in the networks' layout: channels first, from −1 to 1."""
     return torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
 
 
@@ -211,7 +211,7 @@ def pixels_of(images: UInt8[np.ndarray, "n height width 3"]) -> Float[Tensor, "n
 def encode(
     model: SimilarityModel, vocabulary: Vocabulary, captions: Sequence[Caption]
 ) -> tuple[Words, There, Float[Tensor, "n width"]]:
-    """Words' vectors, which of them are no padding, and sentences' vectors."""
+    """The words' vectors, which of them are not padding, and the sentences' vectors."""
     numbers, lengths = vocabulary.batch([caption.words for caption in captions], marked=False)
     device = model.text.embed.weight.device
     words, sentences = model.text(numbers.to(device), lengths)

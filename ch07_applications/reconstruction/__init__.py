@@ -1,1 +1,1 @@
-"""Reconstruction: pictures out of a part of what determines them."""
+"""Reconstruction: pictures from a part of their data."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
-SIDE, STRIDE = 64, 32  # of a patch, as in the paper, and from patch to patch
+SIDE, STRIDE = 64, 32  # of a patch, as in the paper; the step between patches
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +23,13 @@ class Window:
     weights: Float[Tensor, "tall wide"]
 
     def cut(self, k_space: Num[Tensor, "*batch _ _"]) -> Num[Tensor, "*batch _ _"]:
-        """The patch. Its middle counts as frequency 0 from here on, which is all that moves it there."""
+        """The patch. Its middle becomes frequency 0, simply because the patch starts a new grid."""
         (top, left), (tall, wide) = self.corner, self.weights.shape
         return k_space[..., top : top + tall, left : left + wide]
 
 
 def starts_of(length: int, side: int, stride: int = STRIDE) -> list[int]:
-    """Where patches begin along an axis: one has frequency 0 in its middle, the outermost end at the borders.
+    """The starts of patches along an axis: one is centred on frequency 0, and the outermost end at the borders.
 
     Raises ValueError for k-space that is smaller than a patch.
     """
@@ -40,7 +40,7 @@ def starts_of(length: int, side: int, stride: int = STRIDE) -> list[int]:
 
 
 def windows_of(height: int, width: int, side: int | None = SIDE) -> list[Window]:
-    """Overlapping windows whose weights, sin² towards their borders, sum to 1 everywhere. side None: one, the whole."""
+    """Overlapping windows whose weights, sin² towards their borders, sum to 1 everywhere. side None: one window."""
     if side is None:
         return [Window((0, 0), 0j, torch.ones(height, width))]
     taper, axes = torch.sin(torch.pi * (torch.arange(side) + 0.5) / side).square(), []

@@ -1,26 +1,26 @@
 """Band-passed reconstruction: a network that sees patches of k-space, and puts images of any size together from them.
 
-Question   A scan is shorter if a quarter of k-space is measured. A network can fill in the rest, but training one on
-           whole volumes takes a volume's memory. Can it work on small pieces, although each number of k-space depends
-           on the whole image?
+Question   A scan is shorter if only a quarter of k-space is measured. A network can fill in the rest, but training one
+           on whole volumes takes a volume's memory. Can it work on small pieces, although each number of k-space
+           depends on the whole image?
 Method     Cheng, Chen, Alley, Pauly and Vasanawala 2018 (and ISMRM 2018, abstract 3369). A patch of 64 × 64 numbers of
-           k-space, moved to frequency 0 and transformed back, is an image as well: the part of x in one band,
-           on a grid of 64 × 64 pixels. What was measured of it is known exactly, so that data consistency needs no
-           other patch. Unrolled steps of ISTA turn between the two terms:
+           k-space, moved to frequency 0 and transformed back, is an image as well: the part of x in one band, on a
+           grid of 64 × 64 pixels. Its measured numbers are known exactly, so that data consistency needs no other
+           patch. Unrolled steps of ISTA alternate between the two terms:
 
                z = x_k − t_k F^H M_b (F x_k − y_b)       a gradient step, whose length t_k is learned            (1)
                x_{k+1} = z + P_k(z, low band, place)     a proximal step, which is a convolutional network       (2)
-               F x = Σ_b v_b F x_b,   Σ_b v_b = 1        overlapping bands, put together                         (3)
+               F x = Σ_b v_b F x_b,   Σ_b v_b = 1        overlapping bands are combined                          (3)
 
-           A band alone shows stripes; the image of the low frequencies shows where edges are, and the patch's place
-           which band it is.
-Rival      Compressed sensing with wavelets (wavelet_fista.py), and the same network on whole images: one window, which
-           has no need of a low band and a place.
+           A band alone shows stripes. The image of the low frequencies shows where edges are, and the patch's place
+           identifies the band.
+Rival      Compressed sensing with wavelets (wavelet_fista.py), and the same network on whole images: a single window,
+           which needs neither low band nor place.
 Differs    One coil and slices, where the paper has many coils and volumes; six steps in place of eight. Networks start
-           from FISTA's image. Each patch is divided by the root mean square of what was measured of it, as high bands
-           are weaker. Bands are drawn for training in proportion to the error that FISTA leaves in them. A step
-           hands its features on to the next.
-Costs      100 s on two cores, 40 of them for the network that is judged.
+           from FISTA's image. Each patch is divided by the root mean square of its measured numbers, because high
+           bands are weaker. Training draws bands in proportion to the error that FISTA leaves in them. Each step
+           passes its features to the next.
+Costs      100 s on two cores, 40 of them for the scored network.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ from common.train import Training
 
 STEPS, WIDTH = 6, 48  # of the unrolled network; channels of its convolutions, at half resolution
 PUBLISHED_STEPS = 8
-RATE, BATCH, FIXED = 1e-3, 16, 0.5  # peak rate; bands per step; share of training images with the test's mask
+RATE, BATCH, FIXED = 1e-3, 16, 0.5  # peak rate; bands per step; share of training images with the test mask
 START, ROUNDS = 0.004, 40  # FISTA's weight and iterations, where a network starts
 SIZE, LARGE = 128, 192
-MARGIN = 0.4  # dB: as good as
+MARGIN = 0.4  # dB: the margin of "as good as"
 ZERO_FILLED, FISTA, WHOLE, OURS = "zero-filled", "wavelet FISTA", "whole images", "band-passed"
 BASE, NO_POWER, NO_GUIDES = "base", "bands not normalised", "without low band and place"
 HELD_OUT = "held-out slices"
 CHANGES = {NO_POWER: {"normalised": False}, NO_GUIDES: {"guided": False}}
-CLAIMS = (  # text, source, what the paper says, better, worse, which part; None: held-out slices
+CLAIMS = (  # text, source, the paper's finding, better, worse, which part; None: held-out slices
     ("Learned reconstruction beats ℓ1-wavelet compressed sensing", "paper", "no number", OURS, FISTA, 0),
     ("… and on another head", "not measured", "–", OURS, FISTA, 1),
     ("… and on larger images than it was trained on", "abstract", "any size", OURS, FISTA, 2),
@@ -80,7 +80,7 @@ def band_image(k_space: Complex[Tensor, "*batch _ _"], window: Window) -> Comple
 def inputs_of(
     measured: Maps, masks: Bool[Tensor, "batch _"], start: Maps, window: Window, middle: Window
 ) -> Complex[Tensor, "batch 5 _ _"]:
-    """What the network sees of a band. start: k-space of the images it starts from."""
+    """The network's input for a band. start: k-space of the initial images."""
     patch = window.cut(measured)
     mask = masks[:, None, window.corner[1] : window.corner[1] + patch.shape[-1]].expand(patch.shape)
     place = torch.full_like(patch, window.place)
@@ -91,12 +91,12 @@ def inputs_of(
 
 
 def channels(image: Maps) -> Float[Tensor, "batch 2 _ _"]:
-    """Real and imaginary part."""
+    """The real and the imaginary part as two channels."""
     return torch.view_as_real(image).movedim(-1, 1)
 
 
 class Proximal(nn.Module):
-    """P_k of Eq. (2): three convolutions at half the resolution. It begins at 0. Features go on to the next step."""
+    """P_k of Eq. (2): three convolutions at half the resolution. It starts at 0. Features go to the next step."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -117,11 +117,10 @@ class Proximal(nn.Module):
 
 
 class Unrolled(nn.Module):
-    """Steps of Eqs. (1) and (2). side: of its windows; None: it works on whole images.
+    """Steps of Eqs. (1) and (2). side: of its windows; None for whole images.
 
-    guided: it is given the low band and the patch's place. normalised: each band is divided by its measured power, so
-    that a band c times as strong becomes an image c times as strong. fista: it starts from FISTA's image, not from the
-    zero-filled one.
+    guided: the low band and the patch's place are inputs. normalised: each band is divided by its measured power, so
+    that scaling a band by c scales its image by c. fista: start from FISTA's image, not from the zero-filled one.
     """
 
     def __init__(
@@ -147,12 +146,12 @@ class Unrolled(nn.Module):
         return image * scale
 
     def begin(self, measured: Maps, masks: Bool[Tensor, "*batch _"]) -> Maps:
-        """K-space of the images that the steps start from."""
+        """The k-space of the initial images."""
         return transform(reconstruct_by_fista(measured, masks, START, ROUNDS)) if self.fista else measured
 
     @torch.inference_mode()
     def reconstruct(self, measured: Maps, mask: Bool[Tensor, "_"]) -> Maps:
-        """Images of any size that has room for a window, band by band; Eq. (3). Raises ValueError as check_measured."""
+        """Images at least as large as a window, combined from bands; Eq. (3). Raises what check_measured raises."""
         check_measured(measured, mask)
         start, masks = self.begin(measured, mask), mask.expand(len(measured), -1)
         windows, found = windows_of(*measured.shape[1:], self.side), torch.zeros_like(measured)
@@ -166,7 +165,7 @@ class Unrolled(nn.Module):
 
 
 def band_loss(found: Maps, truths: Maps, weights: Float[Tensor, "batch _ _"]) -> Float[Tensor, ""]:
-    """Squared errors of k-space, weighted as the bands are put together: edges of a patch hardly count in the image."""
+    """Squared errors of k-space, weighted like the combination of bands, in which edges of a patch hardly count."""
     return (weights * transform(found - truths).abs().square()).mean()
 
 
@@ -174,8 +173,8 @@ def band_loss(found: Maps, truths: Maps, weights: Float[Tensor, "batch _ _"]) ->
 class TrainingBands:
     """Bands of augmented training slices, in `count` draws (common.train.Batches).
 
-    A band is drawn with a probability in proportion to the error that is left in it at the start, and its loss divided
-    by that error: in the mean, this is the error of the whole image.
+    A band is drawn with a probability in proportion to its initial error, and its loss is divided by that error. In
+    expectation this is the error of the whole image.
     """
 
     truths: Maps = field(repr=False)
@@ -193,7 +192,7 @@ class TrainingBands:
 
     @classmethod
     def of(cls, network: Unrolled, source: Augmented, images: int, count: int, seed: int) -> TrainingBands:
-        """So many different images, which are measured, and reconstructed to start from, once."""
+        """Draw `images` different images, and measure and initially reconstruct each once."""
         generator = torch.Generator().manual_seed(seed)
         index = torch.arange(images) % len(source.fine)
         drawn = [source.draw(some, generator) for some in index.split(20)]
@@ -219,7 +218,7 @@ class TrainingBands:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How many steps, on how many different images; bands per step; peak rate."""
+    """Numbers of steps and of different images; bands per step; peak rate."""
 
     steps: int
     images: int
@@ -247,7 +246,7 @@ def train(
 
 
 def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict[str, list[Maps]], dict[str, Unrolled]]:
-    """Every part by every method, scored; and the networks."""
+    """Reconstruct and score every part by every method. Returns the results and the networks."""
     found, networks = {}, {}
     with run.method(ZERO_FILLED, kind="classical") as method:
         found[ZERO_FILLED] = score_parts(method, parts, lambda measured, mask: inverse(measured))
@@ -269,7 +268,7 @@ def reconstruct_all(run: Run, parts: list[Scans], held_out: Scans) -> tuple[dict
 
 
 def study_choices(run: Run, held_out: Scans) -> None:
-    """Shorter trainings on a part of the training slices, each with one thing changed, judged on the others."""
+    """Train shorter on a part of the training slices with one change at a time, and score on the other slices."""
     fine = magnitudes(data.head().slices)[places("learned")]
     side, recipe = run.pick(smoke=32, lecture=SIDE), run.pick(smoke=Recipe(1, 4), lecture=Recipe(170, 120))
     for name, change in ({BASE: {}} | CHANGES).items():
@@ -280,7 +279,7 @@ def study_choices(run: Run, held_out: Scans) -> None:
 
 
 def count_costs(run: Run, networks: Mapping[str, Unrolled], claims: PaperClaims) -> None:
-    """Memory of one item of training, whole or a band; and parameters with as many steps as the paper has."""
+    """Count the memory per training item, a whole image or a band; and parameters with the paper's steps."""
     sides = run.pick(smoke=(64, 128), lecture=(128, 192, 256))
     whole = [bytes_to_train(networks[WHOLE], side, band_loss) / 2**20 for side in sides]
     band = bytes_to_train(networks[OURS], SIDE, band_loss) / 2**20

@@ -1,11 +1,11 @@
 """A mixture of Bernoulli distributions, fitted by expectation-maximisation: pixels independent, given a component.
 
-Method     p(x) = Σ_k π_k Π_i μ_ki^x_i (1 − μ_ki)^(1 − x_i). The E step finds how far each component is responsible for
-           each image, r_nk ∝ π_k p(x_n | k); the M step sets π and μ to the weighted frequencies. Bishop 2006, §9.3.3.
-           The likelihood never decreases. With pseudo-counts (a Beta prior), that of the posterior does not.
+Method     p(x) = Σ_k π_k Π_i μ_ki^x_i (1 − μ_ki)^(1 − x_i). The E step computes the responsibility of each component
+           for each image, r_nk ∝ π_k p(x_n | k); the M step sets π and μ to the weighted frequencies. Bishop 2006,
+           §9.3.3. The likelihood never decreases. With pseudo-counts (a Beta prior), the posterior never decreases.
 
-Both steps are products of matrices: log p(x_n | k) is linear in x_n. A part of an image has the same components with
-fewer factors, so that one part given the other is exact, too.
+Both steps are matrix products: log p(x_n | k) is linear in x_n. A part of an image has the same components with fewer
+factors, so that the probability of one part given the other is exact, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Binary = UInt8[np.ndarray, "images height width"]
 
 @dataclass
 class BernoulliMixture(BaseEstimator):
-    """components: how many. pseudo_count: images with every pixel half on that each component has seen before.
+    """components: their number. pseudo_count: the number of images with all pixels half on that each has seen before.
 
     rounds: of EM. Raises ValueError in fit for pixels other than 0 and 1, and for fewer images than components.
     """
@@ -60,27 +60,27 @@ class BernoulliMixture(BaseEstimator):
         self.means_ = (counts / (held[:, None] + self.pseudo_count)).clip(1e-6, 1 - 1e-6)
 
     def _log_prior(self) -> float:
-        """Of the means, up to a constant: Beta distributions of the pseudo-counts."""
+        """The log prior of the means, up to a constant: Beta distributions of the pseudo-counts."""
         return float(self.pseudo_count / 2 * np.log(self.means_ * (1 - self.means_), dtype=np.float64).sum())
 
     def _joint(
         self, flat: Float32[np.ndarray, "images pixels"], known: Bool[np.ndarray, "pixels"] | None = None
     ) -> Float[np.ndarray, "images k"]:
-        """log π_k + log p(x | k), of the known pixels alone where these are given."""
+        """log π_k + log p(x | k), for the known pixels only, if these are given."""
         means = self.means_ if known is None else self.means_[:, known]
         flat = flat if known is None else flat[:, known]
         off = np.log1p(-means)
         return flat @ (np.log(means) - off).T + off.sum(axis=1) + np.log(self.weights_)
 
     def nats(self, images: Binary, given_rows: int = 0) -> Float[np.ndarray, "images"]:
-        """−log p of each image, or of what lies below its first rows, given these."""
+        """−log p of each image, or of its remaining rows given the first ones."""
         check_binary(images)
         flat = images.reshape(len(images), -1).astype(np.float32)
         whole = logsumexp(self._joint(flat).astype(np.float64), axis=1)
         return logsumexp(self._joint(flat, self._above(images, given_rows)).astype(np.float64), axis=1) - whole
 
     def sample(self, images: Binary, rng: np.random.Generator, given_rows: int = 0) -> Binary:
-        """Images whose first rows are as given and whose other pixels are drawn, a component first."""
+        """Images with the given first rows; all other pixels are drawn, after a component is drawn."""
         flat, known = images.reshape(len(images), -1), self._above(images, given_rows)
         joint = self._joint(flat.astype(np.float32), known)
         chosen = (joint + rng.gumbel(size=joint.shape)).argmax(axis=1)

@@ -1,11 +1,11 @@
 """Binarised digits: every pixel drawn as 0 or 1 with its grey value as the probability of 1.
 
-Method     Salakhutdinov and Murray 2008, §5. A threshold makes other data: it removes what is random in a pixel, about
-           25 nats per digit, so that numbers for one binarisation say nothing about the other. Held-out digits are
-           drawn once, with a seed that no run changes; training digits are drawn anew each time they are used.
+Method     Salakhutdinov and Murray 2008, §5. A threshold gives other data: it removes a pixel's randomness, about 25
+           nats per digit, so that results for one binarisation say nothing about the other. Held-out digits are
+           drawn once, with a fixed seed; training digits are drawn anew each time they are used.
 
-The drawing itself has an entropy, Σ H(p) over the pixels. No model can need fewer nats per digit on average than one
-that knows the grey values, and that one needs just these.
+The drawing itself has an entropy, Σ H(p) over the pixels. On average no model can need fewer nats per digit than one
+that knows the grey values, and that one needs exactly this entropy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Binary = UInt8[np.ndarray, "digits height width"]
 
 @dataclass(frozen=True, eq=False)
 class BinarisedDigits:
-    """A part of binary digits. inputs: 0 or 1. answers: the classes, which nothing here looks at. ids: of each digit.
+    """A part of binary digits. inputs: 0 or 1. answers: the classes, which are not used here. ids: of each digit.
 
     Raises ValueError for values other than 0 and 1.
     """
@@ -52,7 +52,7 @@ class BinarisedDigits:
 
 
 class DigitSets(NamedTuple):
-    """Grey training digits, to be drawn anew each time; and drawn ones to choose on, and to judge on."""
+    """Grey training digits, to be binarised anew each time; and binary validation and test digits."""
 
     train: Greys
     validation: BinarisedDigits
@@ -61,7 +61,7 @@ class DigitSets(NamedTuple):
 
 
 def check_binary(images: UInt8[np.ndarray, "..."]) -> None:
-    """Raises ValueError where a pixel is neither 0 nor 1."""
+    """Raises ValueError if a pixel is neither 0 nor 1."""
     if images.size and images.max() > 1:
         raise ValueError(f"pixels must be 0 or 1, found {images.max()}: binarise grey values first")
 
@@ -82,13 +82,13 @@ def halve(greys: Greys) -> Float32[np.ndarray, "digits _ _"]:
 
 
 def entropy(greys: Greys) -> float:
-    """Nats per digit of the drawing itself: the mean over digits of Σ −p log p − (1 − p) log (1 − p)."""
+    """The entropy of the drawing in nats per digit: the mean over digits of Σ −p log p − (1 − p) log (1 − p)."""
     wide = greys.astype(np.float64)
     return float((entr(wide) + entr(1 - wide)).sum(axis=(1, 2)).mean())
 
 
 def digit_sets(run: Run, small: bool = False, test: int | None = None) -> DigitSets:
-    """MNIST's digits at 28 × 28 pixels, or small, at 14 × 14; the last training digits are for choosing.
+    """MNIST's digits at 28 × 28 pixels, or at 14 × 14 if small; the last training digits are for choosing settings.
 
     test: how many of the test digits, the first ones; all by default.
     """
@@ -110,10 +110,11 @@ def digit_sets(run: Run, small: bool = False, test: int | None = None) -> DigitS
 
 @dataclass
 class FreshDigits:
-    """Training digits as batches, drawn anew for every batch, for networks: (images, images), the second the target.
+    """Training digits as batches, binarised anew for every batch, for networks: (images, images), the second the
+    target.
 
-    greys: of all digits. rounds: an epoch of a training takes one digit in so many, others each time, so that its score
-    is asked for more than once per pass through the digits.
+    greys: of all digits. rounds: a training epoch uses one of `rounds` digits, others each time, so that validation
+    occurs more than once per pass through the digits.
     """
 
     greys: Float[Tensor, "digits height width"]

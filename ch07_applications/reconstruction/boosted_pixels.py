@@ -1,8 +1,9 @@
 """Boosted trees that predict a pixel from those before it: the rival without a network.
 
 Method     One classifier for all pixels (gradient boosting on histograms; Friedman 2001, Ke et al. 2017). Its features
-           are the causal neighbourhood, which is what a masked filter of 11 × 11 sees, and the pixel's row and column.
-           The product of its answers over an image is a probability of the image: each depends on earlier pixels alone.
+           are the causal neighbourhood, the receptive field of a masked 11 × 11 filter, and the pixel's row and
+           column. The product of its probabilities over an image is a probability of the image, because each depends
+           on earlier pixels only.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def every_place(images: Binary) -> Int64[np.ndarray, "pixels 3"]:
 
 @dataclass
 class BoostedPixels(BaseEstimator):
-    """pixels: how many are drawn to learn from. trees: at most. leaves: of a tree at most. rate: the step per tree."""
+    """pixels: number of training pixels. trees: their maximum. leaves: the most per tree. rate: the step per tree."""
 
     pixels: int = 300_000
     trees: int = 300
@@ -56,7 +57,7 @@ class BoostedPixels(BaseEstimator):
     seed: int = 0
 
     def fit(self, greys: Greys, answers: object = None) -> BoostedPixels:
-        """Learn from pixels of one binarisation of the digits."""
+        """Fit to pixels of one binarisation of the digits."""
         rng = np.random.default_rng(self.seed)
         images, offsets = draw(greys, rng), causal_offsets(self.reach)
         chosen = rng.choice(images.size, min(self.pixels, images.size), replace=False)
@@ -71,7 +72,7 @@ class BoostedPixels(BaseEstimator):
     def probabilities(
         self, images: Binary, places: Int64[np.ndarray, "pixels 3"] | None = None
     ) -> Float[np.ndarray, "pixels"]:
-        """Of 1, of each pixel at these places (all of them by default), given those before it."""
+        """The probability of 1 for each pixel at these places (default: all), given the pixels before it."""
         places = every_place(images) if places is None else places
         return self.model_.predict_proba(features(images, places, causal_offsets(self.reach)))[:, 1]
 
@@ -82,10 +83,10 @@ class BoostedPixels(BaseEstimator):
         return -np.log(np.where(images == 1, ones, 1 - ones).clip(1e-12))
 
     def sample(self, images: Binary, rng: np.random.Generator, given_rows: int = 0) -> Binary:
-        """Images whose first rows are as given and whose other pixels are drawn, each after its neighbours.
+        """Images with the given first rows; every other pixel is drawn after its neighbours.
 
-        A pixel's neighbours reach no further than `reach` to the right in the rows above it. So those with the same
-        (reach + 1) · row + column do not see each other, and are drawn at the same time.
+        A pixel's neighbours reach no further than `reach` to the right in the rows above it. So pixels with the same
+        (reach + 1) · row + column do not depend on each other, and are drawn at the same time.
         """
         images, uniform, slope = images.copy(), rng.random(images.shape), self.reach + 1
         images[:, given_rows:] = 0

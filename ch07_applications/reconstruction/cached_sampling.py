@@ -1,10 +1,10 @@
 """Drawing pictures pixel by pixel without computing anything twice: every layer's maps are kept.
 
-Method     A new pixel changes no output before it. A full pass per pixel computes 784 maps of 784 places to use one
-           place of each. Here a place of a map is computed once, when its turn comes: a masked layer takes its few
-           causal taps from what the layer below has kept. Ramachandran et al. 2017 do so for dilated layers.
+Method     A new pixel changes no output before it. A full pass per pixel computes 784 maps of 784 places and uses one
+           place of each. Here a place of a map is computed once, when it is reached: a masked layer takes its few
+           causal taps from the stored maps of the layer below. Ramachandran et al. 2017 do so for dilated layers.
 
-Maps are kept with a border of zeros, as a convolution pads them. The probabilities are those of a full pass.
+Maps are stored with a border of zeros, as a convolution pads them. The probabilities equal those of a full pass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Column = Float[Tensor, "batch _"]  # all channels at one place
 
 @runtime_checkable
 class MaskedLayer(Protocol):
-    """What is used of a masked convolution. mask: 1 where a filter may look."""
+    """The attributes used of a masked convolution. mask: 1 at the taps that the filter uses."""
 
     weight: Tensor
     bias: Tensor
@@ -31,7 +31,7 @@ class MaskedLayer(Protocol):
 
 @runtime_checkable
 class Block(Protocol):
-    """What is used of a residual block: 1×1, masked, 1×1."""
+    """The attributes used of a residual block: 1×1, masked, 1×1."""
 
     reduce: nn.Conv2d
     masked: MaskedLayer
@@ -40,7 +40,7 @@ class Block(Protocol):
 
 @runtime_checkable
 class Network(Protocol):
-    """What is used of a pixel network whose layers are blocks."""
+    """The attributes used of a pixel network whose layers are blocks."""
 
     first: MaskedLayer
     layers: Sequence[Block]
@@ -64,11 +64,11 @@ class CachedMap:
         self.flat, self.wide = taps[:, 0] * wide + taps[:, 1], wide
 
     def keep(self, values: Column, row: int, column: int) -> None:
-        """The map's values at a place."""
+        """Store the map's values at a place."""
         self.kept[:, :, (row + self.up) * self.wide + column + self.left] = values
 
     def convolve(self, row: int, column: int) -> Column:
-        """The layer's output there, from what has been kept."""
+        """The layer's output there, from the stored values."""
         near = self.kept[:, :, self.flat + row * self.wide + column]
         return functional.linear(near.flatten(1), self.weight, self.bias)
 
@@ -86,9 +86,9 @@ def sample(
     given_rows: int = 0,
     logits: Float[Tensor, "batch 1 height width"] | None = None,
 ) -> Float[Tensor, "batch 1 height width"]:
-    """Images whose first rows are as given, all other pixels drawn in reading order.
+    """Images with the given first rows; all other pixels are drawn in reading order.
 
-    logits: is filled with those of every pixel, which a full pass over the result gives, too. Raises ValueError for
+    logits: is filled with every pixel's logits, which equal those of a full pass over the result. Raises ValueError for
     given_rows that are not between 0 and the height.
     """
     batch, _, height, width = images.shape

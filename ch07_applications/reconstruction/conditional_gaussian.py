@@ -5,8 +5,8 @@ known pixels (Bishop 2006, Eq. 2.81),
 
     E[x_h | x_k] = μ_h + Σ_hk (Σ_kk + λ I)⁻¹ (x_k − μ_k).
 
-A pixel of a crop of a photograph may show anything: Σ is that of any two neighbours. A pixel of clothes that are all
-photographed alike is a sleeve or it is not, and Σ says what depends on that.
+In crops of photographs a pixel may show anything, and Σ is the same for any two neighbours. In clothes that are all
+photographed alike, a pixel is part of a sleeve or it is not, and Σ contains which pixels depend on that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ConditionalGaussian:
         self.penalty = penalty
 
     def fit(self, pictures: UInt8[np.ndarray, "n height width"]) -> ConditionalGaussian:
-        """Mean and covariance of all pixels."""
+        """Estimate the mean and the covariance of all pixels."""
         flat = pictures.reshape(len(pictures), -1).astype(float)
         self.mean_ = flat.mean(axis=0)
         self.covariance_ = np.cov(flat, rowvar=False)
@@ -43,7 +43,7 @@ class ConditionalGaussian:
     def fill(
         self, picture: Float[np.ndarray, "height width"], hole: Bool[np.ndarray, "height width"]
     ) -> Float64[np.ndarray, "height width"]:
-        """The picture, hidden pixels replaced by their expectation. Raises ValueError for a hole of another size."""
+        """The picture with the expectation of hidden pixels. Raises ValueError for a hole of another size."""
         if hole.size != len(self.mean_):
             raise ValueError(f"fitted to pictures of {len(self.mean_)} pixels, not {hole.size}")
         hidden = hole.ravel()
@@ -57,20 +57,20 @@ class ConditionalGaussian:
 
 
 def clothes_with_holes(pictures: UInt8[np.ndarray, "n side side"], seed: int) -> HiddenCrops:
-    """Pictures with a hole each, of the bands in turn; grey as three equal colours."""
+    """Pictures with one hole each, of the bands in turn; grey is three equal colours."""
     holes = draw_holes(len(pictures), pictures.shape[1:], np.random.default_rng([seed, 9]))
     own = np.arange(len(pictures))
     return HiddenCrops(pictures[..., None].repeat(3, axis=3), holes, own % len(BANDS), own)
 
 
 def fill_clothes(model: ConditionalGaussian, part: HiddenCrops) -> Crops:
-    """Every picture, its hole filled, clipped and rounded."""
+    """Every picture with its hole filled, clipped and rounded."""
     filled = [model.fill(each[..., 0].astype(float), hole) for each, hole in zip(part.inputs, part.holes, strict=True)]
     return np.stack(filled).clip(0, 255).round().astype(np.uint8)[..., None].repeat(3, axis=3)
 
 
 def study_fashion(run: Run) -> None:
-    """The same holes in pictures of clothes: mean and covariance beside the mean of both fills."""
+    """Fill the same holes in pictures of clothes by mean and covariance, and by the mean of both fills."""
     fashion, count = data.fashion_mnist(run.scale), run.pick(smoke=12, lecture=240)
     test = clothes_with_holes(fashion.test.images[:count], 3)
     learned, chosen_on = fashion.train.images[:-count], clothes_with_holes(fashion.train.images[-count // 2 :], 4)
@@ -95,6 +95,6 @@ def study_fashion(run: Run) -> None:
 
 
 def score_clothes(run: Run, name: str, found: Crops, test: HiddenCrops) -> None:
-    """PSNR in holes of a method's pictures of clothes."""
+    """Score the PSNR in holes of a method's pictures of clothes."""
     values = psnr_in_holes(test.answers, found, test.holes)
     run.methods[name].score_items(CLOTHES, values, test, unit="dB", higher_is_better=True)

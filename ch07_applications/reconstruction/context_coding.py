@@ -1,11 +1,11 @@
 """Lossless coders of binary images: PNG, and adaptive context coding as in JBIG.
 
-Method     JBIG (ITU-T T.82) codes a pixel by how often it was 1 so far in this context, the values of ten pixels
-           before it. Here that is Krichevsky and Trofimov's estimate, (n_1 + ½) / (n_0 + n_1 + 1), after so many zeros
-           and ones. An arithmetic coder needs −log₂ p bits per pixel and two more for all pixels together, so that the
-           length is known without coding anything.
+Method     JBIG (ITU-T T.82) codes a pixel by the frequency of 1 so far in its context, the values of ten pixels before
+           it. Here that is Krichevsky and Trofimov's estimate, (n_1 + ½) / (n_0 + n_1 + 1), after n_0 zeros and n_1
+           ones. An arithmetic coder needs −log₂ p bits per pixel plus two for all pixels together, so that the length
+           is known without coding anything.
 
-Counts grow with the stream. Within one context that is a running sum, so a stable sort by context puts a loop over
+Counts grow with the stream. Within one context that is a running sum, so a stable sort by context turns a loop over
 millions of pixels into a few array operations.
 """
 
@@ -29,7 +29,7 @@ Binary = UInt8[np.ndarray, "images height width"]
 
 
 def contexts(images: Binary, size: int) -> Int64[np.ndarray, "images height width"]:
-    """The context of each pixel as a number of so many bits. Beyond the border all is 0. ValueError for a size > 20."""
+    """The context of each pixel as a number of `size` bits. Beyond the border all is 0. ValueError for a size > 20."""
     check_binary(images)
     if not 0 <= size <= len(TEMPLATE):
         raise ValueError(f"a context has 0 to {len(TEMPLATE)} pixels, not {size}")
@@ -44,7 +44,7 @@ def contexts(images: Binary, size: int) -> Int64[np.ndarray, "images height widt
 
 
 def context_nats(stream: Binary, size: int) -> Float64[np.ndarray, "images"]:
-    """The length of each image's code, in nats, when the coder has coded all images before it in the stream."""
+    """The code length of each image in nats, after the coder has coded all images before it in the stream."""
     order = np.argsort(keys := contexts(stream, size).ravel(), kind="stable")
     keys, bits = keys[order], stream.ravel()[order].astype(np.int64)
     place = np.arange(len(keys))
@@ -59,7 +59,7 @@ def context_nats(stream: Binary, size: int) -> Float64[np.ndarray, "images"]:
 
 
 def png_bits(images: Binary) -> float:
-    """Bits per image of all images in one PNG, one below the other, a bit per pixel before compression."""
+    """Bits per image of all images in one PNG, one below the other, with one bit per pixel before compression."""
     check_binary(images)
     file = io.BytesIO()
     Image.fromarray(images.reshape(-1, images.shape[2]).astype(bool)).save(file, "PNG", optimize=True)
@@ -67,7 +67,7 @@ def png_bits(images: Binary) -> float:
 
 
 def nats_of(bits: float) -> float:
-    """A number of bits in nats."""
+    """Convert bits to nats."""
     return bits * log(2)
 
 

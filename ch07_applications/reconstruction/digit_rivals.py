@@ -1,4 +1,4 @@
-"""The methods without a deep network, fitted to the same digits, their settings chosen on the same held-out digits."""
+"""The methods without a deep network, fitted to the same digits, with settings chosen on the same held-out digits."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ Loss = Callable[[Tensor, Tensor], Tensor]  # of logits and images
 
 
 def shared(name: str) -> str:
-    """Under which a later lesson asks for the model of a method's name."""
+    """The name under which later lessons share a method's model."""
     return f"{name} of binary digits"
 
 
 def draw_often(greys: Greys, times: int, seed: int) -> np.ndarray:
-    """So many binarisations of every digit, one after the other."""
+    """`times` binarisations of every digit, concatenated."""
     rng = np.random.default_rng(seed)
     return np.concatenate([draw(greys, rng) for _ in range(times)])
 
 
 def fit_mixture(sets: DigitSets, components: Sequence[int], seed: int, rounds: int = 30) -> BernoulliMixture:
-    """The mixture whose number of components is best on the validation digits; it learns from two binarisations."""
+    """The mixture with the best number of components on validation digits, fitted to two binarisations."""
     images = draw_often(sets.train, 2, seed)
     models = [BernoulliMixture(k, rounds=rounds, seed=seed).fit(images) for k in components]
     return choose(models, [model.nats(sets.validation.inputs).mean() for model in models])
 
 
 def fit_regressions(sets: DigitSets, decays: Sequence[float], epochs: int, seed: int, loss: Loss) -> PixelRegressions:
-    """The regressions whose weight decay is best on the validation digits. loss: nats per image."""
+    """The regressions whose weight decay is best on the validation digits. loss: in nats per image."""
     greys, found = torch.from_numpy(sets.train), []
     images = torch.from_numpy(sets.validation.inputs).float()[:, None]
     for decay in decays:
@@ -64,31 +64,31 @@ def fit_regressions(sets: DigitSets, decays: Sequence[float], epochs: int, seed:
 
 
 def choose_template(sets: DigitSets, sizes: Sequence[int], seed: int) -> int:
-    """How many pixels a context has: the number with the shortest code of the validation digits."""
+    """The number of context pixels with the shortest code of the validation digits."""
     stream = np.concatenate([draw_often(sets.train, 1, seed), sets.validation.inputs])
     return choose(sizes, [context_nats(stream, size)[-len(sets.validation) :].mean() for size in sizes])
 
 
 def code(sets: DigitSets, part: BinarisedDigits, size: int, seed: int) -> Float64[np.ndarray, "digits"]:
-    """Nats of each digit of a part, coded after all training and validation digits."""
+    """The nats of each digit of a part, coded after all training and validation digits."""
     stream = np.concatenate([draw_often(sets.train, 1, seed), sets.validation.inputs, part.inputs])
     return context_nats(stream, size)[-len(part) :]
 
 
 def learn_mixture(run: Run, sets: DigitSets) -> BernoulliMixture:
-    """At this run's preset."""
+    """Fit the mixture at this run's preset."""
     options, rounds = run.pick(smoke=((5,), 3), lecture=((100, 200), 30))
     return fit_mixture(sets, options, run.seed, rounds)
 
 
 def learn_trees(run: Run, sets: DigitSets) -> BoostedPixels:
-    """At this run's preset."""
+    """Fit the trees at this run's preset."""
     pixels, trees = run.pick(smoke=(4000, 5), lecture=(300_000, 300))
     return BoostedPixels(pixels, trees, seed=run.seed).fit(sets.train)
 
 
 def score_rivals(run: Run, sets: DigitSets, small: bool, loss: Loss) -> dict[str, float]:
-    """All methods without a deep network; their nats per validation digit by name."""
+    """Score all methods without a deep network. Returns their nats per validation digit by name."""
     part, held_out, seed, ending = sets.test, sets.validation, run.seed, SMALL if small else ""
     found = {}
     with run.method(MIXTURE + ending, kind="classical") as method:

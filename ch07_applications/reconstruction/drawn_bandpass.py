@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ERRORS = 5  # times as bright
+ERRORS = 5  # factor of brightness
 LOOKS = {  # captions
     "bands": "Left, the modulus of a test slice's k-space, its logarithm, and the first three of the patches that are "
     "framed in colour; white ticks above are the lines that are measured. Then the band images of these patches from "
@@ -30,7 +30,7 @@ LOOKS = {  # captions
 
 
 def show(axis: Axes, picture: Float[np.ndarray, "_ _"], title: str = "", top: float = 1.0) -> None:
-    """A grey picture without a frame."""
+    """Show a grey picture without a frame."""
     axis.imshow(picture, cmap="gray", vmin=0, vmax=top, interpolation="nearest")
     axis.axis("off")
     axis.set_title(title, fontsize=8.5)
@@ -42,7 +42,7 @@ def draw_bands(
     bands: Mapping[tuple[int, int], Complex[np.ndarray, "side side"]],
     powers: Float[np.ndarray, "_ _"],
 ) -> Figure:
-    """bands: band images by the corner of their patch. powers: of every patch, in the patches' places."""
+    """bands: band images by the corner of their patch. powers: of every patch, arranged by place."""
     figure, axes = plots.panels(len(bands) + 2, width=1.95, height=2.15)
     logarithm = np.log10(np.abs(k_space) + 1e-4)
     axes[0].imshow(logarithm, cmap="gray", interpolation="nearest")
@@ -71,7 +71,7 @@ def draw_bands(
 
 
 def mark_square(axis: Axes, corner: tuple[int, int], side: int, how: dict) -> None:
-    """A square around pixels, its corner given as row and column."""
+    """Draw a square around pixels, given its corner as row and column."""
     from matplotlib.patches import Rectangle
 
     axis.add_patch(Rectangle((corner[1] - 0.5, corner[0] - 0.5), side, side, **how))
@@ -107,7 +107,7 @@ def draw_frequencies(errors: Mapping[str, Float[np.ndarray, "distances"]], size:
 
 
 def draw_memory(sides: Sequence[int], images: Sequence[float], bands: float) -> Figure:
-    """MiB of one item against its side; a level line for bands."""
+    """The MiB of one item against its side; bands are a horizontal line."""
     figure, axis = plots.panels(1, width=4.4, height=3.0)
     axis.plot(sides, images, "o-", color=plots.CYCLE[1], label="whole image")
     axis.axhline(bands, color=plots.CYCLE[0], label="band of 64 × 64")

@@ -28,7 +28,7 @@ CAPTIONS = {
 
 
 def show(axis: Axes, picture: UInt8[np.ndarray, "_ _ 3"] | Float[np.ndarray, "_ _"], title: str = "") -> None:
-    """A picture without a frame; grey ones from 0 to 1."""
+    """Show a picture without a frame; grey values lie in 0 … 1."""
     axis.imshow(picture, vmin=0, vmax=1, interpolation="nearest")
     axis.axis("off")
     axis.set_title("\n".join(wrap(title, 15)), fontsize=8)
@@ -69,7 +69,7 @@ def draw_masks(masks: Mapping[str, Float[np.ndarray, "_ _"]]) -> Figure:
 
 
 def draw_own(found: Mapping[str, UInt8[np.ndarray, "_ _ 3"]]) -> Figure:
-    """The reader's photograph, with its hole and without."""
+    """The reader's photograph with its hole, and filled."""
     height = plots.panel_height(next(iter(found.values())), 3.2) + 0.4
     figure, axes = plots.panels(len(found), width=3.2, height=height)
     for axis, (name, picture) in zip(axes, found.items(), strict=True):

@@ -32,7 +32,7 @@ CAPTIONS = {
 
 
 def show(axis: Axes, picture: np.ndarray, title: str = "", **how: object) -> None:
-    """A picture without a frame, 1 black as ink."""
+    """Show a picture without a frame; 1 is black."""
     axis.imshow(picture, **{"cmap": "Greys", "vmin": 0, "vmax": 1, "interpolation": "nearest"} | how)
     axis.set_xticks([])
     axis.set_yticks([])
@@ -42,7 +42,7 @@ def show(axis: Axes, picture: np.ndarray, title: str = "", **how: object) -> Non
 
 
 def draw_rows(rows: Mapping[str, Images | np.ndarray]) -> Figure:
-    """A row of pictures per name, which stands at its left."""
+    """A row of pictures per name; the name is on its left."""
     columns = max(map(len, rows.values()))
     figure, axes = plots.panels(columns, len(rows), width=8.6 / columns, height=8.6 / columns + 0.02, squeeze=False)
     for line, (name, pictures) in zip(axes, rows.items(), strict=True):
@@ -73,7 +73,7 @@ def draw_curves(panels: Mapping[str, tuple[Mapping[str, ValidationCurve], Mappin
 
 
 def draw_skewing(side: int = 5) -> Figure:
-    """A map of side × side pixels, skewed; and what each stream has seen at one pixel."""
+    """A map of side × side pixels, skewed; and the context of each stream at one pixel."""
     figure, axes = plots.panels(4, width=2.5, height=2.5, width_ratios=[1, 1.8, 1, 1])
     order = np.arange(side * side).reshape(side, side)
     skewed = np.full((side, 2 * side - 1), -1)
@@ -94,14 +94,14 @@ def draw_skewing(side: int = 5) -> Figure:
 
 
 def number(axis: Axes, values: np.ndarray) -> None:
-    """Each number in its pixel; none where it is negative."""
+    """Write each number in its pixel unless it is negative."""
     for (row, column), value in np.ndenumerate(values):
         if value >= 0:
             axis.text(column, row, str(value), ha="center", va="center", fontsize=7)
 
 
 def frame(axis: Axes, row: int, column: int) -> None:
-    """A frame around a pixel."""
+    """Draw a frame around a pixel."""
     from matplotlib.patches import Rectangle
 
     axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2))
@@ -112,7 +112,7 @@ def draw_fields(
     past: Bool[np.ndarray, "height width"],
     place: Sequence[int],
 ) -> Figure:
-    """A panel per network: what it sees of what is before the place."""
+    """A panel per network: the part of the pixels before the place that it depends on."""
     figure, axes = plots.panels(len(fields), width=2.7, height=2.9, squeeze=False)
     colours = np.array([[1, 1, 1], [0.8, 0.82, 0.85], [0.35, 0.6, 0.83]])
     for axis, (name, seen) in zip(axes[0], fields.items(), strict=True):

@@ -1,18 +1,18 @@
 """Exemplar-based inpainting: the hole is filled from its rim inwards, with patches of the picture itself.
 
-Method     Criminisi, Pérez and Toyama 2004, §3. Of all patches centred on the rim δΩ of the hole, the next to be filled
-           is the one with the highest priority
+Method     Criminisi, Pérez and Toyama 2004, §3. Of all patches centred on the rim δΩ of the hole, the one with the
+           highest priority is filled next:
 
                P(p) = C(p) D(p),   C(p) = Σ_(known q in the patch) C(q) / |patch|,   D(p) = |∇I⊥ · n| / α
 
-           C, the confidence, is 1 where the picture was known and prefers patches that much is known of. D, the data
+           C, the confidence, is 1 where the picture is known, and prefers patches with many known pixels. D, the data
            term, is large where an isophote ∇I⊥ (the direction of an edge) meets the rim along its normal n, so that
            edges are continued before surfaces. The patch is completed by the fully known patch with the least squared
-           difference in its known pixels; confidences of what was filled become C(p).
-Speed      Sources are the patches that were fully known from the start. As rows of a matrix A, their squared
-           differences from a patch t with known pixels m are (A ∘ A) m − 2 A (m ∘ t) + const: two products for all.
-Differs    Squared differences of red, green and blue, not of CIE Lab. Where no patch is fully known, for the hole is
-           wide, patches are smaller. D has a floor, without which flat regions have the priority 0 and no order.
+           difference in its known pixels; filled pixels get the confidence C(p).
+Speed      Sources are the patches that were fully known at the start. As rows of a matrix A, their squared differences
+           from a patch t with known pixels m are (A ∘ A) m − 2 A (m ∘ t) + const: two products for all.
+Differs    Squared differences of red, green and blue, not of CIE Lab. If a hole is so wide that no patch is fully
+           known, patches are smaller. D has a floor, without which flat regions would have priority 0 and no order.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Grey = Float[np.ndarray, "height width"]
 
 
 class Sources:
-    """Every patch of a picture that is fully known, as rows; of at most `size` pixels per side.
+    """Every fully known patch of a picture as rows, with a side of at most `size` pixels.
 
-    Raises ValueError for a size that is no odd number of at least 1.
+    Raises ValueError unless the size is an odd number of at least 1.
     """
 
     def __init__(self, picture: Float[np.ndarray, "h w 3"], known: Bool[np.ndarray, "h w"], size: int) -> None:
@@ -79,7 +79,7 @@ def data_term(grey: Grey, known: Bool[np.ndarray, "height width"]) -> Grey:
     strongest = np.where(known, np.hypot(down, across), 0)
     window = np.pad(strongest, 1)
     places = sliding_window_view(window, (3, 3)).reshape(*grey.shape, 9)
-    at = places.argmax(axis=2)  # an unknown pixel has no gradient: that of its steepest known neighbour
+    at = places.argmax(axis=2)  # an unknown pixel takes the gradient of its steepest known neighbour
     y, x = (np.indices(grey.shape) + np.stack([at // 3 - 1, at % 3 - 1])).clip(0)
     y, x = np.minimum(y, grey.shape[0] - 1), np.minimum(x, grey.shape[1] - 1)
     normal_down, normal_across = np.gradient(known.astype(float))
@@ -91,9 +91,9 @@ def data_term(grey: Grey, known: Bool[np.ndarray, "height width"]) -> Grey:
 def fill_by_exemplars(
     picture: Shaped[np.ndarray, "height width 3"], hole: Bool[np.ndarray, "height width"], size: int = 9
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The picture, hidden pixels replaced patch by patch. size: of a patch, an odd number of pixels.
+    """The picture with hidden pixels replaced patch by patch. size: of a patch, an odd number of pixels.
 
-    Raises ValueError as check_hole and Sources do.
+    Raises what check_hole and Sources raise.
     """
     check_hole(picture, hole)
     known, image = ~hole, np.where(hole[..., None], 0, picture).astype(float)

@@ -1,4 +1,4 @@
-"""Wavelet FISTA as a rival: its weight and its number of iterations, chosen on slices that are held out."""
+"""Wavelet FISTA as a rival: its weight and its number of iterations, chosen on held-out slices."""
 
 from __future__ import annotations
 

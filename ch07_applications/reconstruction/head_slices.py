@@ -1,12 +1,12 @@
 """Complex slices of two heads as a scanner would measure them: training, held-out and test slices, and another head.
 
 A magnitude image in which every phase is 0 has a symmetric k-space: one half determines the other, and a scan of half
-the lines would lose nothing. Real scans have phases, from the field's inhomogeneity and the coil. So every slice is
-given a smooth synthetic phase, a random polynomial of third degree. What is measured is then band-limited: k-space of
-the fine slice is cropped to the size of the scan, which differs from reducing the magnitude.
+the lines would lose nothing. Real scans have phases, from the field's inhomogeneity and the coil. So every slice gets a
+smooth synthetic phase, a random polynomial of third degree. The measurement is band-limited: k-space of the fine slice
+is cropped to the size of the scan, which differs from downsampling the magnitude.
 
-Slices of one head depend on each other. Every 12 slices of the person's head, 2 are test slices and 6 training slices,
-with 2 between them that nobody sees: test and training slices are 6 mm apart at least. Two neighbours are a group.
+Slices of one head depend on each other. Of every 12 slices of the person's head, 2 are test slices and 6 training
+slices, with 2 unused ones between them: test and training slices are at least 6 mm apart. Two neighbours are a group.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from common import data
 FIELD = 216  # mm and pixels: the side of the square field of view at full resolution
 PERIOD, PERIODS = 12, 6  # slices; those above 72 show next to nothing
 OTHER = range(6, 46, 4)  # slices of the other head, 12 mm apart
-SHARE, MIDDLE, NOISE = 1 / 4, 1 / 13, 0.02  # of the lines that are measured; of those around 0; σ over the head's peak
+SHARE, MIDDLE, NOISE = 1 / 4, 1 / 13, 0.02  # of measured lines; of those around 0; σ relative to the head's peak
 DEGREE, PHASE = 3, 0.6  # of the phase's polynomial; radians, the deviation of each coefficient
 TURN, SCALE, SHEAR, GAMMA = 0.25, 0.12, 0.08, 0.2  # deviations of augmentations: radians, shares, exponent
 
 
 @dataclass(frozen=True, eq=False)
 class Scans:
-    """A part (common.data.parts.Part) whose items are slices: what was measured of them, and their true images.
+    """A part (common.data.parts.Part) whose items are slices: their measurements and their true images.
 
     peak: the largest magnitude of the reference volume, which is the data range of metrics. groups: of slices that
     depend on each other.
@@ -54,12 +54,12 @@ class Scans:
         return np.arange(len(self))
 
     def metric(self, name: str) -> str:
-        """Its name on the scoreboard: "PSNR", or "PSNR, other head"."""
+        """The metric's name on the scoreboard: "PSNR", or "PSNR, other head"."""
         return f"{name}, {self.where}" if self.where else name
 
 
 def places(kind: str) -> Int64[np.ndarray, "slices"]:
-    """Which slices of the person's head are of a kind: "train", "test", "learned" or "held out".
+    """The indices of the person's slices of a kind: "train", "test", "learned" or "held out".
 
     The last two divide the training slices: every third block is held out. Raises ValueError for another kind.
     """
@@ -80,7 +80,7 @@ def magnitudes(slices: np.ndarray) -> Float[Tensor, "slices _ _"]:
 
 
 def draw_phases(n: int, generator: torch.Generator) -> Complex[Tensor, "n _ _"]:
-    """exp(iφ) with a random polynomial φ of the place: smooth, a few radians from border to border."""
+    """exp(iφ) with a random polynomial φ of the place: smooth, with a range of a few radians."""
     axis = torch.linspace(-1, 1, FIELD)
     powers = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
     terms = torch.stack([axis[:, None] ** i * axis**j for i, j in powers])
@@ -91,17 +91,17 @@ def draw_phases(n: int, generator: torch.Generator) -> Complex[Tensor, "n _ _"]:
 def images_of(
     fine: Float[Tensor, "n _ _"], size: int, generator: torch.Generator
 ) -> Complex[Tensor, "n {size} {size}"]:
-    """Complex images of size × size pixels: the fine magnitudes with a phase, without what lies beyond the scan."""
+    """Complex images of size × size pixels: the fine magnitudes with a phase, cropped in k-space to the scan."""
     return inverse(cropped(transform(fine * draw_phases(len(fine), generator)), size, size))
 
 
 def test_mask(size: int) -> Bool[Tensor, "{size}"]:
-    """The one mask of a size by which slices are judged."""
+    """The fixed mask of the test slices of this size."""
     return random_mask(size, torch.Generator().manual_seed(0))
 
 
 def random_mask(size: int, generator: torch.Generator) -> Bool[Tensor, "{size}"]:
-    """Another mask by the same rule."""
+    """A random mask by the same rule."""
     return draw_mask(size, round(SHARE * size), 2 * round(MIDDLE * size / 2), generator)
 
 
@@ -117,7 +117,7 @@ def scans(
 
 
 def head_scans(kind: str, size: int, most: int | None = None) -> Scans:
-    """Slices of the person's head, of a kind (see places). The peak is that of all slices of the kind."""
+    """The person's slices of a kind (see places). The peak is that of all slices of the kind."""
     every = places(kind)
     groups = np.arange(len(every)) // 2
     found = scans(magnitudes(data.head().slices)[every], size, groups, seed=1 + len(every))
@@ -133,15 +133,15 @@ def other_scans(size: int, most: int | None = None) -> Scans:
 
 
 def first_of(part: Scans, most: int) -> Scans:
-    """The first slices of a part, its peak as before."""
+    """The first slices of a part; the peak is unchanged."""
     return replace(part, inputs=part.inputs[:most], answers=part.answers[:most], groups=part.groups[:most])
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """Training images without end: slices turned, mirrored, scaled, sheared, other greys, other phases, other noise.
+    """Training images without end: slices rotated, mirrored, scaled, sheared, with other greys, phases and noise.
 
-    fixed: the share of images that are measured by the mask of the test; the others each have a mask of their own.
+    fixed: the share of images measured with the test mask; each of the others has a random mask.
     """
 
     fine: Float[Tensor, "slices _ _"] = field(repr=False)
@@ -151,7 +151,7 @@ class Augmented:
     def draw(
         self, index: Int64[Tensor, "batch"], generator: torch.Generator
     ) -> tuple[Complex[Tensor, "batch _ _"], Complex[Tensor, "batch _ _"], Bool[Tensor, "batch _"]]:
-        """Images, what was measured of them, and their masks."""
+        """The images, their measurements and their masks."""
         truths = images_of(moved(self.fine[index], generator), self.size, generator)
         same = torch.rand(len(index), generator=generator) < self.fixed
         masks = [test_mask(self.size) if each else random_mask(self.size, generator) for each in same]
@@ -160,7 +160,7 @@ class Augmented:
 
 
 def moved(fine: Float[Tensor, "n side side"], generator: torch.Generator) -> Float[Tensor, "n side side"]:
-    """Each image under a random affine map, half of them mirrored, its greys to a random power."""
+    """Apply a random affine map to each image, mirror half of them, and raise greys to a random power."""
     n = len(fine)
     normal = torch.randn(n, 5, generator=generator)
     angle, scale = TURN * normal[:, 0], torch.exp(SCALE * normal[:, 1])

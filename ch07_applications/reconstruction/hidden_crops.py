@@ -1,8 +1,8 @@
-"""Crops of photographs with holes, to choose on and to judge on, and how they are judged.
+"""Crops of photographs with holes for choosing settings and for scoring, and the scores.
 
-Chosen on are crops of every fourth carried training photograph, which nothing learns from. Judged on are crops of the
-carried test photographs and of scikit-image's, which nothing here is trained on; and of BSDS500's validation images,
-where the reader has them. Every crop has a hole of each band.
+Settings are chosen on crops of every fourth carried training photograph, which are not used for training. Scores use
+crops of the carried test photographs and of scikit-image's, which are not used for training either; and of BSDS500's
+validation images, if the reader has them. Every crop has a hole of each band.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ BUNDLED = {  # scikit-image's colour photographs, and who made them
     "astronaut": "NASA", "chelsea": "Stéfan van der Walt", "coffee": "Rachel Michetti", "rocket": "SpaceX",
     "motorcycle": "Daniel Scharstein and others",
 }  # fmt: skip
-WIDEST = 5  # its place in BANDS
-CEILING = 60.0  # dB: at most, as for a hole that is filled without an error
+WIDEST = 5  # its index in BANDS
+CEILING = 60.0  # dB: the maximum, reached by a hole filled without error
 PSNR, POOLED = "PSNR in holes", "pooled PSNR"
 BSDS, BSDS_CHANGES, HELD_OUT = "BSDS500", "BSDS500 training images", "held-out photographs"
 THIRD = "every third crop"
@@ -42,8 +42,8 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 class HiddenCrops:
     """Crops and a hole in each: a part (common.data.parts.Part) whose answers are the crops.
 
-    bands: of each hole, its place in BANDS. groups: of crops by one photographer. where: as metrics name it, "" for the
-    part that may be shown. credits: of each crop, for captions.
+    bands: each hole's index in BANDS. groups: of crops by one photographer. where: the part's name in metrics, "" for
+    the part that may be shown. credits: of each crop, for captions.
     """
 
     answers: Crops
@@ -62,17 +62,17 @@ class HiddenCrops:
 
     @cached_property
     def inputs(self) -> Crops:
-        """What may be looked at: the crops, hidden pixels black."""
+        """The crops with hidden pixels black: all that a method may see."""
         return np.where(self.holes[..., None], 0, self.answers).astype(np.uint8)
 
     @cached_property
     def fills(self) -> Float32[np.ndarray, "crops side side 6"]:
-        """The harmonic and the biharmonic fill of each, in grey levels."""
+        """The harmonic and the biharmonic fill of each crop, in grey levels."""
         both = zip(self.inputs, self.holes, strict=True)
         return np.stack([np.concatenate(fill_smoothly(*each), axis=2) for each in both]).astype(np.float32)
 
     def take(self, index: Int64[np.ndarray, "taken"]) -> HiddenCrops:
-        """Some of them."""
+        """The items with these indices."""
         own = (each[index] for each in (self.answers, self.holes, self.bands, self.groups))
         return HiddenCrops(*own, tuple(self.credits[k] for k in index) if self.credits else (), self.where)
 
@@ -83,19 +83,19 @@ class HiddenCrops:
 
     @property
     def thirds(self) -> Int64[np.ndarray, "taken"]:
-        """The items of every third crop."""
+        """The indices of the items of every third crop."""
         return np.flatnonzero(np.arange(len(self)) % (len(self) // len(BANDS)) % 3 == 0)
 
     def metric(self, name: str, band: int | None = None) -> str:
-        """Its name on the scoreboard: "PSNR in holes, 50–60 % on BSDS500"."""
+        """The metric's name on the scoreboard: "PSNR in holes, 50–60 % on BSDS500"."""
         return name + ("" if band is None else f", {name_band(BANDS[band])}") + (f" on {self.where}" * bool(self.where))
 
 
-# --- What is judged on -----------------------------------------------------------------------------------------------
+# --- The scored crops ------------------------------------------------------------------------------------------------
 
 
 def cut_crops(image: Picture, count: int, side: int = SIDE) -> list[Picture]:
-    """So many squares along the longer side, at equal distances, each in the middle of the other one's thirds in turn.
+    """`count` squares at equal distances along the longer side; across it, in the middle of each third in turn.
 
     The picture is reduced to twice the side along its shorter one first, so that a crop shows a part of a scene.
     """
@@ -110,7 +110,7 @@ def cut_crops(image: Picture, count: int, side: int = SIDE) -> list[Picture]:
 
 
 def reduce_to(image: Picture, size: tuple[int, int]) -> Picture:
-    """The image by averages over areas, rounded."""
+    """The image resized by averages over areas, rounded."""
     if image.shape[:2] == size:
         return image
     return resize_local_mean(image, size, preserve_range=True, channel_axis=2).round().astype(np.uint8)
@@ -119,7 +119,7 @@ def reduce_to(image: Picture, size: tuple[int, int]) -> Picture:
 def hide(
     crops: Sequence[Picture], groups: Int64[np.ndarray, "n"], credits_: Sequence[str], seed: int, where: str
 ) -> HiddenCrops:
-    """Every crop with a hole of each band: all crops of the first band, then all of the second, …"""
+    """Give every crop a hole of each band: all crops of the first band, then all of the second, …"""
     rng, count = np.random.default_rng([seed, len(crops)]), len(crops)
     holes = [draw_hole(crop.shape[:2], band, rng) for band in BANDS for crop in crops]
     bands = np.repeat(np.arange(len(BANDS)), count)
@@ -131,7 +131,7 @@ def hide(
 
 
 def judged_crops(run: Run) -> list[HiddenCrops]:
-    """The test parts: of photographs that may be shown; and, where it is there, of BSDS500's validation images."""
+    """The test parts: photographs that may be shown; and BSDS500's validation images, if available."""
     carried = photographs().test
     sources = [(each.image, each.author, each.credit) for each in carried]
     sources += [(photo(name), author, f"{name} by {author}, of scikit-image") for name, author in BUNDLED.items()]
@@ -146,19 +146,19 @@ def judged_crops(run: Run) -> list[HiddenCrops]:
 
 
 def middles(images: Sequence[Picture], seed: int, where: str) -> HiddenCrops:
-    """A crop of the middle of each image, each of another photographer."""
+    """A crop of the middle of each image; each image counts as another photographer's."""
     return hide([cut_crops(image, 3)[1] for image in images], np.arange(len(images)), (), seed, where)
 
 
 def ablation_crops(run: Run) -> list[HiddenCrops]:
-    """Where changes of a network are judged: held-out crops, and BSDS500's training images, if they are there."""
+    """The parts that score changes of a network: held-out crops, and BSDS500's training images, if available."""
     kept = bsds500_or_none(run.scale, ignore)
     more = [] if kept is None else [middles(kept.train.images[: run.pick(smoke=2, lecture=60)], 3, BSDS_CHANGES)]
     return [held_out_crops(run), *more]
 
 
 def ignore(text: str) -> None:
-    """What is missing has been said already."""
+    """Discard the text: what is missing has been reported already."""
 
 
 def held_out_crops(run: Run) -> HiddenCrops:
@@ -171,16 +171,16 @@ def held_out_crops(run: Run) -> HiddenCrops:
 
 
 def psnr_in_holes(truths: Crops, found: Crops, holes: Holes) -> Float64[np.ndarray, "crops"]:
-    """10 log₁₀(255² / MSE), the mean over hidden pixels and colours alone; at most CEILING."""
+    """10 log₁₀(255² / MSE), with the mean over hidden pixels and colours only; at most CEILING."""
     errors = np.square(truths.astype(float) - found).mean(axis=3)
     means = np.where(holes, errors, 0).sum(axis=(1, 2)) / holes.sum(axis=(1, 2))
     return np.minimum(10 * np.log10(255**2 / np.maximum(means, 1e-9)), CEILING)
 
 
 def score(method: Method, part: HiddenCrops, found: Crops) -> Float64[np.ndarray, "crops"]:
-    """PSNR in holes, the mean over all bands; the values crop by crop.
+    """Score the PSNR in holes, the mean over all bands. Returns the values crop by crop.
 
-    Of what is judged on, for the widest band and of the error pooled over all crops, too.
+    Test parts are also scored for the widest band, and by the error pooled over all crops.
     """
     values = psnr_in_holes(part.answers, found, part.holes)
     better = {"unit": "dB", "higher_is_better": True}

@@ -1,9 +1,8 @@
-"""Irregular holes: thick strokes that wander, and ellipses, in six bands of the share that they hide.
+"""Irregular holes: thick random-walk strokes, and ellipses, in six bands of the share that they hide.
 
-Liu et al. 2018, §4.1, sort 12,000 masks into bands of the hidden share, 1–10 %, 10–20 %, … 50–60 %, for the difficulty
-of inpainting grows with it. Theirs are borders of occlusions in films; these are drawn. Whatever the source, two
-conventions exist: here a hole is True where a pixel is hidden, and what networks are given, `known`, is 1 where it is
-not.
+Liu et al. 2018, §4.1, sort 12,000 masks into bands of the hidden share, 1–10 %, 10–20 %, … 50–60 %, because the
+difficulty of inpainting grows with it. Their masks are borders of occlusions in films; these are drawn. Two conventions
+exist for masks: here a hole is True where a pixel is hidden, and the networks' input `known` is 1 where it is not.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ Hole = Bool[np.ndarray, "height width"]  # True where pixels are hidden
 
 
 def name_band(band: Band) -> str:
-    """A band as tables name it: "10–20 %"."""
+    """The name of a band in tables: "10–20 %"."""
     return f"{100 * band[0]:.0f}–{100 * band[1]:.0f} %"
 
 
 def draw_hole(size: tuple[int, int], band: Band, rng: np.random.Generator) -> Bool[np.ndarray, "_ _"]:
     """A hole whose share of the picture lies in the band, its ends included. size: height and width.
 
-    Strokes are added until a share drawn from the band is hidden. One that hides too much is taken back, and the next
-    is drawn with less width. Raises ValueError for a band that is not within 0 … 1, and for pictures so small that no
-    whole number of pixels lies in it.
+    Strokes are added until a share drawn from the band is hidden. A stroke that hides too much is removed, and the next
+    one is narrower. Raises ValueError for a band that is not within 0 … 1, and for pictures so small that no whole
+    number of pixels lies in it.
     """
     low, high = band
     pixels = size[0] * size[1]
@@ -46,7 +45,7 @@ def draw_hole(size: tuple[int, int], band: Band, rng: np.random.Generator) -> Bo
 
 
 def draw_stroke(size: tuple[int, int], width: float, rng: np.random.Generator) -> Bool[np.ndarray, "_ _"]:
-    """A random walk of such a width, which turns by up to a third of a circle at each step; or an ellipse."""
+    """A random walk of this width, which turns by up to a third of a circle at each step; or an ellipse."""
     height, breadth = size
     picture = Image.new("1", (breadth, height))
     pen, place = ImageDraw.Draw(picture), rng.uniform(0, 1, 2) * (breadth, height)
@@ -62,21 +61,21 @@ def draw_stroke(size: tuple[int, int], width: float, rng: np.random.Generator) -
     walk = place + np.cumsum(lengths[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1), axis=0)
     points = [tuple(each) for each in (place, *walk)]
     pen.line(points, fill=1, width=max(round(width), 1), joint="curve")
-    for x, y in points:  # round ends and bends
+    for x, y in points:  # round ends and corners
         pen.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=1)
     return np.array(picture)
 
 
 def draw_holes(count: int, size: tuple[int, int], rng: np.random.Generator) -> Bool[np.ndarray, "count _ _"]:
-    """So many holes, of the bands in turn."""
+    """`count` holes, of the bands in turn."""
     return np.stack([draw_hole(size, BANDS[k % len(BANDS)], rng) for k in range(count)])
 
 
 def check_hole(picture: Shaped[np.ndarray, "..."], hole: Shaped[np.ndarray, "..."]) -> None:
-    """Raises ValueError for what cannot be filled.
+    """Raises ValueError for a picture or a hole that cannot be filled.
 
-    That is a picture without three colours, or with values that are no finite numbers; a hole of another size, or that
-    is not True and False; and one that hides every pixel or none.
+    A picture needs three colours and finite values. A hole needs the picture's size and the values True and False, and
+    must hide some pixels, but not all.
     """
     if picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"a picture is (height, width, 3), not {picture.shape}")
@@ -91,5 +90,5 @@ def check_hole(picture: Shaped[np.ndarray, "..."], hole: Shaped[np.ndarray, "...
 def marked(
     pictures: UInt8[np.ndarray, "*pictures height width 3"], hole: Bool[np.ndarray, "*pictures height width"]
 ) -> UInt8[np.ndarray, "*pictures height width 3"]:
-    """The pictures, hidden pixels in a colour that photographs do not have."""
+    """The pictures with hidden pixels in a colour that photographs do not have."""
     return np.where(hole[..., None], np.uint8(MAGENTA), pictures)

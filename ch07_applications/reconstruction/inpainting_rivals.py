@@ -1,6 +1,6 @@
-"""Inpainting without a network: harmonic, biharmonic, Telea's, Navier–Stokes', and by exemplars.
+"""Inpainting without a network: harmonic, biharmonic, Telea's, Navier–Stokes', and exemplar-based.
 
-A setting is chosen on held-out crops. Telea's and Navier–Stokes' are OpenCV's, which is optional.
+Settings are chosen on held-out crops. Telea's and Navier–Stokes' are OpenCV's, which is optional.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Fill = Callable[[Picture, Hole], Picture]
 
 
 def restored(filled: np.ndarray, picture: Picture, hole: Hole) -> Picture:
-    """Grey levels in the hole, clipped and rounded; known pixels as they were."""
+    """Clip and round grey levels in the hole; known pixels stay unchanged."""
     return np.where(hole[..., None], np.clip(filled, 0, 255).round(), picture).astype(np.uint8)
 
 
 def harmonic(picture: Picture, hole: Hole) -> Picture:
-    """Δu = 0; smooth_fills.py."""
+    """The solution of Δu = 0; smooth_fills.py."""
     check_hole(picture, hole)
     return restored(SmoothFill(hole, 1).fill(picture[None])[0], picture, hole)
 
 
 def biharmonic(picture: Picture, hole: Hole) -> Picture:
-    """Δ²u = 0, which continues slopes, too (Damelin and Hoang 2018); scikit-image's."""
+    """The solution of Δ²u = 0, which continues slopes, too (Damelin and Hoang 2018); scikit-image's."""
     from skimage.restoration import inpaint_biharmonic
 
     check_hole(picture, hole)
@@ -47,7 +47,7 @@ def biharmonic(picture: Picture, hole: Hole) -> Picture:
 
 
 def mean_fill(picture: Picture, hole: Hole) -> Picture:
-    """The mean of the harmonic and the biharmonic fill: one falls short at edges, the other overshoots."""
+    """The mean of the harmonic and the biharmonic fill: the one undershoots at edges, the other overshoots."""
     return restored(np.mean(fill_smoothly(picture, hole), axis=0), picture, hole)
 
 
@@ -62,13 +62,13 @@ def by_opencv(picture: Picture, hole: Hole, method: str, radius: int) -> Picture
 
 
 def exemplars_of(pictures: Crops | Sequence[Picture], holes: Holes | Sequence[Hole], setting: int) -> list[Picture]:
-    """Patches of each picture itself; exemplar.py. setting: pixels of a patch along a side."""
-    with threadpool_limits(1):  # for the work is shared out to processes
+    """Fill each picture with its own patches; exemplar.py. setting: a patch's side in pixels."""
+    with threadpool_limits(1):  # because processes share the work
         return [fill_by_exemplars(picture, hole, setting) for picture, hole in zip(pictures, holes, strict=True)]
 
 
 def has_opencv(run: Run) -> bool:
-    """Whether it is installed; where not, a note says so."""
+    """Whether OpenCV is installed; if not, a note says so."""
     try:
         import cv2  # noqa: F401
     except ImportError:
@@ -78,7 +78,7 @@ def has_opencv(run: Run) -> bool:
 
 
 def fill_all(fill: Fill, part: HiddenCrops) -> Crops:
-    """Every crop, filled from what may be seen of it."""
+    """Fill every crop from its known pixels."""
     return np.stack([fill(crop, hole) for crop, hole in zip(part.inputs, part.holes, strict=True)])
 
 
@@ -89,7 +89,7 @@ def choose_setting(fill: Callable[[HiddenCrops, int], Crops], options: Sequence[
 
 
 def fill_by_rivals(run: Run, parts: Sequence[HiddenCrops], held_out: HiddenCrops) -> dict[str, list[Crops]]:
-    """The answers of all but exemplars to every part, scored."""
+    """Fill and score every part by all rivals except exemplars."""
     found = {}
     for name, fill in ((HARMONIC, harmonic), (BIHARMONIC, biharmonic), (MEAN, mean_fill)):
         with run.method(name, kind="classical") as method:
@@ -102,12 +102,12 @@ def fill_by_rivals(run: Run, parts: Sequence[HiddenCrops], held_out: HiddenCrops
 
 
 def fill_all_by_opencv(name: str, part: HiddenCrops, radius: int) -> Crops:
-    """Every crop by one of OpenCV's methods."""
+    """Fill every crop by one of OpenCV's methods."""
     return fill_all(partial(by_opencv, method=name, radius=radius), part)
 
 
 def fill_all_by_exemplars(part: HiddenCrops, setting: int) -> Crops:
-    """Every crop by patches of itself, in two processes where there are many."""
+    """Fill every crop with its own patches, in two processes if there are many."""
     return np.stack(map_chunks(partial(exemplars_of, setting=setting), part.inputs, part.holes))
 
 
@@ -115,7 +115,7 @@ def answer(
     method: Method, fill: Callable[[HiddenCrops, int], Crops], options: Sequence[int], parts: Sequence[HiddenCrops],
     held_out: HiddenCrops,
 ) -> list[Crops]:  # fmt: skip
-    """The answers of one method to every part, scored; its setting is chosen first, where there are options."""
+    """Fill and score every part by one method; its setting is chosen first, if there are options."""
     setting = 0
     if options:
         setting = method.time(choose_setting, fill, options, held_out)
@@ -127,7 +127,7 @@ def answer(
 
 
 def fill_by_best_exemplars(run: Run, part: HiddenCrops, held_out: HiddenCrops) -> Crops:
-    """The answers of the exemplar-based method, its patch size chosen."""
+    """Fill a part by exemplars, with the chosen patch size."""
     few = held_out.take(np.arange(0, len(held_out), FEWER))
     with run.method(EXEMPLAR, kind="classical") as method:
         return answer(method, fill_all_by_exemplars, run.pick(smoke=SIZES[-1:], lecture=SIZES), [part], few)[0]

@@ -1,4 +1,4 @@
-"""What the lesson on partial convolutions compares and claims, and which crops it shows."""
+"""The comparisons, claims and shown crops of the lesson on partial convolutions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FLOOR = 22.2  # dB
 
 
 def state_verdicts(run: Run, claims: PaperClaims, parts: Sequence[HiddenCrops], changes: Sequence[HiddenCrops]) -> None:
-    """Every claim on every part of crops; the changes of the network on those that nothing is judged on."""
+    """Test every claim on every part; changes of the network are tested on parts that give no scores."""
     for part in parts:
         where, all_bands, widest = part.where or "photographs", part.metric(PSNR), part.metric(PSNR, WIDEST)
         for text, ours, against, metric in (
@@ -75,7 +75,7 @@ def state_verdicts(run: Run, claims: PaperClaims, parts: Sequence[HiddenCrops], 
 def measure_terms(
     run: Run, terms_of: Callable[..., dict[str, Tensor]], part: HiddenCrops, networks: Mapping[str, nn.Module]
 ) -> None:
-    """The loss's terms in VGG, by which nothing here is trained, on held-out crops with the widest holes."""
+    """Measure the loss's VGG terms, which train nothing here, on held-out crops with the widest holes."""
     part = part.take(np.flatnonzero(part.bands == WIDEST))
     pictures = {MEAN: (part.fills[..., :3] + part.fills[..., 3:]) / 2}
     pictures |= {name: fill_crops(network, part) for name, network in networks.items()}
@@ -91,7 +91,7 @@ def measure_terms(
 def draw_all(
     run: Run, part: HiddenCrops, exemplars: Crops, found: Mapping[str, Sequence[np.ndarray]], network: nn.Module
 ) -> None:
-    """One crop in all bands, PSNR by band, and the masks. found: by method, of `part`; exemplars: of its thirds."""
+    """Draw one crop in all bands, PSNR by band, and masks. found: by method, for `part`; exemplars: its thirds."""
     third = part.every_third
     own = {name: found[name][0][part.thirds] for name in (HARMONIC, MEAN, PLAIN, PARTIAL, OVER)}
     items = shown_crop(third, psnr_in_holes(third.answers, own.pop(HARMONIC), third.holes))

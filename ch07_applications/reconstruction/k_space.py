@@ -1,12 +1,12 @@
 """k-space: the centred, unitary Fourier transform of an image, which of its lines are measured, and their noise.
 
-Model      A scanner measures the Fourier transform of a complex image x, line by line: of the columns of k-space those
-           that a mask M holds, each of them whole. Both parts of every number have noise of deviation σ:
+Model      A scanner measures the Fourier transform of a complex image x, line by line: the whole columns of k-space
+           that a mask M selects. Both parts of every number have noise of deviation σ:
 
                y = M (F x + n)
 
            F is unitary, so that its adjoint is its inverse, ‖Fx‖ = ‖x‖, and n has the same deviation in the image.
-           Frequency 0 stands in the middle, at (height // 2, width // 2), as the origin does in the image.
+           Frequency 0 is in the middle, at (height // 2, width // 2), like the origin in the image.
 Differs    One coil, no motion, no decay of the signal while a line is read.
 """
 
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
-DENSITY = 3.0  # lines are drawn with a probability that falls with this power of the distance to the border
+DENSITY = 3.0  # the probability of a line is this power of its distance to the border
 Maps = Complex[Tensor, "*batch height width"]
 Mask = Bool[Tensor, "*masks lines"]  # which columns are measured; one mask, or one per image
 AXES = (-2, -1)
@@ -25,7 +25,7 @@ AXES = (-2, -1)
 def transform(image: Maps) -> Maps:
     """F x: an image, with its origin in the middle, to k-space, with frequency 0 in the middle. Sides may be odd.
 
-    ifftshift takes the middle to index 0 before the transform, fftshift takes it back; for odd sides they differ.
+    ifftshift moves the middle to index 0 before the transform, fftshift moves it back; for odd sides they differ.
     """
     return torch.fft.fftshift(torch.fft.fft2(torch.fft.ifftshift(image, AXES), norm="ortho"), AXES)
 
@@ -36,9 +36,9 @@ def inverse(k_space: Maps) -> Maps:
 
 
 def cropped(k_space: Maps, tall: int, wide: int) -> Complex[Tensor, "*batch {tall} {wide}"]:
-    """The middle of k-space, frequency 0 in its middle again: the same image with fewer pixels, as a quicker scan has.
+    """The middle of k-space with frequency 0 in its middle: the same image with fewer pixels, like a faster scan.
 
-    Intensities stay as they are. Raises ValueError for sides larger than k-space's.
+    Intensities stay unchanged. Raises ValueError for sides larger than k-space's.
     """
     height, width = k_space.shape[-2:]
     if not (0 < tall <= height and 0 < wide <= width):
@@ -48,7 +48,7 @@ def cropped(k_space: Maps, tall: int, wide: int) -> Complex[Tensor, "*batch {tal
 
 
 def check_measured(k_space: Maps, mask: Mask) -> None:
-    """Raises ValueError for a mask of another size, one without the middle line, and numbers that are not finite."""
+    """Raises ValueError for a mask of another size or without the middle line, and for numbers that are not finite."""
     width = k_space.shape[-1]
     if mask.shape[-1] != width:
         raise ValueError(f"a mask of {mask.shape[-1]} lines for k-space of {width}")
@@ -59,7 +59,7 @@ def check_measured(k_space: Maps, mask: Mask) -> None:
 
 
 def draw_mask(width: int, lines: int, middle: int, generator: torch.Generator) -> Bool[Tensor, "width"]:
-    """So many lines of k-space: the `middle` ones around frequency 0, and others at random, fewer far from it.
+    """`lines` lines of k-space: the `middle` ones around frequency 0, and random ones, fewer far from it.
 
     The density is a power of the distance to the border (Lustig et al. 2007, §"Random undersampling"). Raises
     ValueError unless 0 < middle ≤ lines ≤ width.
@@ -78,7 +78,7 @@ def draw_mask(width: int, lines: int, middle: int, generator: torch.Generator) -
 
 
 def measure(image: Maps, mask: Mask, noise: float, generator: torch.Generator) -> Maps:
-    """y = M (F x + n). noise: σ, of the real and of the imaginary part. Raises ValueError as check_measured does."""
+    """y = M (F x + n). noise: σ of the real and of the imaginary part. Raises what check_measured raises."""
     check_measured(image, mask)
     both = torch.randn(*image.shape, 2, generator=generator, dtype=image.real.dtype)
     return apply(transform(image) + noise * torch.view_as_complex(both), mask)
@@ -95,7 +95,7 @@ def residual(image: Maps, measured: Maps, mask: Mask) -> Maps:
 
 
 def power(k_space: Maps, mask: Mask) -> Float[Tensor, "*batch"]:
-    """The root mean square of what was measured. Not 0: at least the smallest number that divides safely."""
+    """The root mean square of the measured numbers, at least the smallest number that divides safely."""
     total = apply(k_space, mask).abs().square().sum(AXES)
     count = mask.sum(-1) * k_space.shape[-2]
     return (total / count.clamp(min=1)).sqrt().clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""What a network keeps of one item for the backward pass, in bytes: most of the memory of training."""
+"""The bytes that a network keeps of one item for the backward pass: most of the memory of training."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 
 def bytes_to_train(network: nn.Module, side: int, loss: Callable[..., Tensor]) -> int:
-    """Of tensors that autograd keeps for one item of side × side; parameters are left out.
+    """The bytes of tensors that autograd keeps for one item of side × side, without parameters.
 
-    The same memory counts once, however many operations keep it. loss: of found and true images, and weights.
+    Shared memory counts once, however many operations keep it. loss: of found and true images, and weights.
     """
     own = {each.untyped_storage().data_ptr() for each in network.parameters()}
-    kept: dict[int, tuple[int, Tensor]] = {}  # with the tensor, so that its memory is not given away meanwhile
+    kept: dict[int, tuple[int, Tensor]] = {}  # with the tensor, so that its memory is not reused meanwhile
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()

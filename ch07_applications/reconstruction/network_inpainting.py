@@ -1,4 +1,4 @@
-"""The answers of a network that fills holes, their scores, and the mask behind each of its layers."""
+"""The predictions of an inpainting network, their scores, and the mask after each of its layers."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from common.run import Method
 
 
 def fill_crops(network: nn.Module, part: HiddenCrops) -> Crops:
-    """The crops, hidden pixels replaced by the network's, known ones as they were."""
+    """The crops with hidden pixels predicted by the network; known pixels stay unchanged."""
     found = 255 * answer(network, inputs_of(part.inputs, part.fills, part.holes))
     return np.stack([restored(*each) for each in zip(found, part.inputs, part.holes, strict=True)])
 
 
 def fill_picture(network: nn.Module, picture: Picture, hole: Hole) -> Picture:
-    """One picture of any size. Raises ValueError as check_hole does."""
+    """Fill one picture of any size. Raises what check_hole raises."""
     given = inputs_of(picture[None], np.concatenate(fill_smoothly(picture, hole), axis=2)[None], hole[None])
     return restored(255 * answer(network, given)[0], picture, hole)
 
 
 def answer(network: nn.Module, given: Float[Tensor, "n 10 height width"]) -> Float[np.ndarray, "n height width 3"]:
-    """What the network makes of it, 64 at a time."""
+    """The network's predictions, computed for 64 items at a time."""
     device = next(network.parameters()).device
     with torch.inference_mode():
         found = torch.cat([network.eval()(each.to(device)).cpu() for each in given.split(64)])
@@ -39,7 +39,7 @@ def answer(network: nn.Module, given: Float[Tensor, "n 10 height width"]) -> Flo
 
 
 def score_network(method: Method, network: nn.Module, parts: Sequence[HiddenCrops]) -> list[Crops]:
-    """The network's answers to every part, scored."""
+    """Fill and score every part with the network."""
     method.model = network
     found = [fill_crops(network, part) for part in parts]
     for part, own in zip(parts, found, strict=True):
@@ -48,7 +48,7 @@ def score_network(method: Method, network: nn.Module, parts: Sequence[HiddenCrop
 
 
 def masks_by_layer(network: nn.Module, given: Float[Tensor, "1 10 _ _"]) -> dict[str, Float[np.ndarray, "_ _"]]:
-    """The mask that is given, and the one behind each layer, of the first picture."""
+    """The first picture's mask at the input and after each layer."""
     found, hooks = {"given": given[0, 9].numpy()}, []
     names = [f"layer {k + 1}" for k in range(len(network.encoder) + len(network.decoder))]
     for name, layer in zip(names, (*network.encoder, *network.decoder), strict=True):

@@ -18,8 +18,8 @@ from common.errors import Problem
 from common.files import write_whole
 from common.run import Run
 
-SMALLEST, MEGAPIXELS = 32, 1.0  # pixels of a side at least; to which larger pictures are reduced
-BAND = BANDS[1]  # hidden where no mask is given
+SMALLEST, MEGAPIXELS = 32, 1.0  # the least side in pixels; the size to which larger pictures are reduced
+BAND = BANDS[1]  # hidden if no mask is given
 
 
 def given_hole(
@@ -41,7 +41,7 @@ def given_hole(
 
 
 def within(picture: Picture, hole: Hole, megapixels: float) -> tuple[Picture, Bool[np.ndarray, "_ _"]]:
-    """Both, reduced where they have more pixels than that. A reduced pixel is hidden where any part of it was."""
+    """Both, reduced if they have more pixels. A reduced pixel is hidden if any part of it was."""
     height, width = hole.shape
     share = (megapixels * 1e6 / (height * width)) ** 0.5
     if share >= 1:
@@ -55,9 +55,9 @@ def within(picture: Picture, hole: Hole, megapixels: float) -> tuple[Picture, Bo
 
 
 def fill_own(run: Run, fill: Callable[[Picture, Hole], Picture], name: str, limit: float = MEGAPIXELS) -> None:
-    """Fill run.photo with a method of that name, keep it as a picture, and show it beside the best rival's.
+    """Fill run.photo with this method, keep it as a picture, and show it beside the best rival's.
 
-    Raises Problem for a photograph of less than SMALLEST pixels a side, and as given_hole does.
+    Raises Problem for a photograph with a side below SMALLEST pixels, and what given_hole raises.
     """
     height, width = run.photo.shape[:2]
     if min(height, width) < SMALLEST:

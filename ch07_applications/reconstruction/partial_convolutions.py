@@ -2,27 +2,27 @@
 
 Question   A convolution takes the fill value of a hole, black or grey, for a colour of the picture. Does a network that
            leaves hidden pixels out of every sum restore more of them? And does it restore more than the solution of an
-           equation that has seen no other picture?
+           equation that uses no other picture?
 Method     Liu et al. 2018, §3. In a window of a feature map X, with M = 1 at known entries and 0 at hidden ones,
 
                x' = Wᵀ(X ⊙ M) · sum(1) / sum(M) + b  where sum(M) > 0, else 0                           (1)
                m' = 1                                where sum(M) > 0, else 0                           (2)
 
-           The ratio makes up for the entries that are left out, and the bias comes after it. Each layer shrinks the
+           The ratio compensates for the entries that are left out; the bias is added after it. Each layer shrinks the
            hole, until nothing is hidden. A U-Net of such layers concatenates masks where it concatenates maps, and
-           enlarges both by their nearest neighbours. The loss, with hidden pixels six times as heavy as known ones:
+           upsamples both by nearest neighbours. In the loss hidden pixels weigh six times as much as known ones:
 
                L = L_valid + 6 L_hole + .05 L_perceptual + 120 (L_style_out + L_style_comp) + .1 L_tv    (3)–(7)
 
-           The layer needs no picture in the hole, but can use one. A network that is given the harmonic and the
-           biharmonic fill, as six more maps that are known everywhere, adds to their mean what this lacks.
+           The layer needs no fill in the hole, but can use one. One network also gets the harmonic and the biharmonic
+           fill, as six more maps that are known everywhere, and predicts a correction to their mean.
 Rival      The same U-Net with plain convolutions and the mask as a fourth channel, the paper's own; the harmonic and
            the biharmonic fill and their mean (smooth_fills.py), Telea's and Navier–Stokes' methods, and exemplars
            (exemplar.py; Criminisi, Pérez and Toyama 2004).
 Differs    Crops of 64 × 64 pixels from 10 photographs, not 512 × 512 from a million. Four levels; no BatchNorm, whose
            statistics holes distort and which §3.3 freezes in a second phase. Padding counts neither as known nor as
-           hidden. Networks are trained by the terms on pixels alone, those over fills by the logarithm of
-           the squared error in the hole, which is the PSNR that is judged. Muon in place of Adam.
+           hidden. Networks are trained by the pixel terms only; those over fills by the logarithm of the squared error
+           in the hole, which is the scored PSNR. Muon in place of Adam.
 Costs      180 s on two cores.
 """
 
@@ -65,10 +65,10 @@ from common.train import Training
 WIDTHS, KERNELS = (32, 64, 96, 128), (5, 3, 3, 3)  # of the levels; each halves the sides
 PUBLISHED_WIDTHS, PUBLISHED_KERNELS = (64, 128, 256, 512, 512, 512, 512, 512), (7, 5, 5, 3, 3, 3, 3, 3)
 WEIGHTS = {"valid": 1.0, "hole": 6.0, "perceptual": 0.05, "style out": 120.0, "style comp": 120.0, "tv": 0.1}
-POOLS = ("pool1", "pool2", "pool3")  # of VGG
+POOLS = ("pool1", "pool2", "pool3")  # layers of VGG
 BATCH, RATE, SLOPE = 16, 2e-3, 0.1
-GAIN = 4.0  # of the difference of the two fills, which is small beside colours
-SMALLEST = 1e-4  # of the squared error whose logarithm is a loss: 40 dB
+GAIN = 4.0  # factor of the difference of the two fills, which is small relative to colours
+SMALLEST = 1e-4  # added to the squared error before the logarithm: 40 dB
 Maps = Float[Tensor, "batch _ _ _"]
 Masks = Float[Tensor, "batch groups _ _"]  # 1 where known, one for each group of maps
 Mask = Float[Tensor, "batch 1 _ _"]
@@ -80,10 +80,10 @@ Given = Float[Tensor, "batch 10 height width"]  # known pixels, else 0; two fill
 
 
 class PartialConv2d(nn.Module):
-    """A convolution of what is known, and what is known afterwards. Eq. (1), (2).
+    """A convolution of known entries, and the mask of its output. Eq. (1), (2).
 
     channels: of each group of maps that shares a mask; `known` has one channel per group. Padding is neither known nor
-    hidden: sum(1) counts entries within the map, so that with a full mask this is nn.Conv2d, borders included.
+    hidden: sum(1) counts entries within the map, so that with a full mask this equals nn.Conv2d, also at borders.
     biased: whether it has b. ratio: False leaves the ratio out. padding_hidden: sum(1) counts padding as well.
     """
 
@@ -116,7 +116,7 @@ class PartialConv2d(nn.Module):
 
     @torch.no_grad()
     def count(self, known: Masks) -> tuple[Mask, Mask]:
-        """sum(M) and sum(1) of every window, over all channels: a group's mask counts as often as it has maps."""
+        """sum(M) and sum(1) of every window, over all channels: a group's mask counts once per map of the group."""
         kernel, stride = self.convolution.kernel_size[0], self.convolution.stride
         count = partial(avg_pool2d, kernel_size=kernel, stride=stride, padding=kernel // 2, divisor_override=1)
         per_place = (known * known.new_tensor(self.channels)[:, None, None]).sum(dim=1, keepdim=True)
@@ -127,7 +127,7 @@ class PartialConv2d(nn.Module):
 
 
 class PlainConv2d(nn.Module):
-    """The rival: a convolution that takes every entry for known, whatever the mask."""
+    """The rival: a convolution that treats every entry as known, whatever the mask."""
 
     def __init__(self, channels: Sequence[int], outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
@@ -139,10 +139,10 @@ class PlainConv2d(nn.Module):
 
 
 class UNet(nn.Module):
-    """Layers that halve the sides, and as many that double them, each with a skip connection. §3.2.
+    """Layers that halve the sides, and the same number that double them, each with a skip connection. §3.2.
 
-    over_fills: the last layer adds to the mean of the harmonic and the biharmonic fill, at first nothing. normalised:
-    with the paper's BatchNorm, and no bias, in all layers but the first and last.
+    over_fills: the last layer's output, initially 0, is added to the mean of both fills. normalised: the paper's
+    BatchNorm replaces the bias in all layers but the first and last.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class UNet(nn.Module):
         return (middle if self.over_fills else 0.5) + maps
 
     def activate(self, name: str, maps: Maps) -> Maps:
-        """A leaky rectifier, after BatchNorm where the layer has it."""
+        """A leaky rectifier, after BatchNorm if the layer has it."""
         return leaky_relu(self.norms[name](maps) if name in self.norms else maps, SLOPE)
 
 
@@ -204,7 +204,7 @@ class UNet(nn.Module):
 
 
 class Features(nn.Module):
-    """VGG's first three poolings, of colours from 0 to 1. §3.3."""
+    """The outputs of VGG's first three poolings, for colours from 0 to 1. §3.3."""
 
     def __init__(self, network: Vgg, layers: Sequence[str] = POOLS) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ def gram(maps: Maps) -> Float[Tensor, "batch _ _"]:
 
 
 def total_variation(comp: Colours, known: Mask) -> Float[Tensor, ""]:
-    """Absolute differences of neighbours within R, the hole and 1 pixel around it, over the picture's size. Eq. (7)."""
+    """The absolute differences of neighbours in R, the hole and 1 pixel around it, over the picture's size. Eq. (7)."""
     region = max_pool2d(1 - known, 3, 1, padding=1)
     down = comp.diff(dim=2).abs() * region[:, :, 1:] * region[:, :, :-1]
     across = comp.diff(dim=3).abs() * region[..., 1:] * region[..., :-1]
@@ -242,7 +242,7 @@ class InpaintingLoss:
     features: Features | None = None
 
     def terms(self, found: Colours, truth: Colours, known: Mask) -> dict[str, Float[Tensor, ""]]:
-        """Unweighted, by the names of WEIGHTS. Eq. (3)–(7); comp is found, known pixels replaced by the truth."""
+        """The unweighted terms, by the names of WEIGHTS. Eq. (3)–(7); comp: found, with known pixels true."""
         errors, comp = (found - truth).abs(), torch.where(known > 0, truth, found)
         terms = {"valid": (errors * known).mean(), "hole": (errors * (1 - known)).mean()}
         terms["tv"] = total_variation(comp, known)
@@ -260,7 +260,7 @@ class InpaintingLoss:
 
 
 def log_error(found: Colours, truth: Colours, known: Mask) -> Float[Tensor, ""]:
-    """The mean over crops of log(squared error in the hole + SMALLEST): PSNR in holes, but for sign and factor."""
+    """The mean over crops of log(squared error in the hole + SMALLEST): the PSNR in holes up to sign and factor."""
     hidden = 1 - known
     errors = ((found - truth).square() * hidden).sum(dim=(1, 2, 3)) / (3 * hidden.sum(dim=(1, 2, 3)).clamp(min=1))
     return (errors + SMALLEST).log().mean()

@@ -1,7 +1,7 @@
 """A logistic regression per pixel, on all pixels before it: the fully visible sigmoid belief network (FVSBN).
 
-Method     p(x_i = 1 | x_1 … x_{i−1}) = σ(b_i + Σ_{j<i} W_ij x_j). Neal 1992; Gan et al. 2015 for the name. The
-           regressions share nothing, yet together they are one linear map, whose matrix has zeros on and above its
+Method     p(x_i = 1 | x_1 … x_{i−1}) = σ(b_i + Σ_{j<i} W_ij x_j). Neal 1992; the name is from Gan et al. 2015. The
+           regressions share no weights, yet together they are one linear map, whose matrix is zero on and above its
            diagonal, so that they are trained at once. The penalty is AdamW's weight decay, chosen on held-out digits.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 class PixelRegressions(nn.Module):
     """Logits of all pixels by one triangular matrix. start: each pixel's frequency of 1, for biases and centring.
 
-    Inputs are centred; else the mean image would be the direction in which every row's gradient is largest.
+    Inputs are centred; otherwise the mean image would be the direction in which every row's gradient is largest.
     """
 
     def __init__(self, start: Float[Tensor, "height width"]) -> None:

@@ -1,22 +1,22 @@
 """Pixel recurrent networks: a picture's probability as a product over its pixels, each given those before it.
 
-Question   How probable is a picture? Can a network answer exactly, and draw and complete pictures with its answer; and
+Question   How probable is a picture? Can a network compute this exactly, and draw and complete pictures with it; and
            does it beat methods without a network that factorise the probability in the same way?
 Method     Van den Oord, Kalchbrenner and Kavukcuoglu 2016. The chain rule holds for any order of the pixels, here that
-           of reading, and one network gives all factors in one pass:
+           of reading, and one network computes all factors in one pass:
 
                p(x) = Π_i p(x_i | x_1, …, x_{i−1})                                                  (1)
-               [o, f, i, g] = σ(K_ss ⊛ h_{i−1} + K_is ⊛ x_i),  c_i = f c_{i−1} + i g,  h_i = o tanh(c_i)    (3)
+               [o, f, u, g] = K_ss ⊛ h_{i−1} + K_is ⊛ x_i                                           (3)
+               c_i = σ(f) c_{i−1} + σ(u) tanh(g),  h_i = σ(o) tanh(c_i)
 
-           if its output at a pixel depends on earlier pixels alone: in PixelCNN by masked filters (§3.5), in Row LSTM
-           by states passed on from row to row (§3.1), in Diagonal BiLSTM by states passed on from diagonal to diagonal
-           in two directions (§3.2). The loss is −log p(x), in nats.
+           if its output at a pixel depends on earlier pixels only: by masked filters in PixelCNN (§3.5), by states
+           passed row by row in Row LSTM (§3.1), diagonally in Diagonal BiLSTM (§3.2). Loss: −log p(x), in nats.
 Rival      The same product with boosted trees as its factors, or 784 logistic regressions; a mixture of Bernoullis;
-           lossless coders, whose length is a likelihood, too. All learn from the same digits (digit_rivals.py).
-Differs    6591 binary digits, drawn anew for each step; held-out ones are drawn once (binarised_digits.py). It is not
-           the paper's binarisation: its 79.20 nats, learned from 50,000 digits, cannot stand beside these. The LSTMs
-           work on 14 × 14 pixels, for their steps wait for one another. Learned maps of the places are added to the
-           features and to the logits. Muon in place of RMSProp: AdamW has 2.6 nats more after 400 steps.
+           lossless coders, whose length is a likelihood, too. All use the same digits (digit_rivals.py).
+Differs    6591 binary digits, drawn anew for each step; held-out ones are drawn once (binarised_digits.py). The paper's
+           79.20 nats, from another binarisation of 50,000 digits, are not comparable. LSTMs work on 14 × 14 pixels,
+           because their steps are sequential. Learned maps of the places are added to features and logits. Muon in
+           place of RMSProp: AdamW has 2.6 nats more after 400 steps.
 Costs      200 s on two cores: 60 for PixelCNN at 28 × 28, 80 for the three at 14 × 14, 40 for the rivals.
 """
 
@@ -52,7 +52,7 @@ Maps = Float[Tensor, "batch channels height width"]
 
 
 def causal_mask(kind: str, kernel: tuple[int, int]) -> Float[Tensor, "rows columns"]:
-    """1 where a filter may look: all that precedes its centre in reading order, and for kind "B" the centre. §3.4.
+    """1 where a filter has weights: before its centre in reading order, and for kind "B" at the centre. §3.4.
 
     Raises ValueError for another kind, and for a kernel of an even side, which has no centre.
     """
@@ -66,7 +66,7 @@ def causal_mask(kind: str, kernel: tuple[int, int]) -> Float[Tensor, "rows colum
 
 
 class MaskedConvolution(nn.Conv2d):
-    """A convolution whose filters see only pixels before their centre (A), or before it and itself (B).
+    """A convolution whose filters cover only pixels before their centre (A), or these and the centre (B).
 
     The mask multiplies the weights in every pass and never changes them. Rows below the centre are cut off, not
     multiplied by 0: a filter of 3 × 3 costs as much as one of 2 × 3.
@@ -98,7 +98,7 @@ class Bottleneck(nn.Module):
 def lstm_step(
     gates: Float[Tensor, "*places gates"], cell: Float[Tensor, "*places units"]
 ) -> tuple[Float[Tensor, "*places units"], Float[Tensor, "*places units"]]:
-    """The next hidden state and cell: c ← σ(f) c + σ(i) tanh(g), h ← σ(o) tanh(c). Eq. (3); gates in torch's order."""
+    """The next hidden state and cell: c ← σ(f) c + σ(u) tanh(g), h ← σ(o) tanh(c). Eq. (3); gates: u, f, g, o."""
     i, f, g, o = gates.chunk(4, dim=-1)
     cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
     return o.sigmoid() * cell.tanh(), cell
@@ -108,7 +108,7 @@ class RowLSTM(nn.Module):
     """An LSTM that reads row by row: a state per column, a step per row. §3.1.
 
     Input-to-state is a masked convolution along the row, computed for all rows at once. State-to-state is a convolution
-    along the row above, centred and without a mask, for that row is past. A pixel so sees a triangle above it.
+    along the row above, centred and without a mask, because that row is past. A pixel's context is a triangle.
     """
 
     def __init__(self, width: int, kernel: int = 3) -> None:
@@ -133,9 +133,9 @@ class RowLSTM(nn.Module):
 def skew(
     maps: Float[Tensor, "*batch height width channels"],
 ) -> Float[Tensor, "*batch height diagonals channels"]:
-    """Row i moved i places to the right, with zeros around it: what were diagonals are columns now. Fig. 3.
+    """Shift row i by i places to the right, padded with zeros, so that diagonals become columns. Fig. 3.
 
-    Zeros lengthen every row to width + height; read again in rows that are shorter by one, each begins one later.
+    Zeros lengthen every row to width + height; read again in rows that are shorter by one, each starts one later.
     """
     height, width = maps.shape[-3:-1]
     longer = functional.pad(maps, (0, 0, 0, height)).flatten(-3, -2)
@@ -154,8 +154,8 @@ def unskew(
 class DiagonalBiLSTM(nn.Module):
     """Two LSTMs that cross the picture diagonal by diagonal, one from the left corner, one from the right. §3.2.
 
-    A state comes from those on its left and above. The second LSTM runs on the mirror image. It would see pixels to the
-    right of its own, which come later; moved down by a row, these are past.
+    A state depends on those to its left and above. The second LSTM runs on the mirror image. Its context would include
+    pixels to the right, which come later; after a shift down by a row, these are past.
     """
 
     def __init__(self, width: int) -> None:
@@ -169,13 +169,13 @@ class DiagonalBiLSTM(nn.Module):
     def forward(self, maps: Maps) -> Maps:
         left, right = self.input_to_state(maps).permute(0, 2, 3, 1).chunk(2, dim=-1)
         left, right = self.cross(torch.stack([left, right.flip(2)]))
-        right = functional.pad(right.flip(2), (0, 0, 0, 0, 1, 0))[:, :-1]  # down by a row
+        right = functional.pad(right.flip(2), (0, 0, 0, 0, 1, 0))[:, :-1]  # shifted down by a row
         return maps + self.expand((left + right).permute(0, 3, 1, 2))
 
     def cross(self, gates: Float[Tensor, "2 batch height width gates"]) -> Float[Tensor, "2 batch height width units"]:
-        """The hidden states of both directions, whose diagonals are done at the same time.
+        """The hidden states of both directions, whose diagonals are computed at the same time.
 
-        Left of the picture, gates are 0, and so are states: σ(0) · 0 + σ(0) tanh(0). Right of it, nothing reads them.
+        Left of the picture, gates are 0, and so are states: σ(0) · 0 + σ(0) tanh(0). States right of it are not used.
         """
         both, n, height, units = *gates.shape[:3], gates.shape[-1] // 4
         hidden = cell = gates.new_zeros(both, n, height, units)
@@ -189,7 +189,7 @@ class DiagonalBiLSTM(nn.Module):
 
 
 def start_lstm(weight: Tensor, bias: Tensor) -> None:
-    """Forget gates begin open, σ(1), so that gradients reach far from the start; states begin of moderate size."""
+    """Forget gates start open, σ(1), so that gradients reach far back; states start at moderate size."""
     nn.init.xavier_uniform_(weight)
     nn.init.zeros_(bias)
     with torch.no_grad():
@@ -202,8 +202,8 @@ def start_lstm(weight: Tensor, bias: Tensor) -> None:
 class PixelNetwork(nn.Module):
     """Logits of every pixel's probability of being 1, given the pixels before it. Table 1.
 
-    A 7×7 convolution with mask A, so that nothing sees its own pixel; residual layers, which may see the place they are
-    at; two 1×1 convolutions. size: of the images; with it, a learned map of the places is added to features and logits.
+    A 7×7 convolution with mask A, so that no output depends on its own pixel; residual layers, which may use their own
+    place; two 1×1 convolutions. size: of the images; if given, a learned map of places is added to features and logits.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class PixelNetwork(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 height width"]:
         maps = self.first(2 * images - 1)  # so that 0, beyond the border, is neither black nor white
-        rows = slice(images.shape[2])  # of a picture that is being drawn, those so far
+        rows = slice(images.shape[2])  # in sampling, the rows so far
         maps = self.layers(maps if self.places is None else maps + self.places[:, rows])
         logits = self.last(self.hidden(maps.relu()).relu())
         return logits if self.offsets is None else logits + self.offsets[:, rows]
@@ -253,7 +253,7 @@ RECIPES = {
 
 
 def train(run: Run, name: str, sets: DigitSets) -> tuple[PixelNetwork, ValidationCurve]:
-    """The network of this name with the weights that are best on validation digits, and its likelihood over time."""
+    """Train the network of this name. Returns it with the best validation weights, and its likelihood over time."""
     recipe, greys = RECIPES[name], torch.from_numpy(sets.train)
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -286,7 +286,7 @@ def study_networks(run: Run, sets: DigitSets, small: bool) -> dict[str, Validati
 
 
 def state_verdicts(run: Run, claims: PaperClaims) -> None:
-    """Networks beside the trees, and beside each other."""
+    """Compare the networks with the trees, and with each other."""
     small = [(SMALL_NATS, name, TREES + SMALL) for name in RECIPES if name.endswith(SMALL)]
     for metric, name, rival in ((NATS, CNN, TREES), (LOWER, CNN, TREES), *small):
         run.compare(name, rival, metric)

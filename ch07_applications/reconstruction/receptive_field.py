@@ -1,4 +1,4 @@
-"""The effective past of a pixel: which inputs a network's output at one place depends on."""
+"""The effective past of a pixel: the inputs on which a network's output at one place depends."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SIZE, PLACE = (28, 28), (14, 14)
 def receptive_field(
     network: nn.Module, size: tuple[int, int], place: tuple[int, int], seed: int = 0
 ) -> Bool[torch.Tensor, "height width"]:
-    """Where the gradient of the output at a place is not 0, for some of 8 images of noise.
+    """True where the gradient of the output at a place is not 0, for some of 8 images of noise.
 
-    All weights are drawn anew, so that none is 0, in double precision, so that no product of many vanishes.
+    All weights are drawn at random, so that none is 0, and in double precision, so that no product of many vanishes.
     """
     network = copy.deepcopy(network).cpu().double()
     with torch.random.fork_rng():
@@ -41,7 +41,7 @@ def past(size: tuple[int, int], place: tuple[int, int]) -> Bool[torch.Tensor, "h
 
 
 def study_fields(run: Run, networks: Mapping[str, nn.Module], claims: PaperClaims) -> None:
-    """What the networks (PixelCNN, Row LSTM, Diagonal BiLSTM) see of what is before the central pixel."""
+    """Measure the context of the central pixel in the networks (PixelCNN, Row LSTM, Diagonal BiLSTM)."""
     before, fields = past(SIZE, PLACE).numpy(), {}
     for name, network in networks.items():
         fields[name] = receptive_field(network, SIZE, PLACE).numpy()

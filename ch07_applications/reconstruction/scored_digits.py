@@ -14,7 +14,7 @@ NATS, SMALL_NATS, LOWER = "nats", "nats at 14 × 14", "nats of the lower half"
 
 
 def network_nats(network: nn.Module, part: BinarisedDigits) -> Float[np.ndarray, "digits height width"]:
-    """−log p of every pixel given those before it, by a network that puts out logits; in single precision."""
+    """−log p of every pixel given those before it, by a network that returns logits; in single precision."""
     device, found = next(network.parameters()).device, []
     network.eval()
     with torch.no_grad():
@@ -26,7 +26,7 @@ def network_nats(network: nn.Module, part: BinarisedDigits) -> Float[np.ndarray,
 
 
 def score(method: Method, part: BinarisedDigits, nats: Float[np.ndarray, "digits height width"], small: bool) -> None:
-    """Nats per digit; of large digits also of the lower half, given the upper one, which the chain rule has in it."""
+    """Nats per digit; for large digits also of the lower half given the upper one, by the chain rule."""
     method.score_items(SMALL_NATS if small else NATS, nats.sum(axis=(1, 2), dtype=np.float64), part)
     if not small:
         method.score_items(LOWER, nats[:, nats.shape[1] // 2 :].sum(axis=(1, 2), dtype=np.float64), part)

@@ -1,4 +1,4 @@
-"""What a lesson on bands shows: slices by a rule, one slice's bands, and which frequencies errors are in."""
+"""The figures of a lesson on bands: slices chosen by a rule, one slice's bands, and the errors by frequency."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Found = Mapping[str, Complex[Tensor, "slices _ _"]]  # images by method
 
 
 def measure_errors(run: Run, part: Scans, found: Found) -> None:
-    """Which frequencies errors are in; and what the data range of PSNR is worth."""
+    """Measure the errors by frequency, and the effect of PSNR's data range."""
     size = part.answers.shape[1]
     middle = torch.from_numpy(distances(*part.answers.shape[1:]) < size / 8)
     for name, images in found.items():
@@ -36,7 +36,7 @@ def measure_errors(run: Run, part: Scans, found: Found) -> None:
 
 
 def show_slices(run: Run, part: Scans, found: Found, ours: str) -> None:
-    """The best slice, the one at the median and the worst of one method, by all methods."""
+    """Show all methods' results for the best, the median and the worst slice of one method."""
     order = np.argsort(-psnr_by_slice(part.answers, found[ours], part.peak))
     rows = order[[0, len(order) // 2, -1]]
     shown = {name: (images[rows].abs() / part.peak).numpy() for name, images in found.items()}
@@ -45,7 +45,7 @@ def show_slices(run: Run, part: Scans, found: Found, ours: str) -> None:
 
 
 def show_bands(run: Run, part: Scans, side: int) -> None:
-    """K-space of the slice in the middle of the part: three of its bands, and the power of all."""
+    """Show k-space of the slice in the middle of the part: three of its bands, and the power of all."""
     place = len(part) // 2
     k_space, measured = transform(part.answers[place]), part.inputs[place]
     windows = windows_of(*k_space.shape, side)

@@ -15,19 +15,19 @@ from ch07_applications.reconstruction.cached_sampling import Network, sample
 from ch07_applications.reconstruction.drawn_pixel_rnn import CAPTIONS, draw_rows
 from common.run import Run
 
-HIDDEN = 0.45  # grey of pixels that were not given
+HIDDEN = 0.45  # grey level of hidden pixels
 Images = UInt8[np.ndarray, "images height width"]
 
 
 def hide_below(images: Images, rows: int) -> Float[np.ndarray, "images height width"]:
-    """The images with grey for all below their first rows."""
+    """The images with grey below their first rows."""
     hidden = images.astype(float)
     hidden[:, rows:] = HIDDEN
     return hidden
 
 
 def sampler(network: Network, seed: int) -> Callable[..., Images]:
-    """A function of images and of how many rows are given, which draws the others by the network."""
+    """A function of images and a number of given rows, which draws the other rows by the network."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(images: Images, given_rows: int = 0) -> Images:
@@ -40,9 +40,9 @@ def sampler(network: Network, seed: int) -> Callable[..., Images]:
 def show_digits(
     run: Run, part: BinarisedDigits, network: Network, mixture: BernoulliMixture, trees: BoostedPixels
 ) -> None:
-    """Two figures: digits drawn by mixture and network, and the first digit of each class completed by all three."""
+    """Show two figures: digits drawn by mixture and network, and one digit of each class completed by all three."""
     draw, height = sampler(network, run.seed), part.inputs.shape[1]
-    rows = run.pick(smoke=height - 2, lecture=height // 2)  # given; at smoke so many, for trees draw slowly
+    rows = run.pick(smoke=height - 2, lecture=height // 2)  # given rows; many at smoke, because trees draw slowly
     nothing = np.zeros_like(part.inputs[:10])
     shown = {"test digits": part.inputs[:10], "mixture": mixture.sample(nothing, run.rng), "PixelCNN": draw(nothing)}
     run.figure("samples", draw_rows, shown, caption=CAPTIONS["samples"])

@@ -21,7 +21,7 @@ Slices = Complex[Tensor, "slices height width"]
 
 
 def psnr_by_slice(truths: Slices, estimates: Slices, peak: float | None) -> Float64[np.ndarray, "slices"]:
-    """10 log₁₀(peak² / MSE) of magnitudes, in dB. peak: of the volume; None: of each slice by itself."""
+    """10 log₁₀(peak² / MSE) of magnitudes, in dB. peak: the volume's; None: each slice's own."""
     truth, estimate = (each.abs().double().numpy() for each in (truths, estimates))
     errors = ((truth - estimate) ** 2).mean((1, 2))
     return 10 * np.log10((truth.max((1, 2)) if peak is None else peak) ** 2 / errors)
@@ -36,7 +36,7 @@ def ssim_by_slice(truths: Slices, estimates: Slices, peak: float) -> Float64[np.
 
 
 def score_parts(method: Method, parts: Sequence[Scans], reconstruct: Callable[..., Slices]) -> list[Tensor]:
-    """The images of every part by reconstruct(measured, mask), timed; PSNR and SSIM on the scoreboard."""
+    """Reconstruct every part by reconstruct(measured, mask), timed; score PSNR and SSIM. Returns the images."""
     start = perf_counter()
     found = [reconstruct(part.inputs, part.mask) for part in parts]
     method.predict_seconds = perf_counter() - start
@@ -52,14 +52,14 @@ def score_parts(method: Method, parts: Sequence[Scans], reconstruct: Callable[..
 
 
 def distances(height: int, width: int) -> Float64[np.ndarray, "{height} {width}"]:
-    """From every place of k-space to frequency 0."""
+    """The distance of every place of k-space to frequency 0."""
     return np.hypot(np.arange(height)[:, None] - height // 2, np.arange(width) - width // 2)
 
 
 def errors_by_distance(
     truths: Slices, shown: Mapping[str, Slices], width: int = 4
 ) -> dict[str, Float64[np.ndarray, "rings"]]:
-    """The root mean square of k-space's error over that of k-space, in rings so wide, as far as the nearest border."""
+    """k-space's relative root mean square error in rings of this width, as far as the nearest border."""
     ring = (distances(*truths.shape[1:]) / width).astype(int)
     last = min(truths.shape[1:]) // 2 // width
 

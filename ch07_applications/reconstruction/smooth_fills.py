@@ -1,13 +1,14 @@
-"""The harmonic and the biharmonic fill: the smoothest continuations of what surrounds a hole.
+"""The harmonic and the biharmonic fill: the smoothest continuations of a hole's surroundings.
 
-The harmonic one has the least slope Σ |∇u|²: Laplace's equation Δu = 0 within the hole, u known on its rim. On the grid
-every hidden pixel is the mean of its neighbours. No maximum lies within the hole; edges that run into it fade. The
-biharmonic one has the least curvature Σ (Δu)²: Δ²u = 0, with u and its slope known at the rim. It continues slopes, and
-overshoots. Nothing flows across the border of the picture. With the Laplacian L of the grid, both are the linear system
+The harmonic fill has the least slope Σ |∇u|²: Laplace's equation Δu = 0 within the hole, with u known on its rim. On
+the grid every hidden pixel is the mean of its neighbours. No maximum lies within the hole; edges that run into it fade.
+The biharmonic fill has the least curvature Σ (Δu)²: Δ²u = 0, with u and its slope known at the rim. It continues
+slopes, and overshoots. Nothing flows across the border of the picture. With the grid's Laplacian L, both are the linear
+system
 
     (Lᵖ)_hh u_h = −(Lᵖ)_hk u_k,    p = 1 or 2,
 
-for h hidden and k known pixels. The matrix is symmetric and positive definite, depends on the hole alone, and so is
+for h hidden and k known pixels. The matrix is symmetric and positive definite and depends on the hole only, so it is
 factorised once for all pictures with this hole.
 """
 
@@ -47,7 +48,7 @@ class SmoothFill:
         self.solver = splu(matrix, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
 
     def fill(self, pictures: Shaped[np.ndarray, "pictures _ _ channels"]) -> Float[np.ndarray, "pictures _ _ channels"]:
-        """The pictures, hidden pixels replaced; what these held before makes no difference."""
+        """The pictures with hidden pixels replaced; their values there have no effect."""
         filled = np.array(pictures, float)
         columns = np.moveaxis(filled, 0, 2).reshape(self.hole.size, -1)  # a column per picture and channel
         found = self.solver.solve(-(self.rows @ np.where(self.hole.reshape(-1, 1), 0, columns)))
@@ -58,7 +59,7 @@ class SmoothFill:
 def fill_smoothly(
     picture: Shaped[np.ndarray, "height width 3"], hole: Hole
 ) -> tuple[Float[np.ndarray, "height width 3"], Float[np.ndarray, "height width 3"]]:
-    """The harmonic and the biharmonic fill of one picture. Raises ValueError as check_hole does."""
+    """The harmonic and the biharmonic fill of one picture. Raises what check_hole raises."""
     check_hole(picture, hole)
     harmonic, biharmonic = (SmoothFill(hole, order).fill(picture[None])[0] for order in (1, 2))
     return harmonic, biharmonic

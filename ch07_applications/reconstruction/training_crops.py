@@ -1,4 +1,4 @@
-"""What networks learn from: crops of the carried training photographs at three sizes, with holes, in a bank."""
+"""Training data of the networks: crops of the carried training photographs at three sizes, with holes, in a bank."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from common.data.photo_pack import photographs
 from common.run import Run
 
 SHARES = (1.0, 0.75, 0.5)  # of a training photograph's size
-PER_HOLE = 6  # crops that share a hole, whose equations are then solved at once
+PER_HOLE = 6  # crops that share a hole, so that their equations are solved at once
 
 
 def learned_images(run: Run) -> list[Picture]:
-    """The training photographs that are not held out."""
+    """The training photographs without the held-out ones."""
     learned = [each.image for k, each in enumerate(photographs().train) if k % 4 != 3]
     return learned[: run.pick(smoke=2, lecture=None)]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingCrops:
-    """A bank of crops, each with a hole and its harmonic and biharmonic fills, which common.train draws batches from.
+    """A bank of crops, each with a hole and its harmonic and biharmonic fills, from which common.train draws batches.
 
-    A batch is turned, mirrored, and its colours permuted. Inputs of a network are the crop with hidden pixels at 0,
+    A batch is rotated, mirrored, and its colours permuted. A network's inputs are the crop with hidden pixels at 0,
     both fills, and `known`, 1 where a pixel is not hidden; the target is the crop. Values are from 0 to 1.
     """
 
@@ -43,7 +43,7 @@ class TrainingCrops:
 
     @classmethod
     def of(cls, images: Sequence[Picture], count: int, seed: int, side: int = SIDE) -> TrainingCrops:
-        """About so many random crops of the images, at three sizes; PER_HOLE of them share a hole."""
+        """About `count` random crops of the images, at three sizes; PER_HOLE of them share a hole."""
         rng = np.random.default_rng([seed, 7])
         sizes = [[(round(share * n) for n in image.shape[:2]) for share in SHARES] for image in images]
         pyramid = [reduce_to(image, tuple(size)) for image, own in zip(images, sizes, strict=True) for size in own]
@@ -61,7 +61,7 @@ class TrainingCrops:
         return cls(*both, known)
 
     def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple:
-        """Inputs (known pixels, fills, known) and target, all turned and mirrored alike."""
+        """Inputs (known pixels, fills, known) and target, rotated and mirrored in the same way."""
         order = torch.randperm(3, generator=generator)
         turns, mirror = (int(torch.randint(n, (1,), generator=generator)) for n in (4, 2))
         parts = [
@@ -81,9 +81,9 @@ def inputs_of(
     fills: Float[np.ndarray, "n height width 6"],
     holes: Bool[np.ndarray, "n height width"],
 ) -> Float32[Tensor, "n 10 height width"]:
-    """What a network is given: the pictures, 0 where they are hidden; their fills; 1 where they are known.
+    """A network's inputs: the pictures, 0 where they are hidden; their fills; 1 where they are known.
 
-    fills: in grey levels, as the pictures; the Tensor's are from 0 to 1.
+    fills: in grey levels, like the pictures. The returned values are from 0 to 1.
     """
     known = ~holes[..., None]
     stacked = np.concatenate([pictures / 255 * known, fills / 255, known], axis=3).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A network's validation score at moments of its training, and the seconds of training until then."""
+"""A network's validation score during its training, with the seconds of training so far."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from common.train import History
 
 @dataclass
 class ValidationCurve:
-    """What a training calls after each of its epochs. measure: a network's score, of which less is better.
+    """Called by a training after each epoch. measure: a network's score, of which less is better.
 
-    seconds: of training alone; those of measuring are left out. scores: at these moments.
+    seconds: of training only, without those of measuring. scores: at these times.
     """
 
     measure: Callable[[nn.Module], float]
@@ -24,7 +24,7 @@ class ValidationCurve:
     since: float = field(default_factory=perf_counter)
 
     def __call__(self, network: nn.Module) -> float:
-        """Measure, and give the negative score: a training keeps the weights whose answer is highest."""
+        """Measure, and return the negative score, because a training keeps the weights with the highest one."""
         before = self.seconds[-1] if self.seconds else 0.0
         self.seconds.append(before + perf_counter() - self.since)
         self.scores.append(self.measure(network))

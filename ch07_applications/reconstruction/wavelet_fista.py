@@ -1,19 +1,19 @@
-"""Compressed sensing: the image with the sparsest wavelet coefficients that agrees with what was measured, by FISTA.
+"""Compressed sensing by FISTA: the image with the sparsest wavelet coefficients that agrees with the measurements.
 
-Method     Lustig, Donoho and Pauly 2007. Of all images near the measurements, take the one whose wavelet coefficients
+Method     Lustig, Donoho and Pauly 2007. Of all images near the measurements, choose the one whose wavelet coefficients
            have the least sum of moduli:
 
                min_x  ½ ‖M F x − y‖² + λ ‖Ψ x‖₁
 
-           Undersampling at random makes aliasing look like noise, which is not sparse; soft thresholding removes it.
-           FISTA (Beck and Teboulle 2009, §4) steps from a point z ahead of the iterates:
+           Random undersampling makes aliasing look like noise, which is not sparse; soft thresholding removes it. FISTA
+           (Beck and Teboulle 2009, §4) steps from a point z ahead of the iterates:
 
                x_{k+1} = Ψ^H soft(Ψ (z_k − F^H M (F z_k − y)), λ)                                          (4.1)
                t_{k+1} = (1 + √(1 + 4 t_k²)) / 2                                                           (4.2)
                z_{k+1} = x_{k+1} + (t_k − 1) / t_{k+1} (x_{k+1} − x_k)                                     (4.3)
 
            A step of 1 is right, because F is unitary and M a projection. Ψ is Haar's orthonormal transform. Its squares
-           show as blocks; cycle spinning (Coifman and Donoho 1995) shifts the grid of squares from step to step, so
+           appear as blocks; cycle spinning (Coifman and Donoho 1995) shifts the grid of squares from step to step, so
            that they average out. A fixed grid minimises the objective exactly.
 """
 
@@ -33,9 +33,9 @@ Images = Complex[Tensor, "*images _ _"] | Float[Tensor, "*images _ _"]
 
 
 def haar(image: Images, levels: int = LEVELS) -> Images:
-    """The orthonormal Haar transform: sums and differences of neighbours by √½, of the sums again, level by level.
+    """The orthonormal Haar transform: sums and differences of neighbours by √½, then of the sums again, level by level.
 
-    Coarse coefficients stand in the corner at the top left, as in every text. Raises ValueError for sides that
+    Coarse coefficients are in the top left corner, as usual. Raises ValueError for sides that
     2^levels does not divide.
     """
     if any(side % 2**levels for side in image.shape[-2:]):
@@ -65,7 +65,7 @@ def inverse_haar(coefficients: Images, levels: int = LEVELS) -> Images:
 
 
 def soft(coefficients: Images, threshold: float) -> Images:
-    """Moduli less the threshold, at least 0, with phases as they are: argmin_z ½ |z − c|² + threshold |z|."""
+    """Moduli minus the threshold, at least 0, with unchanged phases: argmin_z ½ |z − c|² + threshold |z|."""
     return coefficients * (1 - threshold / coefficients.abs().clamp(min=1e-30)).clamp(min=0)
 
 
@@ -76,13 +76,13 @@ def objective(image: Maps, measured: Maps, mask: Mask, weight: float, levels: in
 
 
 def padded(image: Maps, levels: int) -> Complex[Tensor, "*batch _ _"]:
-    """Zeros below and to the right, up to the next multiple of 2^levels."""
+    """The image padded with zeros below and to the right, up to the next multiple of 2^levels."""
     height, width = (-side % 2**levels for side in image.shape[-2:])
     return torch.nn.functional.pad(image, (0, width, 0, height)) if height or width else image
 
 
 def shrink(image: Maps, threshold: float, shift: tuple[int, int] = (0, 0), levels: int = LEVELS) -> Maps:
-    """Ψ^H soft(Ψ x, threshold) on a grid of squares that is shifted. Sides that do not fit are padded with zeros."""
+    """Ψ^H soft(Ψ x, threshold) on a shifted grid of squares. Sides that do not fit are padded with zeros."""
     height, width = image.shape[-2:]
     rolled = torch.roll(padded(image, levels), shift, (-2, -1))
     kept = inverse_haar(soft(haar(rolled, levels), threshold), levels)
@@ -94,7 +94,7 @@ def reconstruct(
 ) -> Maps:
     """FISTA from the zero-filled image, for any number of images at once. weight: λ, in units of the image.
 
-    spin: shift the grid from step to step. Raises ValueError as check_measured does, and for a negative weight.
+    spin: shift the grid from step to step. Raises what check_measured raises, and ValueError for a negative weight.
     """
     check_measured(measured, mask)
     if weight < 0:

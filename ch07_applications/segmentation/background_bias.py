@@ -1,6 +1,6 @@
 """The background's bias: what is added to its logit, so that neither too much nor too little becomes an object.
 
-Systems that learn from pixels in other shares than pictures have (weights of classes, crops around objects) expect
+Class weights and crops around objects change the class frequencies that a system learns from, so that it predicts
 objects too often or too seldom. One number, chosen on validation pictures, corrects that.
 """
 

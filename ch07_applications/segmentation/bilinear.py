@@ -1,4 +1,4 @@
-"""Bilinear interpolation as FCN's deconvolution begins, fast: along each axis a product with a small matrix."""
+"""Bilinear interpolation, equal to FCN's deconvolution at initialisation: one small matrix product per axis."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 
 class Bilinear(nn.Module):
-    """What fcn.Deconvolution does before it learns, in a quarter of the time on a processor. Nothing is trained."""
+    """The same output as an untrained fcn.Deconvolution, in a quarter of the time on a CPU. It has no parameters."""
 
     def __init__(self, channels: int, stride: int, centred: bool = False) -> None:
         super().__init__()
         self.stride, self.centre = stride, 0.0 if centred else (stride - 1) / 2
 
     def along(self, cells: int, device: torch.device) -> Float[Tensor, "pixels cells"]:
-        """Each pixel's weights: the tents of both cells beside it; beyond the last cell's centre, that cell's alone."""
+        """Each pixel's weights: tents of both neighbouring cells; beyond the last cell's centre, that cell only."""
         place = ((torch.arange(cells * self.stride, device=device) - self.centre) / self.stride).clamp(0, cells - 1)
         return (1 - (place[:, None] - torch.arange(cells, device=device)).abs()).clamp(min=0)
 

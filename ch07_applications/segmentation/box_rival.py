@@ -1,10 +1,10 @@
-"""The rival of this task's networks: boxes of HOG and SVMs, filled by GrabCut, without anything that is deep.
+"""The rival of this task's networks: HOG and SVM boxes, filled by GrabCut, without any deep network.
 
-The detector is that of Dalal and Triggs 2005 (common/hog_detection), trained on the first scenes. Its boxes, those
-of the highest scores, are filled: by GrabCut (grabcut.py), or by its class's mean mask, stretched to the box. That
-gives masks of objects with scores. For a label per pixel they are painted, the highest score on top. What is left out
-is chosen on validation scenes: scores below `least`, and masks that lie to a share above `covered` under higher ones,
-for the second guess about one object would leave a fringe around the first.
+The detector is that of Dalal and Triggs 2005 (common/hog_detection), trained on the first scenes. The boxes with the
+highest scores are filled by GrabCut (grabcut.py), or by their class's mean mask, stretched to the box. This gives
+object masks with scores. To label pixels, masks are painted so that the highest score is on top. Two thresholds on what
+is painted are chosen on validation scenes: the lowest score, `least`, and the largest share of a mask that masks with
+higher scores may cover, `covered`; otherwise a second detection of an object would leave a fringe around the first.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from common.tuning import choose
 
 RIVAL, MEAN_MASK = "HOG + SVM + GrabCut", "HOG + SVM + mean masks"
 GROW = 2.0  # pixels by which a box is grown before it is filled; chosen on validation scenes among 0, 2, 4
-MOST = 8  # boxes of a scene that are filled: the detector's mAP@0.5 is 46.6 % on validation scenes, of all boxes 49.0 %
-LEAST, COVERED = (-0.4, -0.2, 0.0, 0.2, 0.4, 0.6), (0.3, 0.5, 1.0)  # what is chosen from
+MOST = 8  # boxes filled per scene: the detector's mAP@0.5 is 46.6 % on validation scenes, of all boxes 49.0 %
+LEAST, COVERED = (-0.4, -0.2, 0.0, 0.2, 0.4, 0.6), (0.3, 0.5, 1.0)  # candidates
 SIDE = 32  # of mean masks
 VALIDATION = 100  # scenes on which painting is chosen
 Masks = Bool[Tensor, "_ height width"]
@@ -46,7 +46,7 @@ Masks = Bool[Tensor, "_ height width"]
 class BoxRival:
     """fit(images, targets with masks), choose_painting(validation scenes), predict(images), semantic(images).
 
-    detector: fitted or not. by_mean: fill boxes with their class's mean mask, not by GrabCut. most: boxes per scene.
+    detector: fitted or not. by_mean: fill boxes with their class's mean mask instead of GrabCut. most: boxes per scene.
     """
 
     detector: HOGDetector
@@ -57,14 +57,14 @@ class BoxRival:
     covered_: float = field(default=1.0, init=False)
 
     def fit(self, images: UInt8[np.ndarray, "n height width 3"], targets: Sequence[Target]) -> BoxRival:
-        """The detector, unless it is fitted, and each class's mean mask."""
+        """Fit the detector, unless it is fitted already, and each class's mean mask."""
         if not self.detector.windows_:
             self.detector.fit(images, targets)
         self.mean_masks_ = mean_masks(targets)
         return self
 
     def choose_painting(self, part: BoxedImages) -> BoxRival:
-        """The `least` and `covered` with the highest mean IoU on these scenes."""
+        """Choose the `least` and `covered` with the highest mean IoU on these scenes."""
         found, truths = self.predict(part.images), paint_instances(instances(part), part.images.shape[1:3])
         options, values = list(product(LEAST, COVERED)), []
         for least, covered in options:
@@ -75,7 +75,7 @@ class BoxRival:
         return self
 
     def predict(self, images: UInt8[np.ndarray, "n height width 3"]) -> list[Target]:
-        """For each image boxes, labels, scores and masks of objects, the highest score first, `most` at most."""
+        """Boxes, labels, scores and masks of objects per image, by descending score, at most `most`."""
         found = []
         for detection in self.detector.predict(images):
             order = detection["scores"].argsort(descending=True, stable=True)[: self.most]
@@ -91,7 +91,7 @@ class BoxRival:
     def stretched(
         self, labels: Tensor, boxes: Float[Tensor, "n 4"], size: tuple[int, int]
     ) -> Bool[Tensor, "n height width"]:
-        """The mean masks of these classes where they are above a half, each stretched to its box."""
+        """The mean masks of these classes, stretched to the boxes and binarised at one half."""
         masks = torch.zeros((len(boxes), *size), dtype=torch.bool)
         for mask, label, box in zip(masks, labels.tolist(), boxes.round().int().tolist(), strict=True):
             x1, y1, x2, y2 = box
@@ -102,16 +102,16 @@ class BoxRival:
         return masks
 
     def paint(self, detections: Sequence[Target], size: tuple[int, int]) -> UInt8[np.ndarray, "n height width"]:
-        """Labels out of masks, as chosen."""
+        """Labels from masks, painted with the chosen settings."""
         return paint_instances(detections, size, self.least_, self.covered_)
 
     def semantic(self, images: UInt8[np.ndarray, "n height width 3"]) -> UInt8[np.ndarray, "n height width"]:
-        """A label per pixel, 0 for the background."""
+        """The label of each pixel; 0 is the background."""
         return self.paint(self.predict(images), images.shape[1:3])
 
 
 def mean_masks(targets: Sequence[Target]) -> dict[int, Float[Tensor, "side side"]]:
-    """For each class, the mean of its objects' masks, each grown box brought to one size."""
+    """The mean of each class's object masks, each resized from its grown box to one size."""
     sums: dict[int, Tensor] = {}
     counts: dict[int, int] = {}
     for target in targets:
@@ -138,12 +138,12 @@ def fill(
 
 
 def fill_all(images: UInt8[np.ndarray, "n height width 3"], boxes: Sequence[Float[Tensor, "_ 4"]]) -> list[Masks]:
-    """fill, in two processes where there are more than a few images and others can be started."""
+    """The same as fill, in two processes if there are more than a few images and processes can be started."""
     return [torch.from_numpy(own) for own in map_chunks(fill, images, [own.numpy() for own in boxes])]
 
 
 def fit_rival(method: Method, sets: LabelledScenes, by_mean: bool = False) -> BoxRival:
-    """The rival, fitted once a run and seed; the detector, on the first scenes of the whole training part, for both."""
+    """The rival, fitted once per run and seed. Both variants share a detector, trained on the first training scenes."""
     run, train = method.run, scenes(method.run.scale, train_masks=True).train
     name = f"{MEAN_MASK if by_mean else RIVAL}, scenes"
     if (name, run.seed) in run.shared:
@@ -162,9 +162,9 @@ def fit_rival(method: Method, sets: LabelledScenes, by_mean: bool = False) -> Bo
 def score_rival(
     run: Run, sets: LabelledScenes, *, semantic: bool = True, instances: bool = True, by_mean: bool = False
 ) -> tuple[UInt8[np.ndarray, "items height width"], list[Target]]:
-    """A method's block: the rival is fitted and scored on the test part. Returns its labels and its detections.
+    """Fit the rival and score it on the test part, as one method. Returns its labels and its detections.
 
-    semantic, instances: what is scored. by_mean: the rival with mean masks. Lessons of one run share the predictions.
+    semantic, instances: which of the two are scored. by_mean: use mean masks. Lessons of one run share the predictions.
     """
     part = sets.objects.test
     with run.method(MEAN_MASK if by_mean else RIVAL, kind="classical") as method:

@@ -1,4 +1,4 @@
-"""CamVid in this task's lessons: a drive that settings are chosen on, and the four numbers that papers print."""
+"""CamVid in this task's lessons: a held-out drive for choosing settings, and the four numbers that papers print."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ GLOBAL, BY_CLASS = "global accuracy", "class accuracy"
 
 
 def drives(train: SegmentedImages) -> tuple[SegmentedImages, SegmentedImages]:
-    """The training frames without the drive HELD_OUT, and every second frame of that drive, to choose on.
+    """The training frames without the drive HELD_OUT, and every second frame of that drive, for choosing settings.
 
-    `val` and one drive of the training frames are parts of one drive: what is chosen on frames beside training frames
-    is chosen by memory. Frames are named drive_frame. Raises Problem where all frames, or none, are of that drive.
+    `val` belongs to the same drive as some training frames, so that choosing on it would reward memorised frames.
+    Frames are named drive_frame. Raises Problem if all frames, or none, belong to HELD_OUT.
     """
     held = np.array([name.split("_")[0] == HELD_OUT for name in train.names])
     if held.all() or not held.any():
@@ -31,7 +31,7 @@ def drives(train: SegmentedImages) -> tuple[SegmentedImages, SegmentedImages]:
 
 
 def scored_part(film: CamVid) -> SegmentedImages:
-    """What methods are judged on in the end: `test` where the folder has it, else `val`, on which nothing is chosen."""
+    """The part that finally scores methods: `test` if the folder has it, else `val`; nothing is chosen on it."""
     return film.validation if film.test is None else film.test
 
 

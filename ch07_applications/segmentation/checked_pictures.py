@@ -1,4 +1,4 @@
-"""Checks of pictures and of their label maps, before anything is learned from them."""
+"""Checks of pictures and of their label maps, before training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Pictures = UInt8[np.ndarray, "n height width *channels"]
 
 
 def check_pictures(images: Pictures, labels: Integer[np.ndarray, "..."] | None = None, classes: int = 0) -> None:
-    """Raises ValueError for no pictures, grey ones, labels of another size, and labels that are none of the classes."""
+    """Raises ValueError without pictures, for grey ones, for labels of another size or outside the classes."""
     if images.ndim != 4 or images.shape[3] != 3 or not images.size:
         raise ValueError(f"pictures {images.shape}: there must be some, of red, green and blue: (n, height, width, 3)")
     if labels is None:

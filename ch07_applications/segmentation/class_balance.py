@@ -1,9 +1,9 @@
 """Class weights: what keeps a loss over pixels from learning road and sky alone.
 
-Method     Median frequency balancing, Eigen and Fergus 2015, §6.3.2: a class c weighs median(f) / f(c), where f(c) is
-           the share of its pixels in the images that have it.
-Differs    A power of the weights, which is 1 in the paper: 0 leaves classes as they are, and between the two accuracy
-           is traded between rare classes and all pixels.
+Method     Median frequency balancing, Eigen and Fergus 2015, §6.3.2: the weight of class c is median(f) / f(c), where
+           f(c) is the share of its pixels in the images that contain it.
+Differs    The weights are raised to a power, which is 1 in the paper. With 0 all classes weigh the same; values between
+           trade accuracy on rare classes against accuracy over all pixels.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def median_frequency(
 ) -> Float64[np.ndarray, "classes"]:
     """Weights of classes in the loss: (median of all frequencies / own frequency) ** power. Eigen and Fergus, §6.3.2.
 
-    A class's frequency is its share of the counted pixels of those images that have the class at all, so that a class
-    that is rare because few images have it is not as heavy as one of which there is little everywhere. A class without
-    any pixel weighs 0. Raises ValueError where no pixel counts.
+    A class's frequency is its share of the counted pixels in images that contain it. So a class that occurs in few
+    images gets a smaller weight than one that is small in every image. A class without pixels has the weight 0. Raises
+    ValueError if no pixel counts.
     """
     counts = np.stack([np.bincount(image.ravel(), minlength=IGNORE + 1)[:classes] for image in labels])
     there = counts > 0

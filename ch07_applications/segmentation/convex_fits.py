@@ -11,11 +11,11 @@ from jaxtyping import Float, Int8
 from torch import Tensor
 
 Features = Float[Tensor, "n features"]
-C = 1e-4  # of the SVMs, on standardised features: of 1e-4, 3e-4 and 1e-3 the best on validation scenes
+C = 1e-4  # of the SVMs, on standardised features: the best of 1e-4, 3e-4 and 1e-3 on validation scenes
 
 
 def minimise(loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: int = 60) -> None:
-    """L-BFGS on a convex loss, a function of nothing."""
+    """Minimise a convex loss by L-BFGS. loss: a function without arguments."""
     optimiser = torch.optim.LBFGS(
         list(parameters), max_iter=steps, history_size=10, line_search_fn="strong_wolfe", tolerance_grad=1e-6
     )
@@ -31,7 +31,7 @@ def minimise(loss: Callable[[], Tensor], parameters: Sequence[Tensor], steps: in
 
 @dataclass(eq=False)
 class Standardised:
-    """Features less their mean, divided by their deviation and by √d, so that a vector's length is about 1."""
+    """Features minus their mean, divided by their deviation and by √d, so that a vector's norm is about 1."""
 
     mean: Tensor
     deviation: Tensor
@@ -46,18 +46,18 @@ class Standardised:
 
 @dataclass(eq=False)
 class LinearSVMs:
-    """One SVM per class with the squared hinge loss, all of them at once: ½ ‖w‖² + C Σ max(0, 1 − y (wᵀx + b))²."""
+    """One SVM per class with the squared hinge loss, all fitted together: ½ ‖w‖² + C Σ max(0, 1 − y (wᵀx + b))²."""
 
     C: float = C
 
     def fit(self, x: Features, signs: Int8[np.ndarray, "n classes"]) -> LinearSVMs:
-        """signs: 1, −1, or 0 where a region is no example for a class. A class without a positive is never found."""
+        """signs: 1, −1, or 0 for a region that is not an example. A class without positives is never predicted."""
         self.scale_ = Standardised.of(x)
         x, y = self.scale_(x), torch.from_numpy(signs).float()
         weights = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)
         offsets = torch.zeros(y.shape[1], requires_grad=True)
 
-        def loss() -> Tensor:  # x has been divided by √d: weights that are √d times as large would cost d times as much
+        def loss() -> Tensor:  # x was divided by √d, so weights are √d times as large and would cost d times as much
             slack = (y.abs() - y * (x @ weights + offsets)).clamp(min=0)
             return 0.5 * weights.square().sum() + self.C * x.shape[1] * slack.square().sum()
 

@@ -1,8 +1,8 @@
-"""Before it detects, a network classifies the objects that the training boxes cut out.
+"""A detector's layers are first trained to classify the objects inside the training boxes.
 
-Method     Transfer, as in Girshick et al. 2014 (R-CNN), §2.3: a detector starts from a network that classifies.
-Differs    The paper's network has been trained on ImageNet. Here there are only the training scenes; one scene costs as
-           much as seven cut-out objects of 48 pixels and has three or four, so that classes are learned faster so.
+Method     Transfer, as in Girshick et al. 2014 (R-CNN), §2.3: a detector is initialised with a classifier's weights.
+Differs    The paper's network was trained on ImageNet. Here there are only the training scenes. One scene costs as much
+           as seven object crops of 48 pixels and has three or four objects, so that crops teach classes faster.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torchvision.ops import roi_align
 
 from ch07_applications.segmentation.instance_batches import Instances
 
-LOOSE = 0.1  # of a side, by which a corner of a box is moved at most
+LOOSE = 0.1  # of a side: the largest shift of a box corner
 
 
 class CropClassifier(nn.Module):
-    """A network's layers, as they classify objects that are cut out.
+    """A network's layers as a classifier of object crops.
 
-    layers: the module whose weights are trained. scores: from pictures of `side` pixels, with those layers, to the
-    scores of background and the classes.
+    layers: the module whose weights are trained. scores: maps pictures of `side` pixels through those layers to scores
+    of the background and the classes.
     """
 
     def __init__(
@@ -47,6 +47,6 @@ class CropClassifier(nn.Module):
 
 
 def crop_loss(outputs: tuple[Float[Tensor, "n scores"], Int64[Tensor, "n"]]) -> tuple[Float[Tensor, ""], int]:
-    """Cross-entropy, a sum over the objects, and how many they are (common.train)."""
+    """Cross-entropy summed over the objects, and the number of objects (common.train)."""
     scores, labels = outputs
     return functional.cross_entropy(scores.float(), labels, reduction="sum"), len(labels)

@@ -1,4 +1,4 @@
-"""Drawings of the FCN lesson: metrics by stride, and examples by a rule."""
+"""Drawings of the FCN lesson: metrics by stride, and examples chosen by a rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METRICS = {"mean IoU": plots.BLUE, "boundary F1": plots.ORANGE}
 
 
 def draw_by_stride(record: LessonRecord, names: Sequence[str]) -> Figure:
-    """Mean IoU and boundary F1 of these methods, from the coarsest stride to the finest, over all seeds."""
+    """Mean IoU and boundary F1 of the named methods, from the coarsest stride to the finest, over all seeds."""
     figure, axis = plots.panels(width=4.8, height=3.2)
     rows = {(row.method, row.metric): row for row in record.scores()}
     for metric, colour in METRICS.items():
@@ -38,6 +38,6 @@ def draw_by_stride(record: LessonRecord, names: Sequence[str]) -> Figure:
 
 
 def draw_examples(part: SegmentedImages, columns: Mapping[str, UInt8[np.ndarray, "n height width"]]) -> Figure:
-    """The part's three pictures with their label maps: best, median and worst."""
+    """Three pictures of the part with their label maps: the best, the median and the worst."""
     rows = ("best", "median", "worst")
     return draw_strips(part.images, columns, part.classes, rows[: len(part)])

@@ -19,7 +19,7 @@ def draw_sums(
     name: str,
     added: Mapping[str, Float[np.ndarray, "height width"]],
 ) -> Figure:
-    """The image, a map per layer, and their sum, on one scale around 0. Each map is shown less its own median."""
+    """The image, a map per layer, and their sum, on one scale around 0. Each map's own median is subtracted."""
     centred = {layer: values - np.median(values) for layer, values in added.items()}
     centred["sum"] = sum(centred.values())
     reach = np.percentile(np.abs(centred["sum"]), 99)

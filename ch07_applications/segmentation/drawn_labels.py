@@ -26,10 +26,10 @@ def draw_strips(
     rows: Sequence[str] = (),
     size: float = 1.45,
 ) -> Figure:
-    """A row per image: the image, then its label map of each column, titled by the column's name; the legend below.
+    """A row per image: the image, then its label map in each column under the column's name; the legend is below.
 
-    columns: the truth and predictions, by name. rows: the rows' names, written at their left. size: of a picture's
-    height, in inches. The legend names the classes that occur in some label map.
+    columns: the truth and predictions, by name. rows: the rows' names, written on the left. size: the height of a
+    picture in inches. The legend names the classes that occur in the label maps.
     """
     from matplotlib.patches import Patch
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def draw_scores(record: LessonRecord, methods: Mapping[str, Sequence[str]], grey: Sequence[str] = ()) -> Figure:
     """A panel per metric: a bar per method, the mean over all seeds, with its 95 % interval.
 
-    methods: by metric, those that have it. grey: those that are drawn in grey, rivals.
+    methods: the methods that have each metric. grey: the rivals, which are drawn in grey.
     """
     scores = {(row.method, row.metric): row for row in record.scores()}
     most = max(map(len, methods.values()))

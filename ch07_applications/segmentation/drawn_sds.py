@@ -1,4 +1,4 @@
-"""Drawings of regions that are classified: what the proposals cover, and the paper's four bars."""
+"""Drawings of classified regions: what the proposals cover, and the paper's four bars."""
 
 from __future__ import annotations
 

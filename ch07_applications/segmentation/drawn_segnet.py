@@ -31,7 +31,7 @@ def draw_answers(part: SegmentedImages, labels: Mapping[str, Integer[np.ndarray,
 
 
 def write_map(axis: Axes, values: Map, title: str, marked: Map | None = None) -> None:
-    """The map's numbers in their cells, darker where larger, red where marked, and lines around 2×2 windows."""
+    """The map's numbers in their cells: larger is darker, marked is red; lines separate 2×2 windows."""
     height, width = values.shape
     axis.imshow(values, cmap="Blues", vmin=0, vmax=55, extent=(0, width, height, 0))
     for row in range(height):
@@ -51,10 +51,10 @@ def write_map(axis: Axes, values: Map, title: str, marked: Map | None = None) ->
 
 
 def draw_places(encoder: Map, places: Integer[np.ndarray, "rows columns"], ways: Mapping[str, Map]) -> Figure:
-    """A map of 4 × 4 with its maxima marked, what pooling makes of it, and each way up from there.
+    """A map of 4 × 4 with its maxima marked, the pooled map, and each upsampling of it.
 
-    encoder: what is pooled. places: of the maxima, numbers of pixels row by row. ways: by name, the maps of 4 × 4 that
-    come up from the pooled one.
+    encoder: the map before pooling. places: the maxima's pixel numbers, row by row. ways: the upsampled 4 × 4 maps by
+    name.
     """
     marked = np.zeros(encoder.size)
     marked[places.ravel()] = 1

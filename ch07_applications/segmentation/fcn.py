@@ -2,14 +2,14 @@
 
 Question   A classifier's last maps know what is there, but only every 16 or 32 pixels. How can it label each pixel?
 Method     Long, Shelhamer, Darrell 2015 (FCN): dense layers become convolutions (§3.1), coarse scores are enlarged by
-           transposed convolutions that begin as bilinear interpolation (§3.3), and scores of earlier, finer maps are
+           transposed convolutions initialised as bilinear interpolation (§3.3), and scores of earlier, finer maps are
            added (§4.2). FCN-32s, -16s and -8s on VGG-16 are built at full size; a small FCN is trained on scenes, and
            one on MobileNetV2 (Sandler et al. 2018) on CamVid.
 Differs    Scenes have 128×128 pixels, of which stride 32 would leave a grid of 4×4: the small network has strides 16, 8
-           and 4. Its classifier has learned from objects of the training scenes, not from ImageNet. All strides have
-           a loss, at once. Its deconvolutions stay bilinear, as in the authors' later code. Images are padded at their
-           border to whole strides, where the authors pad by 100 pixels and crop. Muon and one cycle, not momentum with
-           a fixed rate; the background counts half.
+           and 4. Its classifier was trained on objects of the training scenes, not on ImageNet. The losses of all
+           strides are trained at once. Deconvolutions stay bilinear, as in the authors' later code. Images are padded
+           at their border to whole strides; the authors pad by 100 pixels and crop. Muon with one cycle replaces
+           momentum at a fixed rate. The background has half weight.
 Rival      HOG + SVM boxes, each filled by GrabCut; fitted on the same scenes.
 Costs      160 s on two cores, a third of it for the rival; with CamVid 35 s more.
 """
@@ -51,28 +51,28 @@ PUBLISHED = (32, 16, 8)  # strides
 WIDTHS = (24, 48, 96, 160)  # channels of the small network at strides 2, 4, 8, 16
 STREET_MAPS = (144, 192, 576, 1280)  # channels of MobileNetV2 at strides 4, 8, 16, 32
 NAMES = ("FCN-16s", "FCN-8s", "FCN-4s")
-AT_ONCE, STAGES = ((1, 1, 2),), ((1, 0, 0), (0, 1, 0), (0, 0, 1))  # shares of the strides' losses, stage by stage
+AT_ONCE, STAGES = ((1, 1, 2),), ((1, 0, 0), (0, 1, 0), (0, 0, 1))  # weights of the strides' losses, stage by stage
 IN_STAGES, SCRATCH, STREET = "in stages", "from scratch", "CamVid: FCN-4s"
-SHARED = "FCN of the scenes"  # for lessons that compare it
+SHARED = "FCN of the scenes"  # for fit_shared, by which other lessons reuse it
 BIASES = (-0.5, 0.0, 0.5, 1.0)
 
 
 def bilinear_kernel(stride: int, size: int) -> Float[Tensor, "size size"]:
-    """The filter by which a transposed convolution of this stride interpolates: a tent per axis. §3.3.
+    """The filter with which a transposed convolution of this stride interpolates bilinearly: a tent per axis. §3.3.
 
-    size: 2 · stride where a cell's centre lies amid its stride × stride pixels, 2 · stride − 1 where it lies on one.
+    size: 2 · stride if a cell's centre is the middle of its stride × stride pixels, 2 · stride − 1 if it is on a pixel.
     """
     tent = 1 - (torch.arange(size) - (size - 1) / 2).abs() / stride
     return tent[:, None] * tent
 
 
 class Deconvolution(nn.ConvTranspose2d):
-    """Maps enlarged `stride` times by a transposed convolution that begins as bilinear interpolation. §3.3.
+    """Maps enlarged `stride` times by a transposed convolution initialised as bilinear interpolation. §3.3.
 
-    A transposed convolution lays its filter, times the cell's value, around each cell's place and adds up what
+    A transposed convolution writes its filter, times each cell's value, around the cell's place, and adds up what
     overlaps. The kernel is diagonal at first, so that channels do not mix. centred: cell i's centre is pixel
-    stride · i, as after 3×3 convolutions of stride 2; else it is the middle of its pixels, as after pooling. Raises
-    ValueError for an odd stride that has no such middle.
+    stride · i, as after 3×3 convolutions of stride 2; otherwise it is the middle of its pixels, as after pooling.
+    Raises ValueError for an odd stride, which has no such middle.
     """
 
     def __init__(self, channels: int, stride: int, centred: bool = False) -> None:
@@ -83,7 +83,7 @@ class Deconvolution(nn.ConvTranspose2d):
         with torch.no_grad():
             self.weight.zero_()
             self.weight[range(channels), range(channels)] = bilinear_kernel(stride, size).to(self.weight)
-        self.first = 2 * stride - 1 if centred else 3 * stride // 2  # where pixel 0 lies, the added cell counted
+        self.first = 2 * stride - 1 if centred else 3 * stride // 2  # where pixel 0 lies, including the added cell
 
     def forward(
         self, maps: Float[Tensor, "batch channels height width"]
@@ -96,10 +96,10 @@ class Deconvolution(nn.ConvTranspose2d):
 class FCN(nn.Module):
     """Scores of all classes from maps of several strides, coarse ones enlarged and added to finer ones. §4.2, Fig. 3.
 
-    stages: the trunk. channels, strides: of the maps after its last stages, as many as are scored, each stride twice
-    the one before. centred: of the deconvolutions. learned: or they stay bilinear. every: give the scores of every
-    stride, coarsest first, not the finest alone. All score maps have the images' size. The score layers begin at 0: all
-    classes are equal.
+    stages: the trunk. channels, strides: of the scored maps, which end the last stages; each stride is twice the one
+    before. centred: for the deconvolutions. learned: whether these are trained, or stay bilinear. every: return the
+    scores of every stride, coarsest first, not the finest alone. All score maps have the images' size. Score layers are
+    initialised with 0, so that all classes are equal.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class FCN(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch classes height width"], ...]:
-        """Images whose sides are no multiple of the coarsest stride are padded below and on the right, and cropped."""
+        """If the coarsest stride does not divide the sides, images are padded below and on the right."""
         height, width = images.shape[2:]
         right, below = (-length % self.strides[-1] for length in (width, height))
         maps, taps = functional.pad(images, (0, right, 0, below), mode="replicate"), []
@@ -136,19 +136,19 @@ class FCN(nn.Module):
 
 
 def vgg_fcn(stride: int, classes: int = 21) -> FCN:
-    """FCN-32s, -16s or -8s on VGG-16, as published but for the padding. §4.1–4.2."""
+    """FCN-32s, -16s or -8s on VGG-16, as published except for the padding. §4.1–4.2."""
     skips = {32: 1, 16: 2, 8: 3}[stride]
     stages = vgg16_stages((17, 24, 31)[-skips:])
     return FCN(stages, (256, 512, 4096)[-skips:], (8, 16, 32)[-skips:], classes, centred=False, learned=True)
 
 
 def small_fcn(classes: int) -> FCN:
-    """FCN-4s with the scores of FCN-16s and FCN-8s before its own, for images of 128×128."""
+    """FCN-4s for images of 128×128; it returns the scores of FCN-16s and FCN-8s before its own."""
     return FCN(small_stages(WIDTHS), WIDTHS[1:], (4, 8, 16), classes, every=True)
 
 
 class Classifier(nn.Module):
-    """The small network's stages, their last map averaged, and a dense layer: one class per image."""
+    """The small network's stages, global average pooling and a dense layer: one class per image."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -158,9 +158,9 @@ class Classifier(nn.Module):
         return self.dense(self.stages(images).mean(dim=(2, 3)))
 
     def fully_convolutional(self) -> FCN:
-        """FCN-4s with a copy of these stages; the dense layer's rows score the classes but the background. §3.1.
+        """FCN-4s with a copy of these stages; rows of the dense layer score all classes except the background. §3.1.
 
-        Its coarsest scores, averaged over all places, are what this classifier gives: mean and dense layer commute.
+        The mean of its coarsest scores over all places is the classifier's output: mean and dense layer commute.
         """
         network, layer = small_fcn(1 + self.dense.out_features), as_convolution(self.dense, WIDTHS[-1], 1)
         network.stages.load_state_dict(self.stages.state_dict())
@@ -170,12 +170,12 @@ class Classifier(nn.Module):
 
 
 def hidden_and_last(network: nn.Module) -> list[dict[str, Any]]:
-    """Muon's groups: hidden filters, and all others, with the layers that score among them."""
+    """Parameter groups for Muon: hidden filters, and all others, which include the score layers."""
     return hidden_filters(network, network.scores if isinstance(network, FCN) else [network.dense])
 
 
 def train_classifier(run: Run, scenes: BoxedImages, pixels: Pixels) -> Classifier:
-    """Learn the classes of objects cut out of training scenes: the part of ImageNet's classifier in §4.1."""
+    """Train a classifier of object crops from the training scenes; it replaces §4.1's ImageNet classifier."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = Classifier(len(scenes.classes))
@@ -205,9 +205,9 @@ def train_fcn(
 
 
 def train_street_fcn(run: Run, part: SegmentedImages, trunk: nn.Module) -> Segmenter:
-    """FCN-4s on a trunk that has learned ImageNet's classes: new layers learn ten times as fast. §4.3."""
+    """Train FCN-4s on a trunk pretrained on ImageNet; the rate of new layers is ten times as high. §4.3."""
     standard = Pixels(*(tuple(255 * value for value in values) for values in imagenet_statistics()))
-    half = None if run.device.type == "cuda" else False  # depthwise convolutions are slower in 16 bits on processors
+    half = None if run.device.type == "cuda" else False  # depthwise convolutions are slower in 16 bits on CPUs
     how = {"warm_up": 0.1, "half": half, "device": run.device, "say": run.say_step}
     epochs, how["checkpoint"] = run.pick(smoke=1, lecture=8, full=60), run.checkpoint("CamVid")
     training = Training(epochs, 1e-3, 8, torch.optim.AdamW, trunk_and_scores, partial(pixel_loss, every=2), **how)
@@ -218,12 +218,12 @@ def train_street_fcn(run: Run, part: SegmentedImages, trunk: nn.Module) -> Segme
 
 
 def trunk_and_scores(network: FCN) -> list[dict[str, Any]]:
-    """Two rates: of what has learned before, and of what has not."""
+    """Two learning rates: one for pretrained layers, one for new layers."""
     return [{"params": network.stages.parameters()}, {"params": network.scores.parameters(), "lr": 1e-2}]
 
 
 def count_full_size(run: Run, claims: PaperClaims) -> None:
-    """FCN-32s, -16s and -8s on VGG-16, without any memory for their weights."""
+    """Count FCN-32s, -16s and -8s on VGG-16, which take no memory for their weights here."""
     for stride in PUBLISHED:
         with torch.device("meta"):
             network = vgg_fcn(stride)
@@ -239,7 +239,7 @@ def count_full_size(run: Run, claims: PaperClaims) -> None:
 
 
 def study_scenes(run: Run, sets: LabelledScenes, claims: PaperClaims) -> None:
-    """The small FCN beside its rival, stride by stride, and from where it starts."""
+    """Compare the small FCN with its rival, at each stride, and by its initialisation."""
     few, chosen = run.pick(smoke=(8, 8), lecture=(1200, 100))
     judged = sets.validation.take(slice(chosen, None))
     with run.method(NAMES[-1], kind="deep") as method:
@@ -280,7 +280,7 @@ def study_scenes(run: Run, sets: LabelledScenes, claims: PaperClaims) -> None:
 
 
 def claims_of_paper(claims: PaperClaims, names: Sequence[str]) -> None:
-    """What the paper claims of strides, here one step finer, and of how skips and trunks are learned."""
+    """The paper's claims about strides (here one step finer), and about how skips and trunks are trained."""
     steps = ((0, 1, IOU, "62.4 against 59.4"), (1, 2, IOU, "62.7 against 62.4"), (0, 2, BOUNDARY, "not measured"))
     for coarse, fine, metric, paper in steps:
         text, sides = (
@@ -295,7 +295,7 @@ def claims_of_paper(claims: PaperClaims, names: Sequence[str]) -> None:
 
 
 def study_street(run: Run) -> None:
-    """Real pictures: CamVid, by a trunk that has learned ImageNet. Left out where either is missing."""
+    """Real pictures: CamVid, with a trunk trained on ImageNet. Skipped if either is missing."""
     roads, trunk = data.camvid_or_none(run.scale, run.note), mobilenet_v2_or_none(run.scale, run.note)
     if roads is None or trunk is None:
         return

@@ -1,8 +1,8 @@
 """The maps of the small detector: a residual trunk, and a top-down path that adds coarse maps to fine ones.
 
-Method     He et al. 2016 (ResNet), Fig. 2, for the blocks. Lin et al. 2017 (feature pyramids), §3, for the path: a
-           coarse map, enlarged, is added to a 1×1 convolution of the next finer one.
-Differs    Three maps, of strides 4, 8 and 16; ReLU in place of the 3×3 convolution after each sum, which at stride 4
+Method     He et al. 2016 (ResNet), Fig. 2: the blocks. Lin et al. 2017 (feature pyramids), §3, for the path: a
+           coarse map, upsampled, is added to a 1×1 convolution of the next finer one.
+Differs    Three maps of strides 4, 8 and 16; ReLU in place of the 3×3 convolution after each sum, which at stride 4
            would cost as much as the whole trunk.
 """
 
@@ -16,13 +16,13 @@ Maps = Float[Tensor, "batch channels _ _"]
 
 
 def convolution(channels: int, out: int, stride: int = 1) -> nn.Sequential:
-    """3×3, normalised, ReLU."""
+    """A 3×3 convolution, BatchNorm and ReLU."""
     layer = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
     return nn.Sequential(layer, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
 
 
 class Residual(nn.Module):
-    """ReLU(x + f(x)), f being two 3×3 convolutions. He et al. 2016, Fig. 2."""
+    """ReLU(x + f(x)), where f is two 3×3 convolutions. He et al. 2016, Fig. 2."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Residual(nn.Module):
 
 
 class FeatureMaps(nn.Module):
-    """From images to maps of `channels` channels whose cells are 4, 8 and 16 pixels wide."""
+    """Images are mapped to `channels` channels at strides 4, 8 and 16."""
 
     def __init__(self, width: int = 16, channels: int = 64) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Filter responses of every pixel: those of skimage.feature.multiscale_basic_features, three times as fast.
 
-At six scales and in each channel: the blurred image, the length of its gradient, and both eigenvalues of its Hessian.
-Blurring is two products with matrices that hold the Gaussian and what happens at the border.
+The responses at six scales and in each channel are the blurred image, the length of its gradient, and both eigenvalues
+of its Hessian. Blurring is a product with two matrices, which hold the Gaussian and the treatment of the border.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def blurs(n: int) -> Float32[np.ndarray, "scales n n"]:
 
 
 def sobel(plane: Plane) -> Plane:
-    """The length of Sobel's gradient, as skimage.filters.sobel has it: of its two components the quadratic mean."""
+    """The length of Sobel's gradient as in skimage.filters.sobel: the quadratic mean of its two components."""
     padded = np.pad(plane, 1, mode="edge")
     down, right = padded[2:] - padded[:-2], padded[:, 2:] - padded[:, :-2]
     down = down[:, :-2] + down[:, 2:] + 2 * down[:, 1:-1]
@@ -37,7 +37,7 @@ def sobel(plane: Plane) -> Plane:
 
 
 def slopes(plane: Plane) -> tuple[Plane, Plane]:
-    """numpy.gradient of rows and of columns: half the difference of both neighbours, one-sided at the border."""
+    """numpy.gradient by rows and by columns: half the difference of both neighbours, one-sided at the border."""
     rows, columns = np.empty_like(plane), np.empty_like(plane)
     for slope, own in ((rows, plane), (columns.T, plane.T)):
         np.subtract(own[2:], own[:-2], out=slope[1:-1])
@@ -49,7 +49,7 @@ def slopes(plane: Plane) -> tuple[Plane, Plane]:
 def filter_responses(image: Image) -> Float32[np.ndarray, "responses height width"]:
     """The 72 values per pixel of skimage.feature.multiscale_basic_features(image, channel_axis=-1), in its order.
 
-    Raises ValueError for images without 2 × 2 pixels, which have no gradient.
+    Raises ValueError for images smaller than 2 × 2 pixels, which have no gradient.
     """
     height, width, channels = image.shape
     if min(height, width) < 2:

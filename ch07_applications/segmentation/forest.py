@@ -1,14 +1,14 @@
-"""A forest on filter responses, and a second one on the answers of the first: pixels labelled without a deep network.
+"""A forest on filter responses, and a second forest that also sees the first one's predictions: no deep network.
 
 Method     Shotton et al. 2009 (TextonBoost) and its successors label a pixel by trees on filter responses around it.
-           Auto-context (Tu 2008): a second classifier is given, besides, what the first one answers at the pixel and at
-           places around it, and so learns what stands beside what. The answers on training images that it learns from
-           are of forests that have not seen these images (cross-fitting): a forest's answers on its own training pixels
-           are far better than on others.
-           The responses (filter_responses.py): at six scales and in each channel, the blurred image, the length of its
-           gradient, and both eigenvalues of its Hessian.
-Differs    Extremely randomised trees (Geurts et al. 2006), which are fitted in a third of the time. Pixels are sampled
-           to learn from; predictions are made on a grid of every third pixel and interpolated.
+           In auto-context (Tu 2008) a second classifier also receives the first one's predictions at the pixel and at
+           places around it, so that it learns which classes occur next to which. Its inputs on training images come
+           from forests that were not fitted to these images (cross-fitting), because a forest's predictions are far
+           better on its own training pixels than on others.
+           The responses (filter_responses.py) at six scales and in each channel are the blurred image, the length of
+           its gradient, and both eigenvalues of its Hessian.
+Differs    Extremely randomised trees (Geurts et al. 2006), which are fitted in a third of the time. Training uses
+           sampled pixels; predictions are made on a grid of every third pixel and interpolated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Image = UInt8[np.ndarray, "height width 3"]
 
 
 def describe(image: Image) -> Float32[np.ndarray, "features height width"]:
-    """What a pixel is judged by: filter responses, the colour in CIE Lab, its height, its distance from the middle."""
+    """A pixel's features: filter responses, its CIE Lab colour, its height, its distance from the middle."""
     from skimage.color import rgb2lab
 
     height, width = image.shape[:2]
@@ -47,7 +47,7 @@ def describe(image: Image) -> Float32[np.ndarray, "features height width"]:
 
 
 def grid(height: int, width: int, step: int) -> tuple[Int[np.ndarray, "rows columns"], Int[np.ndarray, "rows columns"]]:
-    """Rows and columns of every step-th pixel, the middles of squares of step × step pixels."""
+    """Rows and columns of every step-th pixel: the centres of squares of step × step pixels."""
     rows, columns = (np.arange(min(step // 2, side - 1), side, step) for side in (height, width))
     return tuple(np.meshgrid(rows, columns, indexing="ij"))
 
@@ -55,10 +55,10 @@ def grid(height: int, width: int, step: int) -> tuple[Int[np.ndarray, "rows colu
 def context(
     maps: Float32[np.ndarray, "rows columns classes"], row: Int[np.ndarray, "n"], column: Int[np.ndarray, "n"]
 ) -> Float32[np.ndarray, "n answers"]:
-    """The first forest's answers at and around cells of its coarse grid, and their mean over the image. Tu 2008, §3.
+    """The first forest's predictions at and around cells of its coarse grid, and their image mean. Tu 2008, §3.
 
-    Around: 1 cell away in four directions, and 3 and 8 cells away the mean of 3 × 3 cells; cells beyond the border are
-    those at the border.
+    "Around" means 1 cell away in four directions, and means over 3 × 3 cells that are 3 and 8 cells away. Beyond the
+    border the cells at the border are repeated.
     """
     smooth = uniform_filter(maps, (3, 3, 0), mode="nearest")
     height, width, _ = maps.shape
@@ -73,13 +73,12 @@ def context(
 
 @dataclass
 class ContextForest:
-    """Two forests, the second on features and on the answers of the first. Implements fit and predict on images.
+    """Two forests; the second uses the features and the first one's predictions. Implements fit and predict on images.
 
-    classes: labels are 0 … classes − 1 or IGNORE. trees: per forest. leaf: the least number of pixels in a leaf.
-    pixels: how many of each training image are learned from. balance: the power of the class weights. folds: of
-    cross-fitting, blocks of neighbouring images. fine, coarse: pixels between those that are predicted, and between
-    those whose first answers are context. context: False for the first forest alone. bias: added to the background's
-    logit, label 0.
+    classes: labels are 0 … classes − 1 or IGNORE. trees: per forest. leaf: the minimum number of pixels per leaf.
+    pixels: training pixels per image. balance: the power of the class weights. folds: number of cross-fitting folds,
+    blocks of neighbouring images. fine, coarse: grid step in pixels of predictions, and of the first predictions used
+    as context. context: False for the first forest alone. bias: added to the logit of the background, label 0.
     """
 
     classes: int
@@ -97,7 +96,7 @@ class ContextForest:
     def fit(
         self, images: UInt8[np.ndarray, "items height width 3"], labels: UInt8[np.ndarray, "items height width"]
     ) -> ContextForest:
-        """Learn from images of one size. Raises ValueError as check_labelled does, and where no pixel counts."""
+        """Fit to images of one size. Raises what check_labelled raises, and ValueError if no pixel counts."""
         check_pictures(images, labels, self.classes)
         self.weights_ = median_frequency(labels, self.classes, self.balance)
         rng = np.random.default_rng(self.seed)
@@ -127,9 +126,10 @@ class ContextForest:
         image_of: Int[np.ndarray, "pixels"],
         coarse: Float32[np.ndarray, "items cells features"],
     ) -> Float32[np.ndarray, "items cells classes"]:
-        """The answers of forests on images that they were not fitted to; those of the one forest if there is one image.
+        """Predictions of forests on images that they were not fitted to; with a single image, those of its own forest.
 
-        Folds are blocks: the frame before and the frame after show nearly the same, and must not be learned from.
+        Folds are blocks of frames: neighbouring frames are almost equal, so they must not be split between fit and
+        prediction.
         """
         n, folds = len(coarse), min(self.folds, len(coarse))
         fold = np.arange(n) * folds // n
@@ -150,7 +150,7 @@ class ContextForest:
     def _answers(
         self, forest: ExtraTreesClassifier, inputs: Float32[np.ndarray, "*pixels features"]
     ) -> Float32[np.ndarray, "*pixels classes"]:
-        """Probabilities of all classes: 0 for one of which the forest has seen no pixel."""
+        """Probabilities of all classes: 0 for a class that did not occur in the forest's pixels."""
         found = np.zeros((*inputs.shape[:-1], self.classes), np.float32)
         found[..., forest.classes_] = forest.predict_proba(inputs.reshape(-1, inputs.shape[-1])).reshape(
             *inputs.shape[:-1], -1
@@ -160,12 +160,12 @@ class ContextForest:
     def _context(
         self, maps: Float32[np.ndarray, "rows columns classes"], row: Int[np.ndarray, "n"], column: Int[np.ndarray, "n"]
     ) -> Float32[np.ndarray, "n answers"]:
-        """Of pixels, the context of the coarse cells that they lie in."""
+        """The context of the coarse cells in which the pixels lie."""
         rows, columns, _ = maps.shape
         return context(maps, (row // self.coarse).clip(0, rows - 1), (column // self.coarse).clip(0, columns - 1))
 
     def probabilities(self, image: Image) -> Float32[np.ndarray, "rows columns classes"]:
-        """Of the pixels of the fine grid."""
+        """The class probabilities of the pixels of the fine grid."""
         features = describe(image)
         at, cells = grid(*image.shape[:2], self.fine), grid(*image.shape[:2], self.coarse)
         own = features[:, *at].reshape(len(features), -1).T
@@ -185,17 +185,17 @@ class ContextForest:
     def interpolated(
         self, images: UInt8[np.ndarray, "items height width 3"]
     ) -> Iterator[Float32[Tensor, "1 classes height width"]]:
-        """Image by image, the probabilities of all pixels, interpolated between the grid's."""
+        """The probabilities of all pixels, image by image, interpolated from the grid."""
         for image in images:
             coarse = torch.from_numpy(self.probabilities(image)).permute(2, 0, 1)[None]
             yield functional.interpolate(coarse, image.shape[:2], mode="bilinear")
 
     def choose_bias(self, part: SegmentedImages, options: Sequence[float]) -> float:
-        """Set the background's bias to the option with the best mean IoU on the part, which is none to be judged on."""
+        """Set the background's bias to the option with the best mean IoU on the part, which must not be a test part."""
         self.bias = best_bias(self.interpolated(part.images), part.labels, self.classes, options)
         return self.bias
 
     @property
     def estimators_(self) -> list[Any]:
-        """The trees that predict, for common.model_size."""
+        """The trees used in prediction, which common.model_size counts."""
         return [*self.first_.estimators_, *(self.second_.estimators_ if self.context else [])]

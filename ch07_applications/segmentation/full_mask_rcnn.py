@@ -1,11 +1,11 @@
 """Mask R-CNN at the published size: ResNet-50, a feature pyramid, and the three heads, for COCO's 80 classes.
 
-Method     He et al. 2017, §3 and Fig. 4 (right), with Lin et al. 2017 for the pyramid: five maps of 256 channels; a RoI
-           is read from the map that fits its size (Eq. 1 there); a box head of two dense layers of 1024, a mask head
-           of four 3×3 convolutions, a deconvolution and a 1×1 convolution.
-Size       44,401,393 trained parameters, for the batch normalisation of ResNet-50 is frozen (so the paper and
-           torchvision fine-tune it); its 53,120 scales and shifts make 44,454,513. There are 91 outputs as in
-           torchvision: COCO's numbers of classes have gaps, and 0 is background.
+Method     He et al. 2017, §3 and Fig. 4 (right), with Lin et al. 2017 for the pyramid: five maps of 256 channels. RoI
+           features come from the map that fits the RoI's size (Eq. 1 there). The box head has two dense layers of
+           1024; the mask head has four 3×3 convolutions, a deconvolution and a 1×1 convolution.
+Size       44,401,393 trained parameters: the batch normalisation of ResNet-50 is frozen, as the paper and torchvision
+           fine-tune it. Its 53,120 scales and shifts make 44,454,513. There are 91 outputs as in torchvision: COCO's
+           class numbers have gaps, and 0 is background.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ch07_applications.classification.resnet import IMAGENET, imagenet
 from ch07_applications.segmentation.region_proposals import ProposalHead
 
 CHANNELS, OUTPUTS, RATIOS = 256, 91, 3
-STRIDES = (4, 8, 16, 32)  # of the maps that RoIs are read from; proposals use one of stride 64, too
+STRIDES = (4, 8, 16, 32)  # of the maps for RoI features; proposals also use stride 64
 
 
 class Pyramid(nn.Module):
-    """ResNet's four stages, a 1×1 convolution of each, the sum with what comes from above, a 3×3 convolution."""
+    """ResNet's four stages, a 1×1 convolution of each, the sum with the upsampled coarser map, a 3×3 convolution."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Pyramid(nn.Module):
         self.outer = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for _ in range(4))
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> list[Float[Tensor, "batch 256 _ _"]]:
-        """Maps of strides 4, 8, 16, 32 and 64."""
+        """The maps of strides 4, 8, 16, 32 and 64."""
         found, x = [], self.stem(images)
         for stage in self.stages:
             x = stage(x)
@@ -53,7 +53,7 @@ class Pyramid(nn.Module):
 
 
 class FullMaskRCNN(nn.Module):
-    """The network of the paper with a feature pyramid; batch normalisation is frozen."""
+    """The paper's network with a feature pyramid and frozen batch normalisation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,8 @@ class FullMaskRCNN(nn.Module):
     ) -> Float[Tensor, "rois 256 side side"]:
         """RoI Align of an image's boxes, each from the map of level ⌊4 + log₂(√area / 224)⌋. Lin et al. 2017, Eq. (1).
 
-        Four samples per cell; and not `aligned`, as torchvision's detectors, whose weights were trained so.
+        It takes four samples per cell, and is not `aligned`, like torchvision's detectors, whose weights were trained
+        so.
         """
         size = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt()
         level = (4 + torch.log2(size / 224 + 1e-8) + 1e-6).floor().clamp(2, 5).long() - 2
@@ -87,7 +88,7 @@ class FullMaskRCNN(nn.Module):
     ) -> tuple[
         Float[Tensor, "1 n"], Float[Tensor, "rois 91"], Float[Tensor, "rois 364"], Float[Tensor, "rois 91 28 28"]
     ]:
-        """Of one image objectness of all anchors; of its boxes scores, offsets and mask logits of every class."""
+        """Objectness of all anchors of one image; scores, offsets and mask logits of every class for its boxes."""
         maps = self.maps(images)
         hidden = self.box_head(self.features(maps, boxes, 7))
         masks = self.mask_head(self.features(maps, boxes, 14))
@@ -95,11 +96,11 @@ class FullMaskRCNN(nn.Module):
 
 
 def full_mask_rcnn() -> FullMaskRCNN:
-    """The network without memory for its weights: to count, not to run."""
+    """The network without memory for its weights, for counting only."""
     with torch.device("meta"):
         return FullMaskRCNN()
 
 
 def trained_parameters(network: nn.Module) -> int:
-    """How many parameters have a gradient: all but the frozen scales and shifts."""
+    """The number of parameters with a gradient: all but the frozen scales and shifts."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

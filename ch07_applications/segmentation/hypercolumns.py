@@ -1,6 +1,6 @@
 """Hypercolumns: a pixel described by the activations above it in several layers of a network, and a linear classifier.
 
-Question   The last layer of a classifier knows what is there but hardly where, the first ones where but hardly what. Is
+Question   The last layer of a classifier knows which class is there but hardly where; the first layers the reverse. Is
            a pixel classified better by all of them together, and by how much more than by the best single one?
 Method     Hariharan, Arbeláez, Girshick and Malik 2015, §3: the hypercolumn of a pixel is the vector of the activations
            of all chosen layers at its place, each map interpolated bilinearly. §3.2: a linear classifier on it is the
@@ -10,9 +10,9 @@ Method     Hariharan, Arbeláez, Girshick and Malik 2015, §3: the hypercolumn o
 Differs    The paper refines the masks of detected objects (AP^r), with AlexNet and VGG and a grid of classifiers; here
            every pixel of a picture gets a class, by one classifier for all places. The picture is enlarged twice, so
            that a map of stride 8 has a value per 4 pixels.
-Rival      The same classifier on columns made by hand: blurred colours, and HOG of three sizes of cells with their
+Rival      The same classifier on hand-made columns: blurred colours, and HOG of three sizes of cells with their
            neighbours. And HOG + SVM boxes filled by GrabCut.
-Costs      105 s on two cores where an earlier lesson has run the rival, else 50 s more.
+Costs      105 s on two cores if an earlier lesson has run the rival, else 50 s more.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from common.run import Run
 from common.tuning import choose
 
 CHUNK = 20  # images in the trunk at once
-PENALTY = 1e-2  # of the squared weights on standardised features: of 1e-3, 3e-3 and 1e-2 the best on validation scenes
-ALL, TWO, SINGLE = "all layers", "strides 16 and 32", "stride 16 alone"  # judged on validation scenes
-OURS, HAND_MADE = "hypercolumns", "hand-made columns"  # judged on test scenes
+PENALTY = 1e-2  # of the squared weights on standardised features: the best of 1e-3, 3e-3, 1e-2 on validation scenes
+ALL, TWO, SINGLE = "all layers", "strides 16 and 32", "stride 16 alone"  # scored on validation scenes
+OURS, HAND_MADE = "hypercolumns", "hand-made columns"  # scored on test scenes
 CAPTIONS = {
     "layers": "Mean IoU and boundary F1 of classifiers on single layers, on two and on all, on validation scenes: "
     "means over seeds with 95 % intervals.",
@@ -56,7 +56,7 @@ CAPTIONS = {
     "background's: red adds, blue subtracts, all on one scale; the last is the sum.",
     "strip": "Of the test scenes, the one with the best, the median and the worst mean IoU of the first prediction.",
 }
-BIASES = np.linspace(-1, 4, 11)  # of the background's score
+BIASES = np.linspace(-1, 4, 11)  # candidates for the background's bias
 
 Labels = UInt8[np.ndarray, "n height width"]
 
@@ -65,9 +65,9 @@ Labels = UInt8[np.ndarray, "n height width"]
 
 
 def sampled(layer: Map, places: Float[Tensor, "n rows columns 2"]) -> Float[Tensor, "n channels rows columns"]:
-    """A map's activations at places (x, y) of the image, whose outer edges are −1 and 1, interpolated bilinearly.
+    """A map's activations at places (x, y), interpolated bilinearly; −1 and 1 are the outer edges of the image.
 
-    Beyond the middle of an outermost cell, that cell's own value counts.
+    Beyond the centre of an outermost cell, that cell's value is repeated.
     """
     moved = places + layer.shift * 2 / torch.tensor(layer.values.shape[:1:-1])
     return functional.grid_sample(layer.values.contiguous(), moved, padding_mode="border", align_corners=False)
@@ -76,24 +76,24 @@ def sampled(layer: Map, places: Float[Tensor, "n rows columns 2"]) -> Float[Tens
 def hypercolumns(
     maps: Maps, places: Float[Tensor, "n rows columns 2"], layers: Sequence[str]
 ) -> Float[Tensor, "n features rows columns"]:
-    """The layers' activations at these places, one layer after the other. Hariharan et al. 2015, §3."""
+    """The layers' activations at these places, concatenated. Hariharan et al. 2015, §3."""
     return torch.cat([sampled(maps[name], places) for name in layers], dim=1)
 
 
 def middles(pixels: Int64[Tensor, "n k"], size: tuple[int, int]) -> Float[Tensor, "n 1 k 2"]:
-    """The middles of pixels, numbered row by row, as places. size: height and width of the image."""
+    """The centres of pixels, numbered row by row, as places. size: height and width of the image."""
     height, width = size
     x, y = (2 * (pixels % width) + 1) / width - 1, (2 * (pixels // width) + 1) / height - 1
     return torch.stack([x, y], dim=-1)[:, None]
 
 
 def all_middles(n: int, size: tuple[int, int]) -> Float[Tensor, "n height width 2"]:
-    """The middles of all pixels of n images."""
+    """The centres of all pixels of n images."""
     return middles(torch.arange(size[0] * size[1])[None], size).reshape(1, *size, 2).expand(n, -1, -1, -1)
 
 
 def columns_at(make_maps: MakeMaps, images: Images, pixels: Int64[np.ndarray, "n k"]) -> Found:
-    """The hypercolumns of these pixels of each image, (n, k, features), and how many features each layer has."""
+    """The hypercolumns of these pixels of each image, (n, k, features), and the number of features per layer."""
     maps, places = make_maps(images), middles(torch.from_numpy(pixels), images.shape[1:3])
     columns = hypercolumns(maps, places, list(maps))[:, :, 0].transpose(1, 2)
     return columns, {name: layer.values.shape[1] for name, layer in maps.items()}
@@ -104,24 +104,24 @@ def columns_at(make_maps: MakeMaps, images: Images, pixels: Int64[np.ndarray, "n
 
 @dataclass(eq=False)
 class LinearColumns:
-    """Multinomial logistic regression on hypercolumns, and the background's bias that validation images choose.
+    """Multinomial logistic regression on hypercolumns, and a background bias chosen on validation images.
 
-    make_maps: of images, by layer. layers: those that are used. classes: how many, background (0) included. penalty: of
-    the squared weights, on standardised features.
+    make_maps: computes the maps of images by layer. layers: those used. classes: their number with the background (0).
+    penalty: on the squared weights, for standardised features.
     """
 
     make_maps: MakeMaps
     layers: tuple[str, ...]
     classes: int
     penalty: float = PENALTY
-    bias: float = 0.0  # added to the background's score
+    bias: float = 0.0  # added to the background's logit
     weights_: dict[str, Float[Tensor, "classes channels"]] = field(default_factory=dict, init=False)
 
     def fit(self, sample: Sample) -> LinearColumns:
-        """Learn from sampled pixels by L-BFGS. A class without a pixel is never predicted."""
+        """Fit to sampled pixels by L-BFGS. A class without pixels is never predicted."""
         x = sample.of(self.layers)
         mean, deviation = x.mean(dim=0), x.std(dim=0, correction=0).clamp(min=1e-6)
-        x.sub_(mean).div_(deviation)  # in place: it takes a gigabyte
+        x.sub_(mean).div_(deviation)  # in place: x takes a gigabyte
         weights = torch.zeros(self.classes, x.shape[1], requires_grad=True)
         offsets = torch.zeros(self.classes, requires_grad=True)
         optimiser = torch.optim.LBFGS(
@@ -136,7 +136,7 @@ class LinearColumns:
             return total
 
         optimiser.step(loss)
-        # Standardisation is linear, too: it goes into the weights, so that maps are used as they are.
+        # Standardisation is linear, too, so it is folded into the weights, and maps are used as they are.
         with torch.no_grad():
             raw = weights / deviation
             self.offsets_ = offsets - raw @ mean
@@ -146,9 +146,9 @@ class LinearColumns:
         return self
 
     def scores_of(self, maps: Maps, size: tuple[int, int]) -> Float[Tensor, "n classes height width"]:
-        """The scores of all pixels as a sum over layers: classify at the layer's own resolution, then upsample. §3.2.
+        """The scores of all pixels as a sum over layers: classify at each layer's resolution, then upsample. §3.2.
 
-        It equals weights · hypercolumn + offsets, because a linear map and a bilinear interpolation can be exchanged.
+        It equals weights · hypercolumn + offsets, because a linear map and bilinear interpolation commute.
         """
         places = all_middles(len(next(iter(maps.values())).values), size)
         total = self.offsets_.clone()
@@ -164,7 +164,7 @@ class LinearColumns:
         return predict_all([self], images)[0]
 
     def parameters(self) -> Iterator[Tensor]:
-        """The classifier's, and the trunk's where there is one, for common.model_size."""
+        """The weights of the classifier and of its trunk, if any, which common.model_size counts."""
         yield from (self.offsets_, *self.weights_.values())
         if isinstance(self.make_maps, TrunkMaps):
             yield from self.make_maps.extract.parameters()
@@ -173,10 +173,10 @@ class LinearColumns:
 def scored(
     models: Sequence[LinearColumns], images: Pictures, multiple: int = 16
 ) -> Iterator[list[Float[np.ndarray, "n classes height width"]]]:
-    """Chunk by chunk, the scores of models that share their maps, which are computed once.
+    """The scores of models that share their maps, chunk by chunk; the maps are computed once.
 
-    multiple: images are continued at the right and below, by their border, until it divides their sides; what is
-    predicted there is cut off. Raises ValueError for grey images and for none.
+    multiple: images are padded at the right and below with their border until it divides their sides; predictions there
+    are cropped. Raises ValueError for grey images and for none.
     """
     check_pictures(images)
     height, width = images.shape[1:3]
@@ -190,15 +190,15 @@ def scored(
 
 
 def predict_all(models: Sequence[LinearColumns], images: Pictures) -> list[Labels]:
-    """What each of the models predicts, (n, height, width)."""
+    """The predictions of each model, (n, height, width)."""
     chunks = [[scores.argmax(axis=1).astype(np.uint8) for scores in each] for each in scored(models, images)]
     return [np.concatenate(labels) for labels in zip(*chunks, strict=True)]
 
 
 def choose_biases(models: Sequence[LinearColumns], part: SegmentedImages) -> None:
-    """Set each model's bias of the background to that with the highest mean IoU on these scenes, unseen in fitting.
+    """Set each model's background bias to the one with the highest mean IoU on these scenes, unseen in fitting.
 
-    Sampled pixels show objects more often than scenes do: without a bias, too much is taken for an object.
+    Objects are more frequent among the sampled pixels than in scenes: without a bias, too many pixels become objects.
     """
     found: list[list[tuple]] = [[] for _ in models]
     for model in models:
@@ -220,7 +220,7 @@ def choose_biases(models: Sequence[LinearColumns], part: SegmentedImages) -> Non
 def fit_variants(
     run: Run, sample: Sample, make_maps: MakeMaps, layers: Mapping[str, Sequence[str]], part: SegmentedImages
 ) -> dict[str, LinearColumns]:
-    """A classifier per entry of layers, by name, each timed; their biases chosen on the part."""
+    """Fit and time a classifier per entry of layers, by name; their biases are chosen on the part."""
     models = {}
     for name, chosen in layers.items():
         with run.method(name, kind="classical" if name == HAND_MADE else "deep") as method:
@@ -232,9 +232,10 @@ def fit_variants(
 
 
 def study_layers(run: Run, sets: LabelledScenes, trunk: nn.Module, choosing: int) -> LinearColumns:
-    """Classifiers on one layer, on two, on all, fitted on the same pixels and judged on validation scenes.
+    """Fit classifiers on one, two and all layers to the same pixels, and score them on validation scenes.
 
-    choosing: the first so many of these choose the biases, the rest judge. Returns the classifier on all layers.
+    choosing: the number of these scenes that choose the biases; the rest give the scores. Returns the classifier on all
+    layers.
     """
     claims, make_maps = PaperClaims(run), TrunkMaps(trunk)
     every = list(make_maps.strides)
@@ -263,7 +264,7 @@ def study_layers(run: Run, sets: LabelledScenes, trunk: nn.Module, choosing: int
 
 
 def sums_of(model: LinearColumns, part: SegmentedImages) -> tuple[np.ndarray, str, dict[str, np.ndarray]]:
-    """Of the scene with the largest object: the image, the object's class, and what each layer adds to its score."""
+    """The scene with the largest object: its image, the object's class, and each layer's contribution to its score."""
     sizes = np.stack([np.bincount(labels.ravel(), minlength=256)[1:IGNORE] for labels in part.labels])
     scene, label = np.unravel_index(sizes.argmax(), sizes.shape)
     image, maps = part.images[scene], model.make_maps(part.images[[scene]])

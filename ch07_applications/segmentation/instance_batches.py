@@ -1,4 +1,4 @@
-"""Scenes with the mask of each object, as batches: padded to one number of objects, mirrored, in other light."""
+"""Scenes with the mask of each object, as batches: padded to a common number of objects, mirrored, light varied."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LIGHT = 0.3  # the limit of in_other_light
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """Images and the objects in each, as many rows for each image. labels: from 1; 0 where a row is only padding.
+    """Images and their objects, with the same number of rows for each image. labels: from 1; 0 marks padding.
 
-    A slice takes images with their objects.
+    A slice selects images with their objects.
     """
 
     images: Float[Tensor, "batch 3 height width"]
@@ -34,7 +34,7 @@ class Instances:
         return Instances(self.images[part], self.boxes[part], self.labels[part], self.masks[part])
 
     def to(self, device: torch.device) -> Instances:
-        """The same on a device."""
+        """The same tensors on a device."""
         return Instances(*(part.to(device) for part in (self.images, self.boxes, self.labels, self.masks)))
 
 
@@ -42,7 +42,7 @@ class Instances:
 class SceneBatches:
     """Scenes in memory, as common.train.Batches.
 
-    items: the numbers of the scenes that are trained on. augment: mirror every other scene, change its light.
+    items: the indices of the training scenes. augment: mirror half of the scenes, change their light.
     """
 
     images: UInt8[np.ndarray, "n height width 3"]
@@ -60,7 +60,7 @@ class SceneBatches:
         images = self.pixels(self.images[numbers])
         height, width = images.shape[2:]
         none = [torch.zeros(1, 4), torch.zeros(1, dtype=torch.int64), torch.zeros(1, height, width, dtype=torch.bool)]
-        rows = [none]  # a row of padding at least, also where no scene has objects
+        rows = [none]  # a row of padding at least, even if no scene has objects
         for number in numbers.tolist():
             target, masks = self.targets[number], torch.from_numpy(self.masks[number])
             rows.append([target["boxes"].float(), target["labels"].long(), masks])
@@ -74,6 +74,6 @@ class SceneBatches:
 
 
 def mirrored(boxes: Float[Tensor, "*n 4"], width: int) -> Float[Tensor, "*n 4"]:
-    """Where boxes lie in the mirror image of an image of this width."""
+    """The boxes in the mirror image of an image of this width."""
     x1, y1, x2, y2 = boxes.unbind(dim=-1)
     return torch.stack([width - x2, y1, width - x1, y2], dim=-1)

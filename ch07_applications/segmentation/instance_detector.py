@@ -1,4 +1,4 @@
-"""A network that detects instances, with fit and predict: what is done around Mask R-CNN's own steps."""
+"""A network that detects instances, with fit and predict: the steps around Mask R-CNN's own."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from common.errors import Problem
 from common.image_classifier import Pixels
 from common.train import History, Training, half_pays
 
-CHUNK = 16  # images that are predicted together
+CHUNK = 16  # images predicted together
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Which boxes are detections. proposals: per image. least: of a score. suppression: IoU above which a detection
-    removes another of its class with a lower score. keep: per image, at most."""
+    """Which boxes become detections. proposals: per image. least: the lowest score. suppression: IoU above which a
+    detection removes others of its class with lower scores. keep: the most per image.
+    """
 
     proposals: int = 80
     least: float = 0.02
@@ -34,7 +35,7 @@ class Detection:
     keep: int = 30
 
     def choose(self, boxes: Float[Tensor, "rois classes 4"], scores: Float[Tensor, "rois classes"]) -> Target:
-        """Of one image's boxes those with the highest scores. Girshick 2015, §3.1."""
+        """The boxes of one image with the highest scores. Girshick 2015, §3.1."""
         wide = (boxes[..., 2:] - boxes[..., :2] >= NARROWEST).all(dim=2)
         roi, label = ((scores > self.least) & wide).nonzero(as_tuple=True)
         own, score = boxes[roi, label], scores[roi, label]
@@ -44,12 +45,11 @@ class Detection:
 
 @dataclass
 class InstanceDetector:
-    """build: makes the network, which has `detect`, and `class_scores` of cut-out objects. masks: of the images that it
-    is fitted to.
+    """build: makes the network, which has `detect`, and `class_scores` of object crops. masks: of the training images.
 
-    training: of the whole network. crops: how its layers are trained first, to classify objects of `side` pixels; None:
-    not at all. settings: of `detect`. crowded: objects per scene that it is trained on, at least: for the same seconds
-    these have more to learn from.
+    training: settings for the whole network. crops: settings by which its layers are first trained to classify objects
+    of `side` pixels; None: without that step. settings: of `detect`. crowded: the minimum number of objects per
+    training scene, because scenes with more objects give more training examples in the same time.
     """
 
     build: Callable[[], nn.Module]
@@ -62,7 +62,7 @@ class InstanceDetector:
     seed: int = 0
 
     def fit(self, images: Shaped[np.ndarray, "..."], targets: Sequence[Target]) -> InstanceDetector:
-        """Train on images of one size with the objects in each. Raises Problem as to_learn_from, and without masks."""
+        """Train on images of one size with their objects. Raises Problem without masks, and as `to_learn_from`."""
         targets = to_learn_from(images, targets)
         if len(self.masks) != len(images):
             raise Problem(f"Mask R-CNN is trained on images with masks: {len(images)} images have {len(self.masks)}")
@@ -79,7 +79,7 @@ class InstanceDetector:
         return self
 
     def predict(self, images: Shaped[np.ndarray, "..."]) -> list[Target]:
-        """Boxes, labels, scores and full-size masks of the objects of each image, the highest score first.
+        """Boxes, labels, scores and full-size masks of the objects of each image, by descending score.
 
         Raises Problem for pictures of the wrong kind.
         """
@@ -92,5 +92,5 @@ class InstanceDetector:
         return [{key: value.cpu() for key, value in own.items()} for own in found]
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's weights, which common.model_size counts."""
         return self.network_.parameters()

@@ -1,4 +1,4 @@
-"""Label maps in colours, and which items of a test set are shown."""
+"""Label maps in colours, and the choice of test items that are shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from common.data.segmented import IGNORE, SegmentedImages
 from common.metrics.segmentation import ConfusionMatrix, mean_iou
 
 BACKGROUND, UNCOUNTED = (238, 240, 244), (255, 255, 255)
-# The colours in which publications show CamVid, after its authors.
+# The colours in which publications show CamVid, as its authors chose them.
 STREET = {
     "sky": (128, 128, 128), "building": (128, 0, 0), "pole": (192, 192, 128), "road": (128, 64, 128),
     "pavement": (60, 40, 222), "tree": (128, 128, 0), "sign": (192, 128, 128), "fence": (64, 64, 128),
@@ -26,7 +26,7 @@ Labels = Integer[np.ndarray, "height width"]
 
 
 def colours_of(classes: Sequence[str]) -> UInt8[np.ndarray, "classes 3"]:
-    """A colour per class: CamVid's own where all are CamVid's, pale for "background", of OTHERS in turn for the rest.
+    """A colour per class: CamVid's own if all classes are CamVid's; else pale for "background", OTHERS for the rest.
 
     Raises ValueError for more classes than there are colours.
     """
@@ -51,9 +51,9 @@ def paint(labels: Labels, classes: Sequence[str]) -> UInt8[np.ndarray, "height w
 
 
 def best_median_worst(scores: Float[np.ndarray, "items"]) -> Int[np.ndarray, "3"]:
-    """The places of the best, the median and the worst item; NaN (an item without a score) is never taken.
+    """The indices of the best, the median and the worst item; NaN (an item without a score) is never chosen.
 
-    Raises ValueError where no item has a score.
+    Raises ValueError if no item has a score.
     """
     order = np.argsort(-scores, kind="stable")[: np.isfinite(scores).sum()]  # NaN is last
     if not len(order):
@@ -62,7 +62,7 @@ def best_median_worst(scores: Float[np.ndarray, "items"]) -> Int[np.ndarray, "3"
 
 
 def examples(part: SegmentedImages, labels: Integer[np.ndarray, "items height width"]) -> Int[np.ndarray, "3"]:
-    """The places of the pictures that a segmenter does best, in the middle and worst: mean IoU of a picture alone."""
+    """The indices of the pictures with the best, the median and the worst mean IoU of a single picture."""
     matrix = ConfusionMatrix(len(part.classes), IGNORE)
     matrix.add(part.labels, labels)
     return best_median_worst(mean_iou(matrix.matrices))

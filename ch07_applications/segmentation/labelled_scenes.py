@@ -1,7 +1,7 @@
 """Scenes with a class for every pixel, and with a mask for every object: the two tasks of this folder on one set.
 
-A pixel's label is the class of the object that is seen there; 0, the background, is the photograph, what is no clothing
-and what is left of objects that are almost hidden. Both forms are of the same scenes in the same order, and a scene's
+A pixel's label is the class of the object visible there. The background, 0, is the photograph, objects that are not
+clothing, and the rest of objects that are almost hidden. Both forms show the same scenes in the same order; a scene's
 group is its photograph.
 """
 
@@ -24,7 +24,7 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True, eq=False)
 class LabelledScenes:
-    """To learn from, to choose on, to be judged on. objects: the same scenes with boxes, labels and masks of objects.
+    """The training, validation and test parts. objects: the same scenes with boxes, labels and masks of objects.
 
     classes: of the labels 0, 1, …, the background first.
     """
@@ -42,7 +42,8 @@ class LabelledScenes:
 def labelled_scenes(
     run: Run, train: int | None = None, validation: int | None = None, test: int | None = None
 ) -> LabelledScenes:
-    """The first scenes of each part, so many at most; None: all of the preset's, but 300 of 500 test scenes at lecture.
+    """The first scenes of each part, at most the given number. None: the preset's, but 300 of 500 test scenes at
+    lecture.
 
     Images are views of one array for all lessons; labels and masks take 131 MB each for 8000 scenes.
     """
@@ -62,7 +63,7 @@ def semantic(part: BoxedImages) -> SegmentedImages:
         raise ValueError("scenes without masks have no labels: compose them with train_masks=True")
     labels = np.zeros(part.images.shape[:3], np.uint8)
     for own, owners, numbers, target in zip(labels, part.masks.owners, part.masks.numbers, part.targets, strict=True):
-        label_of = np.zeros(256, np.uint8)  # by the number of what is seen at a pixel; −1, the photograph, is 255
+        label_of = np.zeros(256, np.uint8)  # by the number of the object seen at a pixel; −1, the photograph, is 255
         label_of[numbers.view(np.uint8)] = target["labels"].numpy()
         own[:] = label_of[owners.view(np.uint8)]
     names = tuple(f"scene {number}" for number in part.ids)
@@ -70,7 +71,7 @@ def semantic(part: BoxedImages) -> SegmentedImages:
 
 
 def instances(part: BoxedImages) -> list[Target]:
-    """The targets with their masks, (n, H, W) booleans, as torchvision writes them. 16 kB per object: for few scenes.
+    """The targets with their masks, (n, H, W) booleans, in torchvision's format. An object takes 16 kB: for few scenes.
 
     Raises ValueError for scenes without masks.
     """
@@ -82,10 +83,10 @@ def instances(part: BoxedImages) -> list[Target]:
 def paint_instances(
     detections: Sequence[Target], size: tuple[int, int], least: float = -np.inf, covered: float = 1.0
 ) -> UInt8[np.ndarray, "items height width"]:
-    """A label per pixel out of masks: that of the highest score among those that cover it, 0 where none does.
+    """A label per pixel from masks: the class of the mask with the highest score there, 0 without a mask.
 
-    size: height and width. Not painted are masks with a score below `least`, and those of which a larger share than
-    `covered` lies under masks with higher scores: a second guess about an object would leave a fringe around the first.
+    size: height and width. Masks with a score below `least` are not painted, nor those of which masks with higher
+    scores cover a larger share than `covered`: a second detection of an object would leave a fringe around the first.
     Targets have no scores; their masks do not overlap.
     """
     labels = np.zeros((len(detections), *size), np.uint8)

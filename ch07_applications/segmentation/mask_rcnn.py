@@ -1,14 +1,14 @@
 """Mask R-CNN: objects as boxes, classes and masks, from pixels, in one network with one loss.
 
-Question   A detector answers with boxes. What has to be added for it to answer with the pixels of each object?
+Question   A detector predicts boxes. What has to be added so that it predicts the pixels of each object?
 Method     He et al. 2017 (Mask R-CNN), §3: region proposals (Ren et al. 2015), RoI Align in place of RoI pooling, and
            beside class and box a small convolutional head that predicts a mask for each class, with a sigmoid.
 Rival      HOG + SVM boxes that GrabCut fills; the same boxes with the mean mask of the class.
-Differs    A network of one million weights whose trunk has first classified objects cut out of the training scenes, in
-           place of ResNet-50 and ImageNet. Three maps with a top-down path (Lin et al. 2017), of strides 4, 8 and 16:
-           proposals from the last two, boxes from stride 8, masks from stride 4, whatever the size of the object. One
-           sample per cell of RoI Align, not four. Muon (common/muon.py) for SGD. The full size is built, not trained.
-Costs      155 s on two cores, 105 s of them for the detector, where an earlier lesson has run the rival.
+Differs    A network of one million weights, whose trunk was first trained to classify objects of the training scenes,
+           replaces ResNet-50 and ImageNet. Three maps with a top-down path (Lin et al. 2017) of strides 4, 8 and 16:
+           proposals use the last two, boxes stride 8, masks stride 4, whatever the object's size. RoI Align takes one
+           sample per cell, not four. Muon (common/muon.py) replaces SGD. The full size is built, not trained.
+Costs      155 s on two cores, 105 s of them for the detector, if an earlier lesson has run the rival.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ from common.paper_claims import PaperClaims
 from common.run import Run
 from common.train import Training
 
-OURS = "Mask R-CNN"  # also what fit_shared knows it by
+OURS = "Mask R-CNN"  # also its name for fit_shared
 STRIDES = (4, 8, 16)  # of the three maps
 SIZES = ((22.0, 34.0), (52.0, 78.0))  # of anchors on the last two maps, √area in pixels
 RATIOS = (0.5, 1.0, 2.0)  # height to width
-CHANNELS, HIDDEN = 64, 32  # of the maps, of the mask head
+CHANNELS, HIDDEN = 64, 32  # channels of the maps; of the mask head
 ALIGNS, COARSE = "RoI Align gives better masks than RoI pooling", "RoI Align gives better masks on coarse maps, too"
 SIGMOID = "A sigmoid per class is better than a softmax"
 BOX_SIDE, MASK_SIDE = 6, 14  # cells of a RoI for the box head and for the mask head, along each axis
@@ -71,10 +71,10 @@ CLAIMS = (
 
 
 def roi_align_one_by_one(features: Maps, rois: Float[Tensor, "n 5"], side: int, stride: int) -> Tensor:
-    """§3, "RoIAlign", as it is written: bilinear interpolation at the centre of each cell, nothing rounded.
+    """RoI Align as §3, "RoIAlign", defines it: bilinear interpolation at the centre of each cell, without rounding.
 
-    rois: (image, x1, y1, x2, y2), in pixels of the image. A map's value of cell i is that at its centre, i + ½ strides,
-    so that a place p of the image is at p / stride − ½ among the values: without that half a cell, everything shifts.
+    rois: (image, x1, y1, x2, y2), in pixels of the image. The value of a map's cell i lies at its centre, i + ½
+    strides, so a place p of the image is at index p / stride − ½: without that half cell, everything would shift.
     """
     aligned = features.new_zeros(len(rois), features.shape[1], side, side)
     height, width = features.shape[2:]
@@ -98,9 +98,9 @@ def roi_align_one_by_one(features: Maps, rois: Float[Tensor, "n 5"], side: int, 
 def roi_align(
     features: Maps, boxes: Float[Tensor, "batch rois 4"], side: int, stride: int, samples: int = 1
 ) -> Float[Tensor, "batch rois channels side side"]:
-    """The same for as many boxes of each image, as two matrix products: rows · features · columnsᵀ.
+    """The same for an equal number of boxes per image, as two matrix products: rows · features · columnsᵀ.
 
-    samples: along each axis of a cell, whose value is their mean.
+    samples: per axis of a cell; the cell's value is their mean.
     """
     with torch.autocast(features.device.type, enabled=False):
         rows, columns = (
@@ -109,24 +109,24 @@ def roi_align(
             .mean(dim=3)
             for k, length in ((1, features.shape[2]), (0, features.shape[3]))
         )  # (batch, rois, side, length)
-        features = features.float().permute(0, 2, 3, 1)  # channels last: what convolutions run fastest on
+        features = features.float().permute(0, 2, 3, 1)  # channels last: the fastest layout for convolutions
         sampled = rows.flatten(1, 2) @ features.flatten(2)
         sampled = sampled.unflatten(1, rows.shape[1:3]).unflatten(3, features.shape[2:])
         return (columns[:, :, None] @ sampled).permute(0, 1, 4, 2, 3)
 
 
 class Outputs(NamedTuple):
-    """What a training step's loss is computed from."""
+    """The outputs that enter a training step's loss."""
 
     proposals: Float[Tensor, ""]  # the loss of the region proposal network, a sum over images
     scores: Float[Tensor, "batch rois scores"]
     offsets: Float[Tensor, "batch rois classes 4"]
-    masks: Float[Tensor, "batch objects classes cells cells"]  # logits, of the RoIs that may be objects
+    masks: Float[Tensor, "batch objects classes cells cells"]  # logits, for the RoIs that may be objects
     truth: RoiTargets
 
 
 class RoiTargets(NamedTuple):
-    """What sampled RoIs are trained to be. labels: 0 for background, −1 for a place that does not count."""
+    """The targets of sampled RoIs. labels: 0 for background, −1 for a row that does not count."""
 
     labels: Int64[Tensor, "batch rois"]
     offsets: Float[Tensor, "batch rois 4"]
@@ -134,7 +134,7 @@ class RoiTargets(NamedTuple):
 
 
 class MaskRCNN(nn.Module):
-    """The small network. classes: without background. rois, objects: sampled per image, and objects at most of them."""
+    """The small network. classes: without background. rois: sampled per image, of them at most `objects` objects."""
 
     def __init__(self, classes: int, width: int = 16, rois: int = 24, objects: int = 6) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class MaskRCNN(nn.Module):
         self.mask_head = mask_head(CHANNELS, HIDDEN, classes)
 
     def anchors(self, maps: list[Maps]) -> Float[Tensor, "n 4"]:
-        """Of the last two maps, in the order in which the proposal head answers."""
+        """The anchors of the last two maps, in the order of the proposal head's outputs."""
         kinds = zip(maps[1:], STRIDES[1:], SIZES, strict=True)
         own = [anchors((x.shape[2], x.shape[3]), stride, sizes, RATIOS) for x, stride, sizes in kinds]
         return torch.cat(own).to(maps[0].device)
@@ -157,22 +157,22 @@ class MaskRCNN(nn.Module):
     def boxes(
         self, maps: list[Maps], rois: Float[Tensor, "batch rois 4"]
     ) -> tuple[Float[Tensor, "batch rois scores"], Float[Tensor, "batch rois classes 4"]]:
-        """Of each RoI the scores of background and the classes before the softmax, and each class's offsets."""
+        """The scores of background and classes before the softmax, and each class's offsets, for each RoI."""
         features = self.box_head(roi_align(maps[1], rois, BOX_SIDE, STRIDES[1]).flatten(0, 1))
         shape = rois.shape[:2]
         return self.score(features).unflatten(0, shape), self.move(features).unflatten(0, shape).unflatten(2, (-1, 4))
 
     def class_scores(self, images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n scores"]:
-        """The scores of pictures as wide and as high as one RoI: cut-out objects."""
+        """The class scores of object crops, which are treated as one RoI each."""
         return self.score(self.box_head(self.maps(images)[1]))
 
     def masks(self, maps: list[Maps], rois: Float[Tensor, "batch rois 4"]) -> Tensor:
-        """Of each RoI the logits of every class's mask, 28 × 28: (batch, rois, classes, 28, 28)."""
+        """The logits of every class's 28 × 28 mask for each RoI: (batch, rois, classes, 28, 28)."""
         aligned = roi_align(maps[0], rois, MASK_SIDE, STRIDES[0])
         return self.mask_head(aligned.flatten(0, 1)).unflatten(0, rois.shape[:2])
 
     def forward(self, inputs: Instances) -> Outputs:
-        """A step of approximate joint training (Ren et al. 2015, §3.2): proposals are constants to the other heads."""
+        """A step of approximate joint training (Ren et al. 2015, §3.2): proposals are constants for the other heads."""
         inputs = inputs.to(next(self.parameters()).device)
         maps = self.maps(inputs.images)
         anchor, (scores, offsets) = self.anchors(maps), self.proposal_head(maps[1:])
@@ -186,7 +186,7 @@ class MaskRCNN(nn.Module):
     def sampled(
         self, inputs: Instances, boxes: Float[Tensor, "batch n 4"], there: Bool[Tensor, "batch n"]
     ) -> tuple[Float[Tensor, "batch rois 4"], RoiTargets]:
-        """Of an image's proposals and true boxes a sample, a quarter of it objects (IoU of 0.5 and more). §3.1."""
+        """A sample of each image's proposals and true boxes, a quarter of them objects (IoU of at least 0.5). §3.1."""
         boxes = torch.cat([boxes, inputs.boxes], dim=1)
         matched = match(boxes, inputs.boxes, inputs.labels, low=0.5, high=0.5)
         there = torch.cat([there, inputs.labels > 0], dim=1)
@@ -200,7 +200,7 @@ class MaskRCNN(nn.Module):
 
     @torch.inference_mode()
     def detect(self, images: Float[Tensor, "batch 3 height width"], settings: Detection) -> list[Target]:
-        """Proposals, then class and box of each, non-maximum suppression, and masks of what is left only. §3.1."""
+        """Proposals, then class and box of each, non-maximum suppression, then masks of the remaining boxes. §3.1."""
         maps, size = self.maps(images), (images.shape[2], images.shape[3])
         rois, there = propose(*self.proposal_head(maps[1:]), self.anchors(maps), size, keep=settings.proposals)
         scores, offsets = self.boxes(maps, rois)
@@ -209,7 +209,7 @@ class MaskRCNN(nn.Module):
         found = [settings.choose(*pair) for pair in zip(boxes, scores, strict=True)]
         grids = self.masks(maps, pad_sequence([own["boxes"] for own in found], batch_first=True)).float().sigmoid()
         for own, each in zip(found, grids, strict=True):
-            chosen = each[torch.arange(len(own["labels"])), own["labels"] - 1]  # of the class that the box head chose
+            chosen = each[torch.arange(len(own["labels"])), own["labels"] - 1]  # of the class predicted by the box head
             own["masks"] = paste_masks(chosen, own["boxes"], size)
         return found
 
@@ -224,9 +224,9 @@ def mask_head(channels: int, hidden: int, classes: int) -> nn.Sequential:
 def mask_loss(
     logits: Float[Tensor, "n classes cells cells"], masks: Bool[Tensor, "n cells cells"], labels: Int64[Tensor, "n"]
 ) -> Float[Tensor, ""]:
-    """L_mask of §3: cross-entropy of the sigmoid, a mean over cells, of the true class's mask only; a sum over objects.
+    """L_mask of §3: sigmoid cross-entropy of the true class's mask only, a mean over cells and a sum over objects.
 
-    Classes do not compete for a pixel: which class it is, the box head decides. Rows with labels below 1 do not count.
+    Classes do not compete for a pixel, because the box head decides the class. Rows with labels below 1 do not count.
     """
     objects = labels > 0
     own = logits[objects].float()[torch.arange(int(objects.sum())), labels[objects] - 1]
@@ -234,9 +234,9 @@ def mask_loss(
 
 
 def joint_loss(outputs: Outputs) -> tuple[Float[Tensor, ""], int]:
-    """L = L_proposals + L_class + L_box + L_mask (§3), a sum over images, and how many they are (common.train).
+    """L = L_proposals + L_class + L_box + L_mask (§3), summed over images, and the number of images (common.train).
 
-    Class and box are means over the RoIs of an image, masks over as many objects as are sampled at most.
+    Class and box losses are means over an image's RoIs; the mask loss is divided by the most objects that are sampled.
     """
     labels, offsets, masks = outputs.truth
     rois, objects = labels.shape[1], masks.shape[1]
@@ -251,13 +251,13 @@ def joint_loss(outputs: Outputs) -> tuple[Float[Tensor, ""], int]:
 
 
 def parameter_groups(network: MaskRCNN) -> list[dict]:
-    """Filters of hidden layers, which Muon steps; and all others, with those of layers whose outputs are read."""
+    """Hidden filters, trained with Muon, and all others, which include the output layers."""
     last = [network.proposal_head.scores, network.proposal_head.offsets, network.mask_head[-1]]
     return hidden_filters(network, last)
 
 
 def scene_detector(run: Run, sets: LabelledScenes) -> InstanceDetector:
-    """The detector of the scenes, not yet fitted. Rates and batches were not compared; epochs are what time allows."""
+    """The unfitted detector for scenes. Rates and batch sizes were not tuned; epochs are what time allows."""
     shared = {"optimiser": Muon, "warm_up": 0.15, "device": run.device, "say": run.say_step}
     epochs, first, kept = *run.pick(smoke=(1, 1), lecture=(3, 2), full=(16, 4)), run.checkpoint("mask_rcnn")
     crops = Training(first, 0.01, 16, groups=hidden_filters, loss=crop_loss, **shared)
@@ -266,7 +266,7 @@ def scene_detector(run: Run, sets: LabelledScenes) -> InstanceDetector:
     return InstanceDetector(build, sets.objects.train.masks, training, crops, Detection(), 8 * BOX_SIDE, seed=run.seed)
 
 
-VARIANTS = {  # of the mask head: what it is given, and its loss
+VARIANTS = {  # of the mask head: its input, and its loss
     "base": heads.MaskVariant(roi_align, mask_loss),
     "RoI pooling": heads.MaskVariant(heads.roi_pool, mask_loss),
     "softmax": heads.MaskVariant(roi_align, heads.softmax_loss, background=True),
@@ -276,7 +276,7 @@ VARIANTS = {  # of the mask head: what it is given, and its loss
 
 
 def study_mask_heads(run: Run, detector: InstanceDetector, sets: LabelledScenes) -> None:
-    """Train each variant on the same maps and true boxes, and judge it on validation scenes."""
+    """Train each variant on the same maps and true boxes, and score it on validation scenes."""
     network, scenes = detector.network_, sets.objects
     train = scenes.train.take(slice(run.pick(smoke=8, lecture=1000)))
     judged = scenes.validation.take(slice(run.pick(smoke=4, lecture=300)))

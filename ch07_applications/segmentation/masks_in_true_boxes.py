@@ -1,8 +1,8 @@
 """Mask heads compared on the maps of one trained detector: which RoI features, and which loss, give better masks.
 
-Method     He et al. 2017, §4.2, Tables 2b to 2d, one change at a time. The maps and the boxes are those of one trained
-           detector, so that only the mask head differs: it is trained in true boxes, and judged in true boxes (IoU of
-           full-size masks) and in the boxes that the detector predicts (mask AP).
+Method     He et al. 2017, §4.2, Tables 2b to 2d, one change at a time. All variants use the maps and boxes of one
+           trained detector, so that only the mask head differs. It is trained in true boxes, and scored in true boxes
+           (IoU of full-size masks) and in the boxes that the detector predicts (mask AP).
 Differs    The paper trains each variant end to end, so that the trunk adapts to it. Here the trunk was trained with RoI
            Align and a sigmoid, which favours these two.
 """
@@ -31,13 +31,13 @@ from common.train import Training
 
 OVERLAP, PRECISE = "IoU in true boxes", 0.9
 GRABCUT = "GrabCut in true boxes"
-CHUNK = 16  # scenes that are looked through together
+CHUNK = 16  # scenes processed together
 
 
 def roi_pool(
     features: Float[Tensor, "batch channels h w"], boxes: Float[Tensor, "batch rois 4"], side: int, stride: int
 ) -> Float[Tensor, "batch rois channels side side"]:
-    """RoI pooling (Girshick 2015, §2.1): ends and cells rounded to whole cells of the map, the maximum of each."""
+    """RoI pooling (Girshick 2015, §2.1): ends and bins rounded to whole cells, and the maximum per bin."""
     pooled = torchvision.ops.roi_pool(features.float(), list(boxes), side, 1 / stride)
     return pooled.unflatten(0, boxes.shape[:2])
 
@@ -45,18 +45,18 @@ def roi_pool(
 def softmax_loss(
     logits: Float[Tensor, "n classes cells cells"], masks: Bool[Tensor, "n cells cells"], labels: Int64[Tensor, "n"]
 ) -> Float[Tensor, ""]:
-    """Table 2b's rival: each pixel has one class or is background, 0; a mean over cells and a sum over objects."""
+    """Table 2b's rival: a softmax over classes and background (0) per pixel; a mean over cells, a sum over objects."""
     wanted = masks * labels[:, None, None]
     return functional.cross_entropy(logits.float(), wanted, reduction="none").mean((1, 2)).sum()
 
 
 @dataclass(frozen=True)
 class MaskVariant:
-    """What a mask head is given, and how it is trained.
+    """A mask head's input, and how it is trained.
 
-    sample: of a map, boxes, cells and a stride the features of each box. loss: of outputs, masks and labels, a sum over
-    objects. level: which of the maps, of that stride. background: whether the outputs have one for background, and
-    compete in a softmax.
+    sample: the features of boxes, given a map, boxes, cells and a stride. loss: summed over objects, given outputs,
+    masks and labels. level: the index of the map. background: whether there is an output for the background, and the
+    outputs compete in a softmax.
     """
 
     sample: Callable
@@ -68,14 +68,17 @@ class MaskVariant:
     def probabilities(
         self, logits: Float[Tensor, "n classes cells cells"], labels: Int64[Tensor, "n"]
     ) -> Float[Tensor, "n cells cells"]:
-        """Of each pixel that it is the object's. After a softmax against the background alone: the class is known."""
+        """The probability that each pixel belongs to the object.
+
+        The class is known, so a softmax is over that class and the background alone.
+        """
         item = torch.arange(len(labels))
         return (logits[item, labels] - logits[:, 0] if self.background else logits[item, labels - 1]).sigmoid()
 
 
 @dataclass(frozen=True, eq=False)
 class RoiFeatures:
-    """Features of objects in their boxes, their masks and labels, as common.train.Batches."""
+    """Features of objects in their boxes with their masks and labels, as common.train.Batches."""
 
     inputs: Float[Tensor, "n channels cells cells"]
     masks: Bool[Tensor, "n side side"]
@@ -91,10 +94,10 @@ class RoiFeatures:
 
 @dataclass(frozen=True, eq=False)
 class MaskStudy:
-    """One trained detector's maps and boxes, on which mask heads are trained and judged.
+    """The maps and boxes of one trained detector, on which mask heads are trained and scored.
 
-    maps: from a batch of images to the maps. train, judged: scenes with masks, the second ones for validation.
-    detections: of the judged scenes. side: cells of a RoI along each axis.
+    maps: computes the maps of a batch of images. train, judged: scenes with masks for training and for validation.
+    detections: in the validation scenes. side: cells of a RoI along each axis.
     """
 
     run: Run
@@ -108,7 +111,7 @@ class MaskStudy:
     def features(
         self, variant: MaskVariant, scenes: BoxedImages, boxes: Sequence[Tensor]
     ) -> list[Float[Tensor, "_ channels side side"]]:
-        """Of each scene the features of its boxes, in bfloat16, which is what a mask head multiplies anyway."""
+        """The features of each scene's boxes in bfloat16, the precision in which a mask head multiplies anyway."""
         found = []
         for start in range(0, len(scenes), CHUNK):
             own = list(boxes[start : start + CHUNK])
@@ -144,13 +147,13 @@ class MaskStudy:
             self.score_in_true_boxes(method, self.masks(method.model, variant, self.judged.targets))
 
     def measure_grabcut(self) -> None:
-        """GrabCut in the same true boxes: what finds the object's pixels without having learned anything."""
+        """Score GrabCut in the same true boxes: a method that segments without training."""
         with self.run.method(GRABCUT, kind="classical") as method:
             boxes = [own["boxes"] + GROW * torch.tensor([-1.0, -1, 1, 1]) for own in self.judged.targets]
             self.score_in_true_boxes(method, fill_all(self.judged.images, boxes))
 
     def score_in_true_boxes(self, method: Method, made: Sequence[Bool[Tensor, "_ height width"]]) -> None:
-        """The mean over a scene's objects of the IoU of full-size masks; and how many masks are nearly right."""
+        """Score the mean IoU of a scene's full-size masks, and the share of masks that are nearly right."""
         overlaps = [np.diagonal(mask_iou(own.numpy(), self.judged.masks[k])) for k, own in enumerate(made)]
         part = self.judged.take(np.array([len(own) > 0 for own in overlaps]))
         means = np.array([own.mean() for own in overlaps if len(own)])
@@ -161,7 +164,7 @@ class MaskStudy:
     def masks(
         self, head: nn.Module, variant: MaskVariant, found: Sequence[Target]
     ) -> list[Bool[Tensor, "_ height width"]]:
-        """Of each judged scene the masks of boxes with labels, at full size."""
+        """The full-size masks of labelled boxes in each validation scene."""
         inputs = self.features(variant, self.judged, [each["boxes"] for each in found])
         made, size = [], self.judged.images.shape[1:3]
         head.eval()

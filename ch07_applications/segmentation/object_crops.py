@@ -1,4 +1,4 @@
-"""Objects cut out of labelled pictures, enlarged or reduced to one size: what a classifier learns from."""
+"""Objects cut out of labelled pictures, resized to one size, to train a classifier."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from common.augment import in_other_light, uniform
 from common.data.boxed import BoxedImages
 from common.image_classifier import Pixels
 
-MARGIN, SIZES, SHIFT = 1.1, 1.16, 0.08  # a crop's side: of the object's longer one, times or by 1.16; shifted by 8 %
+MARGIN, SIZES, SHIFT = 1.1, 1.16, 0.08  # side: times the object's longer one; scaled by up to 1.16; shifted by 8 %
 LIGHT = 0.2  # the limit of in_other_light
 
 
 @dataclass(frozen=True)
 class ObjectCrops:
-    """The objects of boxed pictures, as common.train.Batches: an item is a picture, a batch all objects of some.
+    """The objects of boxed pictures, as common.train.Batches. An item is a picture; a batch has all objects of some.
 
-    images: all pictures of the part. places: of those that have an object; boxes and labels are theirs. side: of the
-    square crops, in pixels.
+    images: all pictures of the part. places: indices of those with objects; boxes and labels are theirs. side: the side
+    of the square crops in pixels.
     """
 
     images: UInt8[np.ndarray, "_ height width 3"]
@@ -35,7 +35,7 @@ class ObjectCrops:
 
     @classmethod
     def of(cls, part: BoxedImages, pixels: Pixels, side: int) -> ObjectCrops:
-        """Labels count from 0 here: there is no background. Raises ValueError where no picture has an object."""
+        """Labels count from 0 here: there is no background. Raises ValueError if no picture has an object."""
         full = [place for place, target in enumerate(part.targets) if len(target["labels"])]
         if not full:
             raise ValueError(f"none of {len(part)} pictures has an object to be cut out")
@@ -50,7 +50,7 @@ class ObjectCrops:
     def batch(
         self, index: Int[Tensor, "batch"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "objects 3 side side"], Int[Tensor, "objects"]]:
-        """Squares around the objects, a little moved, larger or smaller, mirrored or not, in other light; classes."""
+        """Squares around the objects with random shift, scale, mirroring and light; and their classes."""
         items = index.tolist()
         owner = torch.cat([torch.full((len(self.boxes[item]),), float(k)) for k, item in enumerate(items)])
         boxes = torch.cat([self.boxes[item] for item in items])

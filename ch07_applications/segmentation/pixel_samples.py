@@ -1,4 +1,4 @@
-"""Pixels sampled from labelled pictures: descriptors of all pixels of all pictures would not fit into memory."""
+"""Pixels sampled from labelled pictures: the descriptors of all pixels would not fit into memory."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import Tensor
 
 from common.data.segmented import IGNORE, SegmentedImages
 
-PIXELS = 100  # of each picture
-CHUNK = 20  # pictures described at once
+PIXELS = 100  # per picture
+CHUNK = 20  # pictures at once
 Found = tuple[Float[Tensor, "n k features"], dict[str, int]]
 
 
 class Sample(NamedTuple):
-    """Descriptors of sampled pixels and the pixels' classes. widths: features per layer, by name, in their order.
+    """Descriptors and classes of sampled pixels. widths: features per layer, by name, in order.
 
-    columns: in half precision, for they are two thousand numbers of a hundred thousand pixels. seconds: that it took to
-    describe the pictures.
+    columns: in half precision, because there are two thousand numbers for each of a hundred thousand pixels. seconds:
+    the time to describe the pictures.
     """
 
     columns: Float16[Tensor, "pixels features"]
@@ -31,11 +31,11 @@ class Sample(NamedTuple):
     seconds: float = 0.0
 
     def of(self, layers: Sequence[str]) -> Float[Tensor, "pixels chosen"]:
-        """The features of these layers alone, in single precision."""
+        """The features of these layers only, in single precision."""
         parts = dict(zip(self.widths, self.columns.split(list(self.widths.values()), dim=1), strict=True))
         chosen = torch.empty(len(self.columns), sum(self.widths[name] for name in layers))
         for place, name in zip(chosen.split([self.widths[name] for name in layers], dim=1), layers, strict=True):
-            place.copy_(parts[name])  # into its place: a whole copy between would take half a gigabyte
+            place.copy_(parts[name])  # in place: a temporary copy would take half a gigabyte
         return chosen
 
 
@@ -45,10 +45,10 @@ def sample_pixels(
     seed: int,
     pixels: int = PIXELS,
 ) -> Sample:
-    """So many random pixels of each picture, those without a label left out.
+    """`pixels` random pixels of each picture, except those without a label.
 
-    describe: of pictures and numbers of pixels, (n, k, features) and the features per layer. Raises ValueError where no
-    pixel has a label.
+    describe: returns (n, k, features) and the features per layer, given pictures and pixel numbers. Raises ValueError
+    if no pixel has a label.
     """
     rng, columns, classes, widths, begin = np.random.default_rng(seed), [], [], {}, time.perf_counter()
     for start in range(0, len(part), CHUNK):
@@ -64,7 +64,7 @@ def sample_pixels(
 
 
 def draw_pixels(labels: UInt8[np.ndarray, "pixels"], count: int, rng: np.random.Generator) -> Int64[np.ndarray, "k"]:
-    """Numbers of `count` pixels, drawn with replacement, half of them from objects (labels above 0) if any are."""
+    """The numbers of `count` pixels, drawn with replacement, half of them from objects (labels above 0) if any are."""
     objects = np.flatnonzero((labels > 0) & (labels != IGNORE))
     inside = rng.choice(objects if len(objects) else len(labels), count // 2)
     return np.concatenate([rng.integers(len(labels), size=count - count // 2), inside])

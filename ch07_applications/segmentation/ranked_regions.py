@@ -1,9 +1,9 @@
-"""Proposed regions in the order of how much of an object each covers, as a regression predicts it.
+"""Proposed regions, ranked by a regression that predicts how much of an object each covers.
 
-Selective search proposes some 300 regions of a scene in an almost random order. Whatever classifies them costs far more
-than they do, so that only the first few tens may pass. Multiscale combinatorial grouping (Arbeláez et al. 2014, §5)
-sorts its candidates by what a random forest regresses from size, place, shape and strength of contours; so does this,
-with boosted trees. Of regions that are nearly the same only the first stays.
+Selective search proposes some 300 regions per scene in an almost random order. Classifying a region costs far more than
+proposing it, so that only the first few tens can be classified. Multiscale combinatorial grouping (Arbeláez et al.
+2014, §5) ranks its candidates by what a random forest regresses from size, place, shape and strength of contours; so
+does this module, with boosted trees. Of regions that are nearly equal only the first is kept.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from common.metrics.masks import mask_iou
 from common.proposals.hierarchy import FAST, Settings, reduced
 from common.proposals.regions import Regions, propose_all_regions
 
-ALIKE = 0.85  # IoU above which two regions are nearly the same
-MOST = 32  # regions of a picture that pass
-EDGES = (5.0, 10.0, 20.0)  # of Lab colours: how far two neighbouring pixels differ where there may be a contour
+ALIKE = 0.85  # IoU above which two regions count as nearly equal
+MOST = 32  # regions kept per picture
+EDGES = (5.0, 10.0, 20.0)  # of Lab colours: the least difference of neighbouring pixels at a contour
 Masks = Bool[np.ndarray, "n rows columns"]
 
 
 def contour_features(image: UInt8[np.ndarray, "rows columns 3"], masks: Masks) -> Float[np.ndarray, "n features"]:
-    """Size, place, shape and contour of regions, none of them empty: nothing in it depends on a class."""
+    """Size, place, shape and contour of non-empty regions: features that do not depend on a class."""
     n, rows, columns = masks.shape
     lab = rgb2lab(image).astype(np.float32)
     flat = masks.reshape(n, -1).astype(np.float32)
@@ -38,7 +38,7 @@ def contour_features(image: UInt8[np.ndarray, "rows columns 3"], masks: Masks) -
     bottom, right = rows - down[:, ::-1].argmax(axis=1), columns - across[:, ::-1].argmax(axis=1)
     height, width = bottom - top, right - left
 
-    # The contour is where a mask changes between neighbours; its strength is what the picture changes there.
+    # The contour is where a mask changes between neighbours; its strength is the picture's change there.
     contour = [(masks[:, 1:] != masks[:, :-1]).reshape(n, -1), (masks[:, :, 1:] != masks[:, :, :-1]).reshape(n, -1)]
     steps = [np.linalg.norm(np.diff(lab, axis=axis), axis=2).ravel() for axis in (0, 1)]
     values = [np.stack([step, *(step > edge for edge in EDGES)], axis=1).astype(np.float32) for step in steps]
@@ -77,9 +77,9 @@ def contour_features(image: UInt8[np.ndarray, "rows columns 3"], masks: Masks) -
 
 @dataclass(eq=False)
 class RankedRegions:
-    """fit(scenes with masks), propose(images): Regions of each, the likeliest first, `most` at most.
+    """fit(scenes with masks), propose(images): Regions of each image, ranked, at most `most`.
 
-    settings: of selective search. alike: IoU above which the lower-ranked of two regions is left out.
+    settings: of selective search. alike: IoU above which the lower-ranked of two regions is removed.
     """
 
     settings: Settings = FAST
@@ -89,7 +89,7 @@ class RankedRegions:
     model_: HistGradientBoostingRegressor | None = field(default=None, init=False)
 
     def fit(self, part: BoxedImages) -> RankedRegions:
-        """Regress the highest IoU with an object. Without any object, or any region, the order stays random."""
+        """Regress the highest IoU with an object. Without objects or regions, the order stays random."""
         found = propose_all_regions(part.images, self.settings, seed=self.seed)
         x, y = [], []
         for k, regions in enumerate(found):
@@ -103,16 +103,16 @@ class RankedRegions:
         return self
 
     def describe(self, image: UInt8[np.ndarray, "height width 3"], regions: Regions) -> Float[np.ndarray, "n features"]:
-        """contour_features at the size at which the picture was cut up."""
+        """The contour_features at the size at which selective search segmented the picture."""
         return contour_features(reduced(image, self.settings.step), regions.reduced_masks())
 
     def propose(self, images: UInt8[np.ndarray, "items height width 3"]) -> list[Regions]:
-        """The ranked regions of each image; none where selective search has none."""
+        """The ranked regions of each image; none if selective search has none."""
         found = propose_all_regions(images, self.settings, seed=self.seed)
         return [self.rank(image, regions) for image, regions in zip(images, found, strict=True)]
 
     def rank(self, image: UInt8[np.ndarray, "height width 3"], regions: Regions) -> Regions:
-        """The same regions in their order, near copies left out."""
+        """The regions, ranked, without near duplicates."""
         if self.model_ is not None and len(regions):
             scores = self.model_.predict(self.describe(image, regions))
             regions = regions.take(np.argsort(-scores, kind="stable"))
@@ -123,10 +123,10 @@ class RankedRegions:
 def suppress(
     overlaps: Float[np.ndarray, "n n"], scores: Shaped[np.ndarray, "n"], limit: float, most: int | None = None
 ) -> Int[np.ndarray, "stay"]:
-    """Greedy non-maximum suppression on the overlap of regions: which stay, the highest score first.
+    """Greedy non-maximum suppression by the overlap of regions. Returns the kept ones, by descending score.
 
-    overlaps: IoU of every two. A region goes if its IoU with one that stays, and has a higher score, is above the
-    limit. most: so many stay at most.
+    overlaps: IoU of all pairs. A region is removed if its IoU with a kept region of a higher score exceeds the limit.
+    most: the largest number of regions kept.
     """
     stay: list[int] = []
     for k in np.argsort(-scores.astype(float), kind="stable"):
@@ -143,9 +143,9 @@ def recall_of_regions(
     thresholds: Sequence[float],
     numbers: Sequence[int] | Int[np.ndarray, "numbers"],
 ) -> Float[np.ndarray, "thresholds numbers"]:
-    """The share of objects that one of the first so many regions of their scene covers with this IoU: the ceiling.
+    """The share of objects that one of the scene's first n regions covers with this IoU: the upper bound.
 
-    NaN where there are no objects.
+    NaN if there are no objects.
     """
     best = []
     for k, regions in enumerate(found):

@@ -1,9 +1,9 @@
-"""A region as two pictures: its box, and its box with all but the region set to the mean; and their features.
+"""A region as two crops, its box, and its box with the mean outside the region; and the crops' features.
 
 Method     Hariharan et al. 2014, §3.2: the box's crop shows the surroundings, the region's crop the outline. Each goes
-           through a network of its own, and both vectors stand side by side. What lies outside the region is set to the
-           mean image, which is zero for a network whose inputs are standardised. Black would be a colour like any
-           other, and its rim an edge.
+           through a network of its own, and both feature vectors are concatenated. Outside the region the crop is set
+           to the mean image, which is zero for a network with standardised inputs. Black would be a colour like any
+           other, and would add an edge along the region's border.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIDE = 64  # pixels of a crop
 MARGIN = 1 / 8  # of a box's side, added on each side
 GRID = 10  # cells along each side of the coarse mask: §3.4
 LAYERS = 14  # of MobileNetV2: maps of stride 16 with 96 channels, 4 × 4 of them for a crop
-BATCH = 160  # crops in the trunk at once
+BATCH = 160  # crops per batch of the trunk
 COLOURS = 8  # bins per channel of Lab
 CELL = 8  # pixels of a cell of HOG
 
@@ -35,8 +35,9 @@ Describe = Callable[[Crops, Float[Tensor, "n side side"]], Float[Tensor, "n feat
 
 
 class Described(NamedTuple):
-    """Regions with their features. box, region: of the two crops. grid: the region's own mask, projected. boxes: with
-    their margin: what the crops and the grid cover."""
+    """Regions with their features. box, region: features of the two crops. grid: the region's mask, projected. boxes:
+    with their margin, as covered by the crops and the grid.
+    """
 
     box: Float[Tensor, "n box_features"]
     region: Float[Tensor, "n region_features"]
@@ -44,11 +45,11 @@ class Described(NamedTuple):
     boxes: Float[Tensor, "n 4"]
 
     def features(self, parts: Sequence[str]) -> Float[Tensor, "n features"]:
-        """The chosen ones of "box" and "region", side by side."""
+        """The chosen features of "box" and "region", concatenated."""
         return torch.cat([getattr(self, part) for part in parts], dim=1)
 
     def take(self, order: Tensor | np.ndarray | slice) -> Described:
-        """Those of the regions with these numbers."""
+        """The regions with these indices."""
         return Described(*(values[order] for values in self))
 
 
@@ -62,7 +63,7 @@ def with_margin(boxes: Float[np.ndarray, "n 4"]) -> Float[Tensor, "n 4"]:
 def covered(
     low: Float[Tensor, "n"], high: Float[Tensor, "n"], cells: int, length: int
 ) -> Float[Tensor, "n cells length"]:
-    """The share of each of `cells` intervals between low and high that each pixel [i, i + 1] covers."""
+    """The share of each of `cells` intervals from low to high that each pixel [i, i + 1] covers."""
     ends = low[:, None] + (high - low)[:, None] * torch.arange(cells + 1) / cells
     pixel = torch.arange(length)
     common = torch.minimum(ends[:, 1:, None], pixel + 1) - torch.maximum(ends[:, :-1, None], pixel)
@@ -72,9 +73,9 @@ def covered(
 def project(
     masks: Float[Tensor, "n height width"], boxes: Float[Tensor, "n 4"], cells: int = GRID
 ) -> Float[Tensor, "n cells cells"]:
-    """Each mask on a coarse grid over its box: the share of every cell that it covers. §3.4.
+    """Each mask on a coarse grid over its box: the share of each cell that it covers. §3.4.
 
-    Nothing is covered beyond the picture. The way back is mask_pasting.paste.
+    Outside the picture nothing is covered. The inverse is mask_pasting.paste.
     """
     rows = covered(boxes[:, 1], boxes[:, 3], cells, masks.shape[1])
     columns = covered(boxes[:, 0], boxes[:, 2], cells, masks.shape[2])
@@ -84,7 +85,7 @@ def project(
 def cut_out(
     image: UInt8[np.ndarray, "height width 3"], masks: Float[Tensor, "n height width"], boxes: Float[Tensor, "n 4"]
 ) -> tuple[Crops, Float[Tensor, "n side side"]]:
-    """The standardised crop of each box, and how far each of its pixels belongs to the region, from 0 to 1."""
+    """The standardised crop of each box, and the degree from 0 to 1 to which each pixel belongs to the region."""
     cut = {"output_size": SIDE, "sampling_ratio": 2, "aligned": True}
     number = torch.arange(len(boxes), dtype=torch.float32)[:, None]
     crops = roi_align(imagenet_inputs(image[None]), [boxes], **cut)
@@ -92,12 +93,12 @@ def cut_out(
 
 
 def on_mean(crops: Crops, inside: Float[Tensor, "n side side"]) -> Crops:
-    """The crops with the mean image, which is zero, wherever the region is not. §3.2."""
+    """The crops with the mean image, which is zero, outside the region. §3.2."""
     return crops * inside[:, None]
 
 
 class TrunkFeatures:
-    """The activations of a frozen MobileNetV2 up to a layer, flattened: what is where within the crop."""
+    """The activations of a frozen MobileNetV2 up to a layer, flattened, so that they keep the place within the crop."""
 
     def __init__(self, network: nn.Module, layers: int = LAYERS) -> None:
         self.trunk = network.features[:layers].eval()
@@ -110,7 +111,7 @@ class TrunkFeatures:
 
 
 def hand_made_features(crops: Crops, inside: Float[Tensor, "n side side"]) -> Float[Tensor, "n features"]:
-    """HOG of the crop, and the histogram of its Lab colours where the region is: what needs no network."""
+    """HOG of the crop, and the histogram of Lab colours within the region: features without a network."""
     mean, deviation = (torch.tensor(values)[:, None, None] for values in imagenet_statistics())
     pictures = (255 * (crops * deviation + mean)).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
     blocks = normalised_blocks(cell_histograms(pictures, pixels_per_cell=(CELL, CELL)), (2, 2))
@@ -130,7 +131,7 @@ def describe_masks(
     masks: Float[Tensor, "n height width"],
     boxes: Float[np.ndarray, "n 4"],
 ) -> Described:
-    """The features of masks in one image, given with their boxes; without masks, no rows."""
+    """The features of the masks of one image, given their boxes; no rows if there are no masks."""
     boxes = with_margin(boxes)
     crops, inside = (
         cut_out(image, masks, boxes) if len(masks) else (torch.zeros(1, 3, SIDE, SIDE), torch.ones(1, SIDE, SIDE))

@@ -1,4 +1,4 @@
-"""Proposed regions to learn from: the best few of each object, others of each scene, and the objects' own masks."""
+"""Training examples from proposals: the best few of each object, others per scene, and the objects' own masks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from common.data.boxed import BoxedImages
 from common.metrics.masks import mask_iou
 from common.proposals.regions import Regions
 
-POSITIVE = 0.5  # IoU with an object from which a region may stand for it: §3.3
-PER_OBJECT, OTHERS = 3, 8  # regions of each object at most, and others of each scene
+POSITIVE = 0.5  # IoU with an object from which a region is a positive: §3.3
+PER_OBJECT, OTHERS = 3, 8  # the most regions per object, and others per scene
 
 
 class Examples(NamedTuple):
-    """What is learned from.
+    """Training examples.
 
     truths: the objects' own masks, described. truth_labels: from 1. regions: proposals, described. owner: the object
-    that each overlaps most, −1 for none; overlaps: their IoU; of_class: the highest IoU with an object of each class.
-    masks, segments, wanted: of the regions that overlap their owner by POSITIVE, in their order: the region, its
-    hierarchy's superpixels, the owner's mask.
+    that each overlaps most, −1 for none. overlaps: the IoU with it. of_class: the highest IoU with an object of each
+    class. masks, segments, wanted: the mask, the superpixels of its hierarchy and the owner's mask, for each region
+    that overlaps its owner by POSITIVE, in order.
     """
 
     truths: Described
@@ -41,9 +41,9 @@ class Examples(NamedTuple):
 
 
 def gather(describe: Describe, part: BoxedImages, found: Sequence[Regions], seed: int) -> Examples:
-    """Examples of scenes with masks, whose proposals are `found`. A scene without objects gives background.
+    """Examples from scenes with masks and proposals `found`. A scene without objects gives background.
 
-    Raises ValueError for scenes of which no region overlaps an object by POSITIVE.
+    Raises ValueError if no region of any scene overlaps an object by POSITIVE.
     """
     rng, scenes, objects = np.random.default_rng(seed), [], 0
     for k, regions in enumerate(found):
@@ -60,9 +60,9 @@ def gather(describe: Describe, part: BoxedImages, found: Sequence[Regions], seed
 def examples_of(
     describe: Describe, part: BoxedImages, scene: int, regions: Regions, rng: np.random.Generator
 ) -> Examples:
-    """The examples of one scene: first those that overlap an object by POSITIVE, then the others."""
+    """The examples of one scene: first the regions that overlap an object by POSITIVE, then the others."""
     image, masks, labels = part.images[scene], part.masks[scene], part.targets[scene]["labels"].numpy()
-    overlaps = np.pad(mask_iou(regions.masks(), masks), ((0, 0), (0, 1)))  # the last column is no object's
+    overlaps = np.pad(mask_iou(regions.masks(), masks), ((0, 0), (0, 1)))  # the last column stands for no object
     best, owner = overlaps.max(axis=1), overlaps.argmax(axis=1)
     first = [np.flatnonzero((owner == k) & (best >= POSITIVE)) for k in range(len(labels))]
     first = [own[np.argsort(-best[own], kind="stable")][:PER_OBJECT] for own in first]
@@ -87,12 +87,12 @@ def examples_of(
 
 
 def boxes_of(masks: Float[Tensor, "n height width"] | Bool[Tensor, "n height width"]) -> Float[np.ndarray, "n 4"]:
-    """The box xyxy of each mask, none of them empty; x2 and y2 are the first column and row beyond it."""
+    """The box xyxy of each non-empty mask; x2 and y2 are the first column and row beyond it."""
     return masks_to_boxes(masks).numpy().astype(float) + np.array([0.0, 0, 1, 1])
 
 
 def join(values: Sequence[np.ndarray | Tensor | Described]) -> np.ndarray | Tensor | Described:
-    """One after the other."""
+    """The values concatenated."""
     if isinstance(values[0], Described):
         return Described(*map(torch.cat, zip(*values, strict=True)))
     return np.concatenate(values) if isinstance(values[0], np.ndarray) else torch.cat(list(values))

@@ -1,9 +1,10 @@
-"""Region proposals: anchors, the boxes that offsets make of them, the network's loss, the proposals that are kept.
+"""Region proposals: anchors, the boxes decoded from offsets, the network's loss, the proposals that are kept.
 
 Method     Ren et al. 2015 (Faster R-CNN), §3.1: at each place of a map k anchors, each with an objectness score and
            four offsets (Eq. 2); the loss of Eq. (1) over a random sample of anchors; suppression at an IoU of 0.7.
-Differs    An anchor is an object from an IoU of 0.6 on, not 0.7: in a scene of 128 pixels a cell is a large step beside
-           a small object. Offsets are divided by VARIANCES, so that one smooth L1 loss fits anchors and proposals.
+Differs    An anchor is positive from an IoU of 0.6 on, not 0.7: in a scene of 128 pixels a cell is a large step
+           relative to a small object. Offsets are divided by VARIANCES, so that one smooth L1 loss fits both anchors
+           and proposals.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from torch.nn import functional
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image
 
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # of centres in box sides, of log sides: what offsets are divided by
-GROWTH = 8.0  # of a side, at most: exp of an untrained output must not overflow
+GROWTH = 8.0  # the largest of a side: exp of an untrained output must not overflow
 OBJECT, BACKGROUND, NEITHER = 1, 0, -1
-NARROWEST = 2.0  # pixels: a box with a shorter side is no proposal
+NARROWEST = 2.0  # pixels: a box with a shorter side is not a proposal
 
 
 def anchors(
     grid: tuple[int, int], stride: int, sizes: tuple[float, ...], ratios: tuple[float, ...]
 ) -> Float[Tensor, "anchors 4"]:
-    """Boxes of each size (√area, pixels) and ratio (height to width) around each cell's centre, row by row. §3.1.1."""
+    """Boxes of each size (√area, pixels) and ratio (height / width) at each cell's centre, row by row. §3.1.1."""
     rows, columns = grid
     side, ratio = torch.tensor([(size, ratio) for size in sizes for ratio in ratios]).T
     half = torch.stack([side / ratio.sqrt(), side * ratio.sqrt()], dim=1) / 2
@@ -42,7 +43,7 @@ def encode(boxes: Float[Tensor, "*n 4"], anchor: Float[Tensor, "*n 4"]) -> Float
 
 
 def decode(offsets: Float[Tensor, "*n 4"], anchor: Float[Tensor, "*m 4"]) -> Float[Tensor, "*n 4"]:
-    """The boxes whose offsets from the anchors these are: encode's inverse while no side grows more than eightfold."""
+    """The boxes with these offsets from the anchors: encode's inverse while no side grows more than eightfold."""
     t = offsets.float() * anchor.new_tensor(VARIANCES)
     side = anchor[..., 2:] - anchor[..., :2]
     centre = (anchor[..., :2] + anchor[..., 2:]) / 2 + t[..., :2] * side
@@ -51,7 +52,7 @@ def decode(offsets: Float[Tensor, "*n 4"], anchor: Float[Tensor, "*m 4"]) -> Flo
 
 
 class Matched(NamedTuple):
-    """What boxes are trained to be. kind: OBJECT, BACKGROUND or NEITHER; truth: the number of the object."""
+    """The targets of boxes. kind: OBJECT, BACKGROUND or NEITHER. truth: the index of the object."""
 
     kind: Int64[Tensor, "batch n"]
     truth: Int64[Tensor, "batch n"]
@@ -66,9 +67,10 @@ def match(
     high: float,
     best_too: bool = False,
 ) -> Matched:
-    """Objects from an IoU of `high` on, background below `low`, neither in between. §3.1.2.
+    """Match boxes: OBJECT from an IoU of `high` on, BACKGROUND below `low`, NEITHER in between. §3.1.2.
 
-    labels: 0 where a row of `truths` is only padding. best_too: each object has the box with the highest IoU, too.
+    labels: 0 if a row of `truths` is padding. best_too: the box with the highest IoU for an object is matched to it,
+    too.
     """
     overlap = torch.stack([box_iou(own, truth) for own, truth in zip(boxes, truths, strict=True)])
     overlap = overlap.masked_fill((labels == 0)[:, None], 0.0)
@@ -85,9 +87,10 @@ def match(
 def sample(
     kind: Int64[Tensor, "batch n"], count: int, most: int
 ) -> tuple[Int64[Tensor, "batch count"], Int64[Tensor, "batch count"]]:
-    """Of each image `count` boxes drawn at random, at most `most` objects, which come first; and their kinds. §3.1.3.
+    """Draw `count` boxes per image at random, at most `most` of them objects, which come first; and their kinds.
+    §3.1.3.
 
-    Where an image has too few of either kind, the rest of its places are of the kind NEITHER and do not count.
+    If an image has too few of either kind, the remaining places have the kind NEITHER and do not count.
     """
     chance = torch.rand(kind.shape, device=kind.device)
     positive = kind == OBJECT
@@ -100,7 +103,7 @@ def sample(
 
 
 def picked(values: Tensor, index: Int64[Tensor, "batch k"]) -> Tensor:
-    """values[b, index[b, k]] of each image b: (batch, n, …) to (batch, k, …)."""
+    """The values[b, index[b, k]] of each image b: (batch, n, …) to (batch, k, …)."""
     return values[torch.arange(len(index), device=index.device)[:, None], index]
 
 
@@ -113,7 +116,7 @@ def proposal_loss(
     *,
     count: int = 64,
 ) -> Float[Tensor, ""]:
-    """Eq. (1), a sum over images: log loss of objectness, smooth L1 of objects' offsets, both over `count` anchors."""
+    """Eq. (1), summed over images: log loss of objectness, smooth L1 of objects' offsets, over `count` anchors."""
     matched = match(anchor.expand(len(truths), -1, -1), truths, labels, low=0.3, high=0.6, best_too=True)
     index, kind = sample(matched.kind, count, count // 2)
     counts, positive = kind != NEITHER, kind == OBJECT
@@ -126,7 +129,7 @@ def proposal_loss(
 
 
 class Proposals(NamedTuple):
-    """The same number of boxes for each image; there: false where a place is empty."""
+    """The same number of boxes for each image. there: False for padding."""
 
     boxes: Float[Tensor, "batch n 4"]
     there: Bool[Tensor, "batch n"]

@@ -1,11 +1,11 @@
 """Refining the masks of regions: a coarse mask from the top down, and the region from the bottom up.
 
 Method     Hariharan et al. 2014, §3.4. For each cell of a 10 × 10 grid over the region's box a logistic regression
-           predicts whether it is foreground, from the features of both crops and the region's own mask on the grid. The
-           coarse mask is brought back to full resolution, and a second logistic regression decides about each pixel.
-Differs    The paper has a coarse model per class, and its last stage decides about whole superpixels. Here classes
-           share both, for each has some hundred regions to learn from, and the last stage decides about pixels and sees
-           the mean over the superpixel beside them: superpixels of a scene are made of blocks of 2 × 2 pixels.
+           predicts whether it is foreground, from the features of both crops and the region's own mask on the grid.
+           The coarse mask is upsampled to full resolution, and a second logistic regression classifies each pixel.
+Differs    The paper has a coarse model per class, and its last stage classifies whole superpixels. Here classes share
+           both stages, because each class has only some hundred regions to learn from. The last stage classifies
+           pixels and also sees the mean over the superpixel: superpixels of a scene are made of 2 × 2 pixel blocks.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ch07_applications.segmentation.region_crops import GRID, Described, project
 from ch07_applications.segmentation.region_examples import POSITIVE, Examples
 
 PENALTY = 1e-4  # of the squared weights of the grid's cells
-LAST = 0.25  # of the regions, from which the last stage learns
-PIXELS = 100  # of each of these
+LAST = 0.25  # the share of regions that trains the last stage
+PIXELS = 100  # per region
 
 
 def evidence(
@@ -35,8 +35,9 @@ def evidence(
     masks: Bool[Tensor, "n height width"],
     segments: Int[Tensor, "n height width"],
 ) -> Float[Tensor, "n height width 5"]:
-    """What the last stage knows of a pixel: the coarse mask there and its mean over the superpixel, the region, and the
-    products of the region with both."""
+    """The last stage's features of a pixel: the coarse mask there and its mean over the superpixel, the region, and the
+    products of the region with both.
+    """
     fine = paste(coarse, boxes, masks.shape[1:])
     place = (segments + 1).flatten(1).long()
     sums, counts = (torch.zeros(len(masks), int(place.max()) + 1) for _ in range(2))
@@ -55,10 +56,10 @@ class Refinement:
     seed: int = 0
 
     def fit(self, examples: Examples) -> Refinement:
-        """Both stages, from the proposals that overlap an object by POSITIVE.
+        """Fit both stages to the proposals that overlap an object by POSITIVE.
 
-        The last stage learns from those that the coarse one has not seen (LAST): on what that was fitted to, its masks
-        are better than they will be, and would be trusted too much.
+        The last stage is fitted to proposals that the coarse stage has not seen (LAST): on its own training regions the
+        coarse masks are better than on new ones, so the last stage would trust them too much.
         """
         own = examples.regions.take(np.flatnonzero(examples.overlaps >= POSITIVE))
         self.scales_ = [Standardised.of(block) for block in (own.box, own.region, own.grid)]
@@ -93,20 +94,21 @@ class Refinement:
     def inputs(self, own: Described) -> Features:
         """The features of both crops and the region's own mask on the grid, each block standardised to length 1.
 
-        Else the penalty would weigh on the grid's hundred numbers, which matter most, as on any feature of thousands.
+        Without that, the penalty would shrink the grid's hundred numbers, which matter most, like any of thousands of
+        features.
         """
         blocks = zip(self.scales_, (own.box, own.region, own.grid), strict=True)
         return torch.cat([scale(block) for scale, block in blocks], dim=1)
 
     def coarse(self, own: Described) -> Float[Tensor, "n cells cells"]:
-        """How likely each cell is foreground."""
+        """The probability that each cell is foreground."""
         logits = self.inputs(own) @ self.weights_ + self.offsets_
         return logits.sigmoid().unflatten(1, (GRID, GRID))
 
     def refine(
         self, own: Described, masks: Bool[Tensor, "n height width"], segments: Int[Tensor, "n height width"]
     ) -> Bool[Tensor, "n height width"]:
-        """The refined masks at full resolution. A region of which nothing would be left stays as it was."""
+        """The refined masks at full resolution. A region that would become empty stays unchanged."""
         if not len(masks) or self.last_ is None:
             return masks
         known = evidence(self.coarse(own), own.boxes, masks, segments)

@@ -1,7 +1,7 @@
-"""How this task is judged: labels by mean IoU and the F1 of boundaries, masks of objects by average precision.
+"""The metrics of this task: mean IoU and boundary F1 for labels, average precision for masks of objects.
 
-All four are in per cent and stand on the scoreboard as a value per image whose mean is the metric (Groups.by_image), so
-that intervals and paired tests resample photographs, not scenes upon the same one.
+All four are in per cent. The scoreboard stores a value per image whose mean is the metric (Groups.by_image), so that
+intervals and paired tests resample photographs, not scenes with the same photograph.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def judge_semantic(method: Method, part: SegmentedImages, predict: Callable | No
 def score_semantic(method: Method, part: SegmentedImages, labels: Labels) -> Int64[np.ndarray, "classes classes"]:
     """Mean IoU of one confusion matrix for the whole part (Long et al. 2015, §5), and boundary F1 (Csurka et al. 2013).
 
-    Returns the confusion matrix. Pixels of the truth that are IGNORE do not count. Raises ValueError where labels are
-    not one per pixel of the part, or none of its classes.
+    Returns the confusion matrix. Pixels with the true label IGNORE do not count. Raises ValueError if labels are not
+    one per pixel of the part, or are outside its classes.
     """
     if labels.shape != part.labels.shape:
         raise ValueError(f"{method.name}: labels {labels.shape} for scenes {part.labels.shape}")
@@ -60,7 +60,7 @@ def score_semantic(method: Method, part: SegmentedImages, labels: Labels) -> Int
 
 
 def judge_instances(method: Method, part: BoxedImages, predict: Callable | None = None) -> list[Target]:
-    """Predict the objects with their masks, by method.model.predict or predict(images), timed; and score_instances."""
+    """Predict objects with masks, by method.model.predict or predict(images), timed; then score_instances."""
     start = time.perf_counter()
     detections = (predict or method.model.predict)(part.images)
     method.predict_seconds = time.perf_counter() - start
@@ -69,9 +69,9 @@ def judge_instances(method: Method, part: BoxedImages, predict: Callable | None 
 
 
 def predicted_once(method: Method, part: BoxedImages) -> list[Target]:
-    """What method.model detects in the part: predicted once a run and seed, for all lessons, with the seconds.
+    """The detections of method.model in the part, predicted once per run and seed for all lessons; and the seconds.
 
-    Masks are kept with a bit per pixel: as booleans, those of one method and seed would take 100 MB.
+    Masks are stored with one bit per pixel; as booleans, those of one method and seed would take 100 MB.
     """
     key = f"{method.name}, detections in {len(part)} scenes", method.run.seed
     if key not in method.run.shared:
@@ -90,7 +90,7 @@ def predicted_once(method: Method, part: BoxedImages) -> list[Target]:
 def score_instances(method: Method, part: BoxedImages, detections: Sequence[Target]) -> Evaluation:
     """Mask AP at an IoU of 0.5 and of 0.75: the mean over classes of AP^r (Hariharan et al. 2014, §4), at full size.
 
-    detections: for each scene boxes, labels from 1, scores, and masks (n, H, W), booleans. Raises Problem for
+    detections: boxes, labels from 1, scores, and masks (n, H, W), booleans, for each scene. Raises Problem for
     detections without masks or scores, or with masks of another size.
     """
     evaluation = Evaluation(

@@ -20,13 +20,13 @@ from common.data.segmented import IGNORE, SegmentedImages
 from common.image_classifier import Pixels
 from common.train import Batches, History, Training
 
-TRIES = 8  # places at which a crop's middle is looked for
-CHUNK = 25  # pictures that are predicted at once
+TRIES = 8  # random centres tried per crop
+CHUNK = 25  # pictures predicted at once
 Maps = Sequence[Float[Tensor, "batch classes height width"]]
 
 
 def score_maps(outputs: Tensor | Maps) -> Maps:
-    """What a network gives: its score maps, or the only one."""
+    """A network's score maps as a sequence, also if it returns only one."""
     return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
 
@@ -37,10 +37,10 @@ def pixel_loss(
     shares: Sequence[float] = (1.0,),
     every: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """The sum of the weighted cross-entropies of pixels, and the sum of their weights, by which it is to be divided.
+    """The sum of the pixels' weighted cross-entropies, and the sum of their weights, by which it has to be divided.
 
-    outputs: score maps of the images' size; the last ones, as many as there are shares, count by these. every: only
-    each so-many-th row and column counts, from a random one on: neighbouring pixels have much the same gradient.
+    outputs: score maps of the images' size; shares: the weights of the last maps in the loss. every: only every n-th
+    row and column counts, from a random offset, because neighbouring pixels have nearly the same gradient.
     """
     row, column = torch.randint(every, (2,)).tolist()
     labels = labels[:, row::every, column::every]
@@ -59,10 +59,10 @@ def pixel_loss(
 
 @dataclass(frozen=True)
 class PixelCrops:
-    """Crops of pictures and of their labels, mirrored or not, in other light.
+    """Crops of pictures and of their labels, randomly mirrored, with random light.
 
-    size: height and width; None: the whole picture. around: the share of crops whose middle lies near a pixel of an
-    object, a label above 0. light: at most, the gain's distance from 1 and the shift, per colour, in standard
+    size: height and width; None: the whole picture. around: the share of crops centred near a pixel of an object, whose
+    label is above 0. light: the largest deviation of the gain from 1, and the largest shift, per colour, in standard
     deviations.
     """
 
@@ -94,7 +94,7 @@ class PixelCrops:
         pixels: Pixels,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, "batch 3 rows columns"], Int[Tensor, "batch rows columns"]]:
-        """Standardised crops, and their labels."""
+        """The standardised crops, and their labels."""
         n, whole = len(images), tuple(labels.shape[1:])
         size = self.size or whole
         if size[0] > whole[0] or size[1] > whole[1]:
@@ -110,7 +110,7 @@ class PixelCrops:
 
 @dataclass(frozen=True)
 class LabelledPixels:
-    """Pictures and labels in memory, as common.train.Batches; crops are cut as they are needed."""
+    """Pictures and labels in memory, as common.train.Batches; crops are made on demand."""
 
     images: UInt8[np.ndarray, "n height width 3"]
     labels: UInt8[np.ndarray, "n height width"]
@@ -127,13 +127,13 @@ class LabelledPixels:
 
 @dataclass
 class Segmenter:
-    """A network that is built when it sees its data.
+    """A network that is built in fit, when its data are known.
 
-    build: makes it of the number of classes. It gives score maps of the images' size, one or several; the last is its
-    answer. training: its loss may take the weights of classes. items: what it learns from, made of pictures, labels
+    build: makes it, given the number of classes. It returns one or several score maps of the images' size; the last is
+    the prediction. training: its loss may take class weights. items: makes the training items, given pictures, labels
     and their standardisation. balance: the power of the class weights (class_balance.py); None: the loss has its own.
-    pixels: the standardisation; None: by the training pictures. mirrored: predicts from the picture and its mirror
-    image together. bias: added to the background's logit, label 0.
+    pixels: the standardisation; None: that of the training pictures. mirrored: predict from the picture and its mirror
+    image together. bias: added to the logit of the background, label 0.
     """
 
     build: Callable[[int], nn.Module]
@@ -148,9 +148,9 @@ class Segmenter:
     network_: nn.Module | None = field(default=None, init=False, repr=False)
 
     def fit(self, images: Pictures, labels: Integer[np.ndarray, "..."]) -> Segmenter:
-        """Learn from pictures of one size. Raises ValueError as check_pictures does."""
+        """Train on pictures of one size. Raises what check_pictures raises."""
         check_pictures(images, labels, self.classes)
-        self.pixels_ = self.pixels or Pixels.of(images[:: -(-len(images) // 500)])  # of 500: a copy in float64 is large
+        self.pixels_ = self.pixels or Pixels.of(images[:: -(-len(images) // 500)])  # 500: float64 copies are large
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network = self.build(self.classes)
@@ -164,7 +164,7 @@ class Segmenter:
         return self
 
     def probabilities(self, images: Pictures) -> Iterator[Float[Tensor, "skips chunk classes height width"]]:
-        """Of each class, for each of the network's score maps, some pictures at a time; bias is left out."""
+        """Class probabilities for each of the network's score maps, some pictures at a time, without the bias."""
         check_pictures(images)
         self.network_.eval()
         device = next(self.network_.parameters()).device
@@ -184,11 +184,11 @@ class Segmenter:
         return np.concatenate([with_bias(shares, self.bias) for shares in self.probabilities(images)], axis=1)
 
     def choose_bias(self, part: SegmentedImages, options: Sequence[float]) -> float:
-        """Set the background's bias to the option with the best mean IoU on the part, which is none to be judged on."""
+        """Set the background's bias to the option with the best mean IoU on the part, which must not be a test part."""
         shares = (found[-1] for found in self.probabilities(part.images))
         self.bias = best_bias(shares, part.labels, self.classes, options)
         return self.bias
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's weights, which common.model_size counts."""
         return self.network_.parameters()

@@ -1,7 +1,7 @@
 """SegNet: a decoder that puts values back to the places that max-pooling took them from.
 
-Question   Pooling gains context and loses places. Two bits per window say where a maximum was: are they enough to draw
-           the borders of a segmentation, without keeping the encoder's maps as FCN does?
+Question   Pooling gains context and loses places. Two bits per window store where a maximum was: are they enough to
+           draw the borders of a segmentation, without keeping the encoder's maps as FCN does?
 Method     Badrinarayanan, Kendall and Cipolla 2017 (SegNet), §3. The encoder is VGG-16's thirteen convolutions; each of
            five poolings keeps the places p of its maxima, and the decoder's unpooling writes value v to place p, zeros
            elsewhere:
@@ -9,12 +9,12 @@ Method     Badrinarayanan, Kendall and Cipolla 2017 (SegNet), §3. The encoder i
                pooled(w) = max over the window w of x,  p(w) = argmax,   unpooled(q) = v(w) if q = p(w), else 0   (1)
 
            Thirteen convolutions of the decoder make these sparse maps dense. The loss weights classes by median
-           frequency balancing (Eigen and Fergus 2015, §6.3.2). The paper's Table 1 is repeated: four ways up.
-Rival      On CamVid a forest on filter responses, with a second one on the answers of the first (forest.py).
+           frequency balancing (Eigen and Fergus 2015, §6.3.2). The paper's Table 1 is repeated: four upsamplings.
+Rival      On CamVid a forest on filter responses, with a second one on the predictions of the first (forest.py).
 Differs    A convolution of stride 2, then four poolings, 16 to 128 maps, on windows of 120 × 160 pixels from frames of
-           180 × 240. All variants of Table 1 have the same decoder; the paper's bilinear one has none. Weights are the
-           square root of the balancing's, the optimiser is Muon. Without CamVid: composed scenes.
-Costs      170 s on two cores: 60 s for the ways up, 55 s for SegNet, 40 s for the forest.
+           180 × 240. All variants of Table 1 have the same decoder; the paper's bilinear one has none. Class weights
+           are the square root of the balancing's. The optimiser is Muon. Without CamVid: composed scenes.
+Costs      170 s on two cores: 60 s for the upsamplings, 55 s for SegNet, 40 s for the forest.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ SMALL: Stages = ((16, 16), (32, 32), (64, 64), (128, 128))
 STEM = 16  # maps of a first convolution of stride 2, without which a step takes three times as long
 FILM_WINDOWS = {"size": (120, 160), "shares": (0.5, 0.95), "light": 0.15}
 SCENE_WINDOWS = {"size": (128, 128), "shares": (0.7, 1.0), "light": 0.15}
-SCENES_SEGNET = "SegNet of the scenes"  # for fit_shared: trained once a run
+SCENES_SEGNET = "SegNet of the scenes"  # for fit_shared: trained once per run
 BASE, FOREST = "places", "forest with context"
 TABLE_1 = {  # of the paper: with median frequency balancing, on CamVid's test frames
     IOU: {BASE: 47.7, "bilinear": 43.3, "deconvolution": 45.9, "copied maps": 48.5},
@@ -64,7 +64,7 @@ TABLE_1 = {  # of the paper: with median frequency balancing, on CamVid's test f
 
 
 def pool(maps: Maps) -> tuple[Pooled, Places]:
-    """The maxima of 2×2 windows, and their places: each one's number among its map's pixels, row by row. Eq. (1).
+    """The maxima of 2×2 windows, and their places: each maximum's pixel number in its map, row by row. Eq. (1).
 
     An odd last row or column belongs to no window.
     """
@@ -74,20 +74,20 @@ def pool(maps: Maps) -> tuple[Pooled, Places]:
 def unpool(values: Pooled, places: Places, size: tuple[int, int]) -> Maps:
     """Maps of this height and width with each value at its place, 0 elsewhere. Eq. (1).
 
-    size: of the maps that were pooled. It cannot be had from the values: 7 rows come from 14 or from 15.
+    size: of the maps that were pooled. The values do not determine it: 7 rows come from 14 or from 15.
     """
     return functional.max_unpool2d(values, places, 2, output_size=size)
 
 
 class Kept(NamedTuple):
-    """What a stage of the encoder can leave to the decoder: its maps, and the places of their maxima."""
+    """What a stage of the encoder passes to the decoder: its maps, and the places of their maxima."""
 
     maps: Maps
     places: Places
 
 
 class ToPlaces(nn.Module):
-    """SegNet's way up: unpooling, nothing learned. Of the encoder it keeps 2 bits per window."""
+    """SegNet's upsampling: unpooling without parameters. It keeps 2 bits per window from the encoder."""
 
     bits_per_window = 2
 
@@ -103,7 +103,7 @@ Rise = Callable[[int], ToPlaces]
 
 
 class Bilinear(ToPlaces):
-    """Bilinear interpolation: nothing learned, nothing kept."""
+    """Bilinear interpolation, without parameters and without memory of the encoder."""
 
     bits_per_window = 0
 
@@ -112,7 +112,7 @@ class Bilinear(ToPlaces):
 
 
 class Deconvolution(ToPlaces):
-    """A learned transposed convolution of stride 2 that starts as bilinear interpolation; nothing kept."""
+    """A learned transposed convolution of stride 2 that starts as bilinear interpolation; it keeps nothing."""
 
     bits_per_window = 0
 
@@ -120,7 +120,7 @@ class Deconvolution(ToPlaces):
         super().__init__(channels)
         self.rise = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=False)
         tent = torch.tensor([0.25, 0.75, 0.75, 0.25])
-        with torch.no_grad():  # each map from its own alone: between all pairs, it would sum over maps
+        with torch.no_grad():  # each output map from its own input map: with all pairs, it would sum over maps
             self.rise.weight.copy_(torch.eye(channels)[:, :, None, None] * torch.outer(tent, tent))
 
     def forward(self, values: Pooled, kept: Kept) -> Maps:
@@ -137,7 +137,7 @@ class CopiedMaps(ToPlaces):
 
 
 def chain(widths: Sequence[int], kernel: int, linear: bool = False) -> nn.Sequential:
-    """From each width to the next: convolution, BatchNorm, ReLU. linear: no ReLU, and convolutions without biases."""
+    """Convolution, BatchNorm and ReLU from each width to the next. linear: no ReLU, and no biases."""
     layers: list[nn.Module] = []
     for channels, maps in pairwise(widths):
         layers += [nn.Conv2d(channels, maps, kernel, padding=kernel // 2, bias=not linear), nn.BatchNorm2d(maps)]
@@ -148,10 +148,10 @@ def chain(widths: Sequence[int], kernel: int, linear: bool = False) -> nn.Sequen
 class SegNet(nn.Module):
     """Encoder, decoder, and a convolution that scores classes. §3, Fig. 2.
 
-    stages: the widths of the encoder's convolutions, pooling by pooling; the decoder's mirror them. rise: the way up,
-    made of a number of channels. stem: maps of a first convolution of stride 2, after which everything runs at half the
-    resolution and scores are enlarged in the end; 0: none. basic: as SegNet-Basic, with kernels of 7 × 7, no ReLU and
-    no biases in the decoder, and scores that are linear in each pixel's last maps.
+    stages: the widths of the encoder's convolutions, pooling by pooling; the decoder mirrors them. rise: makes the
+    upsampling, given the number of channels. stem: maps of a first convolution of stride 2, after which all layers run
+    at half resolution and the scores are upsampled last; 0: none. basic: SegNet-Basic, with kernels of 7 × 7, a decoder
+    without ReLU and biases, and scores that are linear in each pixel's last maps.
     """
 
     def __init__(self, stages: Stages, classes: int, rise: Rise = ToPlaces, stem: int = 0, basic: bool = False) -> None:
@@ -160,7 +160,7 @@ class SegNet(nn.Module):
         inputs = [stem or 3, *(widths[-1] for widths in stages)]
         into = [[before, *widths] for before, widths in zip(inputs, stages, strict=False)]
         back = [widths[::-1] for widths in into]
-        back[0][-1:] = [stages[0][0]] if basic else []  # else the last convolution of all is the one that scores
+        back[0][-1:] = [stages[0][0]] if basic else []  # otherwise the very last convolution is the scoring one
         self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, 2, 1), nn.BatchNorm2d(stem), nn.ReLU()) if stem else None
         self.encoder = nn.ModuleList(chain(widths, kernel) for widths in into)
         self.rises = nn.ModuleList(rise(widths[-1]) for widths in reversed(stages))
@@ -169,7 +169,7 @@ class SegNet(nn.Module):
         self.score = nn.Conv2d(stages[0][0], classes, last, padding=last // 2)
 
     def forward(self, images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n classes height width"]:
-        """Scores of each pixel's classes. Raises ValueError for a side that does not last through all poolings."""
+        """The class scores of each pixel. Raises ValueError for a side that is too short for all poolings."""
         least = 2 ** (len(self.encoder) + bool(self.stem))
         if min(images.shape[-2:]) < least:
             raise ValueError(f"images of {tuple(images.shape[-2:])} pixels: no side may be below {least} pixels")
@@ -191,12 +191,12 @@ def segnet(classes: int) -> SegNet:
 
 
 def segnet_basic(classes: int, rise: Rise = ToPlaces) -> SegNet:
-    """SegNet-Basic, 1,416,331 parameters for 11 classes; the paper says 1.425 million. §3.1."""
+    """SegNet-Basic, 1,416,331 parameters for 11 classes; the paper states 1.425 million. §3.1."""
     return SegNet(BASIC, classes, rise, basic=True)
 
 
 def bytes_kept(network: SegNet, size: tuple[int, int]) -> int:
-    """What the decoder needs of the encoder for an image, in whole bytes: bits per window times windows. §3.1, §3.3."""
+    """The bytes that the decoder needs from the encoder per image: bits per window times windows. §3.1, §3.3."""
     height, width = (-(-side // 2) for side in size) if network.stem else size
     bits = 0
     for rise in reversed(network.rises):
@@ -219,14 +219,14 @@ def segmenter(
 
 
 def scenes_segnet(run: Run, classes: int) -> Segmenter:
-    """The network of composed scenes that all lessons share, by fit_shared under SCENES_SEGNET."""
+    """The network for composed scenes, which lessons share by fit_shared under SCENES_SEGNET."""
     return segmenter(run, classes, run.pick(smoke=1, lecture=3, full=30), scenes=True, batch=16)
 
 
 def table_1(
     run: Run, claims: PaperClaims, train: SegmentedImages, judged: SegmentedImages, build: Callable[..., Segmenter]
 ) -> None:
-    """The same training with each way up, judged on images that are not for testing."""
+    """Run the same training with each upsampling, and score it on images that are not for testing."""
     ways = {BASE: ToPlaces, "bilinear": Bilinear, "deconvolution": Deconvolution, "copied maps": CopiedMaps}
     labels = {}
     for name, rise in ways.items():
@@ -256,7 +256,7 @@ def table_1(
 
 
 def count(run: Run, claims: PaperClaims) -> None:
-    """Parameters of the published networks, and what their decoders need of one frame of 180 × 240 pixels."""
+    """Count parameters of the published networks, and what decoders keep of a frame of 180 × 240 pixels."""
     with torch.device("meta"):
         full, basic, copied = segnet(11), segnet_basic(11), segnet_basic(11, CopiedMaps)
     for name, part in (("SegNet", full), ("its encoder", full.encoder), ("SegNet-Basic", basic)):
@@ -270,7 +270,7 @@ def count(run: Run, claims: PaperClaims) -> None:
 
 
 def film_lesson(run: Run, film: CamVid, claims: PaperClaims) -> None:
-    """CamVid: ways up on a held-out drive; then SegNet and the forest on all training frames, judged once."""
+    """CamVid: upsamplings on a held-out drive; then SegNet and the forest on all training frames, scored once."""
     classes, epochs = len(film.classes), run.pick(smoke=1, lecture=10, full=100)
     table_1(run, claims, *drives(film.train), partial(segmenter, run, classes, epochs))
     test, labels = scored_part(film).take(slice(run.pick(smoke=4, lecture=None))), {}
@@ -292,7 +292,7 @@ def film_lesson(run: Run, film: CamVid, claims: PaperClaims) -> None:
 
 
 def scenes_lesson(run: Run, claims: PaperClaims) -> None:
-    """Composed scenes, where CamVid is missing: ways up, on validation scenes. The comparison has the whole SegNet."""
+    """Composed scenes, if CamVid is missing: upsamplings on validation scenes. The comparison scores SegNet itself."""
     sets = labelled_scenes(run)
     train = sets.train.take(slice(run.pick(smoke=32, lecture=3000, full=16_000)))
     judged = sets.validation.take(slice(run.pick(smoke=8, lecture=200, full=500)))

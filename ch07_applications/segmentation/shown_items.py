@@ -1,4 +1,4 @@
-"""What the pictures of this task show: which instances, in which colours and order; and which images are right."""
+"""The items that this task's pictures show: which instances, their colours and order; and which images are right."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Picture = UInt8[np.ndarray, "height width 3"]
 
 
 def best_of(found: Target, n: int) -> Target:
-    """The n detections with the highest scores: as many as there are objects."""
+    """The n detections with the highest scores, where n is the number of objects."""
     return {key: values[:n] for key, values in found.items()}
 
 
 def agreement(found: Sequence[Target], truths: Sequence[Target]) -> Float[np.ndarray, "scenes"]:
-    """Of each scene the mean over its objects of the IoU with the best mask of their class, of as many detections."""
+    """The mean over each scene's objects of the best IoU with a mask of their class, for as many detections."""
     means = np.full(len(truths), np.nan)
     for k, truth in enumerate(truths):
         if n := len(truth["labels"]):
@@ -36,7 +36,7 @@ def agreement(found: Sequence[Target], truths: Sequence[Target]) -> Float[np.nda
 
 
 def coloured(image: Picture, found: Target) -> Float[np.ndarray, "height width 3"]:
-    """The picture in grey, each instance in a colour of its own, the highest score on top."""
+    """The picture in grey with each instance in its own colour, the highest score on top."""
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2) / 255 * 0.6 + 0.4
     for k in range(len(found["labels"]) - 1, -1, -1):
         mask = found["masks"][k].numpy()
@@ -45,7 +45,7 @@ def coloured(image: Picture, found: Target) -> Float[np.ndarray, "height width 3
 
 
 def in_order_of(found: Target, truth: Target) -> Target:
-    """The instances, each in the place, and so the colour, of the true one that it overlaps most, if that is free."""
+    """The instances, each at the index, and so in the colour, of the true one that it overlaps most, if free."""
     n = len(found["labels"])
     overlap = mask_iou(found["masks"].numpy(), truth["masks"].numpy())
     places, free = np.full(n, -1), set(range(max(n, overlap.shape[1])))
@@ -60,7 +60,7 @@ def in_order_of(found: Target, truth: Target) -> Target:
 
 
 def rounded(low: float, high: float, stride: int, bins: int) -> Float[np.ndarray, "ends"]:
-    """Where cells of RoI pooling begin and end, in pixels: the box's ends and theirs are whole cells of the map."""
+    """The cell borders of RoI pooling in pixels: those of the box and of its bins are rounded to cells of the map."""
     first, last = np.floor(low / stride + 0.5), np.floor(high / stride + 0.5)
     size = max(last - first + 1, 1) / bins
     return (first + np.floor(np.arange(bins + 1) * size)) * stride
@@ -69,7 +69,7 @@ def rounded(low: float, high: float, stride: int, bins: int) -> Float[np.ndarray
 def right_by_image(
     part: SegmentedImages, labels: Integer[np.ndarray, "items height width"]
 ) -> Float[np.ndarray, "items"]:
-    """Per image, the share of its counted pixels that are labelled right; NaN where none counts."""
+    """The share of each image's counted pixels with the right label; NaN if none counts."""
     counts = part.labels != IGNORE
     right = ((labels == part.labels) & counts).sum(axis=(1, 2))
     pixels = counts.sum(axis=(1, 2))

@@ -1,6 +1,6 @@
 """Trunks of fully convolutional networks: VGG-16 as published, a small one, MobileNetV2; each as stages.
 
-After a stage stand maps that may be scored; each stage's stride is twice that of the one before.
+Each stage ends with maps that may be scored, and each stage's stride is twice that of the one before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import nn
 
 
 def as_convolution(dense: nn.Linear, channels: int, side: int) -> nn.Conv2d:
-    """The dense layer upon maps of side × side as a convolution that computes the same at every place. §3.1."""
+    """A dense layer on maps of side × side as a convolution that computes the same at every place. §3.1."""
     layer = nn.Conv2d(channels, dense.out_features, side, padding=side // 2, device=dense.weight.device)
     layer.weight.data = dense.weight.data.reshape(layer.weight.shape)
     layer.bias.data = dense.bias.data
@@ -19,7 +19,7 @@ def as_convolution(dense: nn.Linear, channels: int, side: int) -> nn.Conv2d:
 
 
 def vgg16_stages(ends: Sequence[int] = (17, 24, 31)) -> list[nn.Sequential]:
-    """VGG-16 up to its layers of these numbers, the dense ones as convolutions in the last stage. §4.1.
+    """VGG-16 up to the layers with these numbers; the dense layers become convolutions of the last stage. §4.1.
 
     Maps of 256, 512 and 4096 channels at strides 8, 16 and 32. Differs: fc6 is padded, the image is not.
     """
@@ -34,7 +34,7 @@ def vgg16_stages(ends: Sequence[int] = (17, 24, 31)) -> list[nn.Sequential]:
 
 
 def block(channels: int, width: int, stride: int = 1) -> list[nn.Module]:
-    """A 3×3 convolution, normalised and rectified."""
+    """A 3×3 convolution, BatchNorm and ReLU."""
     convolution = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
     return [convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
 
@@ -54,7 +54,7 @@ def small_stages(widths: Sequence[int], depths: Sequence[int] = (1, 2, 3)) -> li
 def mobilenet_stages(trunk: nn.Module) -> list[nn.Sequential]:
     """MobileNetV2's layers (torchvision's network) up to its widest maps of strides 4, 8, 16 and 32.
 
-    These are within the first block of the next stride, behind its 1×1 convolution: 144, 192, 576, 1280 channels.
+    These maps lie inside the first block of the next stride, after its 1×1 convolution: 144, 192, 576, 1280 channels.
     """
     layers = list(trunk.features)
     stages, start = [], []

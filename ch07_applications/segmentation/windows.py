@@ -1,7 +1,7 @@
 """Training windows: random parts of an image and of its label map, enlarged, mirrored, in other light.
 
-One sampling grid moves an image and its labels: the image is interpolated, while a label is always one of its
-neighbours', for the mean of two class numbers is a third class.
+One sampling grid warps an image and its labels. The image is interpolated; a label is copied from the nearest pixel,
+because the mean of two class numbers would be a third class.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Labels = UInt8[Tensor, "n height width"]
 class Windows:
     """Random windows of images and their labels, as common.train.Batches.
 
-    pixels: how the images are standardised. size: height and width of a window in pixels. shares: the smallest and the
+    pixels: the images' standardisation. size: height and width of a window in pixels. shares: the smallest and the
     largest share of the image's sides that a window spans; it is enlarged or reduced to `size`. light: the limit
     of in_other_light.
     """
@@ -41,13 +41,13 @@ class Windows:
         return len(self.images)
 
     def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A window of each of these images, and its labels."""
+        """One window of each of these images, and its labels."""
         images, labels = self.pixels(self.images[index.numpy()]), torch.from_numpy(self.labels[index.numpy()])
         images, labels = sample(images, labels, self.grid(len(index), generator))
         return in_other_light(images, self.light, generator), labels
 
     def grid(self, n: int, generator: torch.Generator) -> Float[Tensor, "n rows columns 2"]:
-        """Where each pixel of n windows comes from; [-1, 1] spans the image. Shares are drawn on a log scale."""
+        """The source place of each pixel of n windows; [-1, 1] spans the image. Shares are drawn on a log scale."""
         low, high = self.shares
         share = low * (high / low) ** torch.rand(n, generator=generator)
         right, down = (2 * torch.rand((2, n), generator=generator) - 1) * (1 - share)

@@ -1,14 +1,14 @@
 """The choices of neural style transfer, one at a time: pooling, layer, start, optimiser, coarse to fine.
 
-Question   The loss of gatys.py leaves open where the search begins, how it goes, and in which layer content is
-           compared. What does each choice change, and is it what the authors report?
+Question   The loss of gatys.py leaves open where the search begins, which optimiser runs it, and in which layer content
+           is compared. What does each choice change, and do we find what the authors report?
 Method     Gatys, Ecker and Bethge 2016, §4: the layer of content (Fig. 5: a low one keeps the photograph's details, a
-           high one lets the style in), the start (Fig. 6: photograph, style or noise, with similar results); average
-           pooling, which is in the paper of 2015, §4; L-BFGS, which the authors found to work best; coarse to fine for
-           large pictures (Gatys et al. 2017, §3.3). Each is changed alone, on photographs that judge nothing else, and
-           the base is printed beside it.
+           high one admits the style), the start (Fig. 6: photograph, style or noise, with similar results); average
+           pooling, from the paper of 2015, §4; L-BFGS, which the authors found to work best; coarse to fine for large
+           pictures (Gatys et al. 2017, §3.3). Each is changed alone, on photographs that score nothing else, and the
+           base is printed beside it.
 Rival      The base itself.
-Differs    Judged by distances in SqueezeNet and by the loss that is reached, where the papers show pictures.
+Differs    The score is a distance in SqueezeNet and the loss that is reached; the papers show pictures.
 Costs      75 s on two cores.
 """
 
@@ -36,7 +36,7 @@ CHANGES = {
     COARSE: {"sizes": (0.5, 1.0)},
     "no total variation": {"smoothness": 0.0},
 }
-CLAIMS = (  # text, source, what the paper says, better, worse, metric
+CLAIMS = (  # text, source, the paper's finding, better, worse, metric
     ("Content in a low layer keeps more of the photograph", "2016, Fig. 5", "pictures", LOW, BASE, TO_CONTENT),
     ("… and content in a high layer lets more of the style in", "2016, Fig. 5", "pictures", BASE, LOW, TO_STYLE),
     ("Average pooling gives better pictures than max pooling", "2015, §4", "“slightly”", BASE, "max pooling", TO_STYLE),

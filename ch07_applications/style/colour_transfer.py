@@ -4,9 +4,9 @@ Method     Pitié and Kokaram 2007, §3. Colours x of a picture with mean μ and
 
                T x = A (x − μ_content) + μ_style,  A = S⁻¹ (S Σ_style S)^½ S⁻¹,  S = Σ_content^½            (1)
 
-           The result has the style's mean and covariance, and of all linear maps with that property, T has the least
-           mean squared change: it is the optimal transport between two Gaussians (Olkin and Pukelsheim 1982). A
-           Cholesky factor in place of S has the property too, but turns colours.
+           The result has the style's mean and covariance. Of all linear maps with that property, T has the least mean
+           squared change: it is the optimal transport between two Gaussians (Olkin and Pukelsheim 1982). A Cholesky
+           factor in place of S gives the same covariance, too, but rotates colours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def root(matrix: Float[np.ndarray, "n n"], power: float = 0.5) -> Float[np.ndarr
 
 
 def transport(content: Float[np.ndarray, "n n"], style: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
-    """A of Eq. (1), symmetric: covariances `content` become `style`."""
+    """A of Eq. (1), which is symmetric and maps the covariance `content` to `style`."""
     half, back = root(content), root(content, -0.5)
     return back @ root(half @ style @ half) @ back
 
@@ -41,7 +41,8 @@ def transfer_colours(content: Picture, style: Picture) -> Picture:
 
 
 def colour_distance(picture: Picture, style: Picture) -> float:
-    """How far T has to move colours, as a root mean square in grey levels: the Fréchet distance of two Gaussians.
+    """The distance by which T moves colours, as a root mean square in grey levels: the Fréchet distance of two
+    Gaussians.
 
     √(‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁^½ Σ₂ Σ₁^½)^½)); Dowson and Landau 1982.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(axis: Axes, picture: Picture, title: str = "") -> None:
-    """A picture without a frame."""
+    """Show a picture without a frame."""
     axis.imshow(picture)
     axis.axis("off")
     axis.set_title("\n".join(wrap(title, 14)), fontsize=7.5)
@@ -35,7 +35,7 @@ def draw_rows(shown: Mapping[str, Sequence[Picture]], rows: Sequence[int]) -> Fi
 def draw_layers(
     given: Mapping[str, Picture], of_content: Mapping[str, Picture], of_style: Mapping[str, Picture]
 ) -> Figure:
-    """Two rows: the reconstructions of a photograph, and those of a style, each after what was given."""
+    """Two rows: the reconstructions of a photograph, and those of a style, each row starts with the original."""
     figure, axes = plots.panels(1 + len(of_content), 2, width=1.25, height=1.45, squeeze=False)
     for line, (name, picture), found in zip(axes, given.items(), (of_content, of_style), strict=True):
         for axis, (title, each) in zip(line, {name: picture, **found}.items(), strict=True):
@@ -57,12 +57,12 @@ def draw_plane(record: LessonRecord, ours: Sequence[str], rivals: Sequence[str],
             yerr=[[style.value - style.low], [style.high - style.value]], fmt="o", color=colour, capsize=2,
         )  # fmt: skip
         axis.annotate(name, (content.value, style.value), xytext=(6, 6), textcoords="offset points", fontsize=8.5)
-    axis.set(xlabel=metrics[1], ylabel=metrics[0], xlim=(0, 1.3 * axis.get_xlim()[1]), ylim=(0, None))  # for the names
+    axis.set(xlabel=metrics[1], ylabel=metrics[0], xlim=(0, 1.3 * axis.get_xlim()[1]), ylim=(0, None))  # room for names
     return figure
 
 
 def draw_photo(found: Mapping[str, Picture]) -> Figure:
-    """The reader's photograph and what became of it."""
+    """The reader's photograph and its restyled versions."""
     height = plots.panel_height(next(iter(found.values())), 2.6) + 0.6
     figure, axes = plots.panels(len(found), width=2.6, height=height)
     for axis, (name, picture) in zip(axes, found.items(), strict=True):

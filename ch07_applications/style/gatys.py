@@ -1,24 +1,24 @@
 """Neural style transfer: a picture with the deep features of a photograph and their statistics from a painting.
 
-Question   A network that recognises objects has never been taught what a style is. Do its activations separate what is
-           shown from how it is painted?
+Question   A network that recognises objects has never been trained on style. Do its activations separate what is shown
+           from how it is painted?
 Method     Gatys, Ecker and Bethge 2015, §2. In layer l, F_ik is the activation of filter i at place k, of N filters and
-           M places; P is F of the photograph. Content is the activations themselves, style their correlations over all
-           places, the Gram matrix, in which places no longer occur; A is that of the painting:
+           M places; P is F of the photograph. Content is the activations themselves. Style is their correlations over
+           all places, the Gram matrix, in which places no longer occur; A is that of the painting:
 
                L_content = ½ Σ_ik (F_ik − P_ik)²                                  (1)
                G_ij = Σ_k F_ik F_jk,   E_l = 1 / (4 N² M²) Σ_ij (G_ij − A_ij)²    (3), (4)
                L = L_content + w Σ_l w_l E_l                                      (5), (7)
 
-           No weight of the network changes: the gradient goes to the pixels, and L-BFGS moves them. Content is compared
-           in relu4_2, style in relu1_1, relu2_1, … relu5_1. Gatys, Ecker and Bethge 2016 is the same method; its §4
-           examines the choices (layer, start, size), which are the ablation here.
+           The network's weights stay fixed: the gradient goes to the pixels, and L-BFGS changes them. Content is
+           compared in relu4_2, style in relu1_1, relu2_1, … relu5_1. Gatys, Ecker and Bethge 2016 describe the same
+           method; their §4 examines the choices (layer, start, size), which are the ablation here.
 Rival      Two methods without a network: Monge–Kantorovich colour transfer (colour_transfer.py), and texture transfer
-           by image quilting (quilting.py; Efros and Freeman 2001). All are judged in a network that nobody optimised.
-Differs    VGG-16 in place of VGG-19, where that is not at hand; these weights were fine-tuned for edges, and the
-           activations of its blocks differ by a factor of 25. So the weights w_l are not 1/5: each term is divided by
-           its value for activations of zero. A term for total variation removes colour noise. The search starts from
-           the photograph with the style's colours: from the photograph itself it takes several times as long.
+           by image quilting (quilting.py; Efros and Freeman 2001). All are scored in a network that none optimised.
+Differs    VGG-16 replaces VGG-19 if that is not available. Its weights were fine-tuned for edges, and the activations
+           of its blocks differ by a factor of 25. So the weights w_l are not 1/5: each term is divided by its value for
+           activations of zero. A total variation term removes colour noise. The search starts from the photograph with
+           the style's colours: from the photograph itself it takes several times as long.
 Costs      100 s on two cores; one picture of 128 × 128 pixels takes 4 s.
 """
 
@@ -52,10 +52,10 @@ from common.run import Method, Run
 
 CONTENT = "relu4_2"
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-WEIGHTS = (0.1, 1.0, 10.0)  # of style: w
+WEIGHTS = (0.1, 1.0, 10.0)  # w: of style
 SMOOTHNESS = 1e-2  # weight of the total variation
 RATE = 0.05  # Adam's, in standard deviations of the pixels
-SIDE = 128  # of the judged pictures
+SIDE = 128  # of the scored pictures
 OURS = {f"neural style, w = {weight:g}": weight for weight in WEIGHTS}
 LIGHT, MIDDLE, HEAVY = OURS
 COLOURS, QUILTING, LOSS = "colour transfer", "image quilting", "last loss"
@@ -77,13 +77,13 @@ Maps = Float[Tensor, "1 filters rows columns"]
 Gram = Float[Tensor, "filters filters"]
 
 
-# --- What a network sees ---------------------------------------------------------------------------------------------
+# --- Activations and their statistics --------------------------------------------------------------------------------
 
 
 class Activations(nn.Module):
-    """The activations of a stack of layers by name, as far as the last of `layers`.
+    """The activations of a stack of layers by name, up to the last of `layers`.
 
-    average: the mean of each window is pooled, not its maximum; gradients then reach all four pixels. 2015, §4.
+    average: average pooling replaces max pooling, so that gradients reach all four pixels of a window. 2015, §4.
     """
 
     def __init__(self, network: Vgg, layers: Sequence[str], average: bool = True) -> None:
@@ -104,7 +104,7 @@ class Activations(nn.Module):
 
 
 def gram(maps: Maps) -> Gram:
-    """G_ij = Σ_k F_ik F_jk: how often two filters respond at the same place, whatever the place. 2015, Eq. (3)."""
+    """G_ij = Σ_k F_ik F_jk: how much two filters respond at the same places, summed over places. 2015, Eq. (3)."""
     filters = maps[0].flatten(1)
     return filters @ filters.T
 
@@ -115,9 +115,9 @@ def content_error(maps: Maps, wanted: Maps) -> Float[Tensor, ""]:
 
 
 def style_error(maps: Maps, wanted: Gram, places: int) -> Float[Tensor, ""]:
-    """E_l = 1 / (4 N² M²) Σ (G − A)², 2015, Eq. (4), for a style whose A is of so many places.
+    """E_l = 1 / (4 N² M²) Σ (G − A)², 2015, Eq. (4). places: M of the style.
 
-    The two pictures may differ in size: each Gram matrix is divided by its own M, where the paper's have the same.
+    The two pictures may differ in size, so each Gram matrix is divided by its own M; in the paper both M are equal.
     """
     n, m = len(wanted), maps.shape[2] * maps.shape[3]
     return (gram(maps) / m - wanted / places).square().sum() / (4 * n * n)
@@ -127,10 +127,10 @@ def style_error(maps: Maps, wanted: Gram, places: int) -> Float[Tensor, ""]:
 
 
 class Loss:
-    """L of the pixels of a picture, Eq. (7): 1 for content plus `weight` for style, for a picture of zeros.
+    """L of the pixels of a picture, Eq. (7). For a picture of zeros, content is 1 and style `weight`.
 
-    Without a content or without a style (None), the other alone: a reconstruction. weight: w. smoothness: of the total
-    variation.
+    Without a content or without a style (None), only the other term remains: a reconstruction. weight: w. smoothness:
+    the weight of the total variation.
     """
 
     def __init__(
@@ -173,10 +173,10 @@ class Loss:
 def search(
     loss: Callable[[Pixels], Tensor], start: Pixels, evaluations: int, optimiser: str = "L-BFGS"
 ) -> tuple[Pixels, list[float]]:
-    """The pixels with the lowest loss that so many evaluations of it and of its gradient find, and all its values.
+    """Minimise the loss with `evaluations` evaluations of it and its gradient. Returns the best pixels and all losses.
 
-    optimiser: "L-BFGS", the authors', or "Adam". Pixels are free here, and clipped to 0 … 255 once, in the end: clipped
-    at each step, they would not be where L-BFGS has left them, and its estimate of the curvature would be wrong.
+    optimiser: "L-BFGS", the authors' choice, or "Adam". Pixels are unconstrained here, and are clipped to 0 … 255 only
+    in the result: clipping at each step would invalidate L-BFGS's estimate of the curvature.
     """
     pixels, losses = start.clone(memory_format=torch.contiguous_format).requires_grad_(), []
     if optimiser == "L-BFGS":
@@ -201,12 +201,12 @@ def search(
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a picture is restyled. The defaults are the base of the ablation.
+    """The settings of restyling. The defaults are the base of the ablation.
 
-    weight: of style, w. evaluations: of the loss. content: the layer in which content is compared. average: pooling.
+    weight: w, of style. evaluations: of the loss. content: the layer in which content is compared. average: pooling.
     start: "colours", the photograph with the style's colours; "photograph"; or "noise". sizes: shares of the picture's
-    size, one search after the other, each from the enlarged result of the one before; evaluations are shared evenly.
-    tile: pixels along a side, for large pictures: the loss is then computed tile by tile.
+    size for successive searches, each from the enlarged result of the one before; they share evaluations evenly. tile:
+    the tile side in pixels for large pictures, whose loss is computed tile by tile.
     """
 
     weight: float = WEIGHTS[1]
@@ -220,7 +220,7 @@ class Recipe:
     tile: int | None = None
 
     def restyle(self, network: Vgg, content: Picture, style: Picture, seed: int = 0) -> tuple[Picture, list[float]]:
-        """The content in the style, and the losses of the last search."""
+        """Restyle the content. Returns the picture and the losses of the last search."""
         starts = {
             "colours": lambda: inputs_of(transfer_colours(content, style)),
             "photograph": lambda: inputs_of(content),
@@ -240,7 +240,7 @@ class Recipe:
 
 
 def reconstruct(run: Run, network: Vgg, layers: Sequence[str], size: tuple[int, int], **wanted: Picture) -> Picture:
-    """From noise, a picture with these layers' activations of a content, or Gram matrices of a style. 2015, Fig. 1."""
+    """A picture from noise with these layers' activations of a content, or Gram matrices of a style. 2015, Fig. 1."""
     loss, start = Loss(network, **wanted, layers=(layers, layers)), noise(size, run.seed)
     return picture_of(search(loss, start, run.pick(smoke=2, lecture=60, full=300))[0])
 
@@ -249,7 +249,7 @@ def reconstruct(run: Run, network: Vgg, layers: Sequence[str], size: tuple[int, 
 
 
 def study_layers(run: Run, network: Vgg, pairs: Pairs, claims: PaperClaims) -> None:
-    """What each layer keeps of a photograph, and what the Gram matrices up to a layer keep of a painting."""
+    """Show what each layer keeps of a photograph, and what the Gram matrices up to a layer keep of a painting."""
     content, style, size = pairs.inputs[0], pairs.answers[0], pairs.inputs[0].shape[:2]
     of_content = {name: reconstruct(run, network, (name,), size, content=content) for name in STYLE}
     of_style = {
@@ -267,7 +267,7 @@ def study_layers(run: Run, network: Vgg, pairs: Pairs, claims: PaperClaims) -> N
 
 
 def restyle_all(method: Method, network: Vgg, pairs: Pairs, recipe: Recipe) -> list[Picture]:
-    """Every pair's photograph in its style, with the last loss as a metric."""
+    """Restyle every pair's photograph, with the last loss as a metric."""
     both = zip(pairs.inputs, pairs.answers, strict=True)
     made = [method.time(recipe.restyle, network, *pair, method.run.seed) for pair in both]
     method.score_items(LOSS, np.array([losses[-1] for _, losses in made]), pairs)
@@ -275,7 +275,7 @@ def restyle_all(method: Method, network: Vgg, pairs: Pairs, recipe: Recipe) -> l
 
 
 def state_verdicts(run: Run, claims: PaperClaims) -> None:
-    """Every weight beside both rivals; better than one is only who is nearer to the style and to the photograph."""
+    """Compare every weight with both rivals. Better means nearer to both the style and the photograph."""
     for name in OURS:
         for rival in (COLOURS, QUILTING):
             for metric in (TO_STYLE, TO_CONTENT):

@@ -11,11 +11,11 @@ from ch07_applications.style.styles import reduced, styles
 from common.errors import Problem
 from common.run import Run
 
-SHORTEST, LONGEST = 32, 512  # pixels: of the shorter side at least, also once the longer one is reduced to LONGEST
+SHORTEST, LONGEST = 32, 512  # pixels: the least shorter side, even after the longer one is reduced to LONGEST
 
 
 def restyle_own(run: Run, restyle: Callable[[Picture, Picture], tuple[Picture, list[float]]]) -> None:
-    """Restyle run.photo, with the seconds. restyle: gives a photograph in a style, and losses."""
+    """Restyle run.photo, and note the seconds. restyle: maps photograph and style to a picture and losses."""
     height, width = run.photo.shape[:2]
     if min(height, width) < SHORTEST:
         raise Problem(f"--photo has {width}×{height} pixels, style transfer needs at least {SHORTEST}×{SHORTEST}")

@@ -1,4 +1,4 @@
-"""Pictures as pixels that an optimiser moves: standardised by ImageNet's statistics, without limits."""
+"""Pictures as pixels that an optimiser changes: standardised by ImageNet's statistics, without limits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Pixels = Float[Tensor, "1 3 _ _"]
 
 
 def inputs_of(picture: Picture) -> Pixels:
-    """A picture as networks want it."""
+    """The picture as the network's input."""
     return imagenet_inputs(np.ascontiguousarray(picture)[None])
 
 
 def picture_of(pixels: Pixels) -> Picture:
-    """The way back: clipped to 0 … 255 and rounded."""
+    """The inverse of inputs_of: clipped to 0 … 255 and rounded."""
     mean, deviation = (torch.tensor(values)[:, None, None] for values in imagenet_statistics())
     colours = (255 * (pixels[0] * deviation + mean)).round().clamp(0, 255)
     return colours.byte().permute(1, 2, 0).contiguous().numpy()

@@ -1,17 +1,17 @@
-"""Image quilting: a picture of blocks of a texture, each chosen to fit its neighbours and a photograph.
+"""Image quilting: a picture made of blocks of a texture, each chosen to fit its neighbours and a photograph.
 
-Method     Efros and Freeman 2001. Blocks are laid row by row, each overlapping those above and to its left. Of all
-           blocks of the texture, one is drawn among those whose overlap fits almost as well as the best one's (§2).
-           Within the overlap, the new block is cut along the path through the squared differences e with the least
-           sum (§2.1),
+Method     Efros and Freeman 2001. Blocks are laid row by row; each overlaps those above and to its left. A block is
+           drawn from those blocks of the texture whose overlap fits almost as well as the best one's (§2). Within the
+           overlap, the new block is cut along the path with the least sum of squared differences e (§2.1),
 
                E_ij = e_ij + min(E_i−1,j−1, E_i−1,j, E_i−1,j+1)                                              (1)
 
-           so that the seam runs where both agree. §3, texture transfer: the error of a block is α times that of the
-           overlap plus 1 − α times the difference of its blurred luminance from the photograph's at this place. Several
-           passes, with smaller blocks each, keep what the pass before has laid: α grows from 0.1 to 0.9.
-Differs    All candidates of all places are compared at once, as matrix products; luminance is matched to the texture's
-           distribution first, without which a dark photograph would be laid of the texture's few darkest blocks.
+           so that the seam runs where both agree. In texture transfer (§3), the error of a block is α times that of
+           the overlap plus 1 − α times the difference of its blurred luminance from the photograph's at this place.
+           Several passes use smaller and smaller blocks, and the overlap includes what the pass before has laid: α
+           grows from 0.1 to 0.9.
+Differs    All candidates of all places are compared at once, as matrix products. Luminance is matched to the texture's
+           distribution first; otherwise a dark photograph would consist of the texture's few darkest blocks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ch07_applications.style.pixels import Picture
 BLOCKS = (18, 12)  # sides, pass by pass
 OVERLAP = 3  # a third of a block overlaps with its neighbour
 TOLERANCE = 0.1  # a block may fit worse than the best by this share
-MOST = 10_000  # candidates of a pass
+MOST = 10_000  # candidates per pass
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -45,19 +45,19 @@ def cheapest_path(errors: Float[np.ndarray, "rows columns"]) -> Int[np.ndarray, 
 
 
 def new_side(errors: Float[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
-    """Where an overlap on the left shows the new block: from the path on."""
+    """True where an overlap on the left shows the new block: from the path on."""
     return np.arange(errors.shape[1]) >= cheapest_path(errors)[:, None]
 
 
 def luminance(picture: Picture, sigma: float) -> Float32[np.ndarray, "height width"]:
-    """Blurred, from 0 to 255."""
+    """The blurred luminance, from 0 to 255."""
     return gaussian_filter(picture.astype(np.float32) @ LUMA, sigma, mode="nearest")
 
 
 def matched(
     values: Float32[np.ndarray, "height width"], to: Float32[np.ndarray, "..."]
 ) -> Float32[np.ndarray, "height width"]:
-    """The values with the distribution of others, their order kept: to each the quantile of its rank."""
+    """The values with the distribution of others, their order kept: each becomes the quantile of its rank."""
     ranks = values.ravel().argsort(kind="stable").argsort(kind="stable") / max(values.size - 1, 1)
     return np.quantile(to, ranks).astype(np.float32).reshape(values.shape)
 
@@ -70,20 +70,20 @@ def squared_distances(a: Float32[np.ndarray, "m d"], b: Float32[np.ndarray, "n d
 def windows(
     picture: Float32[np.ndarray, "height width *channels"], corners: Int[np.ndarray, "n 2"], side: int
 ) -> Float32[np.ndarray, "n side side *channels"]:
-    """The blocks of a picture whose upper left pixels these are."""
+    """The blocks of a picture with these upper left pixels."""
     views = sliding_window_view(picture, (side, side), axis=(0, 1))[corners[:, 0], corners[:, 1]]
     return np.moveaxis(views, 1, -1) if picture.ndim == 3 else views
 
 
 def draw(errors: Float32[np.ndarray, "candidates"], tolerance: float, rng: np.random.Generator) -> int:
-    """One of the candidates whose error is at most (1 + tolerance) times the least."""
+    """A random one of the candidates whose error is at most (1 + tolerance) times the least."""
     return int(rng.choice(np.flatnonzero(errors <= errors.min() * (1 + tolerance))))
 
 
 class Pass:
     """One pass over the picture with blocks of one side.
 
-    wanted: the photograph's luminance, in the texture's distribution. before: what the pass before has laid, or None.
+    wanted: the photograph's luminance, in the texture's distribution. before: the result of the pass before, or None.
     """
 
     def __init__(  # noqa: PLR0917
@@ -120,7 +120,7 @@ class Pass:
             laid = windows(np.pad(before, (*beyond, (0, 0)), mode="edge"), places, side).reshape(len(places), -1)
             self.fixed += alpha * squared_distances(laid, flat) / 3
         self.empty = np.pad(np.zeros((*self.size, 3), np.float32), (*beyond, (0, 0)))
-        self.shared = {}  # what overlaps with blocks above and on the left: the pixels, and the candidates' there
+        self.shared = {}  # the overlaps with blocks above and on the left: pixels, and the candidates' there
         for above, left in ((False, True), (True, False), (True, True)):
             pixels = np.zeros((side, side), bool)
             pixels[: self.overlap * above] = True
@@ -128,7 +128,7 @@ class Pass:
             self.shared[above, left] = pixels, self.candidates[:, pixels].reshape(len(corners), -1)
 
     def __call__(self) -> Float32[np.ndarray, "height width 3"]:
-        """Lay all blocks. Those with the same 2 · row + column touch no other of these: they are compared at once."""
+        """Lay all blocks. Blocks with the same 2 · row + column do not touch, so they are compared at once."""
         self.canvas = self.empty.copy()
         for front in range(2 * self.rows + self.columns - 2):
             row = np.arange(max(0, -(-(front - self.columns + 1) // 2)), min(self.rows, front // 2 + 1))
@@ -136,7 +136,7 @@ class Pass:
         return self.canvas[: self.size[0], : self.size[1]]
 
     def lay(self, rows: Int[np.ndarray, "places"], columns: Int[np.ndarray, "places"]) -> None:
-        """A block at each of these places."""
+        """Lay a block at each of these places."""
         there = windows(self.canvas, self.step * np.stack([rows, columns], axis=1), self.side)
         errors = self.fixed[rows * self.columns + columns]
         for (above, left), (shared, new) in self.shared.items():
@@ -156,7 +156,7 @@ class Pass:
 
 
 def quilt(photograph: Picture, texture: Picture, seed: int = 0, sides: tuple[int, ...] = BLOCKS) -> Picture:
-    """The photograph, laid of blocks of the texture; every pixel is one of the texture's.
+    """The photograph as blocks of the texture; every pixel comes from the texture.
 
     sides: of the blocks, pass by pass. Raises ValueError for a texture that is smaller than a block.
     """

@@ -1,8 +1,8 @@
-"""How far a restyled picture is from its photograph and from its style, for a network that nobody optimised for.
+"""The distances of a restyled picture from its photograph and from its style, in a network that was not optimised.
 
 A picture whose Gram matrices in VGG were minimised has small errors in VGG: that proves that the search works, not that
-the style is there. So distances are taken in SqueezeNet (Iandola et al. 2016), which has another architecture and was
-trained by others.
+the style is there. So distances are measured in SqueezeNet (Iandola et al. 2016), which has another architecture and
+was trained by others.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from ch07_applications.style.pixels import Picture, inputs_of
 from ch07_applications.style.styles import Pairs
 from common.run import Method
 
-STYLE = (1, 4, 7, 9, 12)  # places in SqueezeNet's stack: the first rectifier and the ends of fire modules
+STYLE = (1, 4, 7, 9, 12)  # indices in SqueezeNet's stack: the first rectifier and the ends of fire modules
 CONTENT = (12,)  # the end of the last one, from which ImageNet's classes are predicted
 TO_COLOURS, TO_STYLE, TO_CONTENT = "colour distance", "style distance", "content distance"
 
 
 class Judge:
-    """Distances in a network. style, content: places in its stack of layers."""
+    """Distances in a network. style, content: indices in its stack of layers."""
 
     def __init__(self, network: nn.Module, style: Sequence[int] = STYLE, content: Sequence[int] = CONTENT) -> None:
         self.layers, self.style, self.content = network.features.eval(), style, content
 
     @classmethod
     def of(cls, network: nn.Module | None) -> Judge | None:
-        """A judge, where there is a network."""
+        """A judge if there is a network, else None."""
         return None if network is None else cls(network)
 
     def activations(self, picture: Picture) -> dict[int, Float[Tensor, "filters places"]]:
-        """Of the places that are used."""
+        """The activations of the layers that are used."""
         found, x = {}, inputs_of(picture)
         with torch.inference_mode():
             for place, layer in enumerate(self.layers[: max(*self.style, *self.content) + 1]):
@@ -64,7 +64,7 @@ class Judge:
 
 
 def score(method: Method, judge: Judge | None, pairs: Pairs, pictures: Sequence[Picture]) -> None:
-    """The distances of a method's pictures, pair by pair; without a judge only that of colours."""
+    """The distances of a method's pictures, pair by pair; without a judge only the distance of colours."""
     distances = {TO_COLOURS: (colour_distance, pairs.answers)}
     if judge is not None:
         distances |= {

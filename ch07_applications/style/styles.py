@@ -1,4 +1,4 @@
-"""What is restyled: carried photographs, beside a painting, a photograph of a texture, and stained glass drawn here."""
+"""Photographs to restyle, and three styles: a painting, a photograph of a texture, and stained glass drawn here."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scipy.spatial import cKDTree
 from ch07_applications.style.pixels import Picture
 from common.data.photo_pack import Photograph, photographs
 
-TEXTURE = "moss"  # the training photograph that is a style
+TEXTURE = "moss"  # the training photograph used as a style
 GLASS = ((196, 30, 42), (24, 66, 148), (240, 180, 30), (20, 120, 84), (110, 40, 130), (224, 232, 240))
 PANES, LEAD = 8, 0.016  # along a side; the width of the lead between them, as a share of it
 
 
 def middle_square(picture: Picture, side: int) -> Picture:
-    """The middle of a picture as a square of so many pixels, by averaging. Raises ValueError for a smaller picture."""
+    """The middle of a picture as a square of `side` pixels, by averaging. Raises ValueError for a smaller picture."""
     height, width = picture.shape[:2]
     cut = min(height, width)
     if cut < side:
@@ -30,7 +30,7 @@ def middle_square(picture: Picture, side: int) -> Picture:
 
 
 def stained_glass(side: int, seed: int = 0) -> Picture:
-    """Panes of six colours between leads: the cells of points on a shaken grid, each with a gradient of light."""
+    """Panes of six colours between leads: the Voronoi cells of a jittered grid, each with a gradient of light."""
     rng, cells = np.random.default_rng(seed), PANES**2
     points = (
         np.stack(np.unravel_index(np.arange(cells), (PANES, PANES)), axis=1) + rng.uniform(0.1, 0.9, (cells, 2))
@@ -45,7 +45,7 @@ def stained_glass(side: int, seed: int = 0) -> Picture:
 
 
 def styles(side: int) -> dict[str, Picture]:
-    """By name, as squares of so many pixels."""
+    """The styles by name, as squares of `side` pixels."""
     pack = photographs()
     moss = next(each for each in pack.train if each.name == TEXTURE)
     return {
@@ -57,10 +57,10 @@ def styles(side: int) -> dict[str, Picture]:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Photographs, each beside the style that it is to have: a part (common.data.parts.Part) whose items are pairs.
+    """Photographs with the style that each is to get: a part (common.data.parts.Part) whose items are pairs.
 
-    inputs: the photographs. answers: their styles. names: of the styles. groups: of photographs by
-    one photographer, for these are no independent items. credits: who made the pictures of one_of_each.
+    inputs: the photographs. answers: their styles. names: of the styles. groups: photographs by one photographer form a
+    group, because they are not independent items. credits: who made the pictures of one_of_each.
     """
 
     inputs: tuple[Picture, ...]
@@ -83,7 +83,7 @@ class Pairs:
 
 
 def paired(pictures: Sequence[Photograph], side: int) -> Pairs:
-    """Squares of the photographs with the three styles in turn."""
+    """Squares of the photographs, paired with the three styles in turn."""
     given, pack = styles(side), photographs()
     names = [list(given)[k % len(given)] for k in range(len(pictures))]
     contents = tuple(middle_square(picture.image, side) for picture in pictures)
@@ -99,7 +99,7 @@ def judged_pairs(side: int, most: int | None = None) -> Pairs:
 
 
 def choosing_pairs(side: int, most: int | None = None) -> Pairs:
-    """Training photographs, on which settings are chosen; without the one that is a style."""
+    """Training photographs, on which settings are chosen; without the one used as a style."""
     return paired([each for each in photographs().train if each.name != TEXTURE][:most], side)
 
 

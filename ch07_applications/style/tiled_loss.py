@@ -1,14 +1,14 @@
 """The loss of a large picture and its gradient, exactly, with the memory of a tile.
 
-What backpropagation keeps grows with the picture: 3 GB for 1024 × 1024 pixels. Content is a sum over places and can be
-taken tile by tile; style is not, for a Gram matrix is squared *after* its sum over all places. But its gradient needs
-of the whole picture nothing but that sum:
+The memory of backpropagation grows with the picture: 3 GB for 1024 × 1024 pixels. Content is a sum over places and can
+be computed tile by tile. Style cannot, because a Gram matrix is squared *after* its sum over all places. But its
+gradient depends on the whole picture only through that sum:
 
     G = Σ_tiles F_t F_tᵀ,   ∂L/∂F_t = ∂L/∂G-terms (G) · F_t
 
-So a first pass sums Gram matrices, without keeping anything, and a second one goes back through one tile after the
-other. Every tile is computed with a margin as wide as the receptive field reaches, and of its maps only the middle
-counts: so no seam is left, and the gradient of each tile's middle flows into its margin, as it does in the whole.
+So a first pass sums Gram matrices without storing activations, and a second one backpropagates through one tile after
+the other. Every tile is computed with a margin as wide as the receptive field, and only the middle of its maps counts:
+so there is no seam, and the gradient of each tile's middle flows into its margin, as it does in the whole.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 TILE = 512  # pixels along a side: 0.8 GB
 STRIDE = 16  # pixels between two units of relu5_1, after four poolings
-MARGIN = 96  # pixels: a multiple of STRIDE beyond 74, as far as a unit of relu5_1 reaches
+MARGIN = 96  # pixels: a multiple of STRIDE above 74, the reach of a unit of relu5_1
 Parts = dict[str, Tensor]  # by layer: a sum over places
 
 
 class TiledLoss:
     """The same value and gradient as `loss` of a whole picture, computed from tiles of tile × tile pixels.
 
-    A picture that is one tile is computed as it is, which saves the first pass. tile: a multiple of STRIDE, else
-    ValueError.
+    A picture of a single tile is computed directly, which saves the first pass. Raises ValueError unless `tile` is a
+    multiple of STRIDE.
     """
 
     def __init__(self, loss: Loss, tile: int = TILE) -> None:
@@ -47,7 +47,7 @@ class TiledLoss:
         return self.loss(pixels) if max(pixels.shape[2:]) <= self.tile else _OfTiles.apply(pixels, self)
 
     def value_and_gradient(self, pixels: Pixels) -> tuple[Float[Tensor, ""], Pixels]:
-        """Both, in two passes over the tiles."""
+        """The loss and its gradient, in two passes over the tiles."""
         loss, gradient = self.loss, torch.zeros_like(pixels)
         height, width = pixels.shape[2:]
         counts = {name: (height // stride_of(name)) * (width // stride_of(name)) for name in loss.style}
@@ -69,7 +69,7 @@ class TiledLoss:
         return (value + roughness).detach(), gradient
 
     def _total(self, pixels: Pixels) -> Parts:
-        """The sums over all tiles."""
+        """The sums of all tiles."""
         total: Parts = {}
         for rows, columns in self._tiles(pixels):
             for name, part in self._parts(pixels[..., rows[0], columns[0]], rows, columns).items():
@@ -77,10 +77,10 @@ class TiledLoss:
         return total
 
     def _tiles(self, pixels: Pixels) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-        """Of rows and of columns each: what a tile is computed from, and what of the whole it stands for."""
+        """For rows and columns: the slice from which a tile is computed, and the slice that it represents."""
         spans = []
         for length in pixels.shape[2:]:
-            starts = range(0, max(STRIDE, length - STRIDE + 1), self.tile)  # a rest of less than a unit joins the last
+            starts = range(0, max(STRIDE, length - STRIDE + 1), self.tile)  # a remainder below one unit joins the last
             ends = [*list(starts)[1:], length]
             spans.append(
                 [
@@ -126,7 +126,7 @@ def stride_of(layer: str) -> int:
 
 
 class _OfTiles(torch.autograd.Function):
-    """A value whose gradient is known beforehand."""
+    """A value with a gradient that is computed beforehand."""
 
     @staticmethod
     def forward(context: torch.autograd.function.FunctionCtx, pixels: Tensor, tiled: TiledLoss) -> Tensor:

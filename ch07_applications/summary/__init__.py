@@ -1,1 +1,1 @@
-"""What the course's last lesson reads, counts and draws: results of all chapters, contests, the summary slide."""
+"""Inputs, counts and drawings of the course's last lesson: results of all chapters, contests, the summary slide."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from common.record import ChapterRecord
 from common.results import Row
 
-# What is written from scratch there is what the chapter teaches: lines and single neurons, from chapter 4 on networks.
+# Methods written from scratch are what the chapter teaches: lines and single neurons, from chapter 4 on networks.
 SINGLE_LAYER = ("ch01_regression", "ch02_probabilistic", "ch03_classification")
 FROM_SCRATCH = (*SINGLE_LAYER, "ch04_backprop")
 WON, TIED, LOST = "won", "tied", "lost"
@@ -16,7 +16,8 @@ OUTCOMES = (WON, TIED, LOST)
 
 @dataclass(frozen=True)
 class Contest:
-    """ours: the learned method's row, rival: the classical one's, over all seeds. winner: by the paired test, or None.
+    """ours: the learned method's row, rival: the classical one's, over all seeds. winner: by the paired test; None if
+    undecided.
 
     where: the task of chapter 7, or the chapter itself, as the figure names it.
     """
@@ -31,27 +32,27 @@ class Contest:
 
     @property
     def outcome(self) -> str:
-        """What the learned method made of it."""
+        """The outcome for the learned method."""
         return {self.ours.method: WON, self.rival.method: LOST, None: TIED}[self.winner]
 
     @property
     def seconds(self) -> float | None:
-        """Seconds to fit, the learned method's over the rival's; None where either was not timed."""
+        """Seconds to fit, the learned method's over the rival's; None if either was not timed."""
         return _ratio(self.ours.fit_seconds, self.rival.fit_seconds)
 
     @property
     def size(self) -> float | None:
-        """Numbers that the models keep, the learned method's over the rival's; None where either was not counted."""
+        """Numbers stored by the models, the learned method's over the rival's; None if either was not counted."""
         return _ratio(self.ours.parameters, self.rival.parameters)
 
 
 def is_learned(package: str, kind: str) -> bool:
-    """Whether a method of this kind is on the side of what the course teaches, in this chapter."""
+    """Whether a method of this kind counts as what the course teaches, in this chapter."""
     return kind in ("deep", "network") or (kind == "from scratch" and package in FROM_SCRATCH)
 
 
 def where(package: str, chapter: ChapterRecord, lesson: str) -> str:
-    """The task of a lesson that lies in a folder, in words; else its chapter, with its number."""
+    """The task of a lesson in a folder, in words; otherwise its chapter, with its number."""
     task = lesson.rpartition("/")[0]
     return task.replace("_", " ") if task else f"{int(package[2:4])} {chapter.title}"
 

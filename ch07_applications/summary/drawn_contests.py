@@ -1,4 +1,4 @@
-"""The tally of contests as bars, and what they cost as points, a row per chapter or task."""
+"""The tally of contests as bars, and their costs as points, a row per chapter or task."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def draw_contests(places: Mapping[str, Sequence[Contest]], first: int) -> Figure
 
 
 def draw_tally(axis: Axes, places: Sequence[Sequence[Contest]]) -> None:
-    """Stacked bars with their counts."""
+    """Draw stacked bars with their counts."""
     left = np.zeros(len(places))
     for outcome in OUTCOMES:
         counts = np.array([sum(contest.outcome == outcome for contest in some) for some in places])

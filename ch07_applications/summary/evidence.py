@@ -1,7 +1,7 @@
-"""Evidence for a sentence, and how it is judged: paired tests of a lesson, its measurements, or counts over the course.
+"""Evidence for a sentence, and its verdict: paired tests of a lesson, its measurements, or counts over the course.
 
-A point that rests on several tests holds where all of them come out its way, and fails where all come out against it.
-Two measurements are apart where their 95 % intervals over seeds do not overlap.
+A point that rests on several tests holds if all of them favour it, and fails if all of them contradict it. Two
+measurements differ if their 95 % intervals over seeds do not overlap.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from common.tables import with_unit
 
 Course = Mapping[str, ChapterRecord]
 AHEAD, LEVEL, BEHIND = "ahead", "not significantly different", "behind"
-SPELLED_OUT = 3  # pairs with their scores; of more, the names alone are listed by verdict
+SPELLED_OUT = 3  # pairs with their scores; if there are more, only the names are listed by verdict
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class ByTests:
-    """Pairs of methods that a lesson tested on the same items; the point has the first of each pair ahead."""
+    """Pairs of methods that a lesson tested on the same items; the first of each pair should be better."""
 
     lesson: str  # with its chapter: "ch05_cnn/transfer"
     metric: str
     pairs: tuple[tuple[str, str], ...]
 
     def judge(self, course: Course) -> Judged:
-        """By the lesson's own paired tests, corrected by Holm's method. Raises LookupError where one is missing."""
+        """Decide by the lesson's own paired tests, corrected by Holm's method. Raises LookupError if one is missing."""
         record = lesson_of(course, self.lesson)
         try:
             winners = [comparisons_of(record, *pair, self.metric)[0].winner for pair in self.pairs]
@@ -61,16 +61,16 @@ class ByTests:
         return f"{method} {with_unit(*score(record, method, self.metric))}"
 
     def _listed(self, place: str, places: Sequence[str]) -> str:
-        """How many of the pairs came out in this place, and which: by the first of the pair."""
+        """The number of pairs with this verdict, and the first method of each."""
         names = [ours for (ours, _), each in zip(self.pairs, places, strict=True) if each == place]
         return f"{len(names)} of {len(places)} {place}" + (f": {', '.join(names)}" if names else "")
 
 
 @dataclass(frozen=True)
 class ByMeasurement:
-    """Two measurements of a lesson, or one and a number. expects: how the first lies, "lower", "higher" or "level".
+    """Two measurements of a lesson, or one and a number. expects: the first is "lower", "higher" or "level".
 
-    metric: by which two methods are scored; None: the two are facts. margin: of "level", as a share of the second.
+    metric: of two methods; None: the two are facts. margin: for "level", as a share of the second.
     """
 
     lesson: str
@@ -81,7 +81,7 @@ class ByMeasurement:
     margin: float = 0.0
 
     def judge(self, course: Course) -> Judged:
-        """By intervals over the seeds. Raises LookupError where something was not measured."""
+        """Decide by intervals over the seeds. Raises LookupError if something was not measured."""
         record = lesson_of(course, self.lesson)
         first, unit = self._found(record, self.ours)
         shown = [f"{self.metric}: " * (self.metric is not None) + f"{self.ours}: {with_unit(first, unit)}"]
@@ -107,7 +107,7 @@ class ByMeasurement:
 
 @dataclass(frozen=True)
 class ByCount:
-    """Something that is counted over the whole course. count gives (how often it came out so, of how many times)."""
+    """Something counted over the whole course. count returns (times it occurred, times it could occur)."""
 
     came_out: str
     else_: str
@@ -115,7 +115,7 @@ class ByCount:
     more_than: float
 
     def judge(self, course: Course) -> Judged:
-        """Whether the share is above more_than, by its Wilson interval. Raises LookupError where there is none."""
+        """Decide whether the share is above more_than, by its Wilson interval. Raises LookupError if there is none."""
         some, total = self.count(course)
         if not total:
             raise LookupError(f"nothing to count: {self.came_out}")
@@ -125,13 +125,13 @@ class ByCount:
 
 
 def lesson_of(course: Course, name: str) -> LessonRecord:
-    """A lesson's record by chapter and name, "ch05_cnn/transfer". Raises LookupError where there is none."""
+    """A lesson's record by chapter and name, "ch05_cnn/transfer". Raises LookupError if there is none."""
     package, _, lesson = name.partition("/")
     return course[package].lessons[lesson]
 
 
 def score(record: LessonRecord, method: str, metric: str) -> tuple[Interval, str]:
-    """A method's metric over all seeds with its unit. Raises LookupError where it was not measured."""
+    """A method's metric over all seeds with its unit. Raises LookupError if it was not measured."""
     for row in record.scores():
         if (row.method, row.metric) == (method, metric):
             return row.interval, row.unit
@@ -139,6 +139,6 @@ def score(record: LessonRecord, method: str, metric: str) -> tuple[Interval, str
 
 
 def ends(interval: Interval) -> tuple[float, float]:
-    """Both ends; the value itself where there is no interval."""
-    known = interval.low == interval.low  # which NaN is not
+    """Both ends; the value itself if there is no interval."""
+    known = interval.low == interval.low  # false for NaN
     return (interval.low, interval.high) if known else (interval.value, interval.value)

@@ -1,4 +1,4 @@
-"""The newest results of every chapter: the committed ones, and in their place what a run has measured since."""
+"""The newest results of every chapter: the committed ones, replaced by a run's later measurements."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Say = Callable[[str], object]
 def newest_results(root: Path, out: Path, own: str, say: Say) -> dict[str, ChapterRecord]:
     """The chapters' records by package, in the course's order. root: of the repository. out: the run's --out.
 
-    Lesson by lesson, a record of `out` takes the place of the committed one, unless it was made at the preset smoke,
-    which measures too little. own: the lesson that asks, whose own results are not read. What is missing or can't be
-    read is left out, and say is called with a sentence on it.
+    A record of `out` replaces the committed one, lesson by lesson, unless it was made at the preset smoke, which
+    measures too little. own: the lesson that asks, whose own results are not read. Missing or unreadable results are
+    left out, and say is called with a sentence on it.
     """
     found = {}
     for package in sorted(path.parent.name for path in root.glob("ch0*/main.py")):
@@ -36,7 +36,7 @@ def newest_results(root: Path, out: Path, own: str, say: Say) -> dict[str, Chapt
 
 
 def _read(path: Path, package: str, say: Say) -> ChapterRecord | None:
-    """A results file; None where there is none, or where it can't be read, which is said without the path."""
+    """A results file; None if there is none, or if it can't be read, which is reported without the path."""
     if not path.exists():
         return None
     try:

@@ -1,7 +1,7 @@
 """The lecture's summary slide, point by point, each as a sentence that the course's own results can contradict.
 
-The evidence of a point is the test of the course that isolates it best, whichever way it came out: the same items, the
-same budget or the same network but for the one thing. Points that several lessons test have several rows.
+The evidence of a point is the course's test that isolates it best, whatever its outcome: the same items, the same
+budget or the same network except for one change. Points that several lessons test have several rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LAYERS, LOADERS = "Layers, layers, every where", "Learn to write efficient data 
 
 @dataclass(frozen=True)
 class Point:
-    """A line of the slide, and a sentence that would have to be true if the line is."""
+    """A line of the slide, and a sentence that must be true if the line is."""
 
     slide: str
     claim: str
@@ -35,7 +35,7 @@ class Point:
 
 
 def changes(course: Course) -> tuple[int, int]:
-    """How many of the paired tests of one network against another, from chapter 4 on, found a difference; how many."""
+    """The number of paired tests between networks, from chapter 4 on, that found a difference; and of all."""
     winners = []
     for package, chapter in course.items():
         for lesson in chapter.lessons.values() if package not in SINGLE_LAYER else ():

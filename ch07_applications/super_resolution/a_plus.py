@@ -1,17 +1,17 @@
 """A+: adjusted anchored neighbourhood regression, the strongest rival without a network.
 
-Method     Timofte, De Smet and Van Gool 2014, §2–3. What is sought is the difference of the high resolution from the
-           bicubic enlargement, patch by patch. A patch is described by gradients of first and second order of the
+Method     Timofte, De Smet and Van Gool 2014, §2–3. The target is the difference of the high resolution from the
+           bicubic enlargement, patch by patch. A patch's features are gradients of first and second order of the
            enlargement, reduced by a principal component analysis: x, of length 1. Anchors a_k are the centres of a
-           k-means of such features. Each has a linear map of its own, from the training patches X, Y that correlate
-           most with it (§3: of all patches, not of the dictionary as in ANR, which is what makes it A+):
+           k-means of such features. Each has its own linear map, from the training patches X, Y that correlate most
+           with it (§3: from all patches, not from the dictionary as in ANR; this is what makes it A+):
 
                P_k = Y Xᵀ (X Xᵀ + λ 1)⁻¹                                                                  (6), (8)
                y = P_k x   with the anchor of the largest |a_kᵀ x|
 
            Maps have no constant term: a patch and its negative are one neighbourhood. Overlapping patches are averaged.
-Differs    k-means in place of K-SVD, which trains the same for a dictionary of centres; photographs at three sizes.
-Costs      To fit 13 photographs, 5 to 10 s; to enlarge to 512 × 512 pixels, a tenth of a second.
+Differs    k-means in place of K-SVD, which gives an equivalent dictionary of centres; photographs at three sizes.
+Costs      Fitting 13 photographs takes 5 to 10 s; enlarging to 512 × 512 pixels, a tenth of a second.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from ch07_applications.super_resolution.patches import SHARES, shrunk, sizes_of
 from common.metrics.super_resolution import luma
 
 WINDOW = 3  # low-resolution pixels along a patch
-MOST = 400_000  # patches that are learned from
-FOR_CENTRES = 40_000  # of which the anchors are the centres
+MOST = 400_000  # training patches
+FOR_CENTRES = 40_000  # patches that are clustered into anchors
 Features = Float32[np.ndarray, "patches _"]
 
 
@@ -57,7 +57,7 @@ class Examples:
 
     @classmethod
     def of(cls, images: Sequence[np.ndarray], factor: int, shares: Sequence[float] = SHARES) -> Examples:
-        """Photographs (H, W, 3), each at these shares of its size."""
+        """Examples from photographs (H, W, 3), each at these shares of its size."""
         high = [each.astype(np.float32) for image in images for each in sizes_of(luma(image), shares)]
         return cls([np.rint(shrunk(each, factor)) for each in high], high)
 
@@ -80,7 +80,7 @@ def cut(maps: Float32[np.ndarray, "channels height width"], factor: int) -> Feat
 def averaged(
     patches: Float32[np.ndarray, "patches pixels"], factor: int, size: tuple[int, int]
 ) -> Float32[np.ndarray, "height width"]:
-    """The picture of this size whose pixels are the means of all patches over them: the way back from `cut`.
+    """The inverse of cut: the picture of this size whose pixels are the means of all patches over them.
 
     Each patch is 3 × 3 blocks of factor × factor pixels; blocks at one place of all patches do not overlap.
     """
@@ -95,7 +95,7 @@ def averaged(
 
 
 def principal_axes(features: Features, components: int) -> Float32[np.ndarray, "_ axes"]:
-    """The directions of the largest variance, as columns, at most so many."""
+    """The directions of the largest variance, as columns, at most `components`."""
     _, directions = np.linalg.eigh(np.cov(features.T))
     return directions[:, ::-1][:, :components].astype(np.float32)
 
@@ -109,10 +109,10 @@ def ridge_maps(
 
 
 class APlus(BaseEstimator):
-    """Enlarges luma. fit(low, high) takes lists of pictures (H, W) from 0 to 255; predict(low) gives a list.
+    """Enlarges luma. fit(low, high) takes lists of pictures (H, W) from 0 to 255; predict(low) returns a list.
 
-    factor: 2 or 4. anchors: how many linear maps. neighbours: patches that each is fitted to. penalty: λ. components:
-    of features. random_state: of the sample of patches and of k-means.
+    factor: 2 or 4. anchors: number of linear maps. neighbours: patches to which each is fitted. penalty: λ. components:
+    number of features. random_state: of the sample of patches and of k-means.
     """
 
     def __init__(  # noqa: PLR0917
@@ -132,7 +132,7 @@ class APlus(BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> APlus:
-        """Learn from pairs of pictures. Raises ValueError for what is no pair of pictures of this factor."""
+        """Fit to pairs of pictures. Raises ValueError unless they are pairs of pictures of this factor."""
         low, high = self._checked(X), [np.asarray(each, np.float32) for each in y]
         if len(low) != len(high) or not low:
             raise ValueError(f"{len(low)} pictures in low resolution, but {len(high)} in high")
@@ -144,7 +144,7 @@ class APlus(BaseEstimator):
         self.axes_ = principal_axes(few, self.components)
         x, wanted = self._sample(low, high, MOST, rng, self.axes_)
         length = np.linalg.norm(x, axis=1, keepdims=True).clip(1e-3)
-        seen = length[:, 0] >= np.quantile(length, 0.1)  # flat patches have nothing but rounding to teach
+        seen = length[:, 0] >= np.quantile(length, 0.1)  # flat patches contain nothing but rounding
         x, wanted = x[seen] / length[seen], wanted[seen] / length[seen]
         centres = MiniBatchKMeans(min(self.anchors, len(x)), batch_size=4096, n_init=1, random_state=rng)
         found = centres.fit(x[:FOR_CENTRES]).cluster_centers_
@@ -169,7 +169,7 @@ class APlus(BaseEstimator):
         rng: np.random.RandomState,
         axes: Float32[np.ndarray, "_ components"] | None = None,
     ) -> tuple[Features, Features]:
-        """Features, on these axes, and missing pixels of about so many patches at most, in random order."""
+        """Features on these axes and missing pixels of about `most` patches at most, in random order."""
         counts = [(one.shape[0] - WINDOW + 1) * (one.shape[1] - WINDOW + 1) for one in low]
         share, parts = min(1.0, most / sum(counts)), []
         for one, other, count in zip(low, high, counts, strict=True):
@@ -182,18 +182,18 @@ class APlus(BaseEstimator):
         return tuple(np.concatenate(part)[order] for part in zip(*parts, strict=True))
 
     def predict(self, X: ArrayLike) -> list[Float[np.ndarray, "height width"]]:
-        """Each picture, factor times as large per side. Raises ValueError for what is no picture of 3 × 3 pixels."""
+        """Each picture, factor times as large per side. Raises ValueError for pictures below 3 × 3 pixels."""
         check_is_fitted(self)
         return [self.enlarge(picture) for picture in self._checked(X)]
 
     def enlarge(self, low: Grey) -> Float32[np.ndarray, "height width"]:
-        """One picture."""
+        """Enlarge one picture."""
         middle = enlarge(low, self.factor).astype(np.float32)
         x = cut(gradients(middle, self.factor), self.factor) @ self.axes_
         return middle + averaged(self.missing(x), self.factor, middle.shape)
 
     def missing(self, x: Features) -> Features:
-        """What each patch lacks: its features, times the map of its anchor. Patches of one anchor are one product."""
+        """The missing detail of each patch: its features times its anchor's map, one product per anchor."""
         nearest = self.nearest(x)
         order = np.argsort(nearest, kind="stable")
         ends = np.searchsorted(nearest[order], np.arange(len(self.anchors_) + 1))
@@ -211,7 +211,7 @@ class APlus(BaseEstimator):
         return np.concatenate(parts)
 
     def _checked(self, pictures: ArrayLike) -> list[Float32[np.ndarray, "_ _"]]:
-        """The pictures as arrays. Raises ValueError for another factor, or for what is no luma of at least 3 × 3."""
+        """The pictures as arrays. Raises ValueError for another factor, or unless they are luma of at least 3 × 3."""
         check_factor(self.factor)
         found = [np.asarray(each) for each in pictures]
         for each in found:

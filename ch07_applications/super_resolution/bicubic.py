@@ -1,15 +1,16 @@
-"""Bicubic reduction and enlargement as MATLAB's imresize has them, from which super-resolution's protocol starts.
+"""Bicubic reduction and enlargement like MATLAB's imresize, on which super-resolution's protocol is based.
 
 Method     Keys 1981: a pixel of the new grid is a weighted mean of its neighbours, by the cubic kernel
 
                k(x) = (a + 2) |x|³ − (a + 3) |x|² + 1                 |x| ≤ 1
                       a |x|³ − 5a |x|² + 8a |x| − 4a              1 < |x| < 2            with a = −1/2
 
-           whose interpolation is exact for parabolas. Where a picture is reduced by s, the kernel is s times as wide,
-           k(x / s) / s: it then averages, and frequencies that the new grid cannot hold do not fold back as a pattern
+           whose interpolation is exact for parabolas. To reduce a picture by s, the kernel becomes s times as wide, k(x
+           / s) / s: it then averages, and frequencies that the new grid cannot represent do not fold back as a pattern
            (aliasing). Both axes are separate, so that an enlargement is two matrix products: R picture Cᵀ.
-Differs    Pillow's BICUBIC has the same kernel and leaves out what lies beyond the border, where MATLAB mirrors the
-           picture. torch's bicubic has a = −3/4, and without antialias=True does not widen the kernel; nor does OpenCV.
+Differs    Pillow's BICUBIC has the same kernel and ignores what lies beyond the border, where MATLAB mirrors the
+           picture. PyTorch's bicubic has a = −3/4, and does not widen the kernel unless antialias=True; nor does
+           OpenCV.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ def kernel(x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
 
 @lru_cache(maxsize=64)
 def weights(old: int, new: int) -> csr_array:
-    """The matrix (new, old) that takes a row of `old` pixels to one of `new`; its rows sum to 1. Not to be changed.
+    """The matrix (new, old) that maps a row of `old` pixels to `new`; its rows sum to 1. It must not be modified.
 
     Beyond its ends the row is mirrored, with the border pixel twice: … 2 1 0 0 1 2 … Raises ValueError for no pixels.
     """
     if min(old, new) < 1:
         raise ValueError(f"a row of {old} pixels cannot become one of {new}")
     share = new / old
-    width = min(share, 1.0)  # below 1 where the picture is reduced: the kernel is 1 / width as wide
+    width = min(share, 1.0)  # below 1 if the picture is reduced: the kernel is 1 / width as wide
     centres = (np.arange(new) + 0.5) / share - 0.5
     reach = int(np.ceil(2 / width)) + 1
     places = np.floor(centres).astype(int)[:, None] + np.arange(-reach, reach + 1)
@@ -52,7 +53,7 @@ def weights(old: int, new: int) -> csr_array:
     columns = places % (2 * old)
     columns = np.minimum(columns, 2 * old - 1 - columns)
     rows = np.broadcast_to(np.arange(new)[:, None], columns.shape)
-    matrix = csr_array((found.ravel(), (rows.ravel(), columns.ravel())), (new, old))  # what is at one place is added
+    matrix = csr_array((found.ravel(), (rows.ravel(), columns.ravel())), (new, old))  # entries at one place are added
     matrix.eliminate_zeros()
     return matrix
 
@@ -82,7 +83,7 @@ def enlarge(pixels: Real[np.ndarray, "height width *channels"], factor: int) -> 
 
 
 def cropped(picture: Real[np.ndarray, "height width *channels"], factor: int) -> Real[np.ndarray, "..."]:
-    """The upper left part whose sides are multiples of the factor. Raises ValueError where nothing is left."""
+    """The upper left part whose sides are multiples of the factor. Raises ValueError if nothing is left."""
     height, width = (length - length % factor for length in picture.shape[:2])
     if not height or not width:
         raise ValueError(f"{picture.shape[0]} × {picture.shape[1]} pixels cannot be reduced by {factor}")
@@ -90,9 +91,9 @@ def cropped(picture: Real[np.ndarray, "height width *channels"], factor: int) ->
 
 
 def reduce(picture: UInt8[np.ndarray, "height width *channels"], factor: int) -> UInt8[np.ndarray, "..."]:
-    """The antialiased picture of 1/factor of the pixels per side, rounded after each axis as MATLAB's, rows first.
+    """The antialiased picture of 1/factor of the pixels per side, rounded after each axis like MATLAB's, rows first.
 
-    Raises ValueError for a factor that is not 2 or 4, and for sides that are no multiples of it.
+    Raises ValueError for a factor that is not 2 or 4, and for sides that are not multiples of it.
     """
     height, width = picture.shape[:2]
     if height % check_factor(factor) or width % factor or not min(height, width):
@@ -102,16 +103,16 @@ def reduce(picture: UInt8[np.ndarray, "height width *channels"], factor: int) ->
 
 
 def rounded(pixels: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
-    """Grey levels: rounded, half up as MATLAB's, and clipped to 0 … 255."""
+    """Grey levels: rounded half up, like MATLAB's, and clipped to 0 … 255."""
     return np.clip(np.floor(pixels + 0.5), 0, 255).astype(np.uint8)
 
 
 def enlarge_maps(
     maps: Float[Tensor, "batch channels height width"], factor: int = 2
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """`enlarge` of a batch, within a network; gradients pass through.
+    """`enlarge` for a batch within a network; gradients pass through.
 
-    In single precision also where the rest of the network multiplies in 16 bits, of which a grey level takes eight.
+    It uses single precision even if the rest of the network multiplies in 16 bits, of which a grey level takes eight.
     """
     rows, columns = (torch.from_numpy(weights(n, factor * n).toarray()).to(maps.device) for n in maps.shape[2:])
     with torch.autocast(maps.device.type, enabled=False):

@@ -1,6 +1,6 @@
 """Restoring a picture without a network: cubic interpolation, least total variation, non-local means, Δ²x = 0.
 
-These are the rivals of the deep image prior. Like it, they see one observation and no other picture. Where there is a
+These are the rivals of the deep image prior. Like it, they use one observation and no other picture. If there is a
 setting, it is chosen on training photographs.
 """
 
@@ -29,19 +29,19 @@ BICUBIC, TV, NLM, BIHARMONIC = "bicubic", "bicubic + TV", "non-local means", "bi
 
 
 def enlarge_bicubically(observation: Observation) -> Picture:
-    """Cubic interpolation, Pillow's."""
+    """Cubic interpolation by Pillow."""
     height, width = observation.size
     return np.array(Image.fromarray(observation.seen).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def enlarge_with_variation(observation: Observation, weight: float) -> Picture:
-    """The least total variation that agrees with the coarse picture, sought from the bicubic one."""
+    """The picture of least total variation that agrees with the coarse one, starting from the bicubic enlargement."""
     start = pixels_of(enlarge_bicubically(observation))
     return picture_of(enlarge(observation.downsampler, pixels_of(observation.seen), start, weight))
 
 
 def average_alike(observation: Observation, strength: float) -> Picture:
-    """Non-local means: each pixel becomes the mean of pixels whose 5 × 5 neighbourhoods are alike. Buades et al. 2005.
+    """Non-local means: each pixel becomes the mean of pixels with similar 5 × 5 neighbourhoods. Buades et al. 2005.
 
     strength: h, in standard deviations of the noise, which is known.
     """
@@ -53,12 +53,12 @@ def average_alike(observation: Observation, strength: float) -> Picture:
 
 
 def fill_smoothly(observation: Observation) -> Picture:
-    """The solution of ΔΔx = 0 within the holes, with values and slopes of what is around them."""
+    """The solution of ΔΔx = 0 within the holes, with the values and slopes around them."""
     found = inpaint_biharmonic(observation.seen / 255, ~observation.known, channel_axis=2)
     return (255 * found).round().clip(0, 255).astype(np.uint8)
 
 
-RIVALS = {  # by task: how a picture is restored, and the options for the setting
+RIVALS = {  # by task: the method, and the options for its setting
     "super-resolution": {BICUBIC: (enlarge_bicubically, ()), TV: (enlarge_with_variation, VARIATION)},
     "denoising": {NLM: (average_alike, STRENGTH)},
     "inpainting": {BIHARMONIC: (fill_smoothly, ())},

@@ -1,13 +1,13 @@
 """Five ways to enlarge a picture four times, with what each costs: decibels, looks, seconds, and size.
 
-Question   Which method would one take? That depends on whether a picture is measured or looked at, on the time there
-           is, and on whether there are other pictures to learn from.
-Method     Each lesson's own method, fitted once a run, enlarges the same test photographs; Set5, where it is there; and
+Question   Which method should one choose? That depends on whether a picture is measured or looked at, on the time
+           available, and on whether there are other pictures to learn from.
+Method     Each lesson's own method, fitted once per run, enlarges the same test photographs; Set5, if available; and
            small squares of the photographs, on which an untrained network, Deep Image Prior, can take part, too.
            Seconds are those of one photograph, divided by its megapixels.
 Rival      Bicubic interpolation and A+, which learned from the same photographs.
 Differs    The papers were measured on pictures of 0.1 to 0.3 megapixels, on graphics cards.
-Costs      3 minutes on two cores where the lessons before have not run, else 30 s.
+Costs      3 minutes on two cores if the lessons before have not run, else 30 s.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 def contenders(run: Run) -> dict[str, Callable[[Method], EnlargeLuma]]:
-    """By name: what gives a method's way to enlarge luma, and keeps its model."""
+    """The contenders by name: functions that return a method's enlargement of luma, and store its model."""
 
     def network(name: str, make: Callable[[], nn.Module], method: Method) -> EnlargeLuma:
         method.model = method.make_shared(name, make)
@@ -68,7 +68,7 @@ def contenders(run: Run) -> dict[str, Callable[[Method], EnlargeLuma]]:
 
 
 def score_photographs(method: Method, judge: Judge | None, parts: Sequence[Pairs], work: EnlargeLuma) -> None:
-    """PSNR and SSIM on every part; the judge's distance on the carried photographs, and the seconds that they take."""
+    """Score PSNR and SSIM on every part; the judge's distance and the seconds on the carried photographs."""
     for pairs in parts:
         start = time.perf_counter()
         lumas = [work(low) for low in pairs.lumas]
@@ -82,13 +82,13 @@ def score_photographs(method: Method, judge: Judge | None, parts: Sequence[Pairs
 
 
 def score_squares(method: Method, part: Squares, items: Sequence[Damaged], answers: Sequence[Picture]) -> None:
-    """PSNR of luma on small squares."""
+    """Score the PSNR of luma on small squares."""
     values = np.array([item.score(answer) for item, answer in zip(items, answers, strict=True)])
     method.score_items(SQUARES, values, part, unit="dB", higher_is_better=True)
 
 
 def state_claims(run: Run, claims: PaperClaims, parts: Sequence[Pairs], judge: Judge | None) -> None:
-    """What the papers' tables say of each other, on the carried photographs."""
+    """Test the papers' claims about each other's methods on the carried photographs."""
     rows = [
         ("Networks beat A+", "Lai 2017, Table 3", "31.54 against 30.28 dB on Set5", LAPSRN, A_PLUS, "PSNR ×4"),
         ("SRResNet beats LapSRN", "Ledig 2017; Lai 2017", "32.05 against 31.54 dB", SRRESNET, LAPSRN, "PSNR ×4"),
@@ -105,7 +105,7 @@ def state_claims(run: Run, claims: PaperClaims, parts: Sequence[Pairs], judge: J
         for name in (LAPSRN, SRRESNET):
             run.compare(name, A_PLUS, pairs.metric("PSNR"))
             run.claim(f"{name} beats {A_PLUS} in {pairs.metric('PSNR')}.", beats(name, A_PLUS, pairs.metric("PSNR")))
-    for text, source, paper, ours, against, metric in rows:  # which ask for no comparison a second time
+    for text, source, paper, ours, against, metric in rows:  # each comparison is made only once
         claims.compared(text, source=source, paper=paper, ours=ours, against=against, metric=metric)
 
 

@@ -1,7 +1,7 @@
-"""Damaged photographs: reduced, noisy, or with holes, each with the truth that only scores see.
+"""Damaged photographs: reduced, noisy, or with holes, each with the truth, which only scores use.
 
 A photograph's middle square is reduced to a few pixels by averaging, which gives a sharp picture without JPEG blocks.
-Then it is damaged in a way that is known: by Lanczos's filter and factor, by Gaussian noise, or by hidden rectangles.
+Then it is damaged in a known way: by Lanczos's filter and factor, by Gaussian noise, or by hidden rectangles.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from common.metrics.super_resolution import psnr
 SIGMA = 25.0  # of the noise, in grey levels: the paper's
 HOLES = 8  # rectangles, whose sides are a twelfth to a fifth of the picture's
 Picture = UInt8[np.ndarray, "_ _ 3"]
-AnyPicture = UInt8[np.ndarray, "..."]  # of which the shape is still to be checked
+AnyPicture = UInt8[np.ndarray, "..."]  # whose shape is not yet checked
 Pixels = Float[Tensor, "1 3 _ _"]
 
 
@@ -35,15 +35,15 @@ def pixels_of(picture: AnyPicture) -> Pixels:
 
 
 def picture_of(pixels: Pixels) -> Picture:
-    """The way back: clipped to 0 … 1 and rounded to 256 levels."""
+    """The inverse of pixels_of: clipped to 0 … 1 and rounded to 256 levels."""
     return (255 * pixels[0].clamp(0, 1)).round().byte().permute(1, 2, 0).cpu().numpy().copy()
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What is known of a picture x: x₀ = A x.
+    """An observation of a picture x: x₀ = A x.
 
-    seen: x₀. factor: A reduces by it. known: False at pixels of which nothing is known.
+    seen: x₀. factor: by which A reduces. known: False at hidden pixels.
     """
 
     seen: Picture
@@ -57,20 +57,21 @@ class Observation:
 
     @property
     def downsampler(self) -> Downsampler:
-        """D, which made `seen` of x."""
+        """D, which reduced x to `seen`."""
         return Downsampler(*self.size, self.factor)
 
 
 @dataclass(frozen=True, eq=False)
 class Damaged:
-    """An observation, and the picture that it is of."""
+    """An observation, and the true picture."""
 
     truth: Picture
     observation: Observation
 
     def score(self, estimate: Picture) -> float:
-        """PSNR in dB: of a reduced picture on luma with a border cropped, as is usual for super-resolution; of one with
-        holes within these, in all colours; else of all pixels in all colours."""
+        """PSNR in dB. For reduced pictures on luma with a border cropped, as is usual for super-resolution; for
+        pictures with holes within these, in all colours; otherwise over all pixels in all colours.
+        """
         observation = self.observation
         if observation.factor > 1:
             return psnr(self.truth, estimate, observation.factor)
@@ -79,19 +80,19 @@ class Damaged:
 
 
 def reduce(picture: AnyPicture, factor: int) -> Damaged:
-    """Lanczos-filtered and reduced. Raises ValueError where a side is no multiple of the factor, or of a factor < 1."""
+    """Apply Lanczos's filter and reduce. Raises ValueError for a factor < 1, or if it does not divide both sides."""
     downsampler = Downsampler(*picture.shape[:2], factor)
     return Damaged(picture, Observation(picture_of(downsampler(pixels_of(picture))), factor))
 
 
 def add_noise(picture: AnyPicture, seed: int) -> Damaged:
-    """With independent Gaussian noise of SIGMA grey levels, rounded and clipped as a picture in a file is."""
+    """Add independent Gaussian noise of SIGMA grey levels, rounded and clipped like a picture in a file."""
     noise = np.random.default_rng([seed, 0]).normal(0, SIGMA, picture.shape)
     return Damaged(picture, Observation((picture + noise).round().clip(0, 255).astype(np.uint8)))
 
 
 def make_holes(picture: AnyPicture, seed: int) -> Damaged:
-    """With HOLES black rectangles, of which nothing is known. Raises ValueError for fewer than 24 pixels a side."""
+    """Hide HOLES rectangles, which become black. Raises ValueError for fewer than 24 pixels a side."""
     height, width = picture.shape[:2]
     if min(height, width) < 24:
         raise ValueError(f"a picture of {height} × {width} pixels is too small for holes: it needs 24 × 24")
@@ -103,14 +104,14 @@ def make_holes(picture: AnyPicture, seed: int) -> Damaged:
     return Damaged(picture, Observation(picture * known[..., None], known=known))
 
 
-# --- Which photographs -----------------------------------------------------------------------------------------------
+# --- The photographs -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Squares:
     """Photographs as squares of one size: a part (common.data.parts.Part) whose answers are the inputs themselves.
 
-    groups: of photographs by one photographer. credits: who made each of them.
+    groups: photographs by one photographer. credits: who made each photograph.
     """
 
     inputs: UInt8[np.ndarray, "pictures side side 3"]
@@ -129,12 +130,12 @@ class Squares:
         return np.arange(len(self))
 
     def damage(self, how: Callable[[Picture, int], Damaged], seed: int) -> list[Damaged]:
-        """Every picture, each with a seed of its own. how: takes a picture and a seed."""
+        """Damage every picture with its own seed. how: takes a picture and a seed."""
         return [how(picture, 1000 * seed + place) for place, picture in enumerate(self.inputs)]
 
 
 def middle_of(picture: AnyPicture, side: int) -> Picture:
-    """The middle square, reduced to so many pixels by averaging. Raises ValueError for a smaller or a grey picture."""
+    """The middle square, reduced to `side` pixels by averaging. Raises ValueError for a smaller or a grey picture."""
     if picture.ndim != 3 or min(picture.shape[:2]) < side:
         raise ValueError(
             f"a picture of shape {picture.shape} has no square of {side} × {side} pixels and three colours"
@@ -154,7 +155,7 @@ def squares(pictures: Sequence[Photograph], side: int) -> Squares:
 
 
 def judged_squares(side: int, which: Sequence[int] = range(7)) -> Squares:
-    """The test photographs, on which nothing is chosen. which: their places."""
+    """The test photographs, on which nothing is chosen. which: their indices."""
     return squares([photographs().test[place] for place in which], side)
 
 

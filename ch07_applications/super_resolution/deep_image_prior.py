@@ -1,22 +1,22 @@
 """Deep Image Prior: a network that has seen no other picture restores one from noise as its input.
 
 Question   Networks restore pictures because they were trained on many. How much of that is in the data, and how much in
-           the structure of a convolutional network, before it has been trained at all?
-Method     Ulyanov, Vedaldi and Lempitsky 2018 (2020 in IJCV). A network f with weights θ makes a picture of a fixed z,
-           which is noise. All that is known of the picture x is an observation x₀ = A x, and
+           the structure of a convolutional network, before any training?
+Method     Ulyanov, Vedaldi and Lempitsky 2018 (2020 in IJCV). A network f with weights θ maps a fixed noise input z to
+           a picture. All that is known of the picture x is an observation x₀ = A x, and
 
                θ* = argmin_θ E(f_θ(z); x₀),   E = ‖A f_θ(z) − x₀‖²,   x* = f_θ*(z)          (2)
 
-           is sought by gradient descent from random weights, which is stopped early. A is the identity for denoising,
-           a downsampler D for super-resolution (4), a mask m for inpainting (5). The network is an encoder and a
-           decoder with narrow skips (supplement, Fig. 21). Each step adds new noise to z, and the answer is a moving
-           average of the network's outputs (supplement).
-Rival      What is done without a network: bicubic, and least squares with the total variation (total_variation.py), for
+           is found by gradient descent from random weights, with early stopping. A is the identity for denoising, a
+           downsampler D for super-resolution (4), a mask m for inpainting (5). The network is an encoder and a decoder
+           with narrow skips (supplement, Fig. 21). Each step adds new noise to z, and the result is a moving average
+           of the network's outputs (supplement).
+Rival      Methods without a network: bicubic, and least squares with the total variation (total_variation.py), for
            super-resolution; non-local means for denoising; the biharmonic equation for inpainting. Their settings are
            chosen on training photographs.
 Differs    32 × 4 channels in place of 128 × 5, 96 × 96 pixels, and 200 to 300 steps in place of 2000 and more. Muon in
            place of Adam: on four training photographs with noise, Adam had 26.0 dB after 400 steps, Muon 26.8 at 300.
-           When to stop was chosen on these, once for all pictures; a picture's best step is known with its truth alone.
+           The stopping step was chosen on these, once for all: a picture's best step is known only with its truth.
 Costs      170 s on two cores; a step takes 25 ms on one.
 """
 
@@ -65,16 +65,16 @@ TASKS = {
     "denoising": add_noise,
     "inpainting": make_holes,
 }
-STEPS = {"super-resolution": 260, "denoising": 300, "inpainting": 200}  # after these the answer is taken
-BEYOND = {"super-resolution": 0, "denoising": 20, "inpainting": 20}  # made after those: would later ones be better?
-EARLY = 125  # steps that a network gets for a photograph, for its shuffled pixels, and for noise
-FITTED = (0, 1, 2, 4)  # the test photographs of which this is measured: four by three photographers
-EVERY = 10  # steps between two looks at the answer
+STEPS = {"super-resolution": 260, "denoising": 300, "inpainting": 200}  # the steps after which the result is taken
+BEYOND = {"super-resolution": 0, "denoising": 20, "inpainting": 20}  # extra steps: would a later result be better?
+EARLY = 125  # steps to fit a photograph, its shuffled pixels, and noise
+FITTED = (0, 1, 2, 4)  # the test photographs for this: four by three photographers
+EVERY = 10  # steps between two stored results
 OURS, ORACLE = "deep image prior", "its best step, unknown"
 RESOLUTION, SHARED = "super-resolution", "deep image prior, four times as large"
 PHOTO, SHUFFLED, NOISE, ERROR = "fit to photographs", "fit to their shuffled pixels", "fit to noise", "remaining error"
 PSNR = {task: f"PSNR, {task}" for task in TASKS}
-CLAIMS = (  # text, source, what the paper says, task, against whom
+CLAIMS = (  # text, source, the paper's finding, task, rival
     ("×4 better than bicubic", "Table 1", "29.90 against 28.43 dB on Set5", "super-resolution", BICUBIC),
     ("… and than least total variation", "Fig. 5", "pictures", "super-resolution", TV),
     ("Noise is removed better than by non-local means", "§3", "about 30.4 against 30.3 dB", "denoising", NLM),
@@ -94,10 +94,10 @@ def convolve(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequen
 
 
 class SkipNetwork(nn.Module):
-    """Encoder and decoder of so many scales, with a few channels that skip from each to its counterpart.
+    """An encoder and a decoder of `scales` scales, with a few skip channels from each to its counterpart.
 
-    Supplement, Fig. 21; the paper's has 128 channels on 5 scales. Normalisation is always that of the one picture at
-    hand, as in training: running means would be those of earlier weights.
+    Supplement, Fig. 21; the paper's has 128 channels on 5 scales. BatchNorm always uses the statistics of the present
+    picture, as in training: running means would be those of earlier weights.
     """
 
     def __init__(self, channels: int = 128, scales: int = 5, skipped: int = 4, inputs: int = 32) -> None:
@@ -115,7 +115,7 @@ class SkipNetwork(nn.Module):
         self.colours = nn.Conv2d(channels, 3, 1)
 
     def forward(self, z: Float[Tensor, "1 inputs height width"]) -> Float[Tensor, "1 3 height width"]:
-        """A picture in 0 … 1. Raises ValueError where the coarsest map would not have at least 2 × 2 whole pixels."""
+        """A picture in 0 … 1. Raises ValueError if the coarsest map would have less than 2 × 2 whole pixels."""
         height, width = z.shape[2:]
         if height % self.stride or width % self.stride or min(height, width) < 2 * self.stride:
             raise ValueError(f"{height} × {width} pixels: sides must be multiples of {self.stride}, two at least")
@@ -133,7 +133,7 @@ class SkipNetwork(nn.Module):
 
 
 def error_of(observation: Observation) -> Callable[[Pixels], Float[Tensor, ""]]:
-    """E(x; x₀): the mean squared difference of A x and x₀, over what is known. Eq. (2), (4) and (5)."""
+    """E(x; x₀): the mean squared difference of A x and x₀, over known pixels. Eq. (2), (4) and (5)."""
     seen = pixels_of(observation.seen)
     downsampler = observation.downsampler if observation.factor > 1 else None
     known = torch.tensor(np.ones(seen.shape[2:], bool) if observation.known is None else observation.known)
@@ -147,10 +147,10 @@ def error_of(observation: Observation) -> Callable[[Pixels], Float[Tensor, ""]]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is fitted. The defaults are the small one that is run here; the paper's has channels=128, scales=5.
+    """The settings of a fit. The defaults are the small network used here; the paper's has channels=128, scales=5.
 
-    shaking: standard deviation of the noise that each step adds to z. averaging: the share of the moving average that
-    stays at each step.
+    shaking: standard deviation of the noise that each step adds to z. averaging: the share of the moving average kept
+    at each step.
     """
 
     steps: int = 400
@@ -164,7 +164,7 @@ class Recipe:
     muon: bool = True  # else Adam, the paper's
 
     def fit(self, observation: Observation, seed: int) -> Fit:
-        """The answers to one observation, from random weights on. It has no truth to look at."""
+        """Fit one observation from random weights, without the truth. Returns the results along the way."""
         error, answers, losses = error_of(observation), [], []
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -184,14 +184,14 @@ class Recipe:
                 mean.lerp_(x.detach(), max(1 / step, 1 - self.averaging))  # at first the mean of all
                 if step % EVERY == 0 or step == self.steps:
                     answers.append(picture_of(mean))
-        if observation.known is not None:  # what is known stays
+        if observation.known is not None:  # known pixels stay unchanged
             answers = [np.where(observation.known[..., None], observation.seen, each) for each in answers]
         return Fit(np.stack(answers), np.array(losses))
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """answers: after every EVERY steps and after the last one. losses: of each step, before its change of weights."""
+    """answers: the results after every EVERY steps and after the last. losses: of each step, before its update."""
 
     answers: UInt8[np.ndarray, "looks height width 3"]
     losses: Float[np.ndarray, "steps"]
@@ -201,7 +201,7 @@ class Fit:
 
 
 def study_fits(run: Run, part: Squares, claims: PaperClaims) -> None:
-    """A photograph, its shuffled pixels, and noise, fitted by the same network: the paper's Fig. 2."""
+    """Fit a photograph, its shuffled pixels, and noise with the same network: the paper's Fig. 2."""
     recipe = small_recipe(run, run.pick(smoke=12, lecture=EARLY))
     recipe = replace(recipe, shaking=0.0, averaging=0.0, muon=False)
     shuffled = [run.rng.permutation(each.reshape(-1, 3)).reshape(each.shape) for each in part.inputs]
@@ -223,19 +223,19 @@ def study_fits(run: Run, part: Squares, claims: PaperClaims) -> None:
 
 
 def small_recipe(run: Run, steps: int) -> Recipe:
-    """The network that this preset has time for."""
+    """The network whose size fits this preset."""
     small, large = Recipe(steps, channels=8, scales=3), Recipe(steps, channels=128, scales=5)
     return run.pick(smoke=small, lecture=Recipe(steps), full=large)
 
 
 def score(method: Method, task: str, part: Squares, items: Sequence[Damaged], answers: Sequence[Picture]) -> None:
-    """PSNR of each answer."""
+    """Score the PSNR of each result."""
     values = [each.score(answer) for each, answer in zip(items, answers, strict=True)]
     method.score_items(PSNR[task], np.array(values), part, unit="dB", higher_is_better=True)
 
 
 def restore_by_rivals(run: Run, task: str, part: Squares, training: Squares) -> dict[str, list[Picture]]:
-    """The answers of a task's rivals, each with the setting that was best on training photographs."""
+    """Restore a task's pictures by its rivals, each with the setting that was best on training photographs."""
     items, found = part.damage(TASKS[task], run.seed), {}
     for name, (restore, options) in RIVALS[task].items():
         with run.method(name, kind="classical") as method:
@@ -249,7 +249,7 @@ def restore_by_rivals(run: Run, task: str, part: Squares, training: Squares) -> 
 
 
 def restore_by_networks(run: Run, part: Squares) -> dict[str, list[Fit]]:
-    """All tasks, a network per picture; scored at the step that was fixed, and beside it at each picture's best."""
+    """Restore all tasks, a network per picture; score the fixed step, and each picture's best step beside it."""
     damaged, fits = {task: part.damage(how, run.seed) for task, how in TASKS.items()}, {}
     with run.method(OURS, kind="deep") as method:
         for task, items in damaged.items():
@@ -268,28 +268,28 @@ def restore_by_networks(run: Run, part: Squares) -> dict[str, list[Fit]]:
 
 
 def enlarge_by_prior(run: Run, items: Sequence[Damaged]) -> list[Picture]:
-    """Reduced pictures four times as large, after the fixed number of steps: for lessons that borrow them."""
+    """Enlarge reduced pictures four times with the fixed number of steps, for lessons that reuse this method."""
     recipe = small_recipe(run, run.pick(smoke=2 * EVERY, lecture=STEPS[RESOLUTION]))
     return [recipe.fit(each.observation, run.seed).answers[look_at(RESOLUTION, run)] for each in items]
 
 
 def judged_part(run: Run) -> Squares:
-    """The test photographs as squares of the size that this preset has time for."""
+    """The test photographs as squares of this preset's size."""
     return judged_squares(run.pick(smoke=32, lecture=96, full=128), range(run.pick(smoke=2, lecture=7)))
 
 
 def look_at(task: str, run: Run) -> int:
-    """Which of a fit's answers is the one after the fixed number of steps."""
+    """The index of a fit's result after the fixed number of steps."""
     return run.pick(smoke=EVERY, lecture=STEPS[task]) // EVERY - 1
 
 
 def scores_by_step(items: Sequence[Damaged], fits: Sequence[Fit]) -> Float[np.ndarray, "pictures looks"]:
-    """PSNR of every answer on the way."""
+    """The PSNR of every stored result."""
     return np.array([[each.score(answer) for answer in fit.answers] for each, fit in zip(items, fits, strict=True)])
 
 
 def show_restored(run: Run, part: Squares, rivals: Mapping[str, Mapping], fits: Mapping[str, list[Fit]]) -> None:
-    """The first two photographs as they were seen and restored; and how good the answer is at each step."""
+    """Show the first two photographs, damaged and restored; and the quality at each step."""
     rows, curves = [], {}
     for task, how in TASKS.items():
         items, look, rival = part.damage(how, run.seed), look_at(task, run), list(RIVALS[task])[-1]

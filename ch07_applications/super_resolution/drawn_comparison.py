@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw_squares(columns: Mapping[str, Sequence[UInt8[np.ndarray, "_ _ 3"]]], rows: Sequence[int]) -> Figure:
-    """A row per picture, a column per method; pixels stay squares however few they are."""
+    """A row per picture, a column per method; pixels are drawn as squares."""
     width = min(1.5, 9.6 / len(columns))
     figure, axes = plots.panels(len(columns), len(rows), width=width, height=width + 0.12, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
@@ -36,7 +36,7 @@ def draw_costs(record: LessonRecord, metric: str, seconds: str) -> Figure:
         colour = plots.BLUE if y.kind == "deep" else plots.GREY
         axis.errorbar(x.value, y.value, [[y.value - y.low], [y.high - y.value]], fmt="o", color=colour, capsize=2)
         near = any(abs(np.log10(x.value / other)) < 0.1 and abs(y.value - height) < 0.1 for other, height in placed)
-        place = (7, -14) if near else (7, 5)  # of two methods at one place, the second has its name below
+        place = (7, -14) if near else (7, 5)  # of two methods at one place, the second's name is below
         axis.annotate(name, (x.value, y.value), xytext=place, textcoords="offset points", fontsize=9)
         placed.append((x.value, y.value))
     axis.set(xscale="log", xlabel="seconds per megapixel", ylabel=f"{metric} in dB")

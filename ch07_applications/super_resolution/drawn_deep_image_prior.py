@@ -1,4 +1,4 @@
-"""Drawings of deep image priors: how fast what is fitted, what is restored, and how good each step is."""
+"""Drawings of deep image priors: speed of fits, restored pictures, and quality by step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CAPTIONS = {
 
 
 def show(axis: Axes, picture: Picture, title: str = "", below: str = "") -> None:
-    """A picture without a frame; pixels stay squares however few they are."""
+    """Show a picture without a frame; pixels are drawn as squares."""
     axis.imshow(picture, interpolation="nearest")
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
@@ -42,7 +42,7 @@ def draw_fits(
     targets: Mapping[str, UInt8[np.ndarray, "pictures side side 3"]],
     errors: Mapping[str, Float[np.ndarray, "pictures steps"]],
 ) -> Figure:
-    """Examples of what is fitted, and the remaining error against steps: thin per picture, thick the mean."""
+    """Examples of fitted pictures, and the remaining error against steps: thin lines per picture, thick the mean."""
     figure, axes = plots.panels(1 + len(targets), width=2.6, height=2.7, width_ratios=[2.2, *[1] * len(targets)])
     for (name, curves), colour in zip(errors.items(), plots.CYCLE, strict=False):
         steps = np.arange(1, curves.shape[1] + 1)
@@ -65,9 +65,9 @@ def draw_restored(rows: Sequence[Sequence[tuple[str, Picture, float | None]]]) -
 
 
 def draw_progress(curves: Mapping[str, tuple[Steps, Curve, int]], looks: Mapping[str, Picture]) -> Figure:
-    """PSNR against steps, with the best step as a ring and the one fixed beforehand as a line; and some answers.
+    """PSNR against steps, with the best step as a ring and the fixed step as a line; and some results.
 
-    curves: by name, steps, PSNR, and the step that was fixed. looks: by title.
+    curves: steps, PSNR, and the fixed step, by name. looks: results by title.
     """
     figure, axes = plots.panels(1 + len(looks), width=1.55, height=2.7, width_ratios=[2.8, *[1] * len(looks)])
     for (name, (steps, values, fixed)), colour in zip(curves.items(), plots.CYCLE, strict=False):

@@ -28,7 +28,7 @@ LOOKS = {  # captions
 
 
 def show(axis: Axes, picture: np.ndarray, title: str = "", **how: object) -> None:
-    """A picture without a frame, its pixels as they are."""
+    """Show a picture without a frame and without interpolation."""
     axis.imshow(picture, interpolation="nearest", **how)
     axis.axis("off")
     axis.set_title(title, fontsize=8.5)
@@ -59,7 +59,7 @@ def draw_pyramid(
 
 
 def draw_plane(record: LessonRecord, ours: Sequence[str], metrics: tuple[str, str]) -> Figure:
-    """A point per method that was scored in both metrics; ours are joined in their order."""
+    """A point per method with both metrics; ours are joined in their order."""
     rows = {(row.method, row.metric): row for row in record.scores()}
     names = list(dict.fromkeys(method for method, metric in rows if metric == metrics[0]))
     figure, axis = plots.panels(1, width=5.4, height=3.8)
@@ -83,7 +83,7 @@ def draw_plane(record: LessonRecord, ours: Sequence[str], metrics: tuple[str, st
 def draw_spectra(
     truths: Sequence[Float[np.ndarray, "_ _"]], shown: Mapping[str, Sequence[Float[np.ndarray, "_ _"]]]
 ) -> Figure:
-    """Mean radial power in dB, by method, and the truth's; a line at the highest frequency of the low resolution."""
+    """The mean radial power in dB of methods and truth; a line marks the highest frequency of the low resolution."""
     figure, axis = plots.panels(1, width=5.4, height=3.6)
     lines = {"truth": truths, **shown}
     for number, (name, lumas) in enumerate(lines.items()):

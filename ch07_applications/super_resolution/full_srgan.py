@@ -1,4 +1,4 @@
-"""SRResNet and SRGAN's discriminator at full size (Ledig et al. 2017, Fig. 4), to be counted, not to be trained."""
+"""SRResNet and SRGAN's discriminator at full size (Ledig et al. 2017, Fig. 4), for counting only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Maps = Float[Tensor, "batch _ _ _"]
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, normalisation, PReLU, convolution, normalisation, and a shortcut. Fig. 4."""
+    """Convolution, BatchNorm, PReLU, convolution, BatchNorm, and a shortcut. Fig. 4."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class ResidualBlock(nn.Module):
 
 
 class FullSRResNet(nn.Module):
-    """SRResNet ×4 at full size, red, green and blue from −1 to 1: 16 blocks of 64 channels. Fig. 4."""
+    """SRResNet ×4 at full size, with red, green and blue from −1 to 1: 16 blocks of 64 channels. Fig. 4."""
 
     def __init__(self, blocks: int = 16, width: int = 64) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class FullDiscriminator(nn.Module):
 
 
 def count_full_size(run: Run, claims: PaperClaims) -> None:
-    """The published generator's and discriminator's parameters, without any memory for them."""
+    """Count the published generator's and discriminator's parameters, without memory for them."""
     with torch.device("meta"):
         counts = parameters_of(FullSRResNet()), parameters_of(FullDiscriminator())
     run.fact("SRResNet at full size", counts[0], "parameters")

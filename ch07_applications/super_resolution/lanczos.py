@@ -1,13 +1,13 @@
 """Reducing a picture by Lanczos's filter of two lobes: a known linear map D, with its adjoint.
 
-Method     Turkowski 1990. A picture that is reduced by a factor s is first low-pass filtered, or fine detail would
-           appear as coarse. Lanczos2 is the ideal filter sinc(t), windowed by its own first two lobes, stretched to
-           the coarse grid:
+Method     Turkowski 1990. Before a picture is reduced by a factor s, it has to be low-pass filtered, or fine detail
+           would appear as coarse. Lanczos2 is the ideal filter sinc(t), windowed by its own first two lobes, stretched
+           to the coarse grid:
 
                k(t) = sinc(t) sinc(t / 2)  for |t| < 2,   t = (i − c) / s
 
            for fine pixel i and a coarse pixel whose centre is at c = (j + ½) s − ½. Weights are divided by their sum,
-           so that a constant stays the same constant. Beyond its border a picture goes on with its outermost pixels.
+           so that a constant picture stays unchanged. Beyond the border the outermost pixels are repeated.
 
 The filter is separable: D x = M x Mᵀ per colour, with a matrix M of (size / s) × size. So D is linear by construction,
 and its adjoint, which inverse problems need, is Mᵀ y M. It is the same map as a convolution with stride s.
@@ -22,9 +22,9 @@ from torch import Tensor
 
 
 def lanczos_matrix(size: int, factor: int) -> Float[Tensor, "coarse size"]:
-    """M: a row per coarse pixel, whose entries are the weights of the fine pixels; rows sum to 1.
+    """M: a row of fine pixels' weights per coarse pixel; rows sum to 1.
 
-    Raises ValueError for a factor below 1, and for a size that is no multiple of it.
+    Raises ValueError for a factor below 1, and if it does not divide the size.
     """
     if factor < 1 or size % factor or not size:
         raise ValueError(f"{size} pixels cannot be reduced by a factor of {factor}")
@@ -51,5 +51,5 @@ class Downsampler:
         return self.rows @ fine @ self.columns.T
 
     def adjoint(self, coarse: Float[Tensor, "batch colours _ _"]) -> Float[Tensor, "batch colours height width"]:
-        """Dᵀ: ⟨D x, y⟩ = ⟨x, Dᵀ y⟩ for all x and y. It is no enlargement: its weights do not sum to 1."""
+        """Dᵀ: ⟨D x, y⟩ = ⟨x, Dᵀ y⟩ for all x and y. It is not an enlargement: its weights do not sum to 1."""
         return self.rows.T @ coarse @ self.columns

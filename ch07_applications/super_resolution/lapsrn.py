@@ -1,23 +1,23 @@
 """LapSRN: a pyramid of residuals that enlarges twice and four times in one pass, with a robust loss at every level.
 
 Question   A picture reduced to a quarter of its height and width has lost fifteen pixels in sixteen. How well can a
-           network guess what they were, and does it help to guess in two steps?
-Method     Lai, Huang, Ahuja and Yang 2017. A level doubles the picture's sides. Its features are computed on the grid
-           that is given, which is cheap, and enlarged in the end; what they predict is the residual r_s, the difference
-           from an interpolation of the level below (§3.1, Fig. 1):
+           network predict them, and does it help to predict them in two steps?
+Method     Lai, Huang, Ahuja and Yang 2017. A level doubles the picture's sides. Its features are computed on the input
+           grid, which is cheap, and enlarged last; from them the residual r_s is predicted, the difference from an
+           interpolation of the level below (§3.1, Fig. 1):
 
                y_s = enlarged(y_{s−1}) + r_s                        s = 1, 2; y_0 is the low resolution
                L = 1/N Σ_i Σ_s ρ(ŷ_s − y_s),   ρ(x) = √(x² + ε²),   ε = 10⁻³                              (3)
 
-           ρ is Charbonnier's penalty: quadratic near zero, and linear beyond ε, so that the few pixels at edges that
-           cannot be known do not outweigh all others. Every level has a loss of its own, on the high resolution reduced
-           to its size by bicubic interpolation. One network gives ×2 and ×4.
+           ρ is Charbonnier's penalty: quadratic near zero, and linear beyond ε, so that the few unpredictable pixels at
+           edges do not outweigh all others. Every level has its own loss; its target is the high resolution, reduced to
+           its size by bicubic interpolation. One network gives ×2 and ×4.
 Rival      Bicubic interpolation, and A+ (a_plus.py), fitted to the same photographs.
 Differs    125,000 parameters, not 872,000. Interpolation is bicubic and fixed, where the paper's transposed convolution
-           begins bilinear and learns. Features are enlarged by rearranging channels (Shi et al. 2016); pairs of
-           convolutions have a shortcut. The last convolution of a level begins at zero: training starts from the
+           starts bilinear and learns. Features are enlarged by rearranging channels (Shi et al. 2016); pairs of
+           convolutions have a shortcut. The last convolution of a level starts at zero, so training starts from the
            bicubic enlargement. Adam and one cycle in place of momentum; 13 photographs in place of 291.
-Costs      115 s on two cores, 60 of them for the network that is judged.
+Costs      115 s on two cores, 60 of them for the scored network.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ from common.run import Method, Run
 from common.tiles import in_tiles
 from common.train import Training
 
-EPSILON = 1e-3  # of Charbonnier's penalty
+EPSILON = 1e-3  # ε of Charbonnier's penalty
 WIDTHS, BLOCKS = (32, 16), (5, 2)  # channels and residual blocks of each level
 RATE, SIDE, BATCH = 1.5e-3, 16, 16  # peak rate; pixels of a low-resolution patch; patches
-BETAS = (0.9, 0.99)  # Adam's; with 0.999, which forgets more slowly, training diverges at times at this rate
-REACH = 16  # low-resolution pixels around one that its enlargement depends on
+BETAS = (0.9, 0.99)  # Adam's; with 0.999, which forgets more slowly, training sometimes diverges at this rate
+REACH = 16  # reach of the receptive field in low-resolution pixels
 OURS, SHARED = "LapSRN", "LapSRN of the photographs"
 PYRAMID, ONE_STEP, SQUARED, LAST, TWICE = "pyramid", "×4 in one step", "squared loss", "loss at ×4 alone", "×2 alone"
 HELD_OUT = "held-out photographs"
@@ -75,7 +75,7 @@ Luma = Float[Tensor, "batch 1 _ _"]  # from 0 to 1
 
 
 class Block(nn.Module):
-    """Two convolutions with a shortcut around them; no normalisation, which would take a picture's contrast away."""
+    """Two convolutions with a shortcut around them; no normalisation, which would remove a picture's contrast."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -90,10 +90,10 @@ class Block(nn.Module):
 
 
 class Level(nn.Module):
-    """Features on the grid that is given, and the residual on one that is `factor` times as fine.
+    """Features on the input grid, and the residual on a grid `factor` times as fine.
 
-    The residual's convolution gives factor² channels, which become the factor × factor pixels in place of each. It
-    begins at zero.
+    The residual's convolution has factor² output channels, which become the factor × factor pixels of each place. It
+    starts at zero.
     """
 
     def __init__(self, inputs: int, width: int, blocks: int, factor: int = 2) -> None:
@@ -111,7 +111,7 @@ class Level(nn.Module):
 
 
 class LapSRN(nn.Module):
-    """Luma, twice and four times as large; §3.1. The second level starts from the features of the first, enlarged."""
+    """Luma enlarged two and four times; §3.1. The second level starts from the features of the first, enlarged."""
 
     factors = (2, 4)
 
@@ -129,7 +129,7 @@ class LapSRN(nn.Module):
 
 
 class OneLevel(nn.Module):
-    """Without a pyramid: one residual, for a factor of 2 or at once of 4."""
+    """The network without a pyramid: one residual for a factor of 2, or directly of 4."""
 
     def __init__(self, factor: int, width: int = WIDTHS[0], blocks: int = BLOCKS[0]) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class OneLevel(nn.Module):
 
 
 class PublishedLapSRN(nn.Module):
-    """LapSRN at full size: per level 10 convolutions of 64 channels, and enlargements that are learned. §3.1, §4.1."""
+    """LapSRN at full size: per level 10 convolutions of 64 channels, and learned enlargements. §3.1, §4.1."""
 
     def __init__(self, factor: int, depth: int = 10, width: int = 64) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class PublishedLapSRN(nn.Module):
 
     @staticmethod
     def features_of(depth: int, width: int) -> nn.Sequential:
-        """The features of a level, enlarged by a transposed convolution in the end."""
+        """The features of a level, then enlarged by a transposed convolution."""
         layers = [(nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.2)) for _ in range(depth)]
         return nn.Sequential(*(each for pair in layers for each in pair), nn.ConvTranspose2d(width, width, 4, 2, 1))
 
@@ -178,7 +178,7 @@ def pyramid_loss(
     penalty: Callable[[Luma, Luma], Tensor] = charbonnier,
     shares: Sequence[float] | None = None,
 ) -> Float[Tensor, ""]:
-    """Eq. (3): the sum over levels; with shares, each level's counts so much."""
+    """Eq. (3): the sum over levels; with shares as the levels' weights."""
     losses = [penalty(*both) for both in zip(found, truths, strict=True)]
     return sum(share * loss for share, loss in zip(shares or [1.0] * len(losses), losses, strict=True))
 
@@ -199,14 +199,14 @@ def train(
 
 
 def new(run: Run, build: Callable[[], nn.Module]) -> nn.Module:
-    """A network whose first weights are the seed's."""
+    """A network initialised from the run's seed."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         return build()
 
 
 def train_lapsrn(run: Run) -> LapSRN:
-    """The network that is judged, on all training photographs."""
+    """Train the scored network on all training photographs."""
     images = [each.image for each in training_photographs(run)]
     return train(run, new(run, LapSRN), images, run.pick(smoke=2, lecture=4500, full=100_000), checkpoint="LapSRN")
 
@@ -220,7 +220,7 @@ def enlarged(network: nn.Module, low: Grey) -> list[Grey]:
 
 
 def enlarged_in_tiles(network: nn.Module, low: Grey, tile: int = 192) -> Grey:
-    """Luma four times as large, with the memory of a tile."""
+    """Luma enlarged four times, with the memory of a tile."""
     return in_tiles(lambda piece: enlarged(network, piece)[-1], low, tile=tile, overlap=REACH, factor=4)
 
 
@@ -235,7 +235,7 @@ def levels_of(network: LapSRN, low: Grey) -> tuple[dict[str, Grey], dict[str, Gr
 
 
 def count_full_size(run: Run, claims: PaperClaims) -> None:
-    """The published network's parameters at every factor, without any memory for them."""
+    """Count the published network's parameters at every factor, without memory for them."""
     counts = {}
     for factor in PUBLISHED:
         with torch.device("meta"):
@@ -251,7 +251,7 @@ def count_full_size(run: Run, claims: PaperClaims) -> None:
 
 
 def score_network(method: Method, network: nn.Module, parts: Sequence[Pairs]) -> dict[Pairs, list[Grey]]:
-    """PSNR and SSIM of the network on every part whose factor it has; the pictures by part."""
+    """Score PSNR and SSIM of the network on every part with one of its factors. Returns the pictures by part."""
     method.model, found = network, {}
     for pairs in parts:
         if pairs.factor in network.factors:
@@ -262,7 +262,7 @@ def score_network(method: Method, network: nn.Module, parts: Sequence[Pairs]) ->
 
 
 def study_choices(run: Run, claims: PaperClaims) -> None:
-    """Each of the paper's choices by itself, on photographs that are held out of training."""
+    """Test each of the paper's choices separately, on photographs held out of training."""
     learned, chosen_on = held_out_photographs(run)
     images, steps = [each.image for each in learned], run.pick(smoke=2, lecture=600, full=8000)
     parts = [pairs_of(chosen_on, factor, HELD_OUT) for factor in (2, 4)]
@@ -291,7 +291,7 @@ def study_choices(run: Run, claims: PaperClaims) -> None:
 
 
 def state_verdicts(run: Run, parts: Sequence[Pairs]) -> None:
-    """LapSRN beside both rivals on the test photographs. Set5's five pictures show the protocol, and decide nothing."""
+    """Compare LapSRN with both rivals on the test photographs. Set5's five pictures are too few to decide."""
     for pairs in parts:
         for rival in (BICUBIC, A_PLUS) if not pairs.where else ():
             metric = pairs.metric("PSNR")

@@ -1,4 +1,4 @@
-"""Judging looks: crops of photographs, distances in a network that nobody trained on, spectra, and a cheap cheat."""
+"""Scoring looks: crops of photographs, distances in a network that was not trained on, spectra, and a cheap trick."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from common.run import Method, Run
 from common.tuning import choose
 
 FACTOR = 4
-SIDE = 192  # pixels of a crop: three of them lie along a carried photograph
+SIDE = 192  # side of a crop in pixels: a carried photograph has three of them
 CROPS, BSDS = "crops", "BSDS500"
 MOST = 32  # photographs of BSDS500, a crop of each
 SPECTRUM, POWER = "spectral distance", "power above the cutoff"
-BLUR, AMOUNTS = 1.5, (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # of the unsharp mask: pixels, and what may be chosen
+BLUR, AMOUNTS = 1.5, (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # of the unsharp mask: pixels, and the options
 
 
 def squares(picture: UInt8[np.ndarray, "height width 3"], side: int, most: int) -> list[UInt8[np.ndarray, "_ _ 3"]]:
-    """Squares along the longer axis, from end to end, in the middle of the other: as many as fit, at most so many.
+    """`most` squares at most along the longer axis, from end to end, in the middle of the shorter one.
 
-    A single one lies in the middle. Raises ValueError for a picture that has none.
+    A single one lies in the middle. Raises ValueError if the picture is too small.
     """
     height, width = picture.shape[:2]
     if min(height, width) < side:
@@ -66,17 +66,17 @@ def crops_of_bsds(run: Run, side: int = SIDE) -> list[Pairs]:
 
 
 def sharpened(picture: Grey, amount: float, blur: float = BLUR) -> Grey:
-    """Unsharp masking: what a blur takes away is added `amount` times. It knows no picture but this one."""
+    """Unsharp masking: the detail that a blur removes is added `amount` times. It uses no other picture."""
     return picture + amount * (picture - gaussian_filter(picture, blur, mode="nearest"))
 
 
 def distances_of(judge: Judge, pairs: Pairs, estimates: Sequence[Grey]) -> Float64[np.ndarray, "pairs"]:
-    """The judge's, of each picture with this luma and bicubic chroma."""
+    """The judge's distance of each picture with this luma and bicubic chroma."""
     return judge.distances([recoloured(*both) for both in zip(estimates, pairs.inputs, strict=True)], pairs.answers)
 
 
 def choose_amount(judge: Judge | None, pairs: Pairs) -> float:
-    """How much an unsharp mask should add, by the same judge on the same photographs."""
+    """The best amount of the unsharp mask, by the same judge on the same photographs."""
     if judge is None:
         return AMOUNTS[len(AMOUNTS) // 2]
     large = [enlarge(low, FACTOR) for low in pairs.lumas]
@@ -85,7 +85,7 @@ def choose_amount(judge: Judge | None, pairs: Pairs) -> float:
 
 
 def score_looks(method: Method, judge: Judge | None, pairs: Pairs, estimates: Sequence[Grey]) -> None:
-    """PSNR and SSIM, the judge's distance where there is one, and the spectrum above what the low resolution holds."""
+    """Score PSNR, SSIM, the judge's distance (if any), and the spectrum above the low resolution's frequencies."""
     score(method, pairs, estimates)
     both = list(zip([clipped(each) for each in estimates], pairs.truths, strict=True))
     if judge is not None:
@@ -97,12 +97,12 @@ def score_looks(method: Method, judge: Judge | None, pairs: Pairs, estimates: Se
 
 
 def mean_psnr(pairs: Pairs, estimates: Sequence[Grey]) -> float:
-    """In dB."""
+    """The mean PSNR in dB."""
     return float(psnr_by_image(pairs.truths, [clipped(each) for each in estimates], pairs.factor).mean())
 
 
 def score_all(method: Method, judge: Judge | None, parts: Sequence[Pairs], work: Callable[[Grey], Grey]) -> list:
-    """PSNR and SSIM of every part, looks of those that are crops; the lumas of the first part that is one."""
+    """Score PSNR and SSIM on every part, and looks on crops. Returns the lumas of the first part of crops."""
     shown = []
     for pairs in parts:
         lumas = [work(low) for low in pairs.lumas]

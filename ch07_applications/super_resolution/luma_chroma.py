@@ -1,6 +1,6 @@
-"""Luma and chroma: what a network enlarges (Y), and what bicubic interpolation is good enough for (Cb, Cr).
+"""Luma, which a network enlarges (Y), and chroma, for which bicubic interpolation is good enough (Cb, Cr).
 
-Eyes resolve luminance several times as finely as colour, and the metrics of super-resolution look at Y alone. ITU-R
+Eyes resolve luminance several times as finely as colour, and the metrics of super-resolution use Y only. ITU-R
 BT.601, as MATLAB's rgb2ycbcr and common/metrics/super_resolution.py: Y from 16 to 235, Cb and Cr from 16 to 240.
 """
 
@@ -24,19 +24,19 @@ Grey = Float[np.ndarray, "_ _"]  # Y, from 0 to 255
 
 
 def split(picture: Real[np.ndarray, "height width 3"]) -> Float64[np.ndarray, "height width 3"]:
-    """Y, Cb and Cr."""
+    """Convert a colour picture to Y, Cb and Cr."""
     return np.asarray(picture, float) @ np.array(TO_YCBCR).T + OFFSET
 
 
 def join(ycbcr: Float[np.ndarray, "height width 3"]) -> Float64[np.ndarray, "height width 3"]:
-    """The way back, neither rounded nor clipped."""
+    """Convert Y, Cb and Cr to red, green and blue, neither rounded nor clipped."""
     return (ycbcr - OFFSET) @ np.linalg.inv(TO_YCBCR).T
 
 
 def recoloured(
     estimate: Float[np.ndarray, "rows columns"], low: UInt8[np.ndarray, "height width *channels"]
 ) -> UInt8[np.ndarray, "rows columns *channels"]:
-    """The picture with this luma, and the chroma of `low`, enlarged by bicubic interpolation. Grey stays grey."""
+    """The picture with this luma, and the bicubically enlarged chroma of `low`. Grey stays grey."""
     if low.ndim == 2:
         return rounded(estimate)
     chroma = enlarge(split(low)[..., 1:], len(estimate) // len(low))
@@ -46,5 +46,5 @@ def recoloured(
 def enlarge_picture(
     low: UInt8[np.ndarray, "height width *channels"], enlarge_luma: Callable[[Grey], Grey]
 ) -> UInt8[np.ndarray, "rows columns *channels"]:
-    """A grey (H, W) or colour (H, W, 3) picture, its luma enlarged by a method. Raises ValueError for another shape."""
+    """Enlarge a grey (H, W) or colour (H, W, 3) picture, its luma by a method. Raises ValueError for another shape."""
     return recoloured(enlarge_luma(luma(low)), low)

@@ -19,12 +19,12 @@ from common.metrics.super_resolution import luma
 from common.run import Run
 
 SMALLEST = 8  # pixels of a side
-MEGAPIXELS = 1.0  # at most: 16 after the enlargement, 400 MB while it is computed
-SHOWN = 64  # pixels of the photograph along the part that is shown
+MEGAPIXELS = 1.0  # the most: 16 after the enlargement, 400 MB while it is computed
+SHOWN = 64  # pixels of the photograph along the shown part
 
 
 def within(photo: UInt8[np.ndarray, "height width 3"], megapixels: float = MEGAPIXELS) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The photograph, reduced where it has more pixels than that.
+    """The photograph, reduced if it has more megapixels.
 
     Raises Problem for a side of less than SMALLEST pixels, before and after.
     """
@@ -39,7 +39,7 @@ def within(photo: UInt8[np.ndarray, "height width 3"], megapixels: float = MEGAP
 
 
 def enlarge_own(run: Run, enlarge_luma: Callable[[Grey], Grey], name: str, limit: float = MEGAPIXELS) -> None:
-    """Enlarge run.photo with a method of that name, keep it as a picture, and show its middle beside bicubic's."""
+    """Enlarge run.photo by the method `name`, keep it as a picture, and show its middle beside bicubic's."""
     photo = within(run.photo, limit)
     start = time.perf_counter()
     large = recoloured(enlarge_luma(luma(photo)), photo)

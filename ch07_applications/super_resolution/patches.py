@@ -1,7 +1,7 @@
-"""Patches of photographs for networks to learn from: luma in high resolution, and what it is reduced to.
+"""Training patches of photographs: luma in high resolution, and its reduction.
 
-Every photograph is taken at several sizes: what fills ten pixels in one fills six in another, so that there are more
-edges to learn from. Each is reduced as a whole before patches are cut, so that no patch has a border of its own in it.
+Every photograph is used at several sizes: an object of ten pixels in one has six in another, so that there are more
+edges to learn from. Each is reduced as a whole before patches are cut, so that no patch contains a border of its own.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def sizes_of(picture: Grey, shares: Sequence[float] = SHARES) -> list[Grey]:
 
 @dataclass
 class Patches:
-    """Batches for common.train.Training: inputs, and the targets at every level that is asked for.
+    """Batches for common.train.Training: inputs, and the targets at every level in `levels`.
 
-    Its items are places of the low resolution, drawn anew in each epoch: `epoch_length` of them, a picture as often as
-    its area has it. A patch is turned and mirrored at random. pictures: luma, from 0 to 255. side: of a patch in low
-    resolution. levels: factors of the targets, the last of which is the low resolution's: (2, 4) or (2,), (4,).
+    Its items are places of the low resolution, drawn anew in each epoch: `epoch_length` of them, from each picture in
+    proportion to its area. A patch is rotated and mirrored at random. pictures: luma, from 0 to 255. side: of a patch
+    in low resolution. levels: factors of the targets; the last one gives the low resolution: (2, 4) or (2,), (4,).
     """
 
     pictures: list[Float32[np.ndarray, "_ _"]]
@@ -47,7 +47,7 @@ class Patches:
     def of(
         cls, images: Sequence[np.ndarray], side: int, epoch_length: int, levels: tuple[int, ...] = LEVELS
     ) -> Patches:
-        """Patches of photographs (H, W, 3), at SHARES of their sizes. Raises ValueError where all are too small."""
+        """Patches of photographs (H, W, 3), at SHARES of their sizes. Raises ValueError if all are too small."""
         lumas = [each.astype(np.float32) for image in images for each in sizes_of(luma(image))]
         fitting = [each for each in lumas if min(each.shape) >= side * max(levels)]
         if not fitting:
@@ -58,7 +58,7 @@ class Patches:
         last = max(self.levels)
         self._scales = []  # per picture: the low resolution, and the target of each level
         for picture in self.pictures:
-            low = np.rint(shrunk(picture, last))  # as pictures hold it, in whole grey levels
+            low = np.rint(shrunk(picture, last))  # like a picture, in whole grey levels
             targets = [picture if level == last else shrunk(picture, last // level) for level in self.levels]
             self._scales.append([torch.from_numpy(each) for each in (low, *targets)])
         area = np.array([picture.size for picture in self.pictures], float)
@@ -86,11 +86,11 @@ class Patches:
 
 
 def shrunk(picture: Float32[np.ndarray, "_ _"], factor: int) -> Float32[np.ndarray, "_ _"]:
-    """1/factor of the pixels per side."""
+    """Reduce to 1/factor of the pixels per side."""
     return resize(picture, tuple(length // factor for length in picture.shape)).astype(np.float32)
 
 
 def turned(patch: Float[Tensor, "_ _"], turn: int) -> Float[Tensor, "_ _"]:
-    """One of the eight images of a square under turning and mirroring. turn: 0 … 7."""
+    """One of the eight images of a square under rotation and mirroring. turn: 0 … 7."""
     patch = torch.rot90(patch, turn % 4)
     return patch.flip(1) if turn >= 4 else patch

@@ -1,7 +1,7 @@
-"""What super-resolution learns from and is judged on: carried photographs, and pairs of low and high resolution.
+"""Training and test data of super-resolution: carried photographs, and pairs of low and high resolution.
 
 Training photographs give patches; test photographs are reduced by 2 and by 4, as the protocol reduces them. Set5 and
-its like come with their own low resolution, MATLAB's, from the data folder.
+similar sets have their own low resolution, MATLAB's, in the data folder.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Picture = UInt8[np.ndarray, "..."]  # (H, W) or (H, W, 3)
 class Pairs:
     """Pictures in low resolution (inputs) and in high (answers): a part (common.data.parts.Part) whose items are pairs.
 
-    where: as metrics name it, "" for the carried photographs. groups: of pictures by one photographer. credits: who
-    made each picture, for captions; empty where the pictures may not be shown.
+    where: the part's name in metrics, "" for the carried photographs. groups: of pictures by one photographer. credits:
+    who made each picture, for captions; empty if the pictures may not be shown.
     """
 
     factor: int
@@ -58,16 +58,16 @@ class Pairs:
         return tuple(luma(picture) for picture in self.answers)
 
     def credit(self, most: int | None = None) -> str:
-        """Who made the first pictures, as a caption says it."""
+        """Who made the first pictures, for a caption."""
         return f"Pictures: {'; '.join(self.credits[:most])}."
 
     def metric(self, name: str) -> str:
-        """Its name on the scoreboard: "PSNR ×4", or "PSNR ×4 on Set5"."""
+        """The metric's name on the scoreboard: "PSNR ×4", or "PSNR ×4 on Set5"."""
         return f"{name} ×{self.factor}" + (f" on {self.where}" if self.where else "")
 
 
 def pairs_of(pictures: Sequence[Photograph], factor: int, where: str = "") -> Pairs:
-    """Photographs, cropped to multiples of 4, and their reductions. Raises ValueError for a factor but 2 and 4."""
+    """Photographs, cropped to multiples of 4, and their reductions. Raises ValueError unless factor is 2 or 4."""
     check_factor(factor)
     high = tuple(cropped(each.image, 4) for each in pictures)
     _, groups = np.unique([each.author for each in pictures], return_inverse=True)
@@ -76,30 +76,30 @@ def pairs_of(pictures: Sequence[Photograph], factor: int, where: str = "") -> Pa
 
 
 def training_photographs(run: Run) -> tuple[Photograph, ...]:
-    """All that is learned from."""
+    """All photographs for training."""
     return photographs().train[: run.pick(smoke=2, lecture=None)]
 
 
 def held_out_photographs(run: Run) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
-    """The training photographs in two parts: to learn from, and the last HELD_OUT, by others, to choose on."""
+    """The training photographs in two parts: for training, and the last HELD_OUT, by others, for choosing settings."""
     learned, chosen_on = photographs().train[:-HELD_OUT], photographs().train[-HELD_OUT:]
     most = run.pick(smoke=2, lecture=None)
     return learned[:most], chosen_on[:most]
 
 
 def every_fourth_held_out(run: Run) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
-    """The same with fewer to choose on: every fourth photograph."""
+    """The same with fewer held-out photographs: every fourth."""
     every, most = photographs().train, run.pick(smoke=2, lecture=None)
     return tuple(each for k, each in enumerate(every) if k % 4 != 3)[:most], every[3::4][:most]
 
 
 def judged_photographs(run: Run) -> tuple[Photograph, ...]:
-    """What is looked at once, to score."""
+    """The test photographs, which are scored once."""
     return photographs().test[: run.pick(smoke=2, lecture=None)]
 
 
 def judged_pairs(run: Run, factor: int) -> list[Pairs]:
-    """The test photographs, and every set of the data folder that has this factor; a note says that Set5 is missing."""
+    """The test photographs, and every set of the data folder with this factor; a note says if Set5 is missing."""
     found = [pairs_of(judged_photographs(run), factor)]
     for name in SETS:
         kept = super_resolution_set_or_none(run.scale, run.note if (name, factor) == ("Set5", 4) else ignore, name)
@@ -111,11 +111,11 @@ def judged_pairs(run: Run, factor: int) -> list[Pairs]:
 
 
 def ignore(text: str) -> None:
-    """A set that is missing and that no reader needs: nothing is said."""
+    """Discard the message about a missing set that no reader needs."""
 
 
 def score(method: Method, pairs: Pairs, estimates: Sequence[Grey]) -> dict[str, Float64[np.ndarray, "pairs"]]:
-    """PSNR and SSIM of luma that a method has enlarged, on the scoreboard; the values picture by picture."""
+    """Score PSNR and SSIM of a method's enlarged luma. Returns the values picture by picture."""
     found = {
         "PSNR": psnr_by_image(pairs.truths, [clipped(each) for each in estimates], pairs.factor),
         "SSIM": ssim_by_image(pairs.truths, [clipped(each) for each in estimates], pairs.factor),
@@ -127,5 +127,5 @@ def score(method: Method, pairs: Pairs, estimates: Sequence[Grey]) -> dict[str, 
 
 
 def clipped(estimate: Grey) -> Float64[np.ndarray, "rows columns"]:
-    """Luma within 0 … 255, which pixels can show."""
+    """Luma clipped to 0 … 255, the range of pixels."""
     return np.clip(np.asarray(estimate, float), 0, 255)

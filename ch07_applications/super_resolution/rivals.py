@@ -16,7 +16,7 @@ Enlarged = dict[Pairs, list[Grey]]  # by part: the luma of each picture
 
 
 def fit_a_plus(run: Run, method: Method, factors: Sequence[int] = FACTORS) -> dict[int, APlus]:
-    """A+ for each factor, fitted once a run and seed, with the seconds of all of them."""
+    """Fit A+ for each factor once per run and seed, with the seconds of all of them."""
     small = run.pick(smoke={"anchors": 16, "neighbours": 64}, lecture={})
     images = [each.image for each in training_photographs(run)]
     models, seconds = {}, 0.0
@@ -31,7 +31,7 @@ def fit_a_plus(run: Run, method: Method, factors: Sequence[int] = FACTORS) -> di
 
 
 def enlarge_by_rivals(run: Run, parts: Sequence[Pairs]) -> dict[str, Enlarged]:
-    """The luma of every part by both rivals, scored."""
+    """Enlarge and score the luma of every part by both rivals."""
     found: dict[str, Enlarged] = {BICUBIC: {}, A_PLUS: {}}
     with run.method(BICUBIC, kind="classical") as method:
         for pairs in parts:

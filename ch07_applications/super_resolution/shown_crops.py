@@ -1,4 +1,4 @@
-"""Which parts of which pictures are shown: a rule, so that nobody picks what flatters a method."""
+"""The choice of shown crops by a rule, so that no one can select those that flatter a method."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scipy.ndimage import uniform_filter
 from ch07_applications.super_resolution.luma_chroma import Grey, recoloured
 from ch07_applications.super_resolution.picture_pairs import Pairs, clipped
 
-SIDE = 96  # pixels of a crop
+SIDE = 96  # side of a crop in pixels
 RULE = "Of three test photographs, the 96 × 96 pixels where bicubic interpolation is furthest off. "
 
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A part of a photograph, and what each method made of it. name: the photograph's."""
+    """A crop of a photograph, and each method's version of it. name: the photograph's."""
 
     name: str
     pictures: dict[str, UInt8[np.ndarray, "side side 3"]]
@@ -33,7 +33,7 @@ def hardest_place(error: Float[np.ndarray, "height width"], side: int) -> tuple[
 
 
 def hardest_crops(pairs: Pairs, estimates: Mapping[str, Sequence[Grey]], most: int = 3, side: int = SIDE) -> list[Crop]:
-    """Crops of the first pictures where the first method's luma is furthest off: all methods' there, and the truth.
+    """Crops of the first pictures where the first method's luma has the largest error: all methods', and the truth.
 
     Chroma is enlarged by bicubic interpolation for all methods.
     """

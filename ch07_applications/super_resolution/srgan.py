@@ -1,20 +1,20 @@
 """SRGAN: a network that is trained to look right in place of being right on average, and what it pays for that.
 
-Question   Whoever minimises squared errors answers with the mean of all pictures that fit, and that mean is blurred. Is
-           a picture that has to deceive a second network nearer to the truth for a third one that judged neither?
+Question   Minimising squared error yields the mean of all plausible pictures, which is blurred. If a picture has to
+           deceive a second network instead, does a third one, which judged neither, find it nearer to the truth?
 Method     Ledig et al. 2017. SRResNet, residual blocks on the coarse grid, is trained by squared error (§2.1, 2.2.1).
-           Then it is the generator G of SRGAN, whose loss compares features φ of VGG, and asks a discriminator D:
+           Then it becomes the generator G of SRGAN, whose loss compares features φ of VGG and adds a discriminator D:
 
                l = Σ (φ(high) − φ(G(low)))² / size − 10⁻³ log D(G(low))                           (3), (5), (6)
 
-           The loop of the two is ch07_applications/adversarial/alternating.py. Weights between SRResNet's and SRGAN's,
-           (1 − share) · SRResNet + share · SRGAN, are a dial between accuracy and looks (Wang et al. 2018, §3.4). Its
-           position is chosen on training photographs that neither has seen. Judged by PSNR, by a distance in SqueezeNet
-           and by the radial spectrum: the plane of perception and distortion (Blau and Michaeli 2018).
-Rival      Bicubic, A+, and bicubic with an unsharp mask, which gains sharpness without knowing anything.
-Differs    144,000 parameters, not 1.5 million; luma, as a residual of the bicubic enlargement that begins at zero; no
-           BatchNorm. The first three blocks of VGG-16 in place of the fifth of VGG-19, their features of length 1 at
-           every place. A squared error holds luma where it was. The discriminator sees what is added to bicubic.
+           The training loop of both is ch07_applications/adversarial/alternating.py. Interpolated weights,
+           (1 − share) · SRResNet + share · SRGAN, trade accuracy for looks (Wang et al. 2018, §3.4). The share is
+           chosen on training photographs that were held out of both trainings. Scores are PSNR, a distance in
+           SqueezeNet and the radial spectrum: the plane of perception and distortion (Blau and Michaeli 2018).
+Rival      Bicubic, A+, and bicubic with an unsharp mask, which sharpens without having learned anything.
+Differs    144,000 parameters, not 1.5 million; luma, as a residual of the bicubic enlargement that starts at zero; no
+           BatchNorm. The first three blocks of VGG-16 in place of the fifth of VGG-19, their features normalised at
+           every place. A squared error keeps luma in place. The discriminator's input is the difference from bicubic.
 Costs      75 s on two cores.
 """
 
@@ -67,12 +67,12 @@ from common.paper_claims import PaperClaims
 from common.run import Run
 from common.tuning import choose
 
-FEATURES = ("relu1_2", "relu2_2", "relu3_3")  # of VGG
-ADVERSARIAL, PIXELS = 1e-3, 5.0  # weights of the losses, where that of features counts 1
+FEATURES = ("relu1_2", "relu2_2", "relu3_3")  # layers of VGG
+ADVERSARIAL, PIXELS = 1e-3, 5.0  # weights of the losses; that of features is 1
 GAN_RATE, GAN_BATCH = 3e-4, 8
 DETAIL = 0.05  # a typical deviation of luma from its bicubic enlargement
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of SRGAN's weights
-LOSS = 0.4  # dB of PSNR that the choice of a share may cost
+LOSS = 0.4  # dB: the largest loss of PSNR by the chosen share
 SRRESNET, SRGAN, WHOLE, UNSHARP = "SRResNet", "SRGAN", "SRGAN, share 1", "bicubic, unsharp mask"
 Luma = Float[Tensor, "batch 1 _ _"]  # from 0 to 1
 Logits = Float[Tensor, "batch 1"]
@@ -82,7 +82,7 @@ Logits = Float[Tensor, "batch 1"]
 
 
 class SRResNet(nn.Module):
-    """The small one: luma, four times as large, as a residual of its bicubic enlargement, zero at first."""
+    """The small SRResNet: luma enlarged four times, as a residual of the bicubic enlargement that starts at zero."""
 
     factors = (4,)
 
@@ -105,10 +105,10 @@ class SRResNet(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The small one: a logit for every patch, positive for true ones. Strides in place of pooling, no BatchNorm.
+    """The small discriminator: a logit per patch, positive for true ones. Strides replace pooling, no BatchNorm.
 
-    It sees what a picture adds to the bicubic enlargement of its low resolution, and so no time is lost on what both
-    have in common. The last map is averaged, whatever its size.
+    Its input is the difference of a picture from the bicubic enlargement of its low resolution, so that no training
+    time is spent on what both have in common. The last map is averaged, whatever its size.
     """
 
     def __init__(self, widths: Sequence[int] = (24, 48, 96, 96)) -> None:
@@ -125,7 +125,7 @@ class Discriminator(nn.Module):
 
 
 class Features(nn.Module):
-    """Activations of VGG for luma, from 16/255 to 235/255, as if for grey pictures. §2.2.1."""
+    """Activations of VGG for luma, from 16/255 to 235/255, treated as grey pictures. §2.2.1."""
 
     def __init__(self, network: Vgg, layers: Sequence[str] = FEATURES) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class Features(nn.Module):
 
 
 def feature_loss(features: Features, found: Luma, truth: Luma) -> Float[Tensor, ""]:
-    """Σ_c (φ − φ')², averaged over places and layers, of features that have the length 1 at every place. Eq. (5).
+    """Σ_c (φ − φ')², averaged over places and layers, for features normalised to length 1 at every place. Eq. (5).
 
     So a texture of low contrast counts as much as an edge. Zhang et al. 2018, Eq. (1).
     """
@@ -155,16 +155,16 @@ def feature_loss(features: Features, found: Luma, truth: Luma) -> Float[Tensor, 
 
 
 def unit(maps: Maps) -> Maps:
-    """Divided by their length at every place; where hardly anything responds, they stay short."""
+    """Divide maps by their length at every place; where hardly anything responds, they stay short."""
     squares = maps.square().sum(dim=1, keepdim=True)
     return maps / (squares + 1e-6 * squares.mean()).sqrt()
 
 
 @dataclass(frozen=True)
 class Fool:
-    """The generator's loss. Eq. (3), with a squared error that keeps luma where it was.
+    """The generator's loss. Eq. (3), with a squared error that keeps luma in place.
 
-    features: None where there is no VGG. adversarial, pixels: weights, relative to the feature loss.
+    features: None if there is no VGG. adversarial, pixels: weights, relative to the feature loss.
     """
 
     features: Features | None
@@ -183,19 +183,19 @@ def distinguish(discriminator: nn.Module, fakes: Luma, low: Luma, high: Luma) ->
 
 
 def make(generator: nn.Module, low: Luma, high: Luma) -> Luma:
-    """What the generator makes of a batch."""
+    """The generator's outputs for a batch."""
     return generator(low)[0]
 
 
 def train_srresnet(run: Run) -> SRResNet:
-    """The network that minimises the squared error, on three quarters of the training photographs."""
+    """Train the network by squared error on three quarters of the training photographs."""
     images = [each.image for each in every_fourth_held_out(run)[0]]
     loss, steps = partial(pyramid_loss, penalty=mse_loss), run.pick(smoke=2, lecture=2400, full=100_000)
     return train(run, new(run, SRResNet), images, steps, loss)
 
 
 def train_adversarial(run: Run, start: SRResNet, network: Vgg | None) -> SRResNet:
-    """All of SRGAN: from SRResNet's weights, the moving average of the generator."""
+    """Train SRGAN from SRResNet's weights. Returns the moving average of the generator."""
     images = [each.image for each in every_fourth_held_out(run)[0]]
     side, epochs = run.pick(smoke=8, lecture=16), run.pick(smoke=1, lecture=4)
     steps = run.pick(smoke=2, lecture=400, full=50_000)
@@ -223,9 +223,9 @@ def interpolated(start: SRResNet, end: SRResNet, share: float) -> SRResNet:
 
 
 def choose_share(run: Run, start: SRResNet, end: SRResNet, judge: Judge | None, pairs: Pairs) -> float:
-    """The share with the least perceptual distance among those that cost at most LOSS dB, on photographs held out.
+    """The share with the least perceptual distance among those that cost at most LOSS dB, on held-out photographs.
 
-    Without a judge, the middle one.
+    Without a judge, it is the middle one.
     """
     if judge is None:
         return SHARES[len(SHARES) // 2]
@@ -240,24 +240,24 @@ def choose_share(run: Run, start: SRResNet, end: SRResNet, judge: Judge | None, 
 
 
 def held_out_crops(run: Run) -> Pairs:
-    """Crops of the training photographs that neither network has seen."""
+    """Crops of the training photographs held out of both trainings."""
     return crops_of(every_fourth_held_out(run)[1], side=run.pick(smoke=64, lecture=SIDE))
 
 
 def train_srgan(run: Run, start: SRResNet) -> SRResNet:
-    """SRGAN with its share, for a lesson that borrows it where this one has not run."""
+    """Train SRGAN with its chosen share, for a lesson that reuses it if this one has not run."""
     judge, network = (load(run.scale, run.note) for load in (squeezenet_or_none, vgg_or_none))
     end = train_adversarial(run, start, network)
     return interpolated(start, end, choose_share(run, start, end, Judge.of(judge), held_out_crops(run)))
 
 
 def shared(name: str) -> str:
-    """The name under which a network of this lesson is lent."""
+    """The name under which a network of this lesson is shared."""
     return f"{name} of the photographs"
 
 
 def state_verdicts(claims: PaperClaims, judge: Judge | None, parts: Sequence[Pairs]) -> None:
-    """What the paper claims, on every part of crops."""
+    """Test the paper's claims on every part of crops."""
     for pairs in parts:
         rows = [("Adversarial training costs PSNR", "Table 2", "2.65 dB on Set5", SRRESNET, SRGAN, "PSNR")]
         if judge is not None:
@@ -272,7 +272,7 @@ def state_verdicts(claims: PaperClaims, judge: Judge | None, parts: Sequence[Pai
 
 
 def draw_all(run: Run, crops: Pairs, shown: dict[str, list[Grey]]) -> None:
-    """Parts of the first crops, and the spectra over all of them."""
+    """Draw parts of the first crops, and the spectra over all of them."""
     few = hardest_crops(crops, shown, most=9)[::3]  # one of each photograph
     credits_ = f"Pictures: {'; '.join(crops.credits[:9:3])}."
     run.figure("crops", draw_crops, few, caption=LOOKS["crops"] + credits_)
@@ -294,7 +294,7 @@ def lesson(run: Run) -> None:
         method.share(shared(SRRESNET), start)
         shown[SRRESNET] = score_all(method, judge, parts, lambda low: enlarged(start, low)[0])
     with run.method(WHOLE, kind="deep") as method:
-        method.fit_seconds = run.methods[SRRESNET].fit_seconds  # from which it starts
+        method.fit_seconds = run.methods[SRRESNET].fit_seconds  # whose weights it starts from
         method.model = end = method.time(train_adversarial, run, start, network)
         score_all(method, judge, parts, lambda low: enlarged(end, low)[0])
     with run.method(SRGAN, kind="deep") as method:

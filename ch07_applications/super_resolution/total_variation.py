@@ -1,4 +1,4 @@
-"""Enlarging with the least total variation: the classical way to fill in what a known downsampler has thrown away.
+"""Enlarging with the least total variation: the classical way to restore detail that a known downsampler removed.
 
 Method     Rudin, Osher and Fatemi 1992, for super-resolution: among the pictures that agree with the coarse one, those
            with few and sharp edges,
@@ -6,7 +6,7 @@ Method     Rudin, Osher and Fatemi 1992, for super-resolution: among the picture
                min_x  ½ ‖D x − x₀‖² + λ Σ_p ‖∇x(p)‖,
 
            where ∇x(p) has the differences to the pixels below and to the right in all three colours, so that their
-           edges coincide. Chambolle and Pock 2011, Algorithm 1, turns between a step in x and one in dual fields q:
+           edges coincide. Chambolle and Pock 2011, Algorithm 1, alternates steps in x and in dual fields q:
 
                q ← project(q + σ ∇x̄)  onto ‖q(p)‖ ≤ λ
                x' ← (1 + τ DᵀD)⁻¹ (x − τ ∇ᵀq + τ Dᵀx₀),   x̄ ← 2 x' − x,   x ← x'
@@ -24,7 +24,7 @@ from torch import Tensor
 from ch07_applications.super_resolution.lanczos import Downsampler
 
 ROUNDS = 100
-STEP = 10.0  # τ; σ is 1 / (8 τ). With 3, 1 and 0.3 the objective is higher after as many rounds
+STEP = 10.0  # τ; σ is 1 / (8 τ). with 3, 1 and 0.3 the objective is higher after the same number of rounds
 Colours = Float[Tensor, "1 3 height width"]
 Fields = Float[Tensor, "2 3 height width"]
 
@@ -54,7 +54,7 @@ def objective(x: Colours, downsampler: Downsampler, coarse: Float[Tensor, "1 3 _
 
 
 def enlarge(downsampler: Downsampler, coarse: Float[Tensor, "1 3 _ _"], start: Colours, weight: float) -> Colours:
-    """The picture with the least objective. start: from where the search goes, as a bicubic enlargement. weight: λ."""
+    """The picture with the least objective. start: of the search, such as a bicubic enlargement. weight: λ."""
     (rows, of_rows), (columns, of_columns) = (
         torch.linalg.eigh(matrix.T @ matrix) for matrix in (downsampler.rows, downsampler.columns)
     )

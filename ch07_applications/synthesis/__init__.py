@@ -1,1 +1,1 @@
-"""Image synthesis: pictures of which no photograph exists, and how to judge them."""
+"""Image synthesis: generated pictures, and how to score them."""

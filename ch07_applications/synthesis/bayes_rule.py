@@ -1,10 +1,10 @@
-"""Bayes' rule: from a density of each class to the class of an image, and to the image's density without its class.
+"""Bayes' rule: from class-conditional densities of an image to its class, and to its density without a class.
 
            p(y | x) = p(x | y) p(y) / p(x),     p(x) = Σ_y p(x | y) p(y)
 
-Gain       −log p(x) + log p(x | y) = log p(y | x) − log p(y) nats are saved where the class y is known. Since
-           p(y | x) ≤ 1, that is at most −log p(y) for every single image; on average over images and classes that the
-           densities and priors describe, it is the mutual information I(x; y), which the entropy of y bounds.
+Gain       −log p(x) + log p(x | y) = log p(y | x) − log p(y) nats are saved if the class y is known. Since
+           p(y | x) ≤ 1, that is at most −log p(y) for every single image. Its average over images and classes that the
+           densities and priors describe is the mutual information I(x; y), which the entropy of y bounds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def log_joint(nats: Nats, priors: Priors) -> Float[np.ndarray, "images classes"]
 
 
 def marginal_nats(nats: Nats, priors: Priors) -> Float[np.ndarray, "images"]:
-    """−log p(x): of the mixture of all classes."""
+    """−log p(x), for the mixture of all classes."""
     return -logsumexp(log_joint(nats, priors), axis=1)
 
 
@@ -38,5 +38,5 @@ def log_posterior(nats: Nats, priors: Priors) -> Float[np.ndarray, "images class
 
 
 def most_probable(nats: Nats, priors: Priors) -> Int[np.ndarray, "images"]:
-    """argmax_y log p(x | y) + log p(y): what errs least often, if the densities are right."""
+    """argmax_y log p(x | y) + log p(y): the decision with the fewest errors, if the densities are right."""
     return log_joint(nats, priors).argmax(axis=1)

@@ -1,7 +1,7 @@
-"""Classifiers of binary digits that learn nothing but the boundary: support vector machines on bits, and on HOG.
+"""Discriminative classifiers of binary digits: support vector machines on bits, and on HOG.
 
-Digits that were drawn several times are classified by the mean of the decision values of their drawings, as densities
-classify them by the mean of log p(x | y).
+Digits that were drawn several times are classified by the mean of the decision values of their drawings, just as
+densities classify them by the mean of log p(x | y).
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ def rows_of(images: Binary) -> Float[np.ndarray, "images pixels"]:
 
 
 def on_bits(penalty: float) -> Pipeline:
-    """A machine with Gaussian kernels on the bits; their width by the bits' variance."""
+    """An SVM with Gaussian kernels on the bits; their width is set by the bits' variance."""
     return make_pipeline(FunctionTransformer(rows_of), SVC(C=penalty))
 
 
 def on_gradients(penalty: float) -> Pipeline:
-    """The same on histograms of oriented gradients, of cells of 3 × 3 pixels in blocks of 2 × 2."""
+    """An SVM on histograms of oriented gradients, with cells of 3 × 3 pixels in blocks of 2 × 2."""
     grey = FunctionTransformer(partial(np.multiply, 255, dtype=np.uint8))
     return make_pipeline(grey, HOG(pixels_per_cell=(3, 3), cells_per_block=(2, 2)), SVC(C=penalty))
 
 
 def fit_classifier(kind: str, sets: LabelledSets, penalties: Sequence[float], drawings: int, seed: int) -> Pipeline:
-    """The machine whose penalty is best on validation digits, fitted to so many drawings of each training digit.
+    """Fit the SVM whose penalty is best on validation digits to `drawings` drawings of each training digit.
 
-    Each drawing is at a place of its own. The penalty is chosen with machines that learn from one drawing of half the
-    digits. kind: "bits" or "HOG". Raises KeyError for another.
+    Each drawing is at a different place. The penalty is chosen with SVMs fitted to one drawing of half the digits.
+    kind: "bits" or "HOG". Raises KeyError for another.
     """
     build = {"bits": on_bits, "HOG": on_gradients}[kind]
     (images, labels), held_out = drawn_at_places(sets, drawings, seed), sets.validation

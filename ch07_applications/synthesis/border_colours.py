@@ -1,15 +1,15 @@
 """The rival of translations to grey digits: how far each pixel's colour is from the colours at the image's border.
 
-Nothing is learned, from pairs or otherwise. A digit does not reach the border, whose pixels show the ground alone.
+It learns nothing, from pairs or otherwise. A digit does not reach the border, whose pixels show only the ground.
 
-Distance   To the border's mean colour, μ; or Mahalanobis's, √((y − μ)ᵀ (C + r I)⁻¹ (y − μ)), C being the covariance of
-           the border's colours: the more the ground varies in a direction, the less a difference in it counts; or to
-           the nearest of the border's colours.
+Distance   To the border's mean colour, μ; or Mahalanobis's, √((y − μ)ᵀ (C + r I)⁻¹ (y − μ)), where C is the covariance
+           of the border's colours: the more the ground varies in a direction, the less a difference in it counts; or
+           to the nearest of the border's colours.
 Levels     Otsu's threshold per image (1979) divides the distances. Its two sides become black and white; or the means
-           of the two sides do, and what lies between them is grey, as the edges of grey digits are.
-Axis       Or the distances' threshold serves to find the digit's colour, c, and the grey level is
-           how far a pixel lies on the way from μ to c: (y − μ)ᵀ M (c − μ) / (c − μ)ᵀ M (c − μ), with M = (C + r I)⁻¹.
-           That is Fisher's linear discriminant, and does not count differences that point elsewhere.
+           of the two sides do, with grey in between, as at the edges of grey digits.
+Axis       Or the distances' threshold yields the digit's colour, c, and the grey level is the position of a pixel on
+           the way from μ to c: (y − μ)ᵀ M (c − μ) / (c − μ)ᵀ M (c − μ), with M = (C + r I)⁻¹. This is Fisher's linear
+           discriminant, and ignores differences in other directions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
 
 WIDTH = 4  # pixels of the border
-RIDGE = 25.0  # r, in squared grey levels: two colours closer than 5 cannot be told apart
+RIDGE = 25.0  # r, in squared grey levels: two colours closer than 5 are not distinguished
 MEAN, MAHALANOBIS, NEAREST = "the mean colour", "Mahalanobis's distance", "the nearest colour"
 SHARP, SOFT, AXIS = "two levels", "levels between", "an axis"
 CHUNK = 64  # images at a time
@@ -30,7 +30,7 @@ Values = Float[np.ndarray, "n pixels"]
 
 @dataclass(frozen=True)
 class BorderColours:
-    """Coloured digits to grey ones. distance: MEAN, MAHALANOBIS or NEAREST. levels: SHARP, SOFT or AXIS."""
+    """Translates coloured digits to grey ones. distance: MEAN, MAHALANOBIS or NEAREST. levels: SHARP, SOFT or AXIS."""
 
     distance: str = MAHALANOBIS
     levels: str = SOFT
@@ -40,7 +40,7 @@ class BorderColours:
         return f"{self.distance}, {self.levels}"
 
     def transform(self, images: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "n height width"]:
-        """Raises ValueError for images that are all border, or have not three channels of uint8."""
+        """Raises ValueError for images that are all border, or without three channels of uint8."""
         if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
             raise ValueError(f"images are (n, height, width, 3) of uint8, not {images.shape} of {images.dtype}")
         if min(images.shape[1:3]) <= 2 * WIDTH:
@@ -50,7 +50,7 @@ class BorderColours:
         return np.rint(255 * np.clip(shares, 0, 1)).astype(np.uint8).reshape(images.shape[:3])
 
     def _shares(self, images: Colour) -> Values:
-        """How much of each pixel is digit."""
+        """The share of each pixel that belongs to the digit."""
         colours = images.reshape(len(images), -1, 3).astype(np.float64)
         border = colours[:, border_of(*images.shape[1:3])]
         means, inverses = moments(border)
@@ -74,7 +74,7 @@ class BorderColours:
 
 
 def border_of(height: int, width: int) -> Bool[np.ndarray, "pixels"]:
-    """Which pixels of an image, row by row, lie at its border."""
+    """True for the pixels of an image, row by row, that lie at its border."""
     inner = np.zeros((height, width), bool)
     inner[WIDTH:-WIDTH, WIDTH:-WIDTH] = True
     return ~inner.ravel()
@@ -98,9 +98,9 @@ def nearest(colours: Float[np.ndarray, "n pixels 3"], border: Float[np.ndarray, 
 
 
 def otsu(values: Values) -> Float[np.ndarray, "n"]:
-    """Of each row the threshold that leaves the least variance within the two sides. Otsu 1979, Eq. (18).
+    """Each row's threshold with the least variance within the two sides. Otsu 1979, Eq. (18).
 
-    Candidates are the midpoints between values that follow each other. Where all are equal, that value.
+    Candidates are the midpoints between successive values. If all values are equal, it is that value.
     """
     ordered = np.sort(values, axis=1)
     below = np.arange(1, values.shape[1])
@@ -116,11 +116,11 @@ def otsu(values: Values) -> Float[np.ndarray, "n"]:
 def mean_where(
     values: Float[np.ndarray, "n pixels k"], chosen: Bool[np.ndarray, "n pixels"]
 ) -> Float[np.ndarray, "n k"]:
-    """The mean of each row's chosen values; 0 where there is none."""
+    """The mean of each row's chosen values; 0 if none is chosen."""
     return np.einsum("npk,np->nk", values, chosen) / np.maximum(chosen.sum(axis=1), 1)[:, None]
 
 
 def options() -> list[BorderColours]:
-    """All that can be chosen from."""
+    """All candidates."""
     axes = [BorderColours(distance, AXIS) for distance in (MEAN, MAHALANOBIS)]
     return [BorderColours(d, levels) for d in (MEAN, MAHALANOBIS, NEAREST) for levels in (SHARP, SOFT)] + axes

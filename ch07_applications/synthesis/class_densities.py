@@ -1,8 +1,8 @@
-"""Densities of images given their class, without a network: a mixture per class, and trees with the class as a feature.
+"""Class-conditional densities of images without a network: a mixture per class, and trees with the class as a feature.
 
-Mixtures   Of Bernoulli distributions, one for the digits of each class (bernoulli_mixture.py).
-Trees      Boosted ones that predict a pixel from those before it (boosted_pixels.py), with the class as one more
-           feature, declared as categorical: its values have no order.
+Mixtures   Mixtures of Bernoulli distributions, one for the digits of each class (bernoulli_mixture.py).
+Trees      Boosted trees that predict a pixel from those before it (boosted_pixels.py), with the class as one more
+           feature, declared as categorical, because its values have no order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Labels = Int64[np.ndarray, "images"]
 
 @dataclass
 class ClassMixtures:
-    """A mixture of so many components for each class."""
+    """A mixture of `components` components for each class."""
 
     components: int
     rounds: int = 30
@@ -35,7 +35,7 @@ class ClassMixtures:
     mixtures: list[BernoulliMixture] = field(default_factory=list)
 
     def fit(self, images: Binary, labels: Labels) -> ClassMixtures:
-        """Raises ValueError where a class has fewer images than components."""
+        """Raises ValueError if a class has fewer images than components."""
         self.mixtures = [
             BernoulliMixture(self.components, rounds=self.rounds, seed=self.seed).fit(images[labels == y])
             for y in range(CLASSES)
@@ -50,7 +50,7 @@ class ClassMixtures:
         return np.column_stack([mixture.nats(images) for mixture in self.mixtures])
 
     def sample(self, labels: Labels, size: tuple[int, int], rng: np.random.Generator) -> Binary:
-        """An image of each label's class."""
+        """Draw an image of each label's class."""
         drawn = np.zeros((len(labels), *size), np.uint8)
         for y in np.unique(labels):
             drawn[labels == y] = self.mixtures[y].sample(drawn[labels == y], rng)
@@ -59,7 +59,7 @@ class ClassMixtures:
 
 @dataclass
 class ClassTrees(BaseEstimator):
-    """pixels: how many are drawn to learn from. trees: at most. leaves: of a tree at most. rate: the step per tree."""
+    """pixels: number of training pixels. trees: their maximum. leaves: the most per tree. rate: the step per tree."""
 
     pixels: int = 300_000
     trees: int = 300
@@ -68,7 +68,7 @@ class ClassTrees(BaseEstimator):
     seed: int = 0
 
     def fit(self, greys: Float[np.ndarray, "images height width"], labels: Labels) -> ClassTrees:
-        """Learn from pixels of one binarisation of the digits."""
+        """Fit to pixels of one binarisation of the digits."""
         rng = np.random.default_rng(self.seed)
         images = draw(greys, rng)
         chosen = rng.choice(images.size, min(self.pixels, images.size), replace=False)
@@ -94,10 +94,10 @@ class ClassTrees(BaseEstimator):
         return np.column_stack(found)
 
     def sample(self, labels: Labels, size: tuple[int, int], rng: np.random.Generator) -> Binary:
-        """An image of each label's class. Pixels that do not see each other are drawn at the same time.
+        """Draw an image of each label's class. Independent pixels are drawn at the same time.
 
-        A pixel sees at most REACH to the right in the rows above it: those with the same (REACH + 1) · row + column do
-        not see each other.
+        A pixel depends on pixels at most REACH to its right in the rows above: those with the same (REACH + 1) · row +
+        column do not depend on each other.
         """
         images, uniform = np.zeros((len(labels), *size), np.uint8), rng.random((len(labels), *size))
         rows, columns = (each.ravel() for each in np.indices(size))
@@ -114,14 +114,14 @@ class ClassTrees(BaseEstimator):
 def with_class(
     seen: UInt8[np.ndarray, "pixels features"], labels: Int64[np.ndarray, "pixels"]
 ) -> UInt8[np.ndarray, "pixels _"]:
-    """The class as the last feature."""
+    """The features with the class as the last one."""
     return np.column_stack([seen, labels.astype(np.uint8)])
 
 
 def fit_mixtures(sets: LabelledSets, components: Sequence[int], rounds: int, seed: int) -> ClassMixtures:
-    """The mixtures whose number of components is best on validation digits of known class.
+    """The mixtures with the best number of components on validation digits of known class.
 
-    They learn from five binarisations of the training digits, each at a place of its own.
+    They are fitted to five binarisations of the training digits, each at a different place.
     """
     images, labels = drawn_at_places(sets, 5, seed)
     models = [ClassMixtures(k, rounds, seed).fit(images, labels) for k in components]

@@ -1,17 +1,17 @@
 """Where CycleGAN fails: coloured digits on photographs to grey ones, and back to what nobody can know.
 
-Question   The cycle loss keeps a translation to the image that it is made from. What does it do where one domain has no
-           room for most of what the other one shows?
+Question   The cycle loss keeps a translation close to its source image. What does it do if one domain has no room for
+           most of what the other one shows?
 Method     CycleGAN (Zhu et al. 2017, Eq. (3)) as in the last lesson, with weights λ of its cycle loss:
 
                λ (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁)          x a grey digit, y a coloured one on a photograph
 
-           For G to find y again, F(y) must hold the photograph and the digit's colour; for D_X, it must look like a
-           white digit on black. What F makes of both demands is measured on validation pairs: by a recogniser, by the
-           light that is left on the ground, and by the way back from F(y), from F(y) under noise, and from y's partner.
+           For G to restore y, F(y) must contain the photograph and the digit's colour; for D_X, it must look like a
+           white digit on black. How F meets both demands is measured on validation pairs: by a recogniser, by the
+           light left on the ground, and by the way back from F(y), from F(y) under noise, and from y's partner.
 Rival      The distance of each pixel's colour to the colours at the image's border. It learns nothing.
-Differs    The identity loss has one weight, that of the paper at λ = 10, for all λ, so that they differ by the cycle
-           loss alone. Digits of 32 × 32 pixels, small networks, one pass over the images.
+Differs    The identity loss has one weight, the paper's for λ = 10, at all λ, so that they differ in the cycle loss
+           only. Digits of 32 × 32 pixels, small networks, one pass over the images.
 Costs      85 s on two cores.
 """
 
@@ -66,20 +66,20 @@ NO_CYCLE, WEAK, STRONG = "no cycle loss", "cycle loss, λ = 1", "cycle loss, λ 
 RECIPE = Recipe(replace(SMALL, channels=3), steps=365, batch_size=8, cycle=10.0, identity=5.0)
 VARIANTS = {name: replace(RECIPE, cycle=cycle) for name, cycle in ((NO_CYCLE, 0.0), (WEAK, 1.0), (STRONG, 10.0))}
 RIVAL, UNCHANGED, READER = "border's colours", "no translation", "recogniser"
-LIGHT, LOUDEST = (0.5, 1.0), 40.0  # of disturbed digits: the share of light that is kept; grey levels of noise, at most
+LIGHT, LOUDEST = (0.5, 1.0), 40.0  # of disturbed digits: the share of light that is kept; the most noise in grey levels
 COARSE = 2.0  # pixels, the deviation of the Gaussian that makes half of the noise smooth
 BLACKENED = "the translation, its ground black"
-SHOWN = 10  # images in a row
+SHOWN = 10  # images per row
 
 
 def prepare(run: Run) -> ColouredDigits:
-    """MNIST's digits and the carried photographs; fewer at smoke."""
+    """Load MNIST's digits and the carried photographs; fewer at smoke."""
     photographs = data.photographs()
     return digits_on_photographs(data.mnist(run.scale), photographs.train, photographs.test, run.seed)
 
 
 def disturb(images: Grey, seed: int) -> Grey:
-    """Every other image darker and under noise, rough or smooth: what a translation may leave, while it can be read."""
+    """Make every other image darker and noisy, rough or smooth, like readable remains of a translation."""
     rng, found = np.random.default_rng(seed), images.copy()
     half = images[1::2]
     noise = rng.normal(size=half.shape)
@@ -91,9 +91,9 @@ def disturb(images: Grey, seed: int) -> Grey:
 
 
 def learn_to_read(run: Run, digits: ColouredDigits) -> SampleJudge:
-    """A recogniser of grey digits, of which every other one is disturbed. Scored on undisturbed test digits.
+    """Train a recogniser of grey digits, half of them disturbed. It is scored on undisturbed test digits.
 
-    One that has seen black ground alone would misread what a faint remainder of the photograph does not hide from us.
+    A recogniser trained on black ground only would misread digits with a faint remainder of the photograph.
     """
     with run.method(READER, kind="reference") as method:
         learned = Images(disturb(digits.readable.images, run.seed), digits.readable.labels, digits.readable.ids)
@@ -103,7 +103,7 @@ def learn_to_read(run: Run, digits: ColouredDigits) -> SampleJudge:
 
 
 def score(method: Method, reader: SampleJudge, pairs: DigitPairs, translated: Grey) -> None:
-    """The share of translations that are read as the digit that they show, and dB to the hidden partners."""
+    """Score the share of translations read as their digit, and the PSNR to the hidden partners."""
     grey = pairs.grey
     right = reader.predict(translated) == grey.labels
     method.score_items(RECOGNISED, 100.0 * right, grey, unit="%", higher_is_better=True)
@@ -112,7 +112,7 @@ def score(method: Method, reader: SampleJudge, pairs: DigitPairs, translated: Gr
 
 
 def choose_rival(run: Run, method: Method, reader: SampleJudge, pairs: DigitPairs) -> BorderColours:
-    """The setting whose translations of validation images are read best."""
+    """The setting whose translations of validation images have the best recognition rate."""
     few = slice(run.pick(smoke=30, lecture=500))
     wanted, coloured = pairs.grey.labels[few], pairs.coloured.images[few]
     shares = method.time(lambda: [float((reader.predict(o.transform(coloured)) == wanted).mean()) for o in options()])
@@ -121,7 +121,7 @@ def choose_rival(run: Run, method: Method, reader: SampleJudge, pairs: DigitPair
     return chosen
 
 
-# --- What the cycle loss does -----------------------------------------------------------------------------------------
+# --- The effects of the cycle loss ------------------------------------------------------------------------------------
 
 
 def count_readings(labels: Int64[np.ndarray, "n"], read: Int[np.ndarray, "n"]) -> Int64[np.ndarray, "10 10"]:
@@ -130,16 +130,16 @@ def count_readings(labels: Int64[np.ndarray, "n"], read: Int[np.ndarray, "n"]) -
 
 
 def relabelled(confusion: Int64[np.ndarray, "classes classes"]) -> float:
-    """The share that is right, in per cent, once every class has been given the name that suits best.
+    """The share of correct readings in per cent, after the best renaming of classes.
 
-    Generators that take 3 to 8, 8 to 5 … throughout would score 100: permuted, and still told apart.
+    Generators that take 3 to 8, 8 to 5 … throughout would score 100: permuted, but still distinct.
     """
     rows, columns = linear_sum_assignment(confusion, maximize=True)
     return 100.0 * float(confusion[rows, columns].sum() / confusion.sum())
 
 
 def ways_back(gan: CycleGan, pairs: DigitPairs, translation: Pixels, seed: int) -> dict[str, Pixels]:
-    """G of F(y) as it is, under noise, and with all ground made black; and of y's hidden partner."""
+    """G of F(y) as it is, under noise, and with black ground; and G of y's hidden partner."""
     partners, noisy = pixels_of(pairs.grey.images), under_noise(NOISES[-1])
     starts = {UNTOUCHED: translation, noisy: disturbed(translation, seed)[noisy]}
     starts |= {BLACKENED: torch.where(partners > -1, translation, -1.0), PARTNER: partners}
@@ -147,9 +147,9 @@ def ways_back(gan: CycleGan, pairs: DigitPairs, translation: Pixels, seed: int) 
 
 
 def price_of_truth(pairs: DigitPairs) -> float:
-    """‖G(F(y)) − y‖₁ where F(y) is y's partner: then G knows where the digit is, and its best guess are medians.
+    """‖G(F(y)) − y‖₁ if F(y) is y's partner: then G knows only the digit's place, and its best predictions are medians.
 
-    Pixels from -1 to 1. λ times this is what right translations cost; a discriminator that finds a wrong one out, with
+    Pixels are from -1 to 1. λ times this is the cost of right translations; being detected by the discriminator, with
     the score 0, costs 1.
     """
     coloured, digit = pairs.coloured.images / 127.5, pairs.grey.images > 127
@@ -158,7 +158,7 @@ def price_of_truth(pairs: DigitPairs) -> float:
 
 
 def explain(run: Run, name: str, gan: CycleGan, reader: SampleJudge, pairs: DigitPairs) -> Int64[np.ndarray, "10 10"]:
-    """Facts about the translations of validation images; their confusion matrix."""
+    """State facts about the translations of validation images. Returns their confusion matrix."""
     coloured, partners = pixels_of(pairs.coloured.images), pairs.grey.images
     translation = gan.translate(TO_GREY, coloured)
     grey = grey_of(translation)
@@ -175,7 +175,7 @@ def explain(run: Run, name: str, gan: CycleGan, reader: SampleJudge, pairs: Digi
 
 
 def claim_all(claims: PaperClaims) -> None:
-    """The paper's claim, the rival, and what the cycle loss does to the translations."""
+    """Test the paper's claim, the rival, and the effect of the cycle loss on translations."""
     claims.compared(
         "With the cycle loss, translations show the same image", source="Table 5", paper="IoU 0.16 against 0.07",
         ours=STRONG, against=NO_CYCLE,

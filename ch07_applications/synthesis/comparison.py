@@ -1,16 +1,16 @@
 """Every generator of this chapter and its rivals, judged alike: nearness, variety, novelty, likelihood and time.
 
-Question   Samples can be near to real images, as varied as they are, and new; a sampler can be fast, and may also know
-           how probable an image is. Which sampler is what? Does a better likelihood mean better samples?
-Method     Three kinds of images: clothes (Fashion-MNIST), striped clothes (which CycleGAN makes of grey ones), binary
-           digits of 14 × 14 pixels. As many samples as there are test images, judged in the features of a recogniser
+Question   Samples can be near to real images, as varied as they are, and new; a sampler can be fast, and may also give
+           an image's probability. Which sampler has which strengths? Does a better likelihood mean better samples?
+Method     Three kinds of images: clothes (Fashion-MNIST), striped clothes (which CycleGAN makes from grey ones), binary
+           digits of 14 × 14 pixels. As many samples as there are test images are scored in the features of a recogniser
            of that kind: Fréchet distance beside its floor, precision, recall, and the distance to the nearest training
            image. Densities also have their nats; those by class are summed over the classes.
-Rival      Of clothes: Gaussians and kernels in principal components. Of stripes: transport of grey levels, CORAL. Of
+Rival      For clothes: Gaussians and kernels in principal components. For stripes: transport of grey levels, CORAL. For
            digits: boosted trees, mixtures of Bernoullis, and kernels around the training digits, whose limit copies.
-Differs    No paper judges these side by side. Row LSTM and Diagonal BiLSTM need a full pass over the rows so far for
-           each pixel; both PixelCNNs keep their maps.
-Costs      85 s on two cores after the lessons whose models it takes; 7 minutes by itself, as it trains them first.
+Differs    No paper compares these side by side. Row LSTM and Diagonal BiLSTM need a full pass over the rows so far for
+           each pixel; both PixelCNNs cache their maps.
+Costs      85 s on two cores after the lessons whose models it reuses; 7 minutes by itself, as it trains them first.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ CNN, ROW, DIAGONAL = (name + SMALL for name in (pixel_rnn.CNN, pixel_rnn.ROW, pi
 TREES, BERNOULLIS = digit_rivals.TREES + SMALL, digit_rivals.MIXTURE + SMALL
 EPSILONS = (0.002, 0.005, 0.01, 0.02, 0.05)
 MILLISECONDS, RANKS = "ms per sample", "rank correlation of nats and Fréchet distance, digits"
-SHOWN = 14  # images in a row
+SHOWN = 14  # images per row
 Grey = UInt8[np.ndarray, "n height width"]
 Rows = dict[str, Grey]
 
 
 def judge_samples(method: Method, bench: Bench, draw: Callable[[], Grey]) -> Grey:
-    """The samples of a method, as many as the bench has real images: drawn, timed and scored."""
+    """Draw, time and score a method's samples, as many as the bench has real images."""
     start = time.perf_counter()
     drawn = draw()
     each = 1000 * (time.perf_counter() - start) / len(drawn)
@@ -71,13 +71,13 @@ def judge_samples(method: Method, bench: Bench, draw: Callable[[], Grey]) -> Gre
 
 
 def state_floor(run: Run, kind: str, bench: Bench, others: Grey) -> None:
-    """The Fréchet distance of real images from as many other real ones."""
+    """State the Fréchet distance of real images from an equal number of other real ones."""
     n = len(bench.real)
     run.fact(f"floor of the {FRECHET}, {kind}", frechet_distance(bench.features, bench.judge.features(others[:n])))
 
 
 def draw_by_passes(network: nn.Module, n: int, size: tuple[int, int], generator: torch.Generator) -> Grey:
-    """n binary images from a causal network, in reading order: a full pass over the rows so far for each pixel."""
+    """Draw n binary images from a causal network in reading order, with a full pass over the rows so far per pixel."""
     height, width = size
     images, uniform = torch.zeros(n, 1, *size), torch.rand(n, *size, generator=generator)
     with torch.inference_mode():
@@ -92,7 +92,7 @@ def draw_by_passes(network: nn.Module, n: int, size: tuple[int, int], generator:
 
 
 def judge_clothes(run: Run) -> Rows:
-    """DCGAN and densities of principal components."""
+    """Score DCGAN and densities of principal components."""
     parts, rng = fashion_parts(run), np.random.default_rng(run.seed)
     bench = Bench(learn_to_judge(run, parts), parts.test, parts.train.images)
     state_floor(run, CLOTHES, bench, parts.train.images)
@@ -108,7 +108,7 @@ def judge_clothes(run: Run) -> Rows:
 
 
 def judge_striped(run: Run) -> Rows:
-    """What puts stripes on grey test clothes; the distance to training images is that to striped ones."""
+    """Score the methods that add stripes to grey test clothes, with distances to striped training images."""
     clothes = striped_clothes(fashion_parts(run), run.seed)
     grey, striped = clothes.grey.images, clothes.striped.images
     bench = Bench(learn_both(run, clothes), clothes.test.striped, striped)
@@ -129,7 +129,7 @@ def judge_striped(run: Run) -> Rows:
 
 
 def judge_digits(run: Run) -> Rows:
-    """Every density of binary digits at 14 × 14 pixels, with and without the class."""
+    """Score every density of binary digits at 14 × 14 pixels, with and without the class."""
     sets = labelled_sets(run, *run.pick(smoke=(30, 1), lecture=(1000, 1), full=(10_000, 1)))
     bench, n, rng = density_bench.digit_bench(run, sets), len(sets.test), np.random.default_rng(run.seed)
     state_floor(run, DIGITS, bench, 255 * draw(sets.greys[:n], rng))
@@ -154,7 +154,7 @@ def judge_digits(run: Run) -> Rows:
 
 
 def judge_without_class(run: Run, sets: LabelledSets, judge: Callable) -> None:
-    """The densities of reconstruction/pixel_rnn."""
+    """Score the densities of reconstruction/pixel_rnn."""
     small, size, rng = digit_sets(run, True, len(sets.test)), sets.greys.shape[1:], np.random.default_rng(run.seed)
     blank = np.zeros((len(sets.test), *size), np.uint8)
     for name, learn in ((BERNOULLIS, digit_rivals.learn_mixture), (TREES, digit_rivals.learn_trees)):
@@ -174,12 +174,12 @@ def judge_without_class(run: Run, sets: LabelledSets, judge: Callable) -> None:
 
 
 def draw_with_kept_maps(network: nn.Module, blank: torch.Tensor, generator: torch.Generator) -> Grey:
-    """As draw_by_passes, of PixelCNN."""
+    """The same as draw_by_passes for PixelCNN, with cached maps."""
     return cached_sampling.sample(network, blank, generator)[:, 0].byte().numpy()
 
 
 def judge_by_class(run: Run, sets: LabelledSets, judge: Callable) -> None:
-    """The densities of synthesis/pixelcnn: a class is drawn for each sample; nats are those of the sum over classes."""
+    """Score the densities of synthesis/pixelcnn: each sample draws a class; nats are summed over classes."""
     rng, size = np.random.default_rng(run.seed), sets.greys.shape[1:]
     labels = rng.choice(CLASSES, len(sets.test), p=sets.priors)
     for name, fit in density_bench.densities(run, sets).items():
@@ -197,7 +197,7 @@ def judge_by_class(run: Run, sets: LabelledSets, judge: Callable) -> None:
 
 
 def state_claims(run: Run, claims: PaperClaims) -> None:
-    """Deep samplers beside the strongest rival of their kind; likelihood beside samples."""
+    """Compare deep samplers with the strongest rival of their kind, and likelihood with samples."""
     scored = {name: method.items for name, method in run.methods.items() if SMALL_NATS in method.items}
     nats = {name: items[SMALL_NATS].values.mean() for name, items in scored.items()}
     facts = {fact.name: fact.value for fact in run.record.facts if fact.seed == run.seed}

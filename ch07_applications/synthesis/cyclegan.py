@@ -1,21 +1,21 @@
 """CycleGAN: translating between two kinds of images of which no pair is known, there and back again.
 
-Question   Can a network learn to take the stripes off a garment, from striped garments and plain ones, if no garment
-           is seen both ways? What does it take for the translation to show the same garment?
-Method     Zhu, Park, Isola & Efros 2017. Generators G: X → Y and F: Y → X, discriminators D_X and D_Y, each of which
-           tells real images of its domain from translated ones, patch by patch. Losses of least squares (§4):
+Question   Can a network learn to remove the stripes from a garment, from striped garments and plain ones, if it never
+           sees a garment both ways? What makes the translation show the same garment?
+Method     Zhu, Park, Isola & Efros 2017. Generators G: X → Y and F: Y → X, discriminators D_X and D_Y, which separate
+           real images of their domain from translated ones, patch by patch. The losses are least squares (§4):
 
                D_Y descends  ½ (D_Y(y) − 1)² + ½ D_Y(G(x))²      G descends  (D_Y(G(x)) − 1)²
                cycle      λ (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁)               Eq. (2)
                identity   μ (‖G(y) − y‖₁ + ‖F(x) − x‖₁)                     §5.2
 
-           A discriminator is shown a pool of 50 old translations, too (§4), and the learning rate falls to 0 over the
-           second half. X are grey clothes, Y striped ones; partners of test images are hidden, to score F.
+           A discriminator also sees a pool of 50 old translations (§4), and the learning rate falls to 0 over the
+           second half. X are grey clothes, Y striped ones; partners of test images are hidden, and serve to score F.
 Rival      Transport of grey levels, Otsu's thresholds, whitening and colouring of patches (CORAL), smoothing filters:
            none of them needs pairs either.
-Differs    λ = 3, μ = 0.5, not 10 and 5: a larger λ makes F leave stripes in, for G to find them. 32 × 32 pixels; two
-           sizes of maps, narrow, and discriminators of 16 × 16 pixels. No InstanceNorm after the first layer: it would
-           remove an image's brightness. A moving average of the generators translates.
+Differs    λ = 3, μ = 0.5, not 10 and 5: with a larger λ, F leaves stripes in, from which G restores them. 32 × 32
+           pixels; two sizes of maps, narrow, and discriminators of 16 × 16 pixels. No InstanceNorm after the first
+           layer: it would remove an image's brightness. A moving average of the generators translates.
 Costs      180 s on two cores, of which CycleGAN takes 60 and its variants 75.
 """
 
@@ -68,7 +68,7 @@ from ch07_applications.synthesis.unpaired_rivals import CORAL, SMOOTHING, TRANSP
 from common.paper_claims import PaperClaims
 from common.run import Run
 
-SHOWN = 12  # images in a row
+SHOWN = 12  # images per row
 UNCHANGED = "no translation"
 
 Pixels = Float[Tensor, "n channels height width"]
@@ -80,7 +80,7 @@ NAMES = TO_STRIPED, TO_GREY = "to striped", "to grey"  # G with D_Y, F with D_X
 
 
 class Generator(nn.Module):
-    """c7s1, d, …, R, …, u, c7s1 of the appendix (7.2): images to images of the same size, from -1 to 1."""
+    """c7s1, d, …, R, …, u, c7s1 of the appendix (7.2): it maps images to images of the same size, from -1 to 1."""
 
     def __init__(self, plan: Plan = SMALL) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Block(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """C64, C128, …: a score for every patch of an image, near 1 where it looks real. With its pool of old fakes."""
+    """C64, C128, …: a score for every patch of an image, near 1 where it looks real; and its pool of old fakes."""
 
     def __init__(self, plan: Plan = SMALL) -> None:
         super().__init__()
@@ -133,12 +133,12 @@ class Discriminator(nn.Module):
 
 
 def padded(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
-    """A convolution of images that are continued by their reflections."""
+    """A convolution with reflection padding."""
     return [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(inputs, outputs, kernel)]
 
 
 def start(layer: nn.Module) -> None:
-    """Weights from N(0, 0.02²). §7.1"""
+    """Draw weights from N(0, 0.02²). §7.1."""
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(layer.weight, 0.0, 0.02)
         nn.init.zeros_(layer.bias)
@@ -148,7 +148,7 @@ def start(layer: nn.Module) -> None:
 
 
 def make(generators: nn.ModuleDict, grey: Pixels, striped: Pixels, *, recipe: Recipe) -> Made:
-    """All translations of a batch. What has no weight is not computed: the image itself stands there, with loss 0."""
+    """All translations of a batch. Those without weight are replaced by the image itself, whose loss is 0."""
     domains, made, same = {TO_STRIPED: (grey, striped), TO_GREY: (striped, grey)}, {}, {}
     for name, (source, target) in domains.items():
         both = generators[name](torch.cat([source, target]) if recipe.identity else source)
@@ -162,7 +162,7 @@ def make(generators: nn.ModuleDict, grey: Pixels, striped: Pixels, *, recipe: Re
 def judge(
     discriminators: nn.ModuleDict, made: Made, grey: Pixels, striped: Pixels, *, pooled: bool = True
 ) -> Float[Tensor, ""]:
-    """½ (D(real) − 1)² + ½ D(fake)², for D_Y and D_X, of fakes that come from their pools."""
+    """½ (D(real) − 1)² + ½ D(fake)², for D_Y and D_X, with fakes from their pools."""
     losses = []
     for name, fake, real in ((TO_STRIPED, made[0], striped), (TO_GREY, made[1], grey)):
         critic = discriminators[name]
@@ -191,21 +191,21 @@ class CycleGan:
     generators: nn.ModuleDict
 
     def to_striped(self, images: Grey) -> Grey:
-        """G, of images with 256 grey levels, into images of these."""
+        """Apply G to images with 256 grey levels, and round to these."""
         return images_of(self.translate(TO_STRIPED, pixels_of(images)))
 
     def to_grey(self, images: Grey) -> Grey:
-        """F, likewise."""
+        """Apply F in the same way."""
         return images_of(self.translate(TO_GREY, pixels_of(images)))
 
     def translate(self, name: str, pixels: Pixels) -> Pixels:
-        """One of the two, of pixels from -1 to 1, unrounded."""
+        """Apply one of the two generators to pixels from -1 to 1, without rounding."""
         device = next(self.generators.parameters()).device
         with torch.inference_mode():
             return torch.cat([self.generators[name](part.to(device)).cpu() for part in pixels.split(500)])
 
     def parameters(self) -> list[nn.Parameter]:
-        """Of both generators, for common.model_size."""
+        """The weights of both generators, which common.model_size counts."""
         return list(self.generators.parameters())
 
 
@@ -215,7 +215,7 @@ def falling(share: float) -> float:
 
 
 def train(run: Run, batches: UnpairedBatches, recipe: Recipe, checkpoint: str | None = None) -> CycleGan:
-    """Both generators. Raises LossNotFinite where a loss stops being finite."""
+    """Train both generators. Raises LossNotFinite if a loss stops being finite."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         generators = nn.ModuleDict({name: Generator(recipe.plan) for name in NAMES})
@@ -232,7 +232,7 @@ def train(run: Run, batches: UnpairedBatches, recipe: Recipe, checkpoint: str | 
 
 
 def learn(run: Run, clothes: StripedClothes, name: str) -> CycleGan:
-    """The variant of this name at this run's preset."""
+    """Train the variant of this name at this run's preset."""
     learned, recipe = slice(run.pick(smoke=48, lecture=3200, full=60_000)), VARIANTS[name]
     recipe = replace(recipe, steps=run.pick(smoke=1, lecture=recipe.steps, full=50_000))
     return train(run, unpaired(clothes.grey.images[learned], clothes.striped.images[learned]), recipe, name)
@@ -242,14 +242,14 @@ def learn(run: Run, clothes: StripedClothes, name: str) -> CycleGan:
 
 
 def count_full_size(run: Run) -> None:
-    """The published networks, counted without computing."""
+    """Count the published networks without computing."""
     with torch.device("meta"):
         for name, network in (("generator", Generator), ("discriminator", Discriminator)):
             run.fact(f"parameters of the {name}, 256 × 256 pixels", parameters_of(network(PAPER)))
 
 
 def claim_all(claims: PaperClaims) -> None:
-    """What the losses are worth, and the rivals."""
+    """Test the effects of the losses, and the rivals."""
     claims.compared(
         "With the cycle loss, translations show the same image", source="Table 5", paper="IoU 0.16 against 0.07",
         ours=CYCLEGAN, against=NEITHER,

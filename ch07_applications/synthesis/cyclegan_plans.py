@@ -1,4 +1,4 @@
-"""What a pair of generators and discriminators is made of, and how it is trained: a small one and the published one."""
+"""Architectures of generators and discriminators, and their training: a small pair and the published one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ POOL = 50  # old translations that a discriminator is shown. §4
 
 @dataclass(frozen=True)
 class Plan:
-    """What the networks are made of.
+    """The architecture of the networks.
 
-    widths: of the generator's maps: after its first layer, and after every layer that halves their side. blocks:
-    residual blocks. judges: widths of the discriminator's layers, all of stride 2 but the last. first: InstanceNorm
-    after the generator's first layer, too, as the paper has it. side: of the images in a discriminator's pool.
+    widths: of the generator's maps, after its first layer and after every layer that halves their side. blocks:
+    residual blocks. judges: widths of the discriminator's layers, all with stride 2 but the last. first: InstanceNorm
+    also after the generator's first layer, as in the paper. side: of the images in a discriminator's pool.
     """
 
     widths: tuple[int, ...] = (16, 32)
@@ -32,7 +32,7 @@ PAPER = Plan(widths=(64, 128, 256), blocks=9, judges=(64, 128, 256, 512), channe
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the four are trained. steps: of the lecture preset. cycle, identity: weights of the losses; 0 for none."""
+    """The training of the four. steps: at the lecture preset. cycle, identity: weights of the losses; 0 for none."""
 
     plan: Plan = SMALL
     steps: int = 1600

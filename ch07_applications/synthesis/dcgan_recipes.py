@@ -1,4 +1,4 @@
-"""What a pair of networks is made of and how it is trained: a small one, published ones, and one change at a time."""
+"""Architectures of a pair of networks and their training: a small one, published ones, and one change at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHANGES = (BASE, PLAIN, MOMENTUM, RELU, SMALL_KERNELS)
 
 @dataclass(frozen=True)
 class Plan:
-    """What the two networks are made of.
+    """The architecture of the two networks.
 
     widths: channels of the generator's maps, from 4 × 4 pixels, each twice as large as the one before; the image is
     twice as large as the last. The discriminator has them in reverse. kernel: 4, or 3. normalised: with BatchNorm.
@@ -28,12 +28,12 @@ class Plan:
 
 SMALL = Plan()
 PAPER = Plan(widths=(1024, 512, 256, 128), channels=3)  # Fig. 1: 64 × 64 pixels
-FULL = Plan(widths=(512, 256, 128, 64), channels=3)  # as it is commonly rebuilt
+FULL = Plan(widths=(512, 256, 128, 64), channels=3)  # the common reimplementation
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a pair is trained. steps: of the lecture preset. Chosen on validation images, by the Fréchet distance."""
+    """The training of a pair. steps: at the lecture preset. Chosen on validation images, by the Fréchet distance."""
 
     plan: Plan = SMALL
     steps: int = 4000
@@ -46,7 +46,7 @@ RECIPE = Recipe()
 
 
 def recipe_with(change: str, steps: int) -> Recipe:
-    """The recipe with one change, for so many steps."""
+    """The recipe with one change, for `steps` steps."""
     recipe = replace(RECIPE, steps=steps)
     if change == MOMENTUM:
         return replace(recipe, momentum=0.9)

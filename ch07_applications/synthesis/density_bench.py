@@ -1,9 +1,9 @@
-"""Every density of digits given their class is judged alike: by its nats, as a classifier, and by what it draws.
+"""One protocol for every class-conditional density of digits: its nats, its accuracy as a classifier, its samples.
 
-Nats       −log p(x | y) with the true class, and −log p(x) without it: of the mixture of all ten classes.
-Classes    By Bayes' rule, of digits that were binarised once, and of digits whose several drawings are averaged,
-           log p(x | y) over the drawings. Classifiers that are no densities average their decision values.
-Samples    One for the class of every test digit, so that both show the same classes. A recogniser says what each shows,
+Nats       −log p(x | y) with the true class, and −log p(x) without it, for the mixture of all ten classes.
+Classes    By Bayes' rule, for digits that were binarised once, and for digits with several drawings, over which
+           log p(x | y) is averaged. Classifiers that are not densities average their decision values.
+Samples    One for the class of every test digit, so that both show the same classes. A recogniser labels each of them,
            and compares them with the test digits as in sample_judge.py.
 """
 
@@ -37,7 +37,7 @@ Draw = Callable[[Int64[np.ndarray, "digits"]], UInt8[np.ndarray, "digits height 
 
 
 def score_density(method: Method, sets: LabelledSets, class_nats: ClassNats) -> Float[np.ndarray, "digits classes"]:
-    """Nats with and without the class, and both accuracies. Gives −log p(x | y) of the test digits, for every y."""
+    """Score nats with and without the class, and both accuracies. Returns −log p(x | y) for every test digit and y."""
     part = sets.test
     nats = class_nats(part.inputs)
     own = nats[np.arange(len(part)), part.answers]
@@ -53,23 +53,23 @@ def score_density(method: Method, sets: LabelledSets, class_nats: ClassNats) -> 
 def score_answers(
     method: Method, sets: LabelledSets, once: Int[np.ndarray, "digits"], often: Int[np.ndarray, "digits"]
 ) -> None:
-    """Accuracy of the answers for digits that were drawn once, and for digits that were drawn several times."""
+    """Score the accuracy for digits that were drawn once, and for digits that were drawn several times."""
     for metric, answers in ((ACCURACY, once), (OFTEN, often)):
         method.score_items(metric, 100.0 * (answers == sets.test.answers), sets.test, unit="%", higher_is_better=True)
 
 
 def score_samples(method: Method, sets: LabelledSets, bench: Bench, drawn: Binary) -> None:
-    """drawn: an image for the class of every test digit."""
+    """Score samples. drawn: an image for the class of every test digit."""
     right = bench.judge.predict(255 * drawn) == sets.test.answers
     method.score_items(RECOGNISED, 100.0 * right, sets.test, unit="%", higher_is_better=True)
     bench.score(method, 255 * drawn)
 
 
 def digit_bench(run: Run, sets: LabelledSets) -> Bench:
-    """A recogniser of binary digits, trained and scored, and the test digits that samples are compared with.
+    """A trained and scored recogniser of binary digits, and the test digits with which samples are compared.
 
-    Copies are looked for among the grey training digits: from another binarisation of the same digit, a copy is nearly
-    as far as a new digit.
+    Copies are searched among the grey training digits: from another binarisation of the same digit, a copy is nearly as
+    far as a new digit.
     """
     training = Images(255 * draw(sets.greys, np.random.default_rng(run.seed)), sets.labels)
     test = Images(255 * sets.test.inputs, sets.test.answers, sets.test.ids)
@@ -82,7 +82,7 @@ def digit_bench(run: Run, sets: LabelledSets) -> Bench:
 
 
 def densities(run: Run, sets: LabelledSets) -> dict[str, Callable[[], ClassMixtures | ClassTrees]]:
-    """What fits each density without a network, by name."""
+    """Functions that fit each density without a network, by name."""
     options, rounds = run.pick(smoke=((2,), 3), lecture=((20, 40, 80), 30))
     pixels, trees = run.pick(smoke=(4000, 5), lecture=(300_000, 300))
     return {
@@ -92,7 +92,7 @@ def densities(run: Run, sets: LabelledSets) -> dict[str, Callable[[], ClassMixtu
 
 
 def score_rivals(run: Run, sets: LabelledSets, bench: Bench) -> dict[str, Binary]:
-    """The densities without a network. Gives their samples by name."""
+    """Score the densities without a network. Returns their samples by name."""
     rng, size, drawn = np.random.default_rng(run.seed), sets.greys.shape[1:], {}
     for name, fit in densities(run, sets).items():
         with run.method(name, kind="classical") as method:
@@ -104,7 +104,7 @@ def score_rivals(run: Run, sets: LabelledSets, bench: Bench) -> dict[str, Binary
 
 
 def score_classifiers(run: Run, sets: LabelledSets) -> None:
-    """Support vector machines on bits and on HOG."""
+    """Score support vector machines on bits and on HOG."""
     penalties, drawings = run.pick(smoke=((1.0,), 1), lecture=((2.0, 8.0), 3))
     for name, kind in ((SVM, "bits"), (HOG_SVM, "HOG")):
         with run.method(name, kind="classical") as method:

@@ -1,10 +1,10 @@
-"""Samples without a network: densities in the space of principal components, from which one can draw.
+"""Samplers without a network: densities in the space of principal components, from which samples can be drawn.
 
-Mixture    Pixels depend on each other linearly, to begin with: principal components keep most of the variance. There a
-           mixture of Gaussians is fitted by EM. Richardson & Weiss 2018 find that such mixtures match the statistics of
-           images as well as adversarial networks do.
-Kernels    A Gaussian around every training image (Parzen). The width decides: the one with the largest likelihood of
-           held-out images blurs; a narrow one repeats the training images, each with a little noise.
+Mixture    Principal components capture linear dependence of pixels and keep most of the variance. In their space a
+           mixture of Gaussians is fitted by EM. Richardson & Weiss 2018 find that such mixtures match the statistics
+           of images as well as adversarial networks do.
+Kernels    A Gaussian around every training image (Parzen). Its width matters most: the width with the largest
+           likelihood of held-out images blurs; a narrow one repeats training images, each with a little noise.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Grey = UInt8[np.ndarray, "n height width"]
 class DensitySampler:
     """Principal components of images, and a density of these. fit, then sample.
 
-    dimensions: how many components. mixture: how many Gaussians, None for a kernel around every image. width: of these
-    kernels along each component, in grey levels. seed: of the mixture's start.
+    dimensions: number of components. mixture: number of Gaussians, None for a kernel around every image. width: of
+    these kernels along each component, in grey levels. seed: of the mixture's initialisation.
     """
 
     dimensions: int
@@ -36,7 +36,7 @@ class DensitySampler:
     seed: int = 0
 
     def fit(self, images: Grey, labels: Any = None) -> DensitySampler:
-        """Learn from images; labels are not looked at. Raises ValueError for fewer than there are components."""
+        """Fit to images; labels are ignored. Raises ValueError for fewer images than components."""
         if len(images) < max(self.dimensions, self.mixture or 1):
             raise ValueError(f"{len(images)} images are too few for {self.dimensions} dimensions")
         self.size_ = images.shape[1:]
@@ -48,7 +48,7 @@ class DensitySampler:
         return self
 
     def draw(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n dimensions"]:
-        """n points from the density."""
+        """Draw n points from the density."""
         if self.mixture is None:
             centres = self.points_[rng.integers(0, len(self.points_), n)]
             return centres + self.width * rng.standard_normal(centres.shape)
@@ -58,19 +58,19 @@ class DensitySampler:
         return self.mixture_.means_[which] + np.einsum("nij,nj->ni", factors[which], noise)
 
     def sample(self, n: int, rng: np.random.Generator) -> Grey:
-        """n images: the points, back in pixels, rounded and clipped."""
+        """Draw n images: points mapped back to pixels, rounded and clipped."""
         pixels = self.components_.inverse_transform(self.draw(n, rng))
         return pixels.round().clip(0, 255).astype(np.uint8).reshape(n, *self.size_)
 
     def parameters(self) -> list[Float[np.ndarray, "..."]]:
-        """All numbers that samples are made of, for common.model_size."""
+        """All numbers that sampling uses, which common.model_size counts."""
         own = [self.points_]
         if self.mixture is not None:
             own = [self.mixture_.weights_, self.mixture_.means_, self.mixture_.covariances_]
         return [self.components_.components_, self.components_.mean_, *own]
 
     def log_likelihood(self, images: Grey) -> float:
-        """The mean log-density of images under the kernels, in the space of the components: to choose a width by.
+        """The mean log-density of images under the kernels, in the space of the components, for choosing a width.
 
         Raises ValueError without kernels, or for a width of 0.
         """
@@ -86,9 +86,10 @@ MIXTURE, KERNELS, NARROW = "PCA + mixture", "PCA + kernels", "narrow kernels"
 
 
 def samplers(seed: int, small: bool = False) -> dict[str, DensitySampler]:
-    """By name, unfitted. Chosen on validation images: the mixture by the Fréchet distance, the width by likelihood.
+    """The unfitted samplers by name. Settings were chosen on validation images: the mixture by the Fréchet distance,
+    the width by likelihood.
 
-    small: for a run of seconds.
+    small: for a run that takes seconds.
     """
     if small:
         return {

@@ -1,9 +1,9 @@
 """A kernel around every training digit: Parzen's density for binary images, and the copies that its limit draws.
 
 Method     p(x) = 1/N Σ_n Π_i m_ni^x_i (1 − m_ni)^(1 − x_i), where m_n is the n-th training digit in grey, kept ε away
-           from 0 and 1. ε is what the width of a Gaussian kernel is for grey images: it says how far from the training
-           digits an image may be. With ε = 0 a sample is a training digit that is binarised anew, and an image with one
-           pixel where no training digit has ink is impossible.
+           from 0 and 1. ε corresponds to the width of a Gaussian kernel for grey images: it sets how far from the
+           training digits an image may be. With ε = 0 a sample is a training digit that is binarised anew, and an image
+           with one pixel where no training digit has ink is impossible.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DigitKernels:
             raise ValueError(f"epsilon lies between 0 and 0.5, not at {self.epsilon}")
 
     def fit(self, greys: Greys) -> DigitKernels:
-        """Keep the training digits."""
+        """Store the training digits."""
         self.means_ = greys.clip(self.epsilon, 1 - self.epsilon)
         return self
 
@@ -48,11 +48,11 @@ class DigitKernels:
         return np.where(found >= -IMPOSSIBLE, np.inf, found)
 
     def sample(self, n: int, rng: np.random.Generator) -> UInt8[np.ndarray, "n height width"]:
-        """n images: a training digit each, drawn with its means."""
+        """Draw n images, each from the means of a random training digit."""
         return draw(self.means_[rng.integers(0, len(self.means_), n)], rng)
 
     def parameters(self) -> list[Greys]:
-        """All numbers that are kept, for common.model_size."""
+        """All stored numbers, which common.model_size counts."""
         return [self.means_]
 
 

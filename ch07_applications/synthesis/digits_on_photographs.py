@@ -1,12 +1,12 @@
 """Two domains with hidden pairs: grey digits, white on black, and the same kind of digits coloured on photographs.
 
-Pairs      A digit's pixels, from 0 to 1, are how much of the photograph they cover: y = (1 − m) · patch + m · colour.
-           So the grey digit m is all that a coloured one has in common with its partner. Patch and colour, nearly all
-           that a coloured image shows, have no place in a grey one.
-Colours    Of an image's random colours the first that differs enough from its patch's mean colour: how much, in which
-           channels, and whether to the bright or to the dark side, is left to chance.
-Unpaired   Every training digit goes to one domain alone. Training, validation and test lie on different photographs.
-           What lies on photographs of one photographer is one group of items, for tests and intervals.
+Pairs      A digit's pixels, from 0 to 1, are the share of the photograph that they cover:
+           y = (1 − m) · patch + m · colour. So the grey digit m is all that a coloured one shares with its partner.
+           Patch and colour, nearly all that a coloured image shows, have no place in a grey one.
+Colours    The first of an image's random colours that differs enough from its patch's mean colour: by how much, in
+           which channels, and whether to the bright or to the dark side, is random.
+Unpaired   Every training digit goes to one domain only. Training, validation and test use different photographs. Digits
+           on photographs of one photographer are one group of items, for tests and intervals.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from common.data.dataset import Dataset
 from common.data.photo_pack import Photograph
 
 SIDE, BORDER = 32, 2  # pixels: a digit's 28 and a black border
-LEVELS = (1, 2, 4)  # a patch shows so many pixels of the photograph per pixel of its own
-CONTRAST = 60.0  # grey levels, root mean square over the channels, that a digit's colour lies from its patch's mean
-TRIES = 16  # colours that are drawn; where none is far enough, the farthest is taken
-HELD_OUT = 4  # every so many-th training photograph is for validation
+LEVELS = (1, 2, 4)  # photograph pixels per patch pixel
+CONTRAST = 60.0  # grey levels: least root mean square difference of a digit's colour from its patch's mean
+TRIES = 16  # colours drawn; if none is far enough, the farthest is used
+HELD_OUT = 4  # every fourth training photograph is for validation
 Grey = UInt8[np.ndarray, "n 32 32"]
 Colour = UInt8[np.ndarray, "n 32 32 3"]
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -36,9 +36,9 @@ Pixels = Float[Tensor, "n 3 32 32"]  # from -1 to 1
 
 @dataclass(frozen=True, eq=False)
 class DigitPairs:
-    """Partners side by side, to score: grey, with labels, and the same digits coloured. groups: by photographer.
+    """Partners side by side, for scoring: grey, with labels, and the same digits coloured. groups: by photographer.
 
-    credits: of the photograph under each.
+    credits: of the photograph behind each.
     """
 
     grey: Images
@@ -48,7 +48,7 @@ class DigitPairs:
 
 @dataclass(frozen=True, eq=False)
 class ColouredDigits:
-    """grey, coloured: what is learned from, of different digits. validation, test: pairs, to choose and to score.
+    """grey, coloured: for training, of different digits. validation, test: pairs, for choosing and for scoring.
 
     readable: all training digits in grey, for a recogniser.
     """
@@ -65,7 +65,7 @@ def digits_on_photographs(
 ) -> ColouredDigits:
     """Four fifths of the training digits, halved between the domains; the last fifth, for validation; the test part.
 
-    Raises ValueError where there are too few to hold one out, or one is smaller than a patch.
+    Raises ValueError if there are too few photographs to hold one out, or if one is smaller than a patch.
     """
     if len(train) < HELD_OUT or not test:
         raise ValueError(f"{len(train)} training and {len(test)} test photographs: {HELD_OUT} and 1 are needed")
@@ -88,7 +88,7 @@ def framed(digits: Images, groups: Int64[np.ndarray, "n"] | None = None) -> Imag
 
 
 def in_colour(digits: Images, photographs: Sequence[Photograph], seed: int) -> DigitPairs:
-    """Digits with their coloured partners. All that is random depends on the seed and a digit's id alone."""
+    """Digits with their coloured partners. Randomness depends only on the seed and a digit's id."""
     draws = [np.random.default_rng((seed, int(each))).random(4 + 3 * TRIES) for each in digits.ids]
     draws = np.stack(draws) if draws else np.ones((0, 4 + 3 * TRIES))
     which = (draws[:, 0] * len(photographs)).astype(np.int64)
@@ -101,7 +101,7 @@ def in_colour(digits: Images, photographs: Sequence[Photograph], seed: int) -> D
 
 
 def cut(photographs: Sequence[Picture], which: Int64[np.ndarray, "n"], draws: Float[np.ndarray, "n 3"]) -> Colour:
-    """Patches: which photograph each is of; at which level, row and column, as numbers from 0 to 1."""
+    """Cut patches. which: each one's photograph. draws: its level, row and column, as numbers from 0 to 1."""
     levels = (draws[:, 0] * len(LEVELS)).astype(int)
     patches = np.zeros((len(which), SIDE, SIDE, 3), np.uint8)
     for place, photograph in enumerate(photographs):
@@ -118,28 +118,28 @@ def cut(photographs: Sequence[Picture], which: Int64[np.ndarray, "n"], draws: Fl
 
 
 def reduce(picture: Picture, factor: int) -> Picture:
-    """The means of squares of so many pixels a side."""
+    """The means of squares of factor × factor pixels."""
     height, width = (length // factor for length in picture.shape[:2])
     blocks = picture[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
     return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
 
 
 def colours_for(patches: Colour, drawn: Float[np.ndarray, "n tries 3"]) -> Float[np.ndarray, "n 3"]:
-    """Of each image's colours the first that is CONTRAST from its patch's mean, or the farthest."""
+    """Each image's first colour at least CONTRAST from its patch's mean, or the farthest."""
     means = patches.mean(axis=(1, 2))
     far = np.sqrt(((drawn - means[:, None]) ** 2).mean(axis=2))
-    chosen = np.minimum(far, CONTRAST).argmax(axis=1)  # of equals, the first
+    chosen = np.minimum(far, CONTRAST).argmax(axis=1)  # the first of equals
     return drawn[np.arange(len(drawn)), chosen]
 
 
 def lay(digits: Grey, patches: Colour, colours: Float[np.ndarray, "n 3"]) -> Colour:
-    """y = (1 − m) · patch + m · colour."""
+    """Compose y = (1 − m) · patch + m · colour."""
     cover = digits[..., None] / 255
     return np.rint((1 - cover) * patches + cover * colours[:, None, None]).astype(np.uint8)
 
 
 def pixels_of(images: Grey | Colour) -> Pixels:
-    """Images for a network: from -1 to 1, with three channels, which are equal for grey ones."""
+    """Convert images for a network: from -1 to 1, with three channels, which are equal for grey ones."""
     pixels = torch.tensor(images if images.ndim == 4 else images[..., None]).float() / 127.5 - 1
     return pixels.permute(0, 3, 1, 2).expand(-1, 3, -1, -1).contiguous()
 

@@ -1,4 +1,4 @@
-"""Pictures of coloured digits and their translations, and what the recogniser takes these for."""
+"""Pictures of coloured digits and their translations, and the recogniser's readings of these."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CAPTIONS = {
 
 
 def draw_rows(rows: Mapping[str, UInt8[np.ndarray, "_ _ _ 3"] | UInt8[np.ndarray, "_ _ _"]]) -> Figure:
-    """Images side by side, a row per name; grey ones white on black, as networks see them."""
+    """Images side by side, a row per name; grey ones white on black, as in the networks' inputs."""
     most = max(len(images) for images in rows.values())
     figure, axes = plots.panels(1, len(rows), width=0.62 * most + 1.5, height=0.66, squeeze=False)
     for axis, (name, images) in zip(axes[:, 0], rows.items(), strict=True):

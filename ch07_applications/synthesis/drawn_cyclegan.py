@@ -1,4 +1,4 @@
-"""CycleGAN's pictures: what the losses are worth, over seeds. Rows of images are drawn as DCGAN's."""
+"""CycleGAN's pictures: the effects of the losses, over seeds. Rows of images use DCGAN's drawing."""
 
 from __future__ import annotations
 

@@ -24,13 +24,13 @@ def draw_rows(rows: Mapping[str, Grey]) -> Figure:
     figure, axes = plots.panels(1, len(rows), width=0.52 * most + max(1.9, 0.085 * longest), height=0.56, squeeze=False)
     for axis, (name, images) in zip(axes[:, 0], rows.items(), strict=True):
         show_strip(axis, images, most)
-        axis.set_anchor("E")  # names have the room on the left
+        axis.set_anchor("E")  # leaves room for names on the left
         axis.text(-0.01, 0.5, name, transform=axis.transAxes, ha="right", va="center", fontsize=9)
     return figure
 
 
 def draw_walks(images: Grey, steps: int) -> Figure:
-    """A walk per row, each of so many steps."""
+    """A walk per row, each with `steps` steps."""
     figure, axes = plots.panels(1, len(images) // steps, width=0.6 * steps, height=0.62, squeeze=False)
     for axis, row in zip(axes[:, 0], images.reshape(-1, steps, *images.shape[1:]), strict=True):
         show_strip(axis, row, steps)
@@ -38,7 +38,7 @@ def draw_walks(images: Grey, steps: int) -> Figure:
 
 
 def draw_arithmetic(means: Grey, before: Grey, after: Grey, shown: int = 12) -> Figure:
-    """Pullover − T-shirt + dress = sum, of the mean noise of classes; below, single dresses before and after."""
+    """Pullover − T-shirt + dress = sum, for the mean noise of classes; below, single dresses before and after."""
     figure, axes = plots.panels(1, 3, width=0.6 * shown, height=0.72, squeeze=False)
     top = axes[0, 0]
     show_strip(top, means, 5)
@@ -55,7 +55,7 @@ def draw_arithmetic(means: Grey, before: Grey, after: Grey, shown: int = 12) -> 
 
 
 def show_strip(axis: Axes, images: Grey, columns: int) -> None:
-    """Images side by side at the left of so many columns, with a white line between them."""
+    """Show images side by side at the left of `columns` columns, with a white line between them."""
     padded = np.pad(255 - images, ((0, 0), (1, 1), (1, 1)), constant_values=255)
     strip = np.concatenate(list(padded), axis=1)
     axis.imshow(strip, cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -1,4 +1,4 @@
-"""Gated PixelCNN's pictures: samples by class, what a pixel sees, nats with and without the class, and mistakes."""
+"""Gated PixelCNN's pictures: samples by class, a pixel's context, nats with and without the class, and mistakes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw_classes(panels: Mapping[str, Binary], labels: Int[np.ndarray, "images"]
 def draw_fields(
     fields: Mapping[str, np.ndarray], before: np.ndarray, place: Sequence[int], share: Mapping[str, float]
 ) -> Figure:
-    """A panel per network: what it sees of what is before the place."""
+    """A panel per network: the part of the pixels before the place that it depends on."""
     figure, axes = plots.panels(len(fields), width=2.9, height=3.0, squeeze=False)
     colours = np.array([[1, 1, 1], [0.78, 0.8, 0.83], [0.35, 0.6, 0.83]])
     for axis, (name, seen) in zip(axes[0], fields.items(), strict=True):
@@ -56,7 +56,7 @@ def draw_fields(
 
 
 def draw_gain(record: LessonRecord, pairs: Mapping[str, tuple[tuple[str, str], tuple[str, str]]]) -> Figure:
-    """A line per model: its nats with the class, and without it; (method, metric) of each stand in pairs."""
+    """A line per model: its nats with the class, and without it; pairs: (method, metric) of each."""
     values = {(row.method, row.metric): row.value for row in record.scores()}
     figure, axis = plots.panels(width=6.4, height=0.5 * len(pairs) + 0.9)
     places = np.arange(len(pairs))[::-1]
@@ -70,7 +70,7 @@ def draw_gain(record: LessonRecord, pairs: Mapping[str, tuple[tuple[str, str], t
         axis.annotate(f"{end:.1f}", (end, place), (9, 0), textcoords="offset points", ha="left", va="center")
     axis.set_yticks(places, list(pairs))
     axis.set(xlabel="nats per test digit")
-    axis.use_sticky_edges = False  # bars would pull the left limit to themselves, where the numbers stand
+    axis.use_sticky_edges = False  # otherwise bars would set the left limit, where the numbers are
     axis.margins(x=0.14, y=0.2)
     return figure
 
@@ -82,7 +82,7 @@ def draw_mistakes(
     columns: int = 12,
     rows: int = 2,
 ) -> Figure:
-    """The first images whose most probable class is not theirs."""
+    """The first misclassified images."""
     answers = posterior.argmax(axis=1)
     wrong = np.flatnonzero(answers != labels)[: rows * columns]
     figure, axes = plots.panels(columns, rows, width=0.78, height=1.1, squeeze=False)

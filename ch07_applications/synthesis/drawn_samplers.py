@@ -76,7 +76,7 @@ def draw_likelihood(record: LessonRecord, names: Sequence[str], nats: str, dista
     for name, (x, y) in places.items():
         axis.plot(x, y, "o", color=plots.BLUE if rows[name, nats].kind == "deep" else plots.GREY, markersize=7)
         level = sorted(other for other, height in places.values() if abs(np.log(height / y)) < 0.15)
-        crowded = len(level) > 1 and max(level) - min(level) < 1  # the first's name stands left, the last's right
+        crowded = len(level) > 1 and max(level) - min(level) < 1  # the first's name is left, the last's right
         offset, side = ((-7, -3), "right") if crowded and x == level[0] else ((7, -3), "left")
         if crowded and level[0] < x < level[-1]:
             offset, side = (0, 8), "center"

@@ -1,4 +1,4 @@
-"""Fashion-MNIST for generators: what they learn from, what settings are chosen on, and what judges them."""
+"""Fashion-MNIST for generators: parts for training, for choosing settings, and for scoring."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Pixels = Float[Tensor, "n 1 _ _"]  # from -1, black, to 1
 
 @dataclass(frozen=True, eq=False)
 class FashionParts:
-    """train: to learn from. validation: to choose on. test: to be judged on, once. classes: of the labels."""
+    """train; validation, for choosing settings; test, scored once. classes: names of the labels."""
 
     train: Images
     validation: Images
@@ -31,7 +31,7 @@ class FashionParts:
 
     @property
     def samples(self) -> int:
-        """How many samples are compared with as many test images."""
+        """The number of samples, which equals that of the test images they are compared with."""
         return len(self.test)
 
 
@@ -45,14 +45,14 @@ def fashion_parts(run: Run) -> FashionParts:
 
 
 def pixels_of(images: Shaped[np.ndarray, "..."]) -> Pixels:
-    """Images for a network: from -1 to 1, as tanh's outputs are, and 32 × 32 pixels. Raises ValueError for others."""
+    """Convert images for a network: from -1 to 1, like tanh, and 32 × 32 pixels. Raises ValueError for others."""
     if images.ndim != 3 or images.shape[1:] != (SIDE - 2 * BORDER,) * 2 or images.dtype != np.uint8:
         raise ValueError(f"images are (n, 28, 28) of uint8, not {images.shape} of {images.dtype}")
     return functional.pad(torch.tensor(images).float()[:, None] / 127.5 - 1, (BORDER,) * 4, value=-1.0)
 
 
 def images_of(pixels: Pixels) -> Grey:
-    """The way back: without the border, rounded to 256 levels."""
+    """The inverse of pixels_of: without the border, rounded to 256 levels."""
     inner = pixels[:, 0, BORDER:-BORDER, BORDER:-BORDER]
     return ((inner.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy().copy()
 
@@ -61,7 +61,7 @@ def images_of(pixels: Pixels) -> Grey:
 class NoisyImages:
     """Images with noise for the generator, as common.train.Batches: a batch is (noise, real images).
 
-    pixels: real images. latent: numbers of noise per image, uniform from -1 to 1 as in the paper.
+    pixels: real images. latent: noise dimensions per image, uniform from -1 to 1 as in the paper.
     """
 
     pixels: Pixels
@@ -75,5 +75,5 @@ class NoisyImages:
 
 
 def uniform_noise(n: int, latent: int, generator: torch.Generator) -> Float[Tensor, "n latent"]:
-    """z, uniform from -1 to 1."""
+    """The noise z, uniform from -1 to 1."""
     return 2 * torch.rand(n, latent, generator=generator) - 1

@@ -1,11 +1,11 @@
-"""Drawing images from a gated PixelCNN without computing anything twice: the maps of both stacks are kept.
+"""Sampling from a gated PixelCNN without computing anything twice: the maps of both stacks are cached.
 
 Method     A new pixel changes no output before it. So each place of each map is computed once, when all that it depends
-           on is known. Of the horizontal stacks, that is one place of every layer when a pixel's turn comes. Of the
-           vertical stacks, which see whole rows, it is one row of every layer when the row has been drawn; the row
-           below is then given it. Ramachandran et al. 2017 keep maps in the same way.
+           on is known. In the horizontal stacks, that is one place of every layer per pixel. In the vertical stacks,
+           which use whole rows, it is one row of every layer once the row has been drawn; the row below then receives
+           it. Ramachandran et al. 2017 cache maps in the same way.
 
-Maps are kept with a border of zeros, as the convolutions pad them. The probabilities are those of a full pass.
+Maps are stored with a border of zeros, as the convolutions pad them. The probabilities equal those of a full pass.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Labels = Float[Tensor, "batch classes"]
 
 @runtime_checkable
 class Layer(Protocol):
-    """What is used of a layer with two stacks."""
+    """The attributes used of a layer with two stacks."""
 
     vertical: nn.Conv2d
     horizontal: nn.Conv2d
@@ -37,7 +37,7 @@ class Layer(Protocol):
 
 @runtime_checkable
 class Network(Protocol):
-    """What is used of a gated network. places, offsets: maps by h, or None."""
+    """The attributes used of a gated network. places, offsets: maps by h, or None."""
 
     layers: Sequence[Layer]
     hidden: nn.Conv2d
@@ -58,7 +58,7 @@ def gated(sums: Float[Tensor, "batch doubled *places"]) -> Float[Tensor, "batch 
 
 
 class KeptLayer:
-    """A layer at work: the last rows that its vertical filters see, and the row that its horizontal ones are in."""
+    """A layer's cache: the last rows that its vertical filters cover, and the current row of its horizontal ones."""
 
     def __init__(self, layer: Layer, h: Labels, width: int) -> None:
         rows, columns = layer.vertical.kernel_size
@@ -72,10 +72,10 @@ class KeptLayer:
         self.linked = layer.link(h.new_zeros(len(h), layer.link.in_channels, 1, width))[:, :, 0]  # above the first row
 
     def draw_near(self, values: Column, column: int) -> Column:
-        """The horizontal stack's output at a column, its input there being values.
+        """The horizontal stack's output at a column, given its input `values` there.
 
-        Layers that see their own pixel are given it; the first one sees what lies on its left, and is given the pixel
-        by see when it has been drawn.
+        Layers that use their own pixel get it as input. The first layer uses the pixels on its left, and gets the pixel
+        by `see` once it has been drawn.
         """
         if self.own:
             self.see(values, column)
@@ -86,11 +86,11 @@ class KeptLayer:
         return values + found if self.own else found
 
     def see(self, values: Column, column: int) -> None:
-        """Keep the horizontal input at a column, behind the zeros on the left of the image."""
+        """Store the horizontal input at a column, after the zeros on the left of the image."""
         self.left[:, :, self.span + column] = values
 
     def end_row(self, row: Row) -> Row:
-        """The vertical stack's output of a row, its input there being row; the next row is given it."""
+        """The vertical stack's output for the input `row`; the next row receives it."""
         self.rows = self.rows.roll(-1, dims=2)
         self.rows[:, :, -1, self.side : self.side + row.shape[2]] = row
         sums = self.layer.vertical(self.rows)
@@ -106,9 +106,9 @@ def sample(
     generator: torch.Generator,
     logits: Float[Tensor, "batch 1 height width"] | None = None,
 ) -> Float[Tensor, "batch 1 height width"]:
-    """An image for each row of h (0 throughout: of no class), drawn in reading order.
+    """Draw an image for each row of h (all 0: no class) in reading order.
 
-    logits: is filled with those of every pixel, which a full pass over the result gives, too.
+    logits: is filled with every pixel's logits, which equal those of a full pass over the result.
     """
     height, width = size
     images = h.new_zeros(len(h), 1, height, width)

@@ -1,9 +1,9 @@
-"""What a translation hides for the way back (Chu, Zhmoginov & Sandler 2017), and what it takes to lose it.
+"""The message that a translation hides for the way back (Chu, Zhmoginov & Sandler 2017), and what destroys it.
 
-A grey image has many striped partners. Yet the cycle loss asks that G(F(y)) be y, stripe for stripe. Generators can
-meet this in one way: F(y) looks grey, and holds in faint differences which stripes were there. How much is hidden shows
-where the differences are disturbed, or missing: after rounding to 256 grey levels, under noise, and in y's hidden
-partner x, which is a true grey image and holds nothing of the stripes.
+A grey image has many striped partners. Yet the cycle loss demands that G(F(y)) be y, stripe for stripe. Generators can
+satisfy this in one way: F(y) looks grey, and faint differences encode which stripes were there. Disturbing or removing
+these differences shows how much is hidden: by rounding to 256 grey levels, by noise, and with y's hidden partner x,
+which is a true grey image and contains nothing of the stripes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from common.paper_claims import PaperClaims
 from common.run import Run
 
 HALF_RANGE = 127.5  # grey levels per unit of a network's pixels
-MAGNIFIED = 4  # times, of faint differences in the figure
+MAGNIFIED = 4  # factor of faint differences in the figure
 NOISES = (2, 4, 8)  # standard deviations, in grey levels
 LOST = "share of what the translation holds that noise destroys"
 LEFT = "share of what the translation holds that noise leaves"
@@ -32,37 +32,37 @@ Way = Callable[[Pixels], Pixels]  # a generator
 
 
 def under_noise(sigma: int) -> str:
-    """As facts and rows are called."""
+    """The name of facts and rows at this noise."""
     return f"the translation, noise of {sigma}"
 
 
 def disturbed(pixels: Pixels, seed: int) -> dict[str, Pixels]:
-    """A translation as it is, rounded to 256 levels, and with noise of each deviation."""
+    """A translation unchanged, rounded to 256 levels, and with noise of each deviation."""
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
     found = {UNTOUCHED: pixels, ROUNDED: ((pixels + 1) * HALF_RANGE).round() / HALF_RANGE - 1}
     return found | {under_noise(sigma): pixels + sigma / HALF_RANGE * noise for sigma in NOISES}
 
 
 def ways_back(to_grey: Way, to_striped: Way, pairs: HiddenPairs, seed: int) -> dict[str, Pixels]:
-    """G of everything that F(y) is turned into, and of y's hidden partner; pixels from -1 to 1."""
+    """G of every disturbed F(y), and of y's hidden partner; pixels from -1 to 1."""
     starts = disturbed(to_grey(pixels_of(pairs.striped.images)), seed)
     starts[PARTNER] = pixels_of(pairs.grey.images)
     return {name: to_striped(pixels) for name, pixels in starts.items()}
 
 
 def error(found: Pixels, wanted: Pixels) -> float:
-    """Root mean square difference within the border, in grey levels."""
+    """The root mean square difference within the border, in grey levels."""
     inner = (found - wanted)[:, :, BORDER:-BORDER, BORDER:-BORDER].double()
     return HALF_RANGE * float(inner.square().mean().sqrt())
 
 
 def magnified(images: Grey, others: Grey) -> Grey:
-    """MAGNIFIED times the difference of two images, about a medium grey."""
+    """MAGNIFIED times the difference of two images, around medium grey."""
     return np.clip(128 + MAGNIFIED * (images.astype(float) - others), 0, 255).astype(np.uint8)
 
 
 def state_shares(run: Run, errors: Mapping[str, float]) -> None:
-    """Of what the translation holds and the partner does not, what the loudest noise destroys; by the ways' errors."""
+    """State the share of the hidden message that the strongest noise destroys, from the errors of the ways back."""
     kept, noisy, partner = (errors[name] for name in (UNTOUCHED, under_noise(NOISES[-1]), PARTNER))
     share = 100.0 * (noisy - kept) / (partner - kept)
     run.fact(LOST, share, "%")
@@ -70,7 +70,7 @@ def state_shares(run: Run, errors: Mapping[str, float]) -> None:
 
 
 def study_message(run: Run, claims: PaperClaims, to_grey: Way, to_striped: Way, pairs: HiddenPairs) -> dict[str, Grey]:
-    """How far the ways back lead from the striped images; the rows of the figure."""
+    """Measure the errors of the ways back from the striped images. Returns the rows of the figure."""
     wanted, back = pixels_of(pairs.striped.images), ways_back(to_grey, to_striped, pairs, run.seed)
     errors = {name: error(pixels, wanted) for name, pixels in back.items()}
     for name, value in errors.items():

@@ -1,7 +1,7 @@
-"""A pool of old translations, of which a discriminator is shown some beside the newest.
+"""A pool of old translations, some of which a discriminator sees beside the newest.
 
-Method     Shrivastava et al. 2017, §2.3. A discriminator that saw the newest fakes alone would forget what a generator
-           did before, and the generator could go back to it: the two would circle.
+Method     Shrivastava et al. 2017, §2.3. A discriminator that saw only the newest fakes would forget what the generator
+           did before, and the generator could return to it: the two would oscillate.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ Pixels = Float[Tensor, "n channels height width"]
 
 
 class Pool(nn.Module):
-    """So many old translations, in buffers, which checkpoints keep.
+    """A number of old translations, in buffers, which checkpoints store.
 
-    While it is filling, it keeps and gives back what comes. Afterwards each image is, half of the time, kept in place
-    of an old one, which is given back.
+    While the pool is filling, it stores and returns each image. Afterwards, half of the time an image replaces an old
+    one, which is returned instead.
     """
 
     def __init__(self, size: int, channels: int, side: int) -> None:
@@ -30,7 +30,7 @@ class Pool(nn.Module):
         fakes, given = fakes.to(self.images), fakes.to(self.images).clone()
         room = min(len(self.images) - int(self.filled), len(fakes))
         self.images[self.filled : self.filled + room] = fakes[:room]
-        full = int(self.filled)  # a batch gets none of its own images back
+        full = int(self.filled)  # a batch never gets its own images back
         self.filled += room
         swapped = torch.nonzero(torch.rand(len(fakes)) < 0.5).flatten()
         swapped = swapped[swapped >= room][:full]

@@ -1,7 +1,7 @@
-"""What features are worth: a linear SVM on them, learned from few labelled images. Radford et al. 2015, §5.
+"""The value of features: a linear SVM on them, fitted to few labelled images. Radford et al. 2015, §5.
 
-All features get the same: the same labelled images, each column scaled to variance 1, the SVM's penalty chosen by
-cross-validation within these images.
+All features are compared under equal conditions: the same labelled images, each column scaled to variance 1, the SVM's
+penalty chosen by cross-validation within these images.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ def few_labelled(run: Run, parts: FashionParts, most: int) -> Images:
 
 
 def learn_patches(run: Run, parts: FashionParts) -> Describe:
-    """k-means features of the training images, without their labels."""
+    """Fit k-means features to the training images, without labels."""
     sizes = run.pick(smoke={"centres": 8, "patches": 200}, lecture={"centres": 200, "patches": 20_000})
     return PatchFeatures(**sizes, seed=run.seed).fit(parts.train.images).transform
 
 
 def learn_components(run: Run, parts: FashionParts) -> Describe:
-    """The first principal components of the training images. 100: chosen on validation images."""
+    """Fit the first principal components of the training images; their number, 100, was chosen on validation images."""
     rows = parts.train.images.reshape(len(parts.train), -1).astype(np.float32)
     learned = PCA(run.pick(smoke=5, lecture=100), svd_solver="randomized", random_state=run.seed).fit(rows)
     return lambda images: learned.transform(images.reshape(len(images), -1).astype(np.float32))
 
 
 def score_features(run: Run, parts: FashionParts, labelled: Images, networks: dict[str, Describe]) -> None:
-    """A linear SVM on features of networks, and on those without one. networks: by name, the trained one first."""
+    """Score a linear SVM on features with and without a network. networks: by name, the trained one first."""
     first = next(iter(networks))
     for name, describe in networks.items():
         with run.method(name, kind="deep" if name == first else "reference") as method:
@@ -65,5 +65,5 @@ def score_features(run: Run, parts: FashionParts, labelled: Images, networks: di
 
 
 def describe_gradients(run: Run, parts: FashionParts) -> Describe:
-    """HOG, which learns nothing."""
+    """HOG, which needs no training."""
     return hog("fashion_mnist").fit(parts.train.images[:2]).transform

@@ -1,7 +1,7 @@
-"""Binary digits with their classes, in batches for a network that is conditioned on the class, or on nothing.
+"""Binary digits with their classes, in batches for a network with or without class conditioning.
 
-A batch of a training has one input. So the class goes with the image, as further channels that hold the same number at
-every pixel; FromChannels takes them apart again.
+A training batch has one input. So the class is stored with the image, as further channels with the same number at
+every pixel; FromChannels separates them again.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ SEED = 20160616  # of further drawings of the test digits
 
 
 class LabelledSets(NamedTuple):
-    """Grey training digits of 14 × 14 pixels with their classes; drawn ones to choose on, and to judge on.
+    """Grey training digits of 14 × 14 pixels with their classes; binarised digits for choosing settings and for
+    scoring.
 
-    moved: the training digits at several places, the first as in greys. drawings: the test digits binarised so many
-    times, the first time as in test. priors: p(y), by the training digits.
+    moved: the training digits at several places, the first as in greys. drawings: several binarisations of the test
+    digits, the first as in test. priors: p(y), from the training digits.
     """
 
     greys: Greys
@@ -41,7 +42,7 @@ class LabelledSets(NamedTuple):
 def labelled_sets(run: Run, test: int, drawings: int) -> LabelledSets:
     """The digits and binarisations of reconstruction/pixel_rnn at 14 × 14 pixels, here with classes.
 
-    test: how many test digits, the first ones. Raises ValueError where a class has no training digit.
+    test: number of test digits, the first ones. Raises ValueError if a class has no training digit.
     """
     digits, sets = data.mnist(run.scale), digit_sets(run, small=True, test=test)
     labels = digits.train.labels[: len(sets.train)]
@@ -53,7 +54,7 @@ def labelled_sets(run: Run, test: int, drawings: int) -> LabelledSets:
 
 
 def drawn_at_places(sets: LabelledSets, times: int, seed: int) -> tuple[np.ndarray, Int64[np.ndarray, "_"]]:
-    """So many binarisations of every training digit, one after the other, each at a place of its own; the labels."""
+    """`times` binarisations of every training digit, concatenated, each at a different place; and the labels."""
     rng, digits = np.random.default_rng(seed), np.arange(len(sets.labels))
     places = rng.integers(0, len(sets.moved), (times, len(digits)))
     return np.concatenate([draw(sets.moved[place, digits], rng) for place in places]), np.tile(sets.labels, times)
@@ -81,9 +82,9 @@ def one_hot(labels: Int64[np.ndarray, "digits"], classes: int = CLASSES) -> Floa
 
 
 def moved_digits(images: UInt8[np.ndarray, "digits height width"]) -> Float32[np.ndarray, "places digits _ _"]:
-    """Grey values of half the side, 0 … 1: of the images as they are, and moved by a pixel in the four directions.
+    """Grey values at half the side, 0 … 1, of the images unchanged, and shifted by a pixel in the four directions.
 
-    A pixel is half a pixel after halving. What is moved out on one side is 0 for all digits, which have a border.
+    A pixel is half a pixel after halving. What is shifted out on one side is 0 for all digits, which have a border.
     """
     greys = images.astype(np.float32) / 255
     moves = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]
@@ -92,10 +93,10 @@ def moved_digits(images: UInt8[np.ndarray, "digits height width"]) -> Float32[np
 
 @dataclass
 class LabelledDigits:
-    """Training digits as batches, drawn anew for every batch: (images and, as further channels, h; images).
+    """Training digits as batches, binarised anew for every batch: (images and, as further channels, h; images).
 
-    greys: of all digits at several places, one of which is taken at random. dropped: the share of digits whose h is 0.
-    rounds: an epoch takes one digit in so many, others each time.
+    greys: of all digits at several places, one of which is drawn at random. dropped: the share of digits whose h is 0.
+    rounds: an epoch uses one of `rounds` digits, others each time.
     """
 
     greys: Float[Tensor, "places digits height width"]
@@ -119,7 +120,7 @@ class LabelledDigits:
 
 
 class FromChannels(nn.Module):
-    """A network of images and h, given both in one tensor."""
+    """A network of images and h that takes both in one tensor."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""What lies between two samples, and what a difference of two classes adds to a third. Radford et al. 2015, §6.1, 6.3.
+"""Interpolation between two samples, and arithmetic of classes in latent space. Radford et al. 2015, §6.1, 6.3.
 
 Walks      A generator that copies has sharp images at some points and none between them. So the middle of two samples
-           is drawn twice: G((z + z')/2), and as a cross-fade of the images, (G(z) + G(z'))/2. Precision tells which of
-           the two belongs to the real images.
+           is drawn in two ways: G((z + z')/2), and as a cross-fade of the images, (G(z) + G(z'))/2. Precision measures
+           which of the two belongs to the real images.
 Arithmetic The mean noise of samples of one class, minus that of another, plus the noise of a third's: with pullovers,
            T-shirts and dresses, do dresses get long sleeves? Sleeves are ink beside the lower half of the body.
 """
@@ -26,14 +26,14 @@ from common.run import Run
 T_SHIRT, PULLOVER, DRESS = 0, 2, 3  # labels of Fashion-MNIST
 STEPS = 9  # of a walk
 ROWS, COLUMNS = (12, 24), (3, 4, 5, 6, 7, 20, 21, 22, 23, 24)  # of a 28 × 28 image, where long sleeves are
-LEAST = 3  # samples of a class, for a mean: the paper's number
+LEAST = 3  # least number of samples per class for a mean: the paper's
 WALKS, FADES = "precision of walks' middles", "precision of cross-fades"
 BEFORE, AFTER = "grey level of dresses' sleeves", "grey level of dresses' sleeves, pullovers − T-shirts added"
 
 
 @runtime_checkable
 class Drawing(Protocol):
-    """What draws images of noise. latent: numbers of noise per image."""
+    """A generator of images from noise. latent: noise dimensions per image."""
 
     latent: int
 
@@ -42,13 +42,13 @@ class Drawing(Protocol):
 
 @runtime_checkable
 class Recognising(Protocol):
-    """What labels images."""
+    """A classifier of images."""
 
     def predict(self, images: Grey) -> Int[np.ndarray, "n"]: ...
 
 
 def middles(gan: Drawing, pairs: int, seed: int) -> tuple[Grey, Grey]:
-    """Of so many pairs of samples: the images of the mean noise, and the means of the images."""
+    """For `pairs` pairs of samples: the images of the mean noise, and the means of the images."""
     noise = uniform_noise(2 * pairs, gan.latent, torch.Generator().manual_seed(seed))
     ends = gan.draw(noise).reshape(2, pairs, 28, 28)
     between = gan.draw((noise[:pairs] + noise[pairs:]) / 2)
@@ -75,16 +75,16 @@ def sleeves(images: Grey) -> Float[np.ndarray, "n"]:
 
 @dataclass(frozen=True, eq=False)
 class Arithmetic:
-    """Dresses before and after pullovers minus T-shirts are added to their noise, and what they are taken for."""
+    """Dresses before and after pullovers minus T-shirts are added to their noise, and their predicted classes."""
 
     before: Grey
     after: Grey
     taken: Int[np.ndarray, "n"]
-    means: Grey  # of the mean noise: pullover, T-shirt, dress, and the sum
+    means: Grey  # from the mean noise: pullover, T-shirt, dress, and the sum
 
 
 def dresses_with_sleeves(gan: Drawing, judge: Recognising, samples: int, seed: int) -> Arithmetic | None:
-    """The arithmetic on samples that the judge recognises; None where it finds fewer than LEAST of a class."""
+    """The arithmetic on samples that the judge recognises; None if it finds fewer than LEAST of a class."""
     noise = uniform_noise(samples, gan.latent, torch.Generator().manual_seed(seed))
     classes = torch.tensor(judge.predict(gan.draw(noise)))
     groups = {label: noise[classes == label] for label in (PULLOVER, T_SHIRT, DRESS)}
@@ -98,7 +98,7 @@ def dresses_with_sleeves(gan: Drawing, judge: Recognising, samples: int, seed: i
 
 
 def look_between(run: Run, claims: PaperClaims, judge: SampleJudge, gan: Drawing, real: Grey) -> None:
-    """Walks and arithmetic, measured, drawn and set beside the paper's claims."""
+    """Measure and draw walks and arithmetic, and compare them with the paper's claims."""
     precisions = precisions_between(gan, judge, real, run.pick(smoke=20, lecture=1000), run.seed)
     for name, value in zip((WALKS, FADES), precisions, strict=True):
         run.fact(name, value, "%")

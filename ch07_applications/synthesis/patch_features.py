@@ -1,7 +1,7 @@
-"""Features that k-means learns from patches without a label: what the discriminator's are compared with.
+"""Features that k-means learns from unlabelled patches, for comparison with the discriminator's.
 
 Method     Coates, Ng & Lee 2011. Patches of 6 × 6 pixels are normalised in brightness and contrast (§3.1.2, whitened),
-           and clustered. A patch's code is "triangle" (§4.2): how much nearer a centre is than the mean centre is,
+           and clustered. A patch's code is "triangle" (§4.2): how much nearer a centre is than the average centre,
 
                f_k = max(0, μ(z) − z_k),   z_k = ‖x − c_k‖                                          (§3.2.1)
 
@@ -26,7 +26,7 @@ Patches = Float[np.ndarray, "patches pixels"]
 
 
 def normalised(patches: Patches) -> Patches:
-    """Brightness 0 and contrast 1; flat patches stay flat. The 10 is the paper's, for grey levels."""
+    """Normalise brightness to 0 and contrast to 1; flat patches stay flat. The 10 is the paper's, for grey levels."""
     centred = patches - patches.mean(axis=1, keepdims=True)
     return centred / np.sqrt(centred.var(axis=1, keepdims=True) + 10)
 
@@ -35,8 +35,8 @@ def normalised(patches: Patches) -> Patches:
 class PatchFeatures:
     """k-means features of grey images, with scikit-learn's fit and transform.
 
-    centres: how many. patches: so many are drawn to learn from. ridge: added to the variances
-    that whitening divides by.
+    centres: their number. patches: number of training patches. ridge: added to the variances by which whitening
+    divides.
     """
 
     centres: int = 200
@@ -45,7 +45,7 @@ class PatchFeatures:
     seed: int = 0
 
     def fit(self, images: Grey, labels: Any = None) -> PatchFeatures:
-        """Learn whitening and centres from patches of images. Raises ValueError for images smaller than a patch."""
+        """Fit whitening and centres to patches of images. Raises ValueError for images smaller than a patch."""
         if min(images.shape[1:]) < SIDE:
             raise ValueError(f"images of {images.shape[1:]} pixels hold no patch of {SIDE} × {SIDE}")
         rng, (height, width) = np.random.default_rng(self.seed), images.shape[1:]
@@ -61,7 +61,7 @@ class PatchFeatures:
         return self
 
     def transform(self, images: Grey) -> Float[np.ndarray, "n features"]:
-        """Four sums of codes per image, one per quadrant."""
+        """The sums of codes per image, one for each of four quadrants."""
         chunks = [self._codes(torch.tensor(images[start : start + 250])) for start in range(0, len(images), 250)]
         return torch.cat(chunks).numpy()
 

@@ -1,16 +1,16 @@
 """Gated PixelCNN: an image's probability given its class, pixel by pixel, by two stacks that leave no blind spot.
 
 Question   A network writes an image's probability as a product over its pixels. How many nats does it save if it knows
-           the image's class? Does it draw the class that is asked for? Can it classify images, by Bayes' rule?
+           the image's class? Do its samples show the requested class? Can it classify images, by Bayes' rule?
 Method     Van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves & Kavukcuoglu 2016, with a vector h for the class:
 
                p(x | h) = Π_i p(x_i | x_1, …, x_{i−1}, h)                                         (3)
                y = tanh(W_f * x + V_f h) ⊙ σ(W_g * x + V_g h)                                     (4)
 
-           in every layer (§2.1, §2.3), in two stacks (§2.2): the vertical one sees the rows above, the horizontal one
-           its own row on the left, and the vertical one's maps of the row above. Learned with and without a class,
-           one network knows p(x | y) and, with h = 0, p(x). Classes follow by Bayes' rule (bayes_rule.py).
-Rival      A mixture of Bernoullis per class, and boosted trees that are given the class, as densities and, by Bayes'
+           in every layer (§2.1, §2.3), in two stacks (§2.2): the vertical one covers the rows above, the horizontal
+           one its own row on the left, and the vertical one's maps of the row above. Trained with and without a class,
+           one network gives p(x | y) and, with h = 0, p(x). Classes follow by Bayes' rule (bayes_rule.py).
+Rival      A mixture of Bernoullis per class, and boosted trees with the class as a feature, as densities and, by Bayes'
            rule, as classifiers; support vector machines on the same bits, and on their gradients (HOG), as classifiers.
 Differs    Binary digits of 14 × 14 pixels, drawn anew for each step, not colour pictures of 32 × 32; 32 features and
            filters of 3 × 3, not 384 and 5 × 5. Maps of the places, by class, are learned, where the paper has
@@ -71,7 +71,7 @@ SUMMED, WITHOUT = f"{NETWORK}, summed over classes", f"{NETWORK}, h = 0"  # p(x)
 STACKS, MASKED = "two stacks", "masked filters"
 KERNELS, WIDTH = (7, 3, 3, 3, 3, 3), 32
 PASSES, BATCH, RATE, DROPPED = 9, 32, 1e-2, 0.15
-SIZE, PLACE = (14, 14), (7, 7)  # whose past is looked at
+SIZE, PLACE = (14, 14), (7, 7)  # the place whose past is measured
 Maps = Float[Tensor, "batch _ height width"]
 Labels = Float[Tensor, "batch classes"]
 
@@ -80,7 +80,7 @@ Labels = Float[Tensor, "batch classes"]
 
 
 def gate(maps: Float[Tensor, "batch doubled height width"], condition: Float[Tensor, "batch doubled"]) -> Maps:
-    """y = tanh(W_f * x + V_f h) ⊙ σ(W_g * x + V_g h), Eq. (4). maps: both sums over x, one after the other."""
+    """y = tanh(W_f * x + V_f h) ⊙ σ(W_g * x + V_g h), Eq. (4). maps: both sums over x, concatenated."""
     features, gates = (maps + condition[:, :, None, None]).chunk(2, dim=1)
     return features.tanh() * gates.sigmoid()
 
@@ -92,23 +92,23 @@ def see_above(layer: nn.Conv2d, maps: Maps) -> Maps:
 
 
 def see_left(layer: nn.Conv2d, maps: Maps, own: bool) -> Maps:
-    """A convolution whose filters end at their own pixel, or, unless own, at the one on its left."""
+    """A convolution whose filters end at their own pixel, or, if own is False, at the one on its left."""
     columns = layer.kernel_size[1]
     found = layer(functional.pad(maps, (columns - own, 0, 0, 0)))
     return found if own else found[..., :-1]
 
 
 def shift_down(maps: Maps) -> Maps:
-    """Every row moved down by one, zeros above: what a pixel may know of the rows above its own."""
+    """Every row moved down by one, zeros above: what a pixel may use of the rows above its own."""
     return functional.pad(maps, (0, 0, 1, 0))[:, :, :-1]
 
 
 class GatedLayer(nn.Module):
-    """A vertical stack that sees rows, and a horizontal one that sees its own row on the left. Fig. 2.
+    """A vertical stack for the rows above, and a horizontal one for its own row on the left. Fig. 2.
 
     The vertical stack's maps at a row depend on that row and those above; the horizontal stack receives them one row
-    later. first: the layer that sees the image, where a pixel must not see itself. No weights are masked: filters end
-    early.
+    later. first: the layer on the image, where an output must not depend on its own pixel. No weights are masked:
+    filters are cut.
     """
 
     def __init__(self, inputs: int, width: int, classes: int, kernel: int, first: bool = False) -> None:
@@ -129,7 +129,7 @@ class GatedLayer(nn.Module):
 
 
 class PlaceMaps(nn.Module):
-    """s = m(h): a map for no label, and what each class adds to it."""
+    """s = m(h): a map for no label, and an addition to it for each class."""
 
     def __init__(self, classes: int, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
@@ -174,11 +174,11 @@ class GatedPixelCNN(nn.Module):
         return logits if self.offsets is None else logits + self.offsets(h)
 
 
-# --- Training and answers --------------------------------------------------------------------------------------------
+# --- Training and predictions ----------------------------------------------------------------------------------------
 
 
 def train(run: Run, sets: LabelledSets) -> GatedPixelCNN:
-    """A network trained on digits with their class and, for a share of them, without it."""
+    """Train a network on digits with their class and, for a share of them, without it."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         network = GatedPixelCNN(WIDTH, KERNELS, size=sets.greys.shape[1:])
@@ -195,9 +195,9 @@ def train(run: Run, sets: LabelledSets) -> GatedPixelCNN:
 def start_at_means(
     network: GatedPixelCNN, greys: Float[Tensor, "digits height width"], h: Float[Tensor, "digits classes"]
 ) -> None:
-    """Begin with the mean of all digits as the prediction, or, given a class, with the mean of its digits.
+    """Initialise the prediction with the mean of all digits, or, given a class, with the mean of its digits.
 
-    Residual layers begin as the identity.
+    Residual layers start as the identity.
     """
     mean = greys.mean(dim=0).logit(2e-3)
     of_class = (torch.einsum("nc,nyx->cyx", h, greys) / h.sum(dim=0)[:, None, None]).logit(2e-3)
@@ -230,7 +230,7 @@ def class_nats(
 def draw_digits(
     network: nn.Module, labels: Int64[np.ndarray, "digits"], size: tuple[int, int], seed: int
 ) -> UInt8[np.ndarray, "digits height width"]:
-    """A digit of each of these classes."""
+    """Draw a digit of each of these classes."""
     drawn = sample(network, one_hot(labels), size, torch.Generator().manual_seed(seed))
     return drawn[:, 0].byte().numpy()
 
@@ -239,7 +239,7 @@ def draw_digits(
 
 
 def look_for_blind_spots(run: Run, claims: PaperClaims) -> None:
-    """What two stacks see of the past, and what one stack of masked filters with the same reach sees."""
+    """Compare the context of two stacks with that of one stack of masked filters with the same reach."""
     networks = {MASKED: PixelNetwork(Bottleneck, 8, len(KERNELS) - 1), STACKS: GatedPixelCNN(8, KERNELS)}
     before, fields, shares = past(SIZE, PLACE).numpy(), {}, {}
     for name, network in networks.items():
@@ -254,7 +254,7 @@ def look_for_blind_spots(run: Run, claims: PaperClaims) -> None:
 
 
 def state_claims(run: Run, claims: PaperClaims, sets: LabelledSets) -> None:
-    """What the class is worth, and the network beside its rivals."""
+    """Test the value of the class, and compare the network with its rivals."""
     entropy = float(entr(sets.priors).sum())
     run.fact("entropy of the class", entropy, "nats")
     claims.compared(

@@ -1,15 +1,15 @@
-"""What makes samples good: near to real images, as varied as they are, and none of them a copy.
+"""The quality of samples: near to real images, as varied as they are, and none of them a copy.
 
-Features   Of a network that was trained to recognise the real images, as Inception's are in the literature. All are
-           divided by one number, so that a feature's variance over training images is 1 on average.
-Distance   Heusel et al. 2017, Eq. (6): of two Gaussians with the means and covariances of the features of real images
-           and of samples, d² = ‖μ − μ'‖² + Tr(Σ + Σ' − 2 (Σ Σ')^½). Few images give too large a value, since the
+Features   The features of a network that was trained to recognise the real images, like Inception's in the literature.
+           All are divided by one number, so that a feature's variance over training images is 1 on average.
+Distance   Heusel et al. 2017, Eq. (6): for two Gaussians with the means and covariances of the features of real images
+           and of samples, d² = ‖μ − μ'‖² + Tr(Σ + Σ' − 2 (Σ Σ')^½). Few images give too large a value, because the
            covariances are estimated: distances are compared at the same n, beside the distance of real from real.
-Manifolds  Kynkäänniemi et al. 2019, Eq. (1), (2): a point belongs to a set if it lies as near to one of its members as
-           that one's third neighbour. Precision: the share of samples that belong to the real images. Recall: the share
-           of real images that belong to the samples.
-Copies     Whoever repeats training images has every virtue of the three. So each sample's nearest training image is
-           looked up, in pixels, and its distance is compared with that of test images, which nobody has copied.
+Manifolds  Kynkäänniemi et al. 2019, Eq. (1), (2): a point belongs to a set if it is as near to one of its members as
+           that member's third neighbour. Precision: the share of samples that belong to the real images. Recall: the
+           share of real images that belong to the samples.
+Copies     Copies of training images do well by all three. So each sample's nearest training image is found, in pixels,
+           and its distance is compared with that of test images, which are certainly not copies.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from torch import Tensor, nn
 from common.image_classifier import ImageClassifier, in_chunks
 from common.train import Training
 
-NEIGHBOURS = 3  # k of precision and recall: the paper's
+NEIGHBOURS = 3  # k of precision and recall, the paper's value
 Grey = UInt8[np.ndarray, "_ height width"]
 Features = Float[np.ndarray, "_ features"]
 
 
 class Recogniser(nn.Module):
-    """Three pairs of convolutions, 28² → 14² → 7², the mean of every map, and a linear layer."""
+    """Three pairs of convolutions, 28² → 14² → 7², global average pooling, and a linear layer."""
 
     def __init__(self, channels: int, classes: int = 10, widths: tuple[int, ...] = (24, 48, 64)) -> None:
         super().__init__()
@@ -49,13 +49,13 @@ class Recogniser(nn.Module):
 
 
 def recogniser(channels: int, side: int, classes: int) -> Recogniser:
-    """As ImageClassifier builds it."""
+    """Build the recogniser, for ImageClassifier."""
     return Recogniser(channels, classes)
 
 
 @dataclass
 class SampleJudge:
-    """A recogniser of real images, with scikit-learn's fit and predict, whose last features are asked for, too."""
+    """A recogniser of real images, with scikit-learn's fit and predict, which also returns its last features."""
 
     epochs: int = 6
     seed: int = 0
@@ -63,7 +63,7 @@ class SampleJudge:
     device: torch.device | str = "cpu"
 
     def fit(self, images: Grey, labels: Integer[np.ndarray, "_"]) -> SampleJudge:
-        """Learn from labelled images. Raises ValueError where a class below the largest label has no image."""
+        """Fit to labelled images. Raises ValueError if a class below the largest label has no image."""
         classes = int(labels.max()) + 1 if len(labels) else 0
         if len(missing := np.setdiff1d(np.arange(classes), labels)):
             raise ValueError(f"no training image shows class {missing[0]}")
@@ -75,18 +75,18 @@ class SampleJudge:
         return self
 
     def features(self, images: Grey) -> Features:
-        """What the last layer sees, a row per image."""
+        """The inputs of the last layer, a row per image."""
         network = self.classifier_.network_.maps
         inputs = self.classifier_.pixels_(images)
         return torch.cat(list(in_chunks(network, inputs))).float().numpy() / self.scale_
 
     def predict(self, images: Grey) -> Int[np.ndarray, "_"]:
-        """What each image is taken for."""
+        """The predicted class of each image."""
         return self.classifier_.predict(images)
 
 
 def frechet_distance(real: Features, samples: Float[np.ndarray, "_ features"]) -> float:
-    """Eq. (6), squared as it is reported. Raises ValueError where there are not two rows of each, and for NaN."""
+    """Eq. (6), squared, as usually reported. Raises ValueError for fewer than two rows of either, and for NaN."""
     if min(len(real), len(samples)) < 2:
         raise ValueError(
             f"{len(real)} real images and {len(samples)} samples have no covariances: two of each are needed"
@@ -103,20 +103,20 @@ def frechet_distance(real: Features, samples: Float[np.ndarray, "_ features"]) -
 
 
 def square_root(matrix: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
-    """Of a symmetric matrix without negative eigenvalues."""
+    """The square root of a symmetric matrix without negative eigenvalues."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
 def distances(a: Float[np.ndarray, "a features"], b: Float[np.ndarray, "b features"]) -> Float[Tensor, "a b"]:
-    """Euclidean, of every pair."""
+    """The Euclidean distance of every pair."""
     return torch.cdist(torch.tensor(a), torch.tensor(b))
 
 
 def belongs(
     points: Features, members: Float[np.ndarray, "members features"], k: int = NEIGHBOURS
 ) -> Bool[np.ndarray, "_"]:
-    """Whether each point lies as near to a member as that one's k-th neighbour among the members. Eq. (1), (2).
+    """Whether each point is as near to a member as that member's k-th neighbour among the members. Eq. (1), (2).
 
     Raises ValueError for a set with no more than k members.
     """
@@ -129,7 +129,7 @@ def belongs(
 def nearest(
     images: Grey, training: UInt8[np.ndarray, "m height width"]
 ) -> tuple[Int[np.ndarray, "_"], Float[np.ndarray, "_"]]:
-    """Of each image the nearest training image and its root mean square difference, in grey levels."""
+    """Each image's nearest training image, and the root mean square difference from it in grey levels."""
     flat, others = (each.reshape(len(each), -1).astype(np.float32) for each in (images, training))
     found, index = distances(flat, others).min(dim=1)
     return index.numpy(), found.numpy() / flat.shape[1] ** 0.5

@@ -1,4 +1,4 @@
-"""Every sampler is judged alike: as many samples as there are real images, by the four measures of sample_judge.py."""
+"""One protocol for all samplers: as many samples as real images, by the four measures of sample_judge.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Grey = UInt8[np.ndarray, "n height width"]
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What samples are compared with. real: images that no sampler has learned from. training: all that they have."""
+    """The data for comparing samples. real: images unseen by samplers. training: all images they learn from."""
 
     judge: SampleJudge
     real: Images
@@ -30,28 +30,28 @@ class Bench:
 
     @cached_property
     def features(self) -> Float[np.ndarray, "n features"]:
-        """Of the real images."""
+        """The features of the real images."""
         return self.judge.features(self.real.images)
 
     @cached_property
     def unseen(self) -> float:
-        """How far the real images are from their nearest training images, in grey levels."""
+        """The distance of the real images from their nearest training images, in grey levels."""
         return float(nearest(self.real.images, self.training)[1].mean())
 
     def distance(self, samples: Grey) -> float:
-        """The Fréchet distance of samples. Raises ValueError where there are not as many as real images."""
+        """The Fréchet distance of samples. Raises ValueError unless there are as many as real images."""
         if len(samples) != len(self.real):
             raise ValueError(f"{len(samples)} samples for {len(self.real)} real images: distances depend on how many")
         return frechet_distance(self.features, self.judge.features(samples))
 
     def apart(self, samples: Grey) -> float:
-        """How far samples are from their nearest training images, in % of how far unseen real images are."""
+        """The distance of samples from their nearest training images, in % of that of unseen real images."""
         return 100 * float(nearest(samples, self.training)[1].mean()) / self.unseen
 
     def score(self, method: Method, samples: Grey) -> None:
-        """Put all measures of samples on the scoreboard; the distance is kept as a fact, too, for claims over seeds.
+        """Score all measures of samples; the distance is also stored as a fact, for claims over seeds.
 
-        Recall is a value per real image. The nearest training image counts as good in neither direction.
+        Recall is a value per real image. The distance to the nearest training image is good in neither direction.
         """
         distance, n = self.distance(samples), len(samples)
         method.measure(FRECHET, distance, n=n)
@@ -64,7 +64,7 @@ class Bench:
 
 
 def learn_to_judge(run: Run, parts: FashionParts) -> SampleJudge:
-    """The recogniser, trained on real images, with its accuracy on test images."""
+    """Train the recogniser on real images, and score it on test images."""
     with run.method("recogniser", kind="reference") as method:
         build = partial(SampleJudge, run.pick(smoke=1, lecture=6), run.seed, run.say_step, run.device)
         method.fit_shared(f"judge of {FASHION}", build, parts.train)
@@ -73,14 +73,14 @@ def learn_to_judge(run: Run, parts: FashionParts) -> SampleJudge:
 
 
 def measure_floor(run: Run, bench: Bench) -> None:
-    """How far real images are from as many other real ones: the measure's bias at two numbers of images."""
+    """Measure the distance of real images from an equal number of other real ones: the bias at two sample sizes."""
     features = bench.judge.features(bench.training[: len(bench.real)])
     for n in (len(bench.real), len(bench.real) // 4):
         run.fact(f"{FRECHET} of {n} real images from {n} others", frechet_distance(bench.features[:n], features[:n]))
 
 
 def score_rivals(run: Run, parts: FashionParts, bench: Bench, rng: np.random.Generator) -> dict[str, Grey]:
-    """Fit and score the samplers without a network. Gives their samples by name."""
+    """Fit and score the samplers without a network. Returns their samples by name."""
     drawn = {}
     for name, sampler in samplers(run.seed, small=run.scale.preset == "smoke").items():
         with run.method(name, kind="classical") as method:

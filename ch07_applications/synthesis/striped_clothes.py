@@ -1,12 +1,12 @@
 """Two domains with hidden pairs: grey clothes, and the same clothes striped.
 
-Stripes    A shade is laid over a garment: pixel x becomes x · (1 − DEPTH · s), s = ½ + ½ sin(2π u / period + phase),
-           where u runs across the stripes. Period, angle and phase belong to the image. On an even garment the shade
-           has every tone between the cloth's own and 1 − DEPTH of it, so that no map of single tones takes it away:
-           the same tone is bright cloth in a dark stripe and dark cloth in a bright one.
-Pairs      A striped image has one grey partner. A grey one has as many striped partners as there are stripes: which
-           of them is meant cannot be known, and only the way from striped to grey can be scored pixel by pixel.
-Unpaired   Every training image goes to one domain alone. Partners of test images serve to score.
+Stripes    A shade is applied to a garment: pixel x becomes x · (1 − DEPTH · s), s = ½ + ½ sin(2π u / period + phase),
+           where u runs across the stripes. Period, angle and phase are random per image. On an even garment the shade
+           has every tone between the cloth's own and 1 − DEPTH of it, so that no map of single tones removes it: the
+           same tone is bright cloth in a dark stripe and dark cloth in a bright one.
+Pairs      A striped image has one grey partner. A grey one has as many striped partners as there are stripes: the
+           right one cannot be known, so only the translation from striped to grey can be scored pixel by pixel.
+Unpaired   Every training image belongs to one domain only. Partners of test images serve for scoring.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from torch import Tensor
 from ch07_applications.synthesis.fashion_parts import FashionParts, pixels_of
 from common.data import Images
 
-DEPTH = 0.8  # how much of the light the darkest of a stripe takes
-PERIODS = (4.0, 8.0)  # pixels, between which an image's own is drawn
+DEPTH = 0.8  # share of the light removed at the darkest place of a stripe
+PERIODS = (4.0, 8.0)  # pixels: the range of random periods
 Grey = UInt8[np.ndarray, "n height width"]
 Domain = Float[Tensor, "_ channels height width"]
 
 
 def draw_stripes(ids: Int64[np.ndarray, "n"], seed: int) -> Float[np.ndarray, "n 3"]:
-    """Period in pixels, angle and phase of each image's stripes, which depend on its id and the seed alone."""
+    """Period in pixels, angle and phase of each image's stripes, which depend only on its id and the seed."""
     draws = (
         np.stack([np.random.default_rng((seed, int(each))).random(3) for each in ids]) if len(ids) else np.ones((0, 3))
     )
@@ -52,7 +52,7 @@ def lay_stripes(images: Grey, ids: Int64[np.ndarray, "n"], seed: int) -> Grey:
 
 @dataclass(frozen=True, eq=False)
 class HiddenPairs:
-    """Partners side by side, to score: grey, with labels, and the same garments striped."""
+    """Partners side by side, for scoring: grey, with labels, and the same garments striped."""
 
     grey: Images
     striped: Images
@@ -60,7 +60,7 @@ class HiddenPairs:
 
 @dataclass(frozen=True, eq=False)
 class StripedClothes:
-    """grey, striped: what is learned from, of different garments. validation, test: pairs, to choose and to score."""
+    """grey, striped: for training, of different garments. validation, test: pairs, for choosing and for scoring."""
 
     grey: Images
     striped: Images
@@ -71,7 +71,8 @@ class StripedClothes:
 def striped_clothes(parts: FashionParts, seed: int) -> StripedClothes:
     """Half of the training images, drawn at random, are grey, the others striped: no garment is in both domains.
 
-    Every other image would not do: in the order of the files, classes alternate, and the domains would differ by them.
+    Taking every other image would not work: in the order of the files, classes alternate, and the domains would differ
+    by them.
     """
     order = np.random.default_rng(seed).permutation(len(parts.train))
     grey, plain = (parts.train.take(half) for half in np.array_split(order, 2))
@@ -86,9 +87,9 @@ def with_stripes(part: Images, seed: int) -> Images:
 
 
 def stripes_left(translated: Grey, pairs: HiddenPairs, seed: int) -> float:
-    """The contrast that stripes keep in translations to grey, in % of what they have in the striped images.
+    """The contrast of stripes left in translations to grey, in % of their contrast in the striped images.
 
-    The median over images of the coefficient with which x · (light − its mean) stands in F(y) − x.
+    It is the median over images of the coefficient of x · (light − its mean) in F(y) − x.
     """
     grey = pairs.grey.images.astype(np.float64)
     light = shade(draw_stripes(pairs.grey.ids, seed), *grey.shape[1:])
@@ -99,10 +100,10 @@ def stripes_left(translated: Grey, pairs: HiddenPairs, seed: int) -> float:
 
 @dataclass
 class UnpairedBatches:
-    """Images of two domains, as common.train.Batches: a batch is (of the first, of the second), each shuffled alone.
+    """Images of two domains, as common.train.Batches: a batch is (of the first, of the second), shuffled independently.
 
-    An epoch shows every image of the larger domain once. Of the smaller one, each batch draws at random.
-    Raises ValueError for an empty domain, and where images of the two are not alike in size.
+    An epoch shows every image of the larger domain once. From the smaller one, each batch draws at random.
+    Raises ValueError for an empty domain, and if images of the two differ in size.
     """
 
     first: Domain
@@ -120,7 +121,7 @@ class UnpairedBatches:
         return max(len(self.first), len(self.second))
 
     def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """index is of the larger domain; of two alike, of the first."""
+        """index refers to the larger domain; if both are equal, to the first."""
         sizes = len(self.first), len(self.second)
         others = torch.randint(min(sizes), index.shape, generator=generator)
         places = (others, index) if sizes[0] < sizes[1] else (index, others)

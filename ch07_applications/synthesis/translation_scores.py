@@ -1,4 +1,4 @@
-"""How translations are scored: against hidden partners, by a recogniser, and by their distribution."""
+"""Scores of translations: against hidden partners, by a recogniser, and by their distribution."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from common.tuning import choose
 
 PSNR, RECOGNISED, FRECHET = "PSNR to the hidden partner", "recognised", "Fréchet distance of stripes"
 BACK = "PSNR of the way back"
-RANGE, LEAST = 255.0, 1e-2  # grey levels; a mean square error that counts 68 dB
+RANGE, LEAST = 255.0, 1e-2  # grey levels; the least mean square error, 68 dB
 Grey = UInt8[np.ndarray, "n height width"]
 
 
 def psnr_of_each(images: Grey, partners: Grey) -> Float[np.ndarray, "n"]:
-    """Peak signal-to-noise ratio of each image, in dB; identical ones count 68."""
+    """Peak signal-to-noise ratio of each image, in dB; at most 68, for identical ones."""
     errors = (images.astype(np.float64) - partners).__pow__(2).mean(axis=(1, 2))
     return 10 * np.log10(RANGE**2 / np.maximum(errors, LEAST))
 
 
 @dataclass(frozen=True, eq=False)
 class TranslationScores:
-    """judge: knows grey and striped clothes. pairs: that nobody has learned from."""
+    """judge: trained on grey and striped clothes. pairs: not used in training."""
 
     judge: SampleJudge
     pairs: HiddenPairs
 
     def score_grey(self, method: Method, translated: Grey) -> None:
-        """Stripes taken off: dB to the hidden partner, and the share that is taken for what it is."""
+        """Score removed stripes: PSNR to the hidden partner, and the share of correct recognition."""
         grey = self.pairs.grey
         method.score_items(PSNR, psnr_of_each(translated, grey.images), grey, unit="dB", higher_is_better=True)
         right = self.judge.predict(translated) == grey.labels
         method.score_items(RECOGNISED, 100.0 * right, grey, unit="%", higher_is_better=True)
 
     def score_striped(self, method: Method, translated: Grey) -> None:
-        """Stripes put on: no partner to compare with, but a distribution."""
+        """Score added stripes: by their distribution, as there is no partner to compare with."""
         real, made = (self.judge.features(images) for images in (self.pairs.striped.images, translated))
         distance = frechet_distance(real, made)
         method.measure(FRECHET, distance, n=len(translated))
@@ -52,13 +52,13 @@ class TranslationScores:
         method.score_items(f"{RECOGNISED}, striped", 100.0 * right, self.pairs.grey, unit="%", higher_is_better=True)
 
     def score_back(self, method: Method, back: Grey) -> None:
-        """Grey clothes that were striped, and grey again."""
+        """Score grey clothes translated to striped and back."""
         grey = self.pairs.grey
         method.score_items(BACK, psnr_of_each(back, grey.images), grey, unit="dB", higher_is_better=True)
 
 
 def learn_both(run: Run, clothes: StripedClothes) -> SampleJudge:
-    """A recogniser of clothes in both domains, from labels that no translator sees. Scored on grey test images."""
+    """Train a recogniser of clothes in both domains, with labels unknown to translators. Scored on grey tests."""
     images, labels, ids = (
         np.concatenate([getattr(part, name) for part in (clothes.grey, clothes.striped)])
         for name in ("images", "labels", "ids")
@@ -71,7 +71,7 @@ def learn_both(run: Run, clothes: StripedClothes) -> SampleJudge:
 
 
 def score_rivals(run: Run, clothes: StripedClothes, scores: TranslationScores) -> dict[str, Grey]:
-    """Fit and score what needs no network; their translations of striped test images by name."""
+    """Fit and score the rivals. Returns their translations of striped test images by name."""
     source, target, found = clothes.striped.images, clothes.grey.images, {}
     pairs, few = clothes.validation, run.pick(smoke=20, lecture=500)
 

@@ -1,15 +1,15 @@
-"""Translations without a network that need no pairs either: of grey levels, of patches, and by smoothing.
+"""Translations without a network that need no pairs either: by grey levels, by patches, and by smoothing.
 
-Transport  Of all increasing maps of grey levels, one takes one domain's distribution to the other's: F⁻¹ ∘ F of their
-           cumulative distributions, and it is the cheapest of all maps that do (optimal transport in one dimension).
-           For all images one map, or one per image.
-Otsu       Per image, two thresholds that leave the least variance within three classes (Otsu 1979): ground, dark
-           stripe, bright stripe. The darker cloth is made as bright as the brighter.
+Transport  One increasing map of grey levels transforms one domain's distribution into the other's: F⁻¹ ∘ F of their
+           cumulative distributions. It is the cheapest of all maps that do so (optimal transport in one dimension).
+           There is one map for all images, or one per image.
+Otsu       Two thresholds per image minimise the variance within three classes (Otsu 1979): ground, dark stripe, bright
+           stripe. The darker cloth is made as bright as the brighter.
 CORAL      Sun, Feng & Saenko 2016: patches are whitened, and coloured with the other domain's covariance,
-           (z − μ) C^−½ C'^½ + μ'. Patches that overlap are averaged.
+           (z − μ) C^−½ C'^½ + μ'. Overlapping patches are averaged.
 Smoothing  A Gaussian, a median, or a closing (the darkest of neighbourhoods' brightest), and then the transport of grey
-           levels, as smoothing changes them. Which filter and how wide: what comes nearest to the partners of
-           validation images. Networks' settings were chosen on the same pairs.
+           levels, because smoothing changes them. The filter and its width are chosen by the distance to the partners
+           of validation images. Networks' settings were chosen on the same pairs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Grey = UInt8[np.ndarray, "_ _ _"]
 
 @runtime_checkable
 class Rival(Protocol):
-    """Learns from images of both domains, in any order; takes images from the first to the second."""
+    """Fits to images of both domains, in any order; translates images from the first to the second."""
 
     def fit(self, source: Grey, target: Grey) -> Rival: ...
 
@@ -44,7 +44,7 @@ class Rival(Protocol):
 
 
 def rounded(images: Float[np.ndarray, "n height width"]) -> UInt8[np.ndarray, "n height width"]:
-    """To 256 levels."""
+    """Round to 256 levels."""
     return np.rint(np.clip(images, 0, 255)).astype(np.uint8)
 
 
@@ -69,7 +69,7 @@ class Transport:
 
 @dataclass
 class TransportPerImage:
-    """Every image takes on the grey levels of the whole other domain."""
+    """A map per image, which gives it the grey levels of the whole other domain."""
 
     def fit(self, source: Grey, target: Grey) -> TransportPerImage:
         self.target_ = target
@@ -95,7 +95,7 @@ class OtsuLevels:
 
     @staticmethod
     def _lift(image: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
-        """An image of fewer than three tones stays as it is."""
+        """Brighten one image; with fewer than three tones it stays unchanged."""
         if len(np.unique(image)) < 3:
             return image
         low, high = threshold_multiotsu(image, 3)
@@ -108,7 +108,7 @@ class OtsuLevels:
 
 @dataclass
 class Coral:
-    """Whitening and colouring of patches with so many pixels a side."""
+    """Whitening and colouring of patches of `side` × `side` pixels."""
 
     side: int = 3
 
@@ -165,22 +165,22 @@ class Smoothing:
 
 
 def blur(images: Grey, width: float) -> Grey:
-    """By a Gaussian with a deviation of so many pixels."""
+    """Blur by a Gaussian with a deviation of `width` pixels."""
     return rounded(ndimage.gaussian_filter(images.astype(np.float64), (0, width, width)))
 
 
 def take_median(images: Grey, width: int) -> Grey:
-    """Of windows of so many pixels a side."""
+    """The median of windows of width × width pixels."""
     return ndimage.median_filter(images, (1, width, width))
 
 
 def close_gaps(images: Grey, width: int) -> Grey:
-    """Dark gaps that are narrower than so many pixels."""
+    """Close dark gaps that are narrower than `width` pixels."""
     return ndimage.grey_closing(images, (1, width, width))
 
 
 def rivals() -> dict[str, list[Rival]]:
-    """By name, each with all settings that are tried."""
+    """The rivals by name, each with all candidate settings."""
     widths = {blur: (0.5, 0.75, 1.0, 1.5), take_median: (3, 5), close_gaps: (2, 3, 5)}
     smoothings = [Smoothing(smooth, width) for smooth, tried in widths.items() for width in tried]
     return {

@@ -1,4 +1,4 @@
-"""Odd pictures as --photo, for every lesson that shows its answer for one: a figure, or one line that says why not."""
+"""Odd pictures as --photo, for every lesson that shows its result for one: a figure, or one line with the reason."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ MAY_BE_REFUSED = {"5 × 3.png", "1 × 1.png", "a text.jpg", "missing.png"}
 
 
 def classify(run, monkeypatch):
-    """As at the end of `alexnet`."""
+    """Classify the photograph like the end of `alexnet`."""
     run.figure("photo", draw_answers, square(run.photo)[None], np.full((1, 3), 1 / 3), ("a", "b", "c"), caption="")
 
 

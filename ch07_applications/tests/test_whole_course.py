@@ -1,4 +1,4 @@
-"""The last lesson: which pair a contest is, what counts as one, whose results are read, what becomes of the slide."""
+"""The last lesson: the pairs of contests, the rule for them, the results that are read, and the slide's verdicts."""
 
 import json
 

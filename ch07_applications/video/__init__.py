@@ -1,1 +1,1 @@
-"""Video: what a film shows that its single frames do not."""
+"""Video: what a film shows beyond its single frames."""

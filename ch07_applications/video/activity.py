@@ -1,7 +1,7 @@
 """Activities from a watch and from skeletons: recurrent networks whose per-step scores are summed over time.
 
-Question   Which exercise does a person do who wears a watch? Can a network answer from raw samples, for inputs of any
-           length, where other methods need features that people have designed?
+Question   Which exercise does a person with a watch do? Can a network classify raw samples, for inputs of any length,
+           where other methods need hand-designed features?
 Method     Murad & Pyun 2017. Layers of LSTM cells (Hochreiter & Schmidhuber 1997) run along time, forwards, or in both
            directions, or in both and then forwards (cascaded). The last layer gives scores at every step, and the
            scores of all steps are averaged (late fusion), so that an input may have any number of steps:
@@ -10,10 +10,10 @@ Method     Murad & Pyun 2017. Layers of LSTM cells (Hochreiter & Schmidhuber 199
                h_t = o tanh(c_t)                       y_t = V h_t + a        p = softmax(1/T Σ_t y_t)
 
 Rival      Designed features with an SVM or a forest, random kernels with ridge (MiniRocket), nearest neighbours by
-           dynamic time warping; and a forest on the raw samples. All have the same three folds by person.
-Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step, for
-           steps wait for each other. Training windows lie at random places and are turned, mirrored to the other arm,
-           stretched in time and rescaled: ten wrists are few.
+           dynamic time warping; and a forest on the raw samples. All use the same three folds by person.
+Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step,
+           because steps are sequential. Training windows lie at random places and are rotated, mirrored to the other
+           arm, stretched in time and rescaled, because ten wrists are few.
 Costs      130 to 200 s on two cores, whose speed varies; half of them for the networks.
 """
 
@@ -63,7 +63,7 @@ from common.paper_claims import PaperClaims
 from common.run import Run
 from common.train import Batches, Training
 
-UNIDIRECTIONAL, BIDIRECTIONAL, CASCADED = (False, False), (True, True), (True, False)  # which layers run both ways
+UNIDIRECTIONAL, BIDIRECTIONAL, CASCADED = (False, False), (True, True), (True, False)  # which layers are bidirectional
 RAW = "raw samples + forest"
 LAST, UNCHANGED, SHUFFLED = "last step's scores", "windows as recorded", "steps shuffled"
 BOTH_WAYS, BOTH_THEN_ONE = "bidirectional", "cascaded"
@@ -75,8 +75,8 @@ Scores = Float[Tensor, "batch classes"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. both: of each layer, whether it runs both ways. epochs: of the lecture's preset. frame: samples
-    that are one step. shuffled: the steps of every window come in an order of its own, at training and afterwards."""
+    """The training. both: whether each layer is bidirectional. epochs: at the lecture preset. frame: samples per step.
+    shuffled: the steps of every window are in a random order, in training and in prediction."""
 
     both: tuple[bool, ...] = UNIDIRECTIONAL
     classes: int = 7
@@ -101,8 +101,8 @@ SKELETONS = Recipe(BIDIRECTIONAL, 10, width=48, frame=1, dropout=0.5, epochs=45,
 class DeepLSTM(nn.Module):
     """Scores of the classes at every step, and their mean over time. §3.
 
-    mean, deviation: of the training part's channels, which standardise all inputs. Inputs of unlike lengths are padded
-    with NaN at their ends.
+    mean, deviation: of the training part's channels, by which all inputs are standardised. Inputs of different lengths
+    are padded with NaN at their ends.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class DeepLSTM(nn.Module):
     def per_step(
         self, samples: Float[Tensor, "batch time channels"]
     ) -> tuple[Float[Tensor, "batch steps classes"], Bool[Tensor, "batch steps"]]:
-        """The scores of each step, and whether the step is there: one that is not whole is not."""
+        """The scores of each step, and whether the step is there: incomplete steps are not."""
         whole = samples.shape[1] // self.recipe.frame * self.recipe.frame
         frames = ((samples[:, :whole] - self.mean) / self.deviation).unflatten(1, (-1, self.recipe.frame)).flatten(2)
         there = frames.isfinite().all(dim=2)
@@ -137,7 +137,7 @@ class DeepLSTM(nn.Module):
         return self.last(frames), there
 
     def forward(self, samples: Float[Tensor, "batch time channels"]) -> Scores:
-        """Late fusion: the mean of the scores of all steps that are there; or those of the last one."""
+        """Late fusion: the mean of the scores of all steps that are there; or the scores of the last one."""
         scores, there = self.per_step(samples)
         if self.recipe.fused:
             return (scores * there[..., None]).sum(dim=1) / there.sum(dim=1, keepdim=True)
@@ -145,7 +145,7 @@ class DeepLSTM(nn.Module):
 
 
 def run_along(layer: nn.LSTM, frames: Steps, lengths: Tensor | None) -> Float[Tensor, "batch steps width"]:
-    """A layer's hidden states. lengths: of padded inputs, so that the way back begins at an input's own end."""
+    """A layer's hidden states. lengths: of padded inputs, so that the backward direction starts at each input's end."""
     if lengths is None:
         return layer(frames)[0]
     packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
@@ -153,7 +153,7 @@ def run_along(layer: nn.LSTM, frames: Steps, lengths: Tensor | None) -> Float[Te
 
 
 def in_random_order(frames: Steps, there: Bool[Tensor, "batch steps"]) -> tuple[Steps, Bool[Tensor, "batch steps"]]:
-    """Each input's steps in an order of its own; what is not there stays at the end."""
+    """Each input's steps in a random order; padding stays at the end."""
     keys = torch.rand(there.shape, device=frames.device) + (~there).float()
     order = keys.argsort(dim=1)
     return frames.gather(1, order[..., None].expand_as(frames)), there.gather(1, order)
@@ -177,14 +177,14 @@ class Recogniser:
         return torch.cat(parts).numpy()
 
     def recognise(self, series: Sequence[Samples], rate: float = RATE) -> Float[np.ndarray, "items _"]:
-        """The scores of whole recordings, of any length and rate. Raises Problem for what is no such recording."""
+        """The scores of whole recordings, of any length and rate. Raises Problem for invalid recordings."""
         checked(series, len(self.network.mean), 1)
         series = [resampled(each, rate) for each in series]
         checked(series, len(self.network.mean), self.network.recipe.frame)
         return np.concatenate([self.decision_function(each[None]) for each in series])
 
     def shuffled(self) -> Recogniser:
-        """The same network, which is given the steps of every window in an order of its own."""
+        """The same network with the steps of every window in random order."""
         network = copy.deepcopy(self.network)
         network.recipe = replace(network.recipe, shuffled=True)
         return Recogniser(network)
@@ -196,12 +196,12 @@ class Recogniser:
         return scores[0].softmax(dim=1).cpu().numpy()
 
     def parameters(self) -> list[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's weights, which common.model_size counts."""
         return list(self.network.parameters())
 
 
 def train(run: Run, part: Recordings, recipe: Recipe, share: float = 1.0, checkpoint: str | None = None) -> Recogniser:
-    """A network of the recordings. share: of the recipe's epochs. Raises LossNotFinite."""
+    """Train a network on the recordings. share: of the recipe's epochs. Raises LossNotFinite."""
     batches = DrawnWindows(part, (WINDOW, WINDOW), recipe.change, recipe.frame)
     recipe = replace(recipe, epochs=max(1, round(share * recipe.epochs)))
     return Recogniser(learn(run, batches, np.concatenate(part.series), recipe, checkpoint))
@@ -210,7 +210,7 @@ def train(run: Run, part: Recordings, recipe: Recipe, share: float = 1.0, checkp
 def learn(
     run: Run, batches: Batches, samples: Float[np.ndarray, "time channels"], recipe: Recipe, checkpoint: str | None
 ) -> DeepLSTM:
-    """A network of batches. samples: of the training part, for mean and deviation."""
+    """Train a network on batches. samples: of the training part, for mean and deviation."""
     statistics = (torch.tensor(samples.mean(axis=0)), torch.tensor(samples.std(axis=0)))
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -227,7 +227,7 @@ def learn(
 
 
 def score_networks(run: Run, folds: Sequence[Fold], made: FoldModels) -> list[Float[np.ndarray, "_ classes"]]:
-    """A network per fold, on windows and on whole recordings; the scores of these."""
+    """Score a network per fold on windows and on whole recordings. Returns the scores of the latter."""
     models = made[0]
     with run.method(LSTM, kind="deep") as method:
         (*_, method.model), method.fit_seconds, start = *made, time.perf_counter()
@@ -241,12 +241,12 @@ def score_networks(run: Run, folds: Sequence[Fold], made: FoldModels) -> list[Fl
 
 
 def fit_clips(run: Run, part: Clips) -> Callable:
-    """A network that takes clips as they are, of 5 to 174 frames: the function that predicts."""
+    """Train a network on clips of their own lengths, 5 to 174 frames. Returns the function that predicts."""
     return partial(labels_of, learn(run, DrawnClips(part), np.concatenate(part.inputs), SKELETONS, None))
 
 
 def study_skeletons(run: Run, claims: PaperClaims, clips: Clips, networks: FoldModels) -> None:
-    """The networks beside an SVM on 16 frames of each clip."""
+    """Compare the networks with an SVM on 16 frames of each clip."""
     score_clips(run, JOINTS_LSTM, "deep", clips, networks)
     for name, features in ((JOINTS_SVM, flat), (NO_ORDER, without_order)):
         score_clips(run, name, "classical", clips, fit_by_fold(partial(fit_svm, features), clips))
@@ -256,13 +256,13 @@ def study_skeletons(run: Run, claims: PaperClaims, clips: Clips, networks: FoldM
 
 
 def labels_of(network: DeepLSTM, clips: Sequence[Float[np.ndarray, "_ columns"]]) -> Int[np.ndarray, "items"]:
-    """The classes of clips of unlike lengths."""
+    """The predicted classes of clips of different lengths."""
     with torch.inference_mode():
         return network(padded(clips).to(network.mean.device)).argmax(dim=1).cpu().numpy()
 
 
 def claims_of_paper(run: Run, claims: PaperClaims) -> None:
-    """Better than other methods, for inputs of any length, by the order in time, without features."""
+    """Test the paper's claims: better than other methods, for any length, by the order in time, without features."""
     for name, paper in ((SVM, "about 97 against 96 %, UCI HAR"), (KERNELS, "not compared"), (WARPING, "not compared")):
         claims.compared(f"Recognises better than {name}", source="§4", paper=paper, ours=LSTM, against=name)
     claims.compared("Raw samples suffice, as they do not for a forest", source="§1", paper="–", ours=LSTM, against=RAW)
@@ -282,7 +282,7 @@ def claims_of_paper(run: Run, claims: PaperClaims) -> None:
 
 
 def all_works(folds: Sequence[Fold], held_out: Sequence[Fold], clips: Clips | None) -> dict[str, list[Work]]:
-    """The lesson's trainings, a work per fold: all can be done side by side. Choices are tried on held-out people."""
+    """The lesson's trainings, a work per fold: all can run side by side. Choices are tested on held-out people."""
     learn = partial(train, recipe=Recipe())
     works = {LSTM: [partial(learn, part=fold.train, checkpoint=f"fold{k}") for k, fold in enumerate(folds)]}
     if clips is not None:
@@ -306,7 +306,7 @@ def lesson(run: Run) -> None:
     score_by_fold(run, RAW, folds, lambda part: make_pipeline(flatten, trees()), mirrored=True)
     studies.study_lengths(run, folds, models)
     studies.study_people(run, folds, made)
-    for name in CHOICES:  # judged on people held out of the training part
+    for name in CHOICES:  # scored on people held out of the training part
         score_models(run, name, held_out, made[name])
     claims_of_paper(run, claims)
     if clips is not None:

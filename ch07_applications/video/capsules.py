@@ -6,7 +6,7 @@ p − a = t (b − a) + n, where t is cut to [0, 1] and n the rest, a pixel's di
     d(p) = ‖n‖ − (r_a + t (r_b − r_a))
 
 and the share of the pixel that it covers is about ½ − d, cut to [0, 1]: edges are smooth without a finer grid. The loop
-is over the limbs, farthest first; each step lays one limb into every frame, in a window just large enough.
+is over the limbs, farthest first; each step paints one limb in every frame, in a window just large enough.
 Coordinates: the picture spans [0, side] and the centre of pixel (row i, column j) is (j + ½, i + ½).
 """
 
@@ -20,10 +20,10 @@ from jaxtyping import Float32, Int64
 
 @dataclass(frozen=True, eq=False)
 class Capsules:
-    """Limbs of every frame. starts, ends: (x, y) in pixels. radii: at both. depths: the larger, the nearer.
+    """Limbs of every frame. starts, ends: (x, y) in pixels. radii: at both. depths: larger is nearer.
 
     colours: of the part near the start and, beyond the share `cut` of the length, of the part near the end; from 0 to
-    255. stripes: how strong, how many along the length, and where they begin (a share of a stripe).
+    255. stripes: their strength, their number along the length, and their start (a share of a stripe).
     """
 
     starts: Float32[np.ndarray, "frames limbs 2"]
@@ -38,9 +38,9 @@ class Capsules:
 def paint(
     canvas: Float32[np.ndarray, "3 frames side side"], limbs: Capsules
 ) -> Float32[np.ndarray, "frames side side"]:
-    """Lay the limbs on the canvas, which is changed. Returns how much of each pixel they cover, from 0 to 1.
+    """Paint the limbs on the canvas, which is changed in place. Returns the coverage of each pixel, from 0 to 1.
 
-    Raises ValueError for a canvas that is not one block of memory: a copy of it would be painted.
+    Raises ValueError for a canvas that is not contiguous in memory: a copy of it would be painted.
     """
     if not canvas.flags.c_contiguous:
         raise ValueError("the canvas is a view: paint on a contiguous one")
@@ -66,7 +66,7 @@ def paint(
 
 
 def window_size(limbs: Capsules, side: int) -> int:
-    """Pixels, along a side, that hold any of the limbs whole; all of the picture where one is larger."""
+    """The window side in pixels that contains any limb entirely; the picture's side if a limb is larger."""
     reach = np.abs(limbs.ends - limbs.starts).max(axis=2) + 2 * limbs.radii.max(axis=2)
     return int(min(side, np.ceil(reach.max()) + 3))
 
@@ -78,7 +78,7 @@ def windows(
     size: int,
     side: int,
 ) -> Int64[np.ndarray, "frames 2"]:
-    """The first column and row of each limb's window, which lies within the picture even where the limb does not."""
+    """The first column and row of each limb's window, which lies within the picture even if the limb does not."""
     low = np.minimum(start, end) - radii.max(axis=1, keepdims=True) - 1
     return np.clip(np.floor(low), 0, side - size).astype(np.int64)
 
@@ -107,11 +107,11 @@ def coloured(
 ) -> Float32[np.ndarray, "3 pixels"]:
     """Sleeve or skin, stripes, and light that falls off towards a limb's edges as on a cylinder.
 
-    along, across: where a pixel lies, as shares of the length and of the radius. limb: which one, in each frame.
+    along, across: a pixel's position as shares of length and radius. limb: the index in each frame.
     """
     rows = np.arange(len(limb))
     beyond = along > limbs.cuts[rows, limb][frame]
     strength, number, begin = (limbs.stripes[rows, limb, place][frame] for place in range(3))
-    wave = np.abs(2 * ((along * number + begin) % 1) - 1) * 4 - 2  # a triangle's, cut to stripes with smooth edges
+    wave = np.abs(2 * ((along * number + begin) % 1) - 1) * 4 - 2  # triangle wave, clipped to stripes with smooth edges
     light = (1 - np.float32(0.35) * across * across) * (1 + strength * np.clip(wave, -1, 1) * ~beyond)
     return limbs.colours[rows, limb].reshape(-1, 3).T.take(2 * frame + beyond, axis=1) * light

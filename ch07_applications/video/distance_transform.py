@@ -1,7 +1,7 @@
 """The generalised distance transform: for every place, the cheapest other place, distance included, in linear time.
 
 Method     Felzenszwalb & Huttenlocher 2005 ("Pictorial Structures for Object Recognition", §5) and 2012 ("Distance
-           Transforms of Sampled Functions", §2). Of a function f on a grid,
+           Transforms of Sampled Functions", §2). For a function f on a grid,
 
                D(p) = min over q of  f(q) + a (q − p)²                                                           (1)
 
@@ -10,9 +10,9 @@ Method     Felzenszwalb & Huttenlocher 2005 ("Pictorial Structures for Object Re
                s = ((f(q) + a q²) − (f(v) + a v²)) / (2 a (q − v)),
 
            so one pass from left to right keeps a stack of the parabolas that are lowest somewhere: a new one removes
-           those that it covers, and is then put on top. In two dimensions, rows first, then columns.
-Differs    All lines of all maps advance together, for a loop over them in Python would take all the time. The envelope
-           is read at any point, not only on the grid: where a part rests beside its parent is no whole number.
+           those that it covers, and is then pushed on top. In two dimensions, rows come first, then columns.
+Differs    All lines of all maps advance together, because a Python loop over them would dominate the time. The envelope
+           is read at any point, not only on the grid: a part's rest position beside its parent is not a whole number.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-CHUNK = 4096  # lines at work at a time: fewer, and Python's share of the time grows; more, and they leave the cache
+CHUNK = 4096  # lines at a time: with fewer, Python's share of the time grows; with more, they leave the cache
 Lines = Float[np.ndarray, "places lines"]
 
 
 def lower_envelope(heights: Lines, widths: Float[np.ndarray, "lines"]) -> tuple[Int[np.ndarray, "places lines"], Lines]:
-    """Of every line, the roots of the parabolas of its lower envelope, and from where each is the lowest.
+    """The roots of each line's lowest parabolas, and the place from which each is the lowest.
 
-    heights: f. widths: a, positive. The k-th parabola is the lowest from starts[k] to starts[k + 1]; unused places
+    heights: f. widths: a, positive. The k-th parabola is lowest from starts[k] to starts[k + 1]; unused places
     of the stack start at infinity.
     """
     places, lines = heights.shape
     lifted, double = heights + widths * np.arange(places)[:, None] ** 2, 2 * widths
     roots, starts = np.zeros((places, lines), np.intp), np.full((places, lines), np.inf)
-    starts[0], top = -np.inf, np.arange(lines)  # top: of every line's stack, as a number of (place, line)
+    starts[0], top = -np.inf, np.arange(lines)  # top: of every line's stack, an index of (place, line)
     flat, flat_roots, flat_starts = lifted.ravel(), roots.ravel(), starts.ravel()  # views
     for q in range(1, places):
-        crossing = (lifted[q] - lifted[q - 1]) / double  # for the parabola at q − 1 is on top of every stack
+        crossing = (lifted[q] - lifted[q - 1]) / double  # because the parabola at q − 1 is on top of every stack
         covered = np.flatnonzero(crossing <= flat_starts.take(top))
         while len(covered):  # on these lines, the new parabola covers the one on top, and meets the next one below it
             top[covered] -= lines
@@ -54,7 +54,7 @@ def lower_envelope(heights: Lines, widths: Float[np.ndarray, "lines"]) -> tuple[
 def transformed_lines(
     heights: Lines, widths: Float[np.ndarray, "lines"], shifts: Float[np.ndarray, "lines"]
 ) -> tuple[Lines, Int[np.ndarray, "places lines"]]:
-    """D(p + shift) at every place p of every line, and the q where the minimum is."""
+    """D(p + shift) at every place p of every line, and the minimising q."""
     places, lines = heights.shape
     values, arguments = np.empty((places, lines)), np.empty((places, lines), np.intp)
     for start in range(0, lines, CHUNK):
@@ -62,9 +62,9 @@ def transformed_lines(
         own, width, shift = np.ascontiguousarray(heights[:, part]), widths[part], shifts[part]
         roots, starts = lower_envelope(own, width)
         count, every = own.shape[1], np.arange(own.shape[1])
-        first = np.clip(np.floor(starts[1:] - shift) + 1, 0, places).astype(np.intp)  # the first p that each is for
+        first = np.clip(np.floor(starts[1:] - shift) + 1, 0, places).astype(np.intp)  # the first p where each is lowest
         found = np.zeros((places + 1, count), np.intp)
-        found.ravel()[first * count + every] = roots[1:]  # of several with one first p, the last is written last
+        found.ravel()[first * count + every] = roots[1:]  # of several with the same first p, the last one wins
         found = np.maximum.accumulate(found[:places], axis=0, out=arguments[:, part])  # roots grow along the envelope
         values[:, part] = own.ravel().take(found * count + every)
         values[:, part] += width * (found - np.arange(places)[:, None] - shift) ** 2
@@ -90,5 +90,5 @@ def distance_transform(
     lines = values.transpose(2, 1, 0).reshape(rows, -1)
     values, y = transformed_lines(lines, *(np.repeat(array[:, 1], columns) for array in (widths, shifts)))
     values, y = (array.reshape(rows, maps, columns).transpose(1, 0, 2) for array in (values, y))
-    x = x.transpose(1, 2, 0)[each, y, np.arange(columns)]  # of the row that the column's pass has chosen
+    x = x.transpose(1, 2, 0)[each, y, np.arange(columns)]  # in the row that the column pass has chosen
     return values, np.stack([x, y], axis=-1)

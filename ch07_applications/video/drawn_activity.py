@@ -1,4 +1,4 @@
-"""Drawings of the lesson on activities: recordings under their scores, accuracy by length and by people."""
+"""Drawings of the lesson on activities: recordings with their scores, accuracy by length and by people."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def draw_lengths(record: LessonRecord, lengths: Sequence[int]) -> Figure:
 
 
 def draw_people(record: LessonRecord, names: Sequence[str], counts: Mapping[int | str, int]) -> Figure:
-    """Accuracy against the number of people learned from, from the rows over all seeds. counts: by the rows' names."""
+    """Accuracy against the number of training people, from the rows over all seeds. counts: by the rows' names."""
     figure, axis = plots.panels(width=6.4, height=3.6)
     rows = {row.method: row.interval for row in record.scores() if row.metric == "accuracy"}
     people = list(counts.values())
@@ -72,7 +72,7 @@ def draw_people(record: LessonRecord, names: Sequence[str], counts: Mapping[int 
 
 
 def draw_with_bars(axis: Axes, x: Sequence[float], points: Sequence, style: str, label: str) -> None:
-    """A curve through intervals, with their ends as bars where they have any."""
+    """A curve through intervals, with bars for those that have ends."""
     values = np.array([point.value for point in points])
     ends = np.array([[point.value - point.low, point.high - point.value] for point in points]).T
     axis.errorbar(x, values, yerr=np.nan_to_num(np.abs(ends)), fmt=style, capsize=3, label=label)

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from ch07_applications.video.films import Films
     from common.record import LessonRecord
 
-EVERY = 2  # frames: which of them strips show
+EVERY = 2  # step between the frames of strips
 
 
 def draw_strips(films: Films) -> Figure:
-    """Every second frame of each film, in two columns of strips, with the class at the left."""
+    """Every second frame of each film, in two columns of strips, with the class on the left."""
     rows = -(-len(films) // 2)
     figure, axes = plots.panels(2, rows, width=4.4, height=0.66, squeeze=False)
-    figure.get_layout_engine().set(rect=(0.02, 0, 0.98, 1))  # names are longer than the layout finds
+    figure.get_layout_engine().set(rect=(0.02, 0, 0.98, 1))  # names are wider than the layout's estimate
     for axis, film, label in zip(axes.T.flat, films.films, films.labels, strict=False):
         axis.imshow(np.concatenate(list(film[::EVERY]), axis=1), interpolation="nearest")
         name_row(axis, films.classes[label])
@@ -34,7 +34,7 @@ def draw_strips(films: Films) -> Figure:
 
 
 def name_row(axis: Axes, name: str) -> None:
-    """The name beside a strip, which has no axes else."""
+    """Write the name beside a strip without axes."""
     axis.set_xticks([])
     axis.set_yticks([axis.get_ylim()[0] / 2], [name], fontsize=9)
     axis.tick_params(length=0)
@@ -74,7 +74,7 @@ def draw_moving(films: Films) -> list[Figure]:
 def draw_confusions(
     labels: Int64[np.ndarray, "films"], predictions: Mapping[str, Int64[np.ndarray, "films"]], classes: Sequence[str]
 ) -> Figure:
-    """A matrix per method: of the films of each class, the share that is taken for each."""
+    """A matrix per method: of the films of each class, the share predicted as each."""
     figure, axes = plots.panels(len(predictions), 1, width=4.6, height=4.2, squeeze=False, sharey=True)
     for axis, (name, found) in zip(axes[0], predictions.items(), strict=True):
         counts = np.zeros((len(classes), len(classes)))

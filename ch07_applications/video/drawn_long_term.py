@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ch07_applications.video.films import Films
     from common.record import LessonRecord
 
-EVERY, MOVING = 4, 3  # frames: which of them strips show, and moving pictures
+EVERY, MOVING = 4, 3  # steps between the frames of strips, and of animations
 
 
 def draw_spans(films: Films) -> Figure:
@@ -40,8 +40,8 @@ def draw_lengths(
 ) -> Figure:
     """Accuracy against the length of clips: networks as a line, with every seed as a point; other methods beside it.
 
-    networks: the method that sees clips of each length. others: the length of what each other method sees at once.
-    without_order: the fact that is drawn as a line.
+    networks: the method for each length of clips. others: the length of each other method's input. without_order: the
+    fact that is drawn as a line.
     """
     rows = {row.method: row for row in record.scores() if row.metric == "accuracy"}
     figure, axis = plots.panels(width=7.6, height=4.0)

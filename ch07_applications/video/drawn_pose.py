@@ -1,4 +1,4 @@
-"""Drawings of the lesson on pose: people with their joints, heat maps, and what is found joint by joint."""
+"""Drawings of the lesson on pose: people with their joints, heat maps, and the share of found joints by kind."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from common.record import LessonRecord
 
-RIGHT = ((0, 1), (1, 2), (6, 7), (7, 8))  # a person's limbs, and below the others' lines
+RIGHT = ((0, 1), (1, 2), (6, 7), (7, 8))  # a person's right limbs, drawn below the others
 LEFT = ((5, 4), (4, 3), (11, 10), (10, 9))
-RANKS = {"best": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "worst": 1.0}  # people that are drawn
-SHARES = tuple(np.linspace(0, 0.5, 26).tolist())  # of the torso, up to which joints are counted
+RANKS = {"best": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "worst": 1.0}  # the drawn people
+SHARES = tuple(np.linspace(0, 0.5, 26).tolist())  # tolerances as shares of the torso
 MIDDLE = ((13, 12), (8, 9), (2, 3), (8, 2), (9, 3))
 
 
@@ -29,20 +29,20 @@ def draw_skeleton(axis: Axes, joints: Float32[np.ndarray, "14 2"]) -> None:
     """Lines between joints, given in pixels: the person's right orange, their left blue."""
     for limbs, colour in ((MIDDLE, "white"), (LEFT, plots.SKY), (RIGHT, plots.ORANGE)):
         for pair in limbs:
-            x, y = joints[list(pair)].T - 0.5  # matplotlib has a pixel's centre at a whole number
+            x, y = joints[list(pair)].T - 0.5  # matplotlib puts a pixel's centre at a whole number
             axis.plot(x, y, color=plots.INK, linewidth=2.6, solid_capstyle="round")
             axis.plot(x, y, color=colour, linewidth=1.5, solid_capstyle="round")
 
 
 def bare(axis: Axes, side: int) -> None:
-    """A picture's axes, which show all of it and nothing else."""
+    """Show the whole picture without axes."""
     axis.set(xticks=[], yticks=[], xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5))
     axis.spines[:].set_visible(False)
     axis.grid(False)
 
 
 def draw_poses(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "items 14 2"]]) -> Figure:
-    """The truth, then a row for each way to find joints; a column for each of RANKS of the first way's errors."""
+    """The truth, then a row per method; a column for each of RANKS of the first method's errors."""
     order = ranked(next(iter(found.values())), people)
     shown = order[[round(share * (len(order) - 1)) for share in RANKS.values()]]
     rows = {"truth": people.joints} | dict(found)
@@ -59,7 +59,7 @@ def draw_poses(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "ite
 
 
 def draw_photo(photo: UInt8[np.ndarray, "side side 3"], found: Mapping[str, Float32[np.ndarray, "14 2"]]) -> Figure:
-    """A photograph, once for each way to find joints."""
+    """A photograph with the joints of each method."""
     figure, axes = plots.panels(len(found), width=3.2, height=3.4, squeeze=False)
     for axis, (name, joints) in zip(axes[0], found.items(), strict=True):
         axis.imshow(photo)
@@ -91,7 +91,7 @@ def draw_maps(
 
 
 def draw_curves(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "items 14 2"]]) -> Figure:
-    """The percentage of joints found within each share of the torso; a line at the one that is the metric's."""
+    """The percentage of joints found within each share of the torso; a line marks the metric's share."""
     figure, axis = plots.panels(width=7.2, height=3.4)
     for colour, (name, joints) in zip(plots.CYCLE, found.items(), strict=False):
         axis.plot(SHARES, pck_curve(joints, people, SHARES), color=colour, label=name)
@@ -103,7 +103,7 @@ def draw_curves(people: PosedPeople, found: Mapping[str, Float32[np.ndarray, "it
 
 
 def draw_kinds(record: LessonRecord, methods: Sequence[str], kinds: Sequence[str], metric: str) -> Figure:
-    """What each method finds of each kind of joint: means over seeds, with 95 % intervals."""
+    """Each method's score for each kind of joint: means over seeds, with 95 % intervals."""
     rows = {(row.method, row.metric): row for row in record.scores()}
     figure, axis = plots.panels(width=7.2, height=3.6)
     width = 0.8 / len(methods)

@@ -1,4 +1,4 @@
-"""Drawings of the lesson on summaries: a film's scores and summaries along time, what is shown, gains, viewers."""
+"""Drawings of the lesson on summaries: a film's scores and summaries along time, shown frames, gains, viewers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ch07_applications.video.edited_films import EditedFilm
     from common.record import LessonRecord
 
-WIDE, SHARE = 9.4, 0.85  # inches; of them, that of the axes
+WIDE, SHARE = 9.4, 0.85  # inches; the axes' share of them
 Summary = Bool[np.ndarray, "frames"]
 
 
 def draw_summaries(film: EditedFilm, scores: Float[np.ndarray, "frames"], summaries: Mapping[str, Summary]) -> Figure:
-    """Along time: the frame amid each shot, the scores of frames, and the frames of each summary; events are shaded."""
+    """Over time: the middle frame of each shot, frame scores, and the frames of each summary; events are shaded."""
     figure, (strip, curves, bars) = plots.panels(1, 3, width=WIDE, height=1.75, sharex=True)
     figure.get_layout_engine().set(h_pad=0.02)
     heights = (0.75, 1.2, 0.23 * len(summaries) + 0.2)
@@ -33,7 +33,7 @@ def draw_summaries(film: EditedFilm, scores: Float[np.ndarray, "frames"], summar
     ends = [0, *film.cuts, len(film.frames)]
     for first, end in pairwise(ends):
         middle, half = (first + end) / 2, (end - first) / 2
-        side = min(half, 0.46 * tall)  # half a picture's, in frames: none is wider than its shot
+        side = min(half, 0.46 * tall)  # half a picture's width, in frames: none is wider than its shot
         strip.imshow(film.frames[int(middle)], extent=(middle - side, middle + side, -side, side), aspect="auto")
         name = ACTIONS[film.labels[first]].replace(" ", "\n", 1)
         strip.text(middle, 0.53 * tall, name, ha="center", va="bottom", fontsize=6.5, linespacing=0.9)
@@ -58,7 +58,7 @@ def draw_summaries(film: EditedFilm, scores: Float[np.ndarray, "frames"], summar
 
 
 def draw_moving(film: EditedFilm, summaries: Mapping[str, Summary], every: int = 2) -> list[Figure]:
-    """The film's summaries side by side, a figure for every second frame of theirs, and which action is shown."""
+    """The film's summaries side by side, a figure for every `every`-th frame, with the action shown."""
     shown = {name: np.flatnonzero(summary)[::every] for name, summary in summaries.items()}
     figures = []
     for step in range(max(map(len, shown.values()))):
@@ -95,7 +95,7 @@ def draw_gains(record: LessonRecord, names: Sequence[str], metric: str) -> Figur
 
 
 def draw_viewers(tastes: Sequence[float], levels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """F1 with viewers' summaries against how much their tastes differ: a panel per way to cut and to choose."""
+    """F1 with viewers' summaries against the spread of their tastes: a panel per scheme of cutting and selection."""
     figure, axes = plots.panels(len(levels), 1, width=3.1, height=2.9, sharey=True, squeeze=False)
     for axis, (scheme, methods) in zip(axes[0], levels.items(), strict=True):
         for (name, values), colour in zip(methods.items(), (plots.BLUE, plots.GREY), strict=False):

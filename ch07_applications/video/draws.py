@@ -1,4 +1,4 @@
-"""Random numbers that belong to one film, or to one person, however many others are drawn with it."""
+"""Random numbers that belong to one film or one person, independent of how many others are drawn with it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from jaxtyping import Float, Int64
 
 
 class Draws:
-    """Uniform numbers of many items, in columns. Item by item they come from a generator of its own.
+    """Uniform random numbers of many items, in columns. Each item has its own generator.
 
-    keys: a seed of each item. So the numbers of an item do not depend on its place, nor on the other items. Raises
-    ValueError where more columns are asked for than there are.
+    keys: a seed for each item. So the numbers of an item depend neither on its place nor on the other items. Raises
+    ValueError if more columns are requested than there are.
     """
 
     def __init__(self, keys: Sequence[tuple[int, ...]], columns: int) -> None:
@@ -29,9 +29,9 @@ class Draws:
         return low + (high - low) * found
 
     def among(self, count: int) -> Int64[np.ndarray, "items"]:
-        """One of 0 … count − 1 for every item."""
+        """A random index from 0 to count − 1 for every item."""
         return np.minimum(self.between(0, count)[:, 0].astype(np.int64), count - 1)
 
     def sign(self) -> Float[np.ndarray, "items 1"]:
-        """−1 or +1."""
+        """A random sign, −1 or +1, for every item."""
         return np.where(self.between(0, 1) < 0.5, -1.0, 1.0)

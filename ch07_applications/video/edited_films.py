@@ -1,12 +1,12 @@
 """Films that are cut together from shots of drawn people, with known cuts and planted events.
 
-A film has 10 to 13 shots. Each is a stretch of a film of one person who does one thing (people.py). In one to three of
-them somebody does what is rare in all films, EVENTS; those frames are what a summary has to show. Nothing else tells
-them apart: people, photographs, lengths and places of shots are drawn in the same way for all. So what matters has to
-be learned from the films of the training part, and much of it is seen in motion alone. From one shot to the next there
-is a cut or, one time in three, a dissolve: one picture fades into the other, and the cut is its middle.
+A film has 10 to 13 shots. Each is a stretch of a film of one person with one action (people.py). In one to three of
+them the action is rare in all films, one of EVENTS; a summary has to show those frames. Nothing else distinguishes
+them: people, photographs, lengths and places of shots are drawn in the same way for all. So importance has to be
+learned from the training films, and much of it is visible only in motion. From one shot to the next there is a cut or,
+one time in three, a dissolve: one picture fades into the other, and the cut is its middle.
 
-Parts share neither people nor photographs, for the Studio's parts do not.
+Parts share neither people nor photographs, because the Studio's parts do not.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ch07_applications.video.motions import ACTIONS
 from ch07_applications.video.people import Studio
 from common.errors import Problem
 
-EVENTS = ("box", "jumping jack")  # what matters
+EVENTS = ("box", "jumping jack")  # the important actions
 SHORTEST, LONGEST = 8, 28  # frames of a shot
-OF_EVENTS, OF_OTHERS = (1, 3), (9, 10)  # shots of a film, from and to
-DISSOLVES, FADE = 1 / 3, 4  # how frequent; frames
-SHOTS = OF_EVENTS[1] + OF_OTHERS[1]  # at most
+OF_EVENTS, OF_OTHERS = (1, 3), (9, 10)  # shots per film, from and to
+DISSOLVES, FADE = 1 / 3, 4  # frequency; frames
+SHOTS = OF_EVENTS[1] + OF_OTHERS[1]  # the most shots
 Frames = UInt8[np.ndarray, "frames height width 3"]
 
 
 @dataclass(frozen=True, eq=False)
 class EditedFilm:
-    """A film and what is known about it. shots: the number of each frame's shot. labels: its action, into ACTIONS."""
+    """A film with its ground truth. shots: the index of each frame's shot. labels: its action, into ACTIONS."""
 
     frames: Frames
     shots: Int64[np.ndarray, "frames"]
@@ -51,7 +51,7 @@ class EditedFilm:
 
 @dataclass(frozen=True, eq=False)
 class EditedFilms:
-    """The films of a part. What is scored is a film: each is an item of its own."""
+    """The films of a part. Each film is an item that is scored."""
 
     films: tuple[EditedFilm, ...]
     credits: tuple[str, ...]
@@ -73,7 +73,7 @@ class EditedFilms:
 
 
 def edit_films(part: str, count: int, seed: int = 0, side: int = 40) -> EditedFilms:
-    """So many films of the part's people. Raises Problem if none is asked for."""
+    """`count` films of the part's people. Raises Problem if count is 0."""
     if count < 1:
         raise Problem(f"at least one film has to be asked for, not {count}")
     footage = Studio(part=part, frames=LONGEST, side=side).shoot(count * SHOTS, seed)
@@ -86,7 +86,7 @@ def edit_films(part: str, count: int, seed: int = 0, side: int = 40) -> EditedFi
         kinds = [True] * between(rng, OF_EVENTS) + [False] * between(rng, OF_OTHERS)
         shots = []
         for kind in rng.permutation(kinds):
-            place = piles[bool(kind)][used[bool(kind)] % len(piles[bool(kind)])]  # who runs out begins again
+            place = piles[bool(kind)][used[bool(kind)] % len(piles[bool(kind)])]  # an exhausted pile starts again
             used[bool(kind)] += 1
             shots.append((footage.films[place][stretch(rng)], int(footage.labels[place])))
         films.append(splice(shots, rng.random(len(shots) - 1) < DISSOLVES))
@@ -94,12 +94,12 @@ def edit_films(part: str, count: int, seed: int = 0, side: int = 40) -> EditedFi
 
 
 def between(rng: Generator, ends: tuple[int, int]) -> int:
-    """A whole number from the first to the second, both included."""
+    """A random whole number from the first to the second, both included."""
     return int(rng.integers(ends[0], ends[1] + 1))
 
 
 def stretch(rng: Generator) -> slice:
-    """A random part of a shot. Lengths are even on a logarithmic scale: short shots are more frequent, as in films."""
+    """A random part of a shot. Log lengths are uniform: short shots are more frequent, as in films."""
     length = round(float(np.exp(rng.uniform(np.log(SHORTEST), np.log(LONGEST)))))
     first = int(rng.integers(0, LONGEST - length + 1))
     return slice(first, first + length)
@@ -108,10 +108,10 @@ def stretch(rng: Generator) -> slice:
 def splice(
     shots: Sequence[tuple[UInt8[np.ndarray, "_ height width 3"], int]], dissolves: Bool[np.ndarray, "transitions"]
 ) -> EditedFilm:
-    """Shots, one after the other, each with its label. dissolves: which transitions are; the others are cuts.
+    """Concatenate shots, each with its label. dissolves: which transitions are dissolves; the others are cuts.
 
-    A dissolve shows the last FADE frames of a shot and the first of the next at once, the latter ever more; half of it
-    counts as the first shot's.
+    A dissolve blends the last FADE frames of a shot with the first of the next, the latter more and more; its first
+    half counts as the first shot's.
     """
     pieces, numbers = [shots[0][0]], [np.zeros(len(shots[0][0]), np.int64)]
     shares = ((np.arange(FADE) + 1) / (FADE + 1))[:, None, None, None]

@@ -1,8 +1,8 @@
-"""Films and all that is known about them: labels, joints, masks, and who is seen.
+"""Films and their ground truth: labels, joints, masks, and people.
 
 Pixels: the picture spans [0, side] both ways, and the centre of pixel (row i, column j) is the point (j + ½, i + ½).
-Joints are points; `to_cells` gives the cell coordinates in which pixel centres are whole numbers. Both ways are exact,
-and a picture of twice the side has joints at twice the coordinates.
+Joints are points; `to_cells` gives cell coordinates, in which pixel centres are whole numbers. Both conversions are
+exact, and a picture of twice the side has joints at twice the coordinates.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from common.data.parts import numbered, read_only
 
 @dataclass(frozen=True, eq=False)
 class Films:
-    """Films and all that is known about them, read-only.
+    """Films and their ground truth, read-only.
 
     films: uint8 RGB. labels: into classes. joints: (x, y) in the order of bodies.JOINTS. visible: which joints lie
-    within the picture (limbs may hide them). masks: pixels of which people, and what they hold, cover half or more.
-    groups: each film's person. Raises ValueError where lengths differ.
+    within the picture (limbs may hide them). masks: pixels that people, and objects in their hands, cover by half or
+    more. groups: each film's person. Raises ValueError if lengths differ.
     """
 
     films: UInt8[np.ndarray, "items frames side side 3"]
@@ -63,7 +63,7 @@ class Films:
 
     @property
     def boxes(self) -> Float32[np.ndarray, "items frames 4"]:
-        """xyxy in pixels, around each frame's mask; zeros where the mask is empty."""
+        """The boxes xyxy in pixels around each frame's mask; zeros if the mask is empty."""
         side, ends = self.masks.shape[2], []
         for axis in (2, 3):
             there = self.masks.any(axis=axis)  # axis 2: which columns, axis 3: which rows
@@ -78,10 +78,10 @@ class Films:
 
 
 def to_cells(points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
-    """Points to cell coordinates: the centre of pixel (row i, column j) becomes (j, i)."""
+    """Convert points to cell coordinates: the centre of pixel (row i, column j) becomes (j, i)."""
     return points - points.dtype.type(0.5)
 
 
 def to_points(cells: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
-    """The way back."""
+    """Convert cell coordinates to points, the inverse of to_cells."""
     return cells + cells.dtype.type(0.5)

@@ -6,9 +6,9 @@ Method     Lucas & Kanade 1981. A patch keeps its brightness while it moves by (
                ⎡Σ w I_x²     Σ w I_x I_y⎤ ⎡u⎤     ⎡Σ w I_x I_t⎤
                ⎣Σ w I_x I_y  Σ w I_y²   ⎦ ⎣v⎦ = − ⎣Σ w I_y I_t⎦
 
-           The second frame is warped by what has been found, and the rest is found again; pictures of half the side
-           come first, for I_t is linear only where motion is small (Bouguet 2000).
-Differs    A ridge is added to both diagonal terms: where nothing has an edge, the flow is 0 and not noise.
+           The second frame is warped by the estimate, and the remaining flow is estimated again. Pictures of half the
+           side come first, because I_t is linear only for small motion (Bouguet 2000).
+Differs    A ridge is added to both diagonal terms: in regions without edges the flow is 0 and not noise.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample, interpolate, pad
 
-LEVELS, ROUNDS, REACH, RIDGE = 2, 2, 2, 40.0  # sides; warps of each; a patch's half side; (grey levels a pixel)²
+LEVELS, ROUNDS, REACH, RIDGE = 2, 2, 2, 40.0  # sides; warps of each; a patch's half side; (grey levels per pixel)²
 Grey = Float[Tensor, "pairs height width"]
 Flow = Float[Tensor, "pairs 2 height width"]
 
 
 def find_flow(first: Grey, second: Grey) -> Flow:
-    """(u, v) in pixels: what is at (x, y) in the first frame is at (x + u, y + v) in the second. Grey: 0 to 255."""
+    """(u, v) in pixels: the point at (x, y) in the first frame is at (x + u, y + v) in the second. Grey: 0 to 255."""
     flow, levels = None, [(first, second)]
     for _ in range(LEVELS - 1):
         levels.append(tuple(avg_pool2d(frame[:, None], 2, ceil_mode=True)[:, 0] for frame in levels[-1]))
@@ -37,7 +37,7 @@ def find_flow(first: Grey, second: Grey) -> Flow:
 
 
 def step(first: Grey, second: Grey) -> Flow:
-    """The least squares' answer for what is left between two frames, cut to a pixel and a half."""
+    """The least-squares estimate of the remaining flow between two frames, clipped to a pixel and a half."""
     middle = (first + second) / 2
     x, y, t = *gradients(middle), second - first
     sums = avg_pool2d(pad(torch.stack([x * x, x * y, y * y, x * t, y * t], dim=1), (REACH,) * 4, "replicate"),
@@ -50,13 +50,13 @@ def step(first: Grey, second: Grey) -> Flow:
 
 
 def gradients(frames: Float[Tensor, "*n height width"]) -> tuple[Tensor, Tensor]:
-    """Central differences along x and y, in grey levels a pixel; at the border the difference to the neighbour."""
+    """Central differences along x and y, in grey levels per pixel; at the border the difference to the neighbour."""
     y, x = torch.gradient(frames, dim=(-2, -1))
     return x, y
 
 
 def warp(frames: Grey, flow: Flow) -> Grey:
-    """The frames as seen from (x + u, y + v), bilinear; beyond the border, its pixels."""
+    """The frames sampled at (x + u, y + v), bilinearly; beyond the border its pixels are repeated."""
     height, width = frames.shape[1:]
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     x = (columns + flow[:, 0] + 0.5) * 2 / width - 1  # grid_sample: -1 and 1 are the picture's edges

@@ -1,7 +1,7 @@
-"""What is known of every frame of a film before anything is learned: its colours, its edges, and how it moves.
+"""Hand-crafted descriptors of every frame of a film: its colours, its edges, and its motion.
 
-Two descriptors: colours tell shots apart, for a cut changes them at once; edges and motion in cells tell actions apart.
-Flow is measured from each frame to the next; across a cut it is noise, for one frame.
+Colours separate shots, because a cut changes them at once; edges and motion in cells separate actions. Flow is measured
+from each frame to the next; across a cut it is noise, for one frame.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from ch07_applications.video.motion_rivals import BINS, STILL, direction_histogr
 from common.errors import Problem
 
 LEVELS = 4  # of each colour: 64 bins
-EDGES = BINS  # numbers per cell that tell of edges; the others tell of motion
+EDGES = BINS  # numbers per cell for edges; the others are for motion
 
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """A film in numbers. colours: the root of each frame's colour histogram, so that two frames' product is 1 for the
-    same colours and 0 for none in common. edges, motion: of each frame, roots of histograms of gradients and of flow in
-    cells, each divided by its sum over the frame."""
+    """A film's descriptors. colours: the root of each frame's colour histogram, so that the product of two frames is 1
+    for the same colours and 0 for none in common. edges, motion: roots of each frame's histograms of gradients and of
+    flow in cells, each divided by its sum over the frame.
+    """
 
     colours: Float32[np.ndarray, "frames bins"]
     edges: Float32[np.ndarray, "frames edges"]
@@ -32,7 +33,7 @@ class Described:
 
     @property
     def both(self) -> Float32[np.ndarray, "frames numbers"]:
-        """Edges, and then motion: what the scorers are given."""
+        """Edges, and then motion: the scorers' inputs."""
         return np.concatenate([self.edges, self.motion], axis=1)
 
     def __len__(self) -> int:
@@ -49,7 +50,7 @@ def colour_roots(frames: UInt8[np.ndarray, "frames height width 3"]) -> Float32[
 
 
 def describe(frames: UInt8[np.ndarray, "frames side columns 3"]) -> Described:
-    """Raises Problem for a film of one frame, in which nothing moves, and for pictures smaller than a cell."""
+    """Describe a film. Raises Problem for a film of one frame, and for pictures smaller than a cell."""
     if len(frames) < 2:
         raise Problem(f"a film needs two frames or more to show motion; this one has {len(frames)}")
     if min(frames.shape[1:3]) < 8:
@@ -62,6 +63,6 @@ def describe(frames: UInt8[np.ndarray, "frames side columns 3"]) -> Described:
 
 
 def standardised(rows: list[Float32[np.ndarray, "_ numbers"]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mean and the standard deviation of each number over all frames, by which networks' inputs are scaled."""
+    """The mean and the standard deviation of each number over all frames, by which the networks' inputs are scaled."""
     stacked = torch.tensor(np.concatenate(rows))
     return stacked.mean(dim=0), stacked.std(dim=0) + 1e-3

@@ -1,8 +1,8 @@
-"""Features of a window that people have designed: statistics, a spectrum, and how channels move together.
+"""Hand-designed features of a window: statistics, a spectrum, and correlations of channels.
 
-In the manner of the 561 features of Anguita et al. 2013 (UCI HAR): each of the six channels, and the lengths of the
-acceleration and of the turning rate, which no turn of the watch changes. Most of them do not know the order of the
-samples; those of the spectrum and of the changes from sample to sample do.
+They follow the 561 features of Anguita et al. 2013 (UCI HAR), for each of the six channels, and for the lengths of the
+acceleration and of the turning rate, which no rotation of the watch changes. Most of them ignore the order of the
+samples; those of the spectrum and of the changes from sample to sample do not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Values = Float[np.ndarray, "items features"]
 
 
 class HandFeatures(TransformerMixin, BaseEstimator):
-    """Windows of any length to features. rate: samples per second."""
+    """Maps windows of any length to features. rate: samples per second."""
 
     def __init__(self, rate: float = 50.0) -> None:
         self.rate = rate
@@ -31,12 +31,12 @@ class HandFeatures(TransformerMixin, BaseEstimator):
     def fit(
         self, X: Float[np.ndarray, "items time channels"], y: Shaped[np.ndarray, "items"] | None = None
     ) -> HandFeatures:
-        """Nothing is learned but the number of channels."""
+        """Store the number of channels, the only thing that is learned."""
         self.n_channels_ = series(X).shape[2]
         return self
 
     def transform(self, X: Float[np.ndarray, "items time channels"]) -> Values:
-        """Raises ValueError for other channels than in fit."""
+        """Compute the features. Raises ValueError if the channels differ from those in fit."""
         X = series(X).astype(np.float64)
         if X.shape[2] != self.n_channels_:
             raise ValueError(f"{X.shape[2]} channels, not {self.n_channels_} as in fit")
@@ -55,7 +55,7 @@ def statistics(signals: Signals) -> Values:
 
 
 def changes(signals: Signals) -> Values:
-    """Deviation of the differences, how often the mean is crossed, and correlations with the signal 0.2 to 0.8 s on."""
+    """Deviation of differences, crossings of the mean, and correlations with the signal 0.2 to 0.8 s later."""
     centred = signals - signals.mean(axis=1, keepdims=True)
     crossings = (np.diff(np.sign(centred), axis=1) != 0).mean(axis=1)
     power = (centred**2).mean(axis=1) + SMALLEST
@@ -66,7 +66,7 @@ def changes(signals: Signals) -> Values:
 
 
 def spectrum(signals: Signals, rate: float) -> Values:
-    """Per signal the logarithm of the power in each band, the entropy of the spectrum, and its strongest frequency."""
+    """The log power of each signal in each band, the entropy of its spectrum, and its strongest frequency."""
     centred = signals - signals.mean(axis=1, keepdims=True)
     taper = np.hanning(signals.shape[1] + 2)[1:-1, None]
     power = np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2 / signals.shape[1]
@@ -79,7 +79,7 @@ def spectrum(signals: Signals, rate: float) -> Values:
 
 
 def together(X: Float[np.ndarray, "items time channels"]) -> Float[np.ndarray, "items pairs"]:
-    """Correlations of all pairs of channels."""
+    """The correlations of all pairs of channels."""
     centred = X - X.mean(axis=1, keepdims=True)
     scaled = centred / (np.sqrt((centred**2).sum(axis=1, keepdims=True)) + SMALLEST)
     first, second = np.triu_indices(X.shape[2], 1)

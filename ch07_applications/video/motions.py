@@ -1,8 +1,8 @@
-"""How a person moves: joint angles as functions of time, for actions whose order in time is what tells them apart.
+"""Human motion: joint angles as functions of time, for actions that differ only in their order in time.
 
 An action is a function that bends a resting pose. Reversible actions come in pairs: a film of the second is a film of
-the first, shown backwards (people.py). So single frames cannot tell them apart, whatever looks at them. All angles are
-in radians, all lengths in body heights.
+the first, shown backwards (people.py). So no method can distinguish them by single frames. All angles are in radians,
+all lengths in body heights.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ ACTIONS = (*(name for pair in PAIRS for name in pair), "wave", "clap", "box", "j
 SPANS = ("wave, wave", "wave, turn", "turn, wave", "turn, turn")  # two gestures, one after the other
 COUNTS = ("raise arms twice", "raise arms three times")  # equally fast
 BACKWARDS = {second: first for first, second in PAIRS} | {"turn, wave": "wave, turn"}
-SIDEWAYS = ("sit down", "pick up", "walk", "box")  # which are seen from the side, more or less
+SIDEWAYS = ("sit down", "pick up", "walk", "box")  # which are roughly seen from the side
 
 
 @dataclass(frozen=True, eq=False)
 class Habits:
-    """How each film's person does it, all drawn before the action is known.
+    """Individual variation of each film's person, drawn before the action is known.
 
-    start, pace: when a motion begins and the share of the film that it takes. phase: of a repeated motion, from 0 to 1.
-    rate: its cycles in a film. strength: of the angles, about 1. hand: +1 for the left arm, −1 for the right.
+    start, pace: the start of a motion and its duration as shares of the film. phase: of a repeated motion, from 0 to 1.
+    rate: its cycles per film. strength: of the angles, about 1. hand: +1 for the left arm, −1 for the right.
     """
 
     start: OneEach
@@ -47,8 +47,8 @@ class Pose:
     """Joint angles of every frame.
 
     arms, legs: by side (right, left), part (UPPER, LOWER) and angle (FLEX, SPREAD), both measured from hanging down.
-    lean: of the trunk, forwards. turn: of the whole body, on top of the direction it faces. shift: forwards, in body
-    heights, 0 amid the film. lift: of both feet off the ground.
+    lean: of the trunk, forwards. turn: of the whole body, added to the direction it faces. shift: forwards, in body
+    heights, 0 in the middle of the film. lift: of both feet off the ground.
     """
 
     arms: LIMBS
@@ -60,7 +60,7 @@ class Pose:
 
 
 def resting(films: int, frames: int) -> Pose:
-    """Standing upright, arms down."""
+    """A person who stands upright, arms down."""
     pose = Pose(*(np.zeros((films, frames, 2, 2, 2)) for _ in range(2)), *(np.zeros((films, frames)) for _ in range(4)))
     pose.arms[..., SPREAD] = 0.12
     pose.arms[..., LOWER, FLEX] = 0.25
@@ -69,36 +69,36 @@ def resting(films: int, frames: int) -> Pose:
 
 
 def eased(share: Time) -> Time:
-    """From 0 to 1, at rest before and after: 3 s² − 2 s³."""
+    """Smooth progress from 0 to 1, at rest before and after: 3 s² − 2 s³."""
     share = np.clip(share, 0, 1)
     return share * share * (3 - 2 * share)
 
 
 def bump(share: Time) -> Time:
-    """From 0 to 1 and back, the same when it is reversed: it holds its height for a fifth."""
+    """Rise from 0 to 1 and return, symmetric in time; it stays at 1 for a fifth."""
     return eased(2.5 * share) * eased(2.5 * (1 - share))
 
 
 def progress(time: Time, habits: Habits) -> Time:
-    """How much of a motion from one pose to another has been done."""
+    """The completed share of a motion from one pose to another."""
     return (time - habits.start) / habits.pace
 
 
 def cycle(time: Time, habits: Habits, rate: float = 1.0) -> Time:
-    """The angle of a repeated motion; cos of it is, reversed in time, one of another phase."""
+    """The angle of a repeated motion; its cosine, reversed in time, is one of another phase."""
     return 2 * np.pi * (habits.phase + rate * habits.rate * time)
 
 
 def own_side(hand: OneEach) -> Float[np.ndarray, "films 1 2"]:
-    """1 for the hand that acts, 0 for the other: right, left."""
+    """1 for the active hand, 0 for the other: right, left."""
     return np.stack([hand < 0, hand > 0], axis=-1).astype(float)
 
 
-# --- One pose to another ----------------------------------------------------------------------------------------------
+# --- Motions from one pose to another ---------------------------------------------------------------------------------
 
 
 def sit_down(pose: Pose, time: Time, habits: Habits) -> None:
-    """Hips back and down over feet that stay, with the trunk bent forwards on the way."""
+    """Move hips back and down above fixed feet, with the trunk bent forwards on the way."""
     done = eased(progress(time, habits))
     pose.legs[..., UPPER, FLEX] = (1.45 * habits.strength.clip(0.8, 1.05) * done)[..., None]
     pose.legs[..., LOWER, FLEX] = (-0.15 * done)[..., None]
@@ -108,7 +108,7 @@ def sit_down(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def pick_up(pose: Pose, time: Time, habits: Habits) -> None:
-    """Bend down, and come up with the arms bent around what was on the ground (people.py draws it)."""
+    """Bend down, and come up with the arms bent around the ball from the ground (people.py draws it)."""
     share = progress(time, habits)
     down, holds = bump(share), eased(2 * share - 1)
     pose.lean[:] = 1.15 * habits.strength * down
@@ -123,17 +123,17 @@ def raise_arms(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def spread_arms(pose: Pose, height: Time) -> None:
-    """Both arms sideways up. height: 0 down, 1 up."""
+    """Raise both arms sideways. height: 0 down, 1 up."""
     pose.arms[..., UPPER, SPREAD] = (0.12 + 2.4 * height)[..., None]
     pose.arms[..., LOWER, SPREAD] = (0.12 + 2.6 * height)[..., None]
     pose.arms[..., LOWER, FLEX] *= (1 - np.minimum(height, 1))[..., None]
 
 
-# --- Again and again --------------------------------------------------------------------------------------------------
+# --- Repeated motions -------------------------------------------------------------------------------------------------
 
 
 def walk(pose: Pose, time: Time, habits: Habits) -> None:
-    """Legs and arms swing against each other; a step is as long as the legs reach, about."""
+    """Swing legs and arms against each other; a step is about as long as the legs reach."""
     angle = cycle(time, habits, 0.55)
     swing = 0.45 * habits.strength
     for side, sign in enumerate((1.0, -1.0)):
@@ -151,14 +151,14 @@ def wave(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def wave_hand(pose: Pose, raised: Time, swing: Time, habits: Habits) -> None:
-    """One arm goes up as far as `raised`, and its forearm swings from -1 to 1."""
+    """Raise one arm as far as `raised`, and swing its forearm from -1 to 1."""
     side = own_side(habits.hand)
     pose.arms[..., UPPER, SPREAD] += (1.7 * raised)[..., None] * side
     pose.arms[..., LOWER, SPREAD] += ((2.6 + 0.75 * habits.strength * swing) * raised)[..., None] * side
 
 
 def clap(pose: Pose, time: Time, habits: Habits) -> None:
-    """Arms forwards; hands meet before the chest, for the forearms point inwards."""
+    """Stretch arms forwards; hands meet before the chest, because the forearms point inwards."""
     apart = 0.5 + 0.5 * np.cos(cycle(time, habits))
     pose.arms[..., UPPER, FLEX], pose.arms[..., LOWER, FLEX] = 0.7, 1.6
     pose.arms[..., UPPER, SPREAD] = (0.25 + 0.6 * habits.strength * apart)[..., None]
@@ -166,7 +166,7 @@ def clap(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def box(pose: Pose, time: Time, habits: Habits) -> None:
-    """One fist after the other is put forwards, from a stand with one foot ahead."""
+    """Punch with one fist after the other, standing with one foot ahead."""
     angle = cycle(time, habits)
     for side, sign in enumerate((1.0, -1.0)):
         out = np.clip(0.5 + 0.8 * sign * np.cos(angle), 0, 1)
@@ -178,21 +178,21 @@ def box(pose: Pose, time: Time, habits: Habits) -> None:
 
 
 def jumping_jack(pose: Pose, time: Time, habits: Habits) -> None:
-    """Arms and legs spread together and close together, with a jump between."""
+    """Spread and close arms and legs together, with a jump between."""
     apart = 0.5 + 0.5 * np.cos(cycle(time, habits, 0.8))
     spread_arms(pose, habits.strength * apart)
     pose.legs[..., SPREAD] = (0.05 + 0.4 * apart)[..., None, None]
     pose.lift[:] = 0.08 * np.sin(np.pi * apart) ** 2
 
 
-# --- Over a long span -------------------------------------------------------------------------------------------------
+# --- Motions over a long span -----------------------------------------------------------------------------------------
 
 
 def one_after_the_other(first: str, second: str) -> Callable[[Pose, Time, Habits], None]:
-    """Two quick gestures, with 0.24 films or more before the first, between them, and after the second.
+    """Two quick gestures, with at least 0.24 films before the first, between them, and after the second.
 
-    A gesture is the same when it is reversed. So a window of less than 0.24 films, which sees no more than one of them
-    begin or end, and neither end of the film beside it, does not show their order.
+    A gesture is symmetric in time. So a window of less than 0.24 films, which contains at most one of their beginnings
+    or ends, and no end of the film beside it, does not show their order.
     """
 
     def move(pose: Pose, time: Time, habits: Habits) -> None:
@@ -209,10 +209,10 @@ def one_after_the_other(first: str, second: str) -> Callable[[Pose, Time, Habits
 
 
 def raised_so_often(times: int) -> Callable[[Pose, Time, Habits], None]:
-    """Both arms up and down, so many times. One takes as long as in a film that has more of them."""
+    """Raise both arms `times` times. Each takes as long as in a film with more of them."""
 
     def move(pose: Pose, time: Time, habits: Habits) -> None:
-        each = 0.2 + 0.4 * habits.start  # of the film: at most 0.28
+        each = 0.2 + 0.4 * habits.start  # share of the film: at most 0.28
         share = (time - (1 - times * each) * habits.phase) / each
         height = np.where((share > 0) & (share < times), np.sin(np.pi * share) ** 2, 0)
         spread_arms(pose, habits.strength * height)
@@ -221,7 +221,7 @@ def raised_so_often(times: int) -> Callable[[Pose, Time, Habits], None]:
 
 
 def motion_of(action: str) -> Callable[[Pose, Time, Habits], None]:
-    """The function that bends a resting pose. Raises ValueError for what nobody can do."""
+    """The function that bends a resting pose. Raises ValueError for an unknown action."""
     motions = {
         "sit down": sit_down, "pick up": pick_up, "raise arms": raise_arms, "walk": walk, "wave": wave, "clap": clap,
         "box": box, "jumping jack": jumping_jack, "raise arms twice": raised_so_often(2),

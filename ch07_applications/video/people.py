@@ -1,11 +1,11 @@
-"""Films of drawn people: what they do, where their joints are, which pixels they cover; exact, and the same by seed.
+"""Films of drawn people with exact ground truth: actions, joints, covered pixels; reproducible by seed.
 
-Every film has a person (wardrobe.py) with a way of moving of their own (motions.py), a photograph behind them and a
+Every film has a person (wardrobe.py) with an individual way of moving (motions.py), a photograph as background and a
 camera that shakes. Parts share neither people nor photographs. A film of an action that is another one backwards
 ("stand up") *is* the film that would have been drawn of the other ("sit down"), in reverse order: shake, noise and all.
-So no single frame, and no set of frames without their order, can tell the two apart.
+So no single frame, and no set of frames without their order, distinguishes the two.
 
-Where pixels lie, films.py says.
+films.py defines the coordinates of pixels.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from ch07_applications.video.wardrobe import BALL, FAR, Person, dress
 PARTS = {"train": (0, 200), "validation": (1000, 40), "test": (2000, 60)}  # first number and count of its people
 CLOSE = (0.64, 0.84)  # a person's height as a share of the picture's side
 PAN, NOISE = 0.6, 5.0  # the largest share of a walker's way that the camera follows; grey levels
-CHUNK = 16  # films at work at a time: the arrays of a step stay in the processor's cache
+CHUNK = 16  # films at a time: the arrays of a step stay in the CPU's cache
 WRISTS = [SIDES[0][3], SIDES[1][3]]
 
 
 @dataclass(frozen=True)
 class Studio:
-    """What films are made with. classes: actions. part: of PARTS, whose people and photographs appear. close: heights
-    of people as shares of the side, from and to. Raises ValueError for an unknown part or action, and for fewer than
-    two frames: one has no order."""
+    """The settings of films. classes: actions. part: of PARTS, whose people and photographs appear. close: heights of
+    people as shares of the side, from and to. Raises ValueError for an unknown part or action, and for fewer than two
+    frames, which have no order.
+    """
 
     classes: tuple[str, ...] = ACTIONS
     part: str = "train"
@@ -53,11 +54,11 @@ class Studio:
             motion_of(BACKWARDS.get(name, name))
 
     def shoot(self, count: int, seed: int = 0) -> Films:
-        """So many films, the classes in turn. Film i is the same whatever the count."""
+        """`count` films, the classes in turn. Film i does not depend on the count."""
         return self.shoot_labels(np.arange(count) % len(self.classes), seed)
 
     def shoot_labels(self, labels: Int64[np.ndarray, "items"], seed: int = 0) -> Films:
-        """A film of each label. All but the action depends on seed and place alone."""
+        """A film of each label. All but the action depends only on seed and index."""
         if not len(labels):
             raise ValueError("no films were asked for")
         starts = range(0, len(labels), CHUNK)
@@ -94,7 +95,7 @@ class Studio:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Where everybody is in the pictures, in pixels (z to the camera), and how far the camera has moved."""
+    """The positions of people in pixels (z to the camera), and the camera's displacement."""
 
     body: Body
     joints: Float[np.ndarray, "films frames 14 3"]
@@ -104,13 +105,13 @@ class Scene:
 
 
 def rehearse(studio: Studio, draws: Draws, names: np.ndarray, habits: Habits, person: Person) -> Scene:
-    """Bodies moved by their actions, put on the ground, and seen by the camera."""
+    """Move bodies by their actions, place them on the ground, and project them into the camera."""
     wide, narrow, sign = draws.between(0.8, 1.7), draws.between(0, 0.7), draws.sign()
     facing = sign * np.where(np.isin(names, SIDEWAYS)[:, None], wide, narrow)  # to a side, or more to the camera
     height, ground = studio.side * draws.between(*studio.close), studio.side * draws.between(0.93, 0.99)
     middle, follow = studio.side * draws.between(0.38, 0.62), draws.between(0.2, PAN)
     body, time = person.body(height), np.linspace(0, 1, studio.frames)
-    grasp = habits.start + habits.pace / 2  # when the hands of who picks something up are lowest: one more moment
+    grasp = habits.start + habits.pace / 2  # the time when picking hands are lowest: one more time
     clock = np.concatenate([np.broadcast_to(time, (len(names), studio.frames)), grasp], axis=1)
     pose = bend(names, clock, habits)
     yaw = facing + pose.turn
@@ -143,9 +144,9 @@ def carry(
     clock: Float[np.ndarray, "films frames"],
     ground: Float[np.ndarray, "films 1"],
 ) -> Float[np.ndarray, "films shown 3"]:
-    """Where the ball is: on the ground where the hands reach it (the last frame), and then between them.
+    """The place of the ball: on the ground where the hands reach it (the last frame), and then between them.
 
-    Of films in which nobody picks it up, it is outside any picture.
+    In films in which it is not picked up, it is outside any picture.
     """
     hands = joints[:, :, WRISTS].mean(axis=2)
     rests = np.concatenate([hands[:, -1:, :1], ground[:, None], hands[:, -1:, 2:]], axis=2)

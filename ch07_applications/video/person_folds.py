@@ -1,4 +1,4 @@
-"""Three folds by person: everybody is judged once, by models that have never seen them. All methods have the same."""
+"""Three folds by person: each person is scored once, by models that have never seen them, for all methods alike."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ from common.run import Run
 FOLDS, WINDOW = 3, 128  # windows of 2.56 s, as in UCI HAR
 WHOLE = "accuracy of whole recordings"
 Scores = Float[np.ndarray, "items classes"]
-FoldModels = tuple[list[Any], float]  # of each fold, and the seconds that all took
-EachScores = Float[np.ndarray, "_ classes"]  # of folds, which have unlike numbers of items
+FoldModels = tuple[list[Any], float]  # of each fold, and the total seconds
+EachScores = Float[np.ndarray, "_ classes"]  # of folds, which have different numbers of items
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Recordings to learn from, and those of the people who are judged."""
+    """Training recordings, and those of the test people."""
 
     train: Recordings
     test: Recordings
 
     def windows(self, length: int = WINDOW, mirrored: bool = False) -> tuple[Windows, Windows]:
-        """(train, test): windows that overlap by half, mirrored ones among them if wanted; and side by side.
+        """(train, test): windows that overlap by half, with mirrored ones on request; and non-overlapping windows.
 
-        Shorter windows to learn from are as many as those of WINDOW samples: an SVM takes the square of their number.
+        Shorter training windows are as many as those of WINDOW samples, because an SVM takes the square of their
+        number.
         """
         train = windows_of(self.train, length, max(length, WINDOW) // 2)
         return train.mirrored() if mirrored else train, windows_of(self.test, length, length)
 
     def of(self, people: int) -> Fold:
-        """The same test part, with the first so many of the people to learn from."""
+        """The same test part with the first `people` training people."""
         chosen = np.unique(self.train.subjects)[:people]
         return Fold(self.train.take(np.isin(self.train.subjects, chosen)), self.test)
 
 
 def person_folds(run: Run) -> list[Fold]:
-    """Who is judged in which fold is drawn by the seed. At smoke, one arm and 12 s of each recording."""
+    """The seed assigns people to folds. At smoke, one arm and 12 s of each recording."""
     watch = data.watch()
     if run.scale.preset == "smoke":
         few = watch.recordings.take(watch.recordings.right)
@@ -56,34 +57,34 @@ def person_folds(run: Run) -> list[Fold]:
 
 
 def held_out_people(fold: Fold, seed: int) -> list[Fold]:
-    """Training people split once more, into three folds to choose on: each of them is judged once."""
+    """Split the training people again, into three folds for choosing settings; each of them is scored once."""
     return [Fold(*parts) for parts in data.watch().only(fold.train).folds(FOLDS, seed)]
 
 
 def pooled(parts: Sequence[Windows]) -> Windows:
-    """The windows of all parts, one part after the other."""
+    """The windows of all parts, concatenated."""
     names = ("inputs", "answers", "ids", "groups", "recordings")
     return Windows(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def pooled_recordings(folds: Sequence[Fold]) -> Recordings:
-    """The test recordings of all folds, in their order."""
+    """The test recordings of all folds, in order."""
     watch = data.watch().recordings
     return watch.take(np.concatenate([fold.test.ids for fold in folds]))
 
 
 def by_person(train: Windows) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Splits for cross-validation in which nobody is on both sides."""
+    """Splits for cross-validation in which no person is on both sides."""
     return list(GroupKFold(FOLDS).split(train.inputs, groups=train.groups))
 
 
 def scores_of(model: Any, windows: Float[np.ndarray, "items time channels"]) -> Scores:
-    """Probabilities where the model has them, its decision function else."""
+    """The model's probabilities if it has them, else its decision function."""
     return (model.predict_proba if hasattr(model, "predict_proba") else model.decision_function)(windows)
 
 
 def summed(scores: Scores, windows: Windows, recordings: Recordings) -> Float[np.ndarray, "recordings classes"]:
-    """The scores of each recording's windows, summed. 0 for a recording without a window."""
+    """The scores of each recording's windows, summed. It is 0 for a recording without a window."""
     places = {int(name): place for place, name in enumerate(recordings.ids)}
     total = np.zeros((len(recordings), scores.shape[1]))
     np.add.at(total, [places[int(name)] for name in windows.recordings], scores)
@@ -93,10 +94,10 @@ def summed(scores: Scores, windows: Windows, recordings: Recordings) -> Float[np
 def judge(
     method: Method, folds: Sequence[Fold], found: Sequence[EachScores], whole: Sequence[EachScores] | None = None
 ) -> None:
-    """Accuracy over the windows and over the recordings, with people as groups.
+    """Score the accuracy over windows and over recordings, with people as groups.
 
-    found, whole: scores of each fold's test windows, and of its test recordings, which are sums over windows unless
-    given.
+    found, whole: scores of each fold's test windows, and of its test recordings; the latter are sums over windows by
+    default.
     """
     parts = [fold.windows()[1] for fold in folds]
     whole = whole or [summed(*each) for each in zip(found, parts, [fold.test for fold in folds], strict=True)]
@@ -106,14 +107,14 @@ def judge(
 
 
 def train_by_fold(run: Run, works: Mapping[str, Sequence[Work]]) -> dict[str, FoldModels]:
-    """What the works of each name make, in their order, and their seconds together. Two of all works run at a time."""
+    """The results of the works of each name, in order, and their total seconds. Two of all works run at a time."""
     made = side_by_side(run, {f"{name} {k}": work for name, each in works.items() for k, work in enumerate(each)})
     found = {name: [made[f"{name} {k}"] for k in range(len(each))] for name, each in works.items()}
     return {name: ([model for model, _ in each], sum(seconds for _, seconds in each)) for name, each in found.items()}
 
 
 def score_models(run: Run, name: str, folds: Sequence[Fold], made: FoldModels) -> None:
-    """A network of each fold, judged on windows."""
+    """Score each fold's network on windows."""
     with run.method(name, kind="deep") as method:
         models, method.fit_seconds = made
         method.model = models[-1]
@@ -124,7 +125,7 @@ def score_models(run: Run, name: str, folds: Sequence[Fold], made: FoldModels) -
 def score_by_fold(
     run: Run, name: str, folds: Sequence[Fold], build: Callable[[Windows], Any], mirrored: bool = False
 ) -> Method:
-    """A rival, built for each fold's training windows, fitted on them and judged."""
+    """Build, fit and score a rival in each fold."""
     with run.method(name, kind="classical") as method:
         found, spent = [], 0.0
         for fold in folds:

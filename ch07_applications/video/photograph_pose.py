@@ -1,6 +1,7 @@
-"""A network that has learned from photographs of people, on drawn people; and both networks on the reader's photograph.
+"""A network trained on photographs of people, tested on drawn people; and both networks on the reader's photograph.
 
-Reference  BlazePose (Bazarevsky et al. 2020). It has seen no drawn person, and the network of the lesson no other.
+Reference  BlazePose (Bazarevsky et al. 2020). It was not trained on drawn people, and the lesson's network only on
+them.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 REFERENCE = "BlazePose"
 LIMBS = (28, 26, 24, 23, 25, 27, 16, 14, 12, 11, 13, 15)  # its landmarks, in the order of the first of bodies.JOINTS
 SHOULDERS, NOSE = [11, 12], 0
-SCORED = tuple(KINDS)[1:]  # kinds of joints: it has no neck and no top of the head
+SCORED = tuple(KINDS)[1:]  # kinds of joints; it has neither neck nor top of the head
 
 
 def find_joints(network: BlazePose, people: PosedPeople, views: Views) -> Joints:
-    """Joints in pixels of the pictures. In place of the neck, the middle of the shoulders; of the head's top, the nose.
+    """Joints in pixels of the pictures. The neck is the middle of the shoulders, the head's top is the nose.
 
     views: around the people, of SIDE pixels.
     """
@@ -57,7 +58,7 @@ def squares_of(photo: UInt8[np.ndarray, "height width 3"]) -> tuple[PosedPeople,
 def show_reference(
     run: Run, model: PoseEstimator, test: PosedPeople, own: tuple[PosedPeople, PosedPeople] | None = None
 ) -> None:
-    """BlazePose on the test people, the boxes given; then both networks on own, the squares of --photo, by eye."""
+    """Score BlazePose on the test people in given boxes; then show both networks on own, the squares of --photo."""
     network = blazepose_or_none(run.scale, run.note)
     if network is not None:
         with run.method(REFERENCE, kind="reference") as method:

@@ -1,16 +1,16 @@
 """Pictorial structures: HOG templates of the joints on a tree, and the best pose of all by dynamic programming.
 
-Method     Felzenszwalb & Huttenlocher 2005. A pose costs what its joints cost where they are, and what the springs of
-           the tree cost, each of which would have the child at μ beside its parent:
+Method     Felzenszwalb & Huttenlocher 2005. The cost of a pose is the cost of its joints at their places plus the cost
+           of the tree's springs, each of which pulls the child to μ beside its parent:
 
                E(l) = Σ_i m_i(l_i) + Σ_(i,j) w_x (l_j − l_i − μ)_x² + w_y (l_j − l_i − μ)_y²                      (§3)
 
            From the leaves to the root, B_j(l_i) = min over l_j of (m_j + Σ B of j's children + spring) is a generalised
            distance transform (distance_transform.py): the exact minimum of E in time linear in the places. Joints have
-           several types, clusters of μ, each with a template and springs of its own, and a cost for each pair of types
+           several types, clusters of μ, each with its own template and springs, and a cost for each pair of types
            (Yang & Ramanan 2013, §3). Springs are Gaussians of the training poses. Templates are linear discriminants of
-           HOG (Hariharan, Malik & Ramanan 2012), whose scores are logarithms of likelihood ratios, as springs' costs
-           are; their weight beside the springs, and the number of types, are chosen on validation pictures.
+           HOG (Hariharan, Malik & Ramanan 2012), whose scores are log likelihood ratios, like the springs' costs; their
+           weight relative to the springs, and the number of types, are chosen on validation pictures.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from common.features.hog import gradients, votes
 
 PARENTS = (1, 2, 12, 12, 3, 4, 7, 8, 12, 12, 9, 10, None, 12)  # of each of bodies.JOINTS; the neck is the root
 UPWARDS = (0, 1, 2, 5, 4, 3, 6, 7, 8, 11, 10, 9, 13, 12)  # children before their parents
-STEP, CELL, WINDOW, BINS = 2, 4, 5, 9  # pixels from place to place, and of a cell; cells of a template; directions
-PER_PICTURE = 14  # places of no joint, to learn what templates answer to
+STEP, CELL, WINDOW, BINS = 2, 4, 5, 9  # pixels between places, and of a cell; cells of a template; directions
+PER_PICTURE = 14  # negative places per picture for the templates
 NARROW = 0.5  # places: the least standard deviation of a spring
-CHUNK = 16  # pictures at work at a time, whose arrays stay in the cache
+CHUNK = 16  # pictures at a time, so that arrays stay in the cache
 Crops = UInt8[np.ndarray, "items side side 3"]
 Places = Int[np.ndarray, "items joints 2"]
 Costs = Float[np.ndarray, "items _ rows columns"]
@@ -42,7 +42,7 @@ Costs = Float[np.ndarray, "items _ rows columns"]
 def cell_maps(crops: Crops) -> Float[Tensor, "items 9 rows columns"]:
     """HOG with a cell of 4 × 4 pixels around every place, each divided by the energy of its surroundings."""
     magnitude, bins = votes(*gradients(crops), BINS)
-    layers = torch.zeros(len(crops), BINS + 1, *crops.shape[1:3])  # the last one has the votes without a direction
+    layers = torch.zeros(len(crops), BINS + 1, *crops.shape[1:3])  # the last one counts pixels without a direction
     layers.scatter_(1, torch.tensor(bins).long()[:, None], torch.tensor(magnitude).float()[:, None])
     cells = avg_pool2d(layers[:, :BINS], CELL, STEP, (CELL - STEP) // 2, count_include_pad=False)
     energy = avg_pool2d(cells.square().sum(dim=1, keepdim=True), 5, 1, 2, count_include_pad=False)
@@ -62,8 +62,9 @@ def described(cells: Float[Tensor, "items 9 rows columns"], places: Places) -> F
 
 @dataclass(frozen=True)
 class Springs:
-    """Between a joint and its parent: for each type of the joint, μ and w (x, y), in places; and a cost for each
-    pair of types of the parent and the joint."""
+    """The springs between a joint and its parent: for each type of the joint, μ and w (x, y), in places; and a cost for
+    each pair of types of the parent and the joint.
+    """
 
     means: Float[np.ndarray, "types 2"]
     widths: Float[np.ndarray, "types 2"]
@@ -80,7 +81,7 @@ def best_places(costs: Sequence[Costs], springs: Sequence[Springs | None]) -> Pl
         values, from_where = distance_transform(own.reshape(-1, rows, columns), *each)
         total = values.reshape(items, 1, types, rows, columns) + spring.ties[:, :, None, None]
         least, parent = total.min(axis=2), PARENTS[joint]
-        kind = (total == least[:, :, None]).argmax(axis=2)  # in half the time of total.argmin(axis=2)
+        kind = (total == least[:, :, None]).argmax(axis=2)  # twice as fast as total.argmin(axis=2)
         where[joint] = kind, from_where.reshape(items, types, rows, columns, 2)
         costs[parent] = costs[parent] + least
     root, (items, _, rows, columns) = UPWARDS[-1], costs[UPWARDS[-1]].shape
@@ -98,7 +99,7 @@ def best_places(costs: Sequence[Costs], springs: Sequence[Springs | None]) -> Pl
 
 @dataclass(eq=False)
 class PictorialStructure:
-    """A tree of templates and springs. types: of every joint but the root. weight: of the templates' scores."""
+    """A tree of templates and springs. types: number per joint, except the root. weight: of the templates' scores."""
 
     types: int = 6
     weight: float = 1.0
@@ -110,13 +111,13 @@ class PictorialStructure:
     def fit(
         self, crops: Crops, points: Float32[np.ndarray, "items 14 2"], seen: Bool[np.ndarray, "items 14"]
     ) -> PictorialStructure:
-        """Learn from crops and their joints in pixels. Joints that are not seen teach nothing."""
+        """Fit to crops and their joints in pixels. Joints that are not seen are ignored."""
         kinds = self._fit_springs(points / STEP, seen)
         self._fit_templates(crops, points, seen, kinds)
         return self
 
     def predict(self, crops: Crops) -> Float32[np.ndarray, "items 14 2"]:
-        """Joints in pixels of the crops: the middle of the place where each is."""
+        """Joints in pixels of the crops: the centres of their places."""
         found = []
         for start in range(0, len(crops), CHUNK):
             cells = cell_maps(crops[start : start + CHUNK])
@@ -125,12 +126,12 @@ class PictorialStructure:
         return ((np.concatenate(found) + 0.5) * STEP).astype(np.float32)
 
     def parameters(self) -> list[np.ndarray | Tensor]:
-        """Templates and springs, for common.model_size."""
+        """The templates and springs, which common.model_size counts."""
         springs = [array for spring in self.springs if spring for array in vars(spring).values()]
         return [*self.templates, *self.offsets, *springs]
 
     def scores(self, cells: Float[Tensor, "items 9 rows columns"]) -> list[Float[Tensor, "items _ rows columns"]]:
-        """Of every joint, type and place, how much likelier the window is there than anywhere, as a logarithm."""
+        """The log likelihood ratio of the window at every place, for each joint and type, to windows anywhere."""
         dilation = CELL // STEP
         pairs = zip(self.templates, self.offsets, strict=True)
         return [
@@ -141,7 +142,7 @@ class PictorialStructure:
     def _fit_springs(
         self, points: Float32[np.ndarray, "items 14 2"], seen: Bool[np.ndarray, "items 14"]
     ) -> Int[np.ndarray, "items 14"]:
-        """Cluster where joints are beside their parents; the type of each joint of each person is returned."""
+        """Cluster the joints' offsets from their parents. Returns the type of each joint of each person."""
         from sklearn.cluster import KMeans
 
         kinds = np.zeros(seen.shape, np.int64)
@@ -169,7 +170,7 @@ class PictorialStructure:
         seen: Bool[np.ndarray, "items 14"],
         kinds: Int[np.ndarray, "items 14"],
     ) -> None:
-        """Linear discriminants of the windows around joints, by joint and type, and of windows anywhere."""
+        """Fit linear discriminants between windows around joints, by joint and type, and windows anywhere."""
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
         side, rng = crops.shape[1] // STEP, np.random.default_rng(self.seed)

@@ -1,6 +1,6 @@
 """Pose without a network, the person's box given: the mean pose, regression from HOG, and pictorial structures.
 
-All learn from squares around the boxes (views.py) and from their mirror images, and have their settings chosen on
+All are fitted to squares around the boxes (views.py) and to their mirror images, and their settings are chosen on
 validation pictures. Kernel ridge regression predicts all coordinates at once from HOG with two sizes of cells.
 """
 
@@ -25,9 +25,9 @@ from common.tuning import choose
 CELLS = (8, 16)  # pixels
 PENALTIES, GAMMAS = (0.001, 0.01, 0.1), (0.5, 1.0, 2.0)  # of ridge; of the kernel, by the mean squared distance
 TYPES, WEIGHTS = (8, 16), (0.125, 0.25, 0.5)  # of pictorial structures
-MOST = 4000  # pictures to learn from, as at the lecture preset: more crops, and kernel matrices leave the memory
-TUNED_ON = 1500  # crops that kernel ridge regression learns from, to compare its settings
-EVERY = 4  # of so many validation pictures, one is used to compare settings of structures: a frame of each film
+MOST = 4000  # training pictures, as at the lecture preset: with more crops, kernel matrices exceed the memory
+TUNED_ON = 1500  # training crops of kernel ridge regression in the choice of settings
+EVERY = 4  # every fourth validation picture is used to choose the structures' settings: one frame per film
 PARTS, RIDGE, MEAN = "pictorial structures", "HOG + kernel ridge", "mean pose"
 Pixels = UInt8[np.ndarray, "items side side 3"]
 
@@ -49,19 +49,19 @@ class BoxCrops:
         return cls(crops, points, people.visible, views)
 
     def with_mirrors(self) -> BoxCrops:
-        """These, and their mirror images, in which left is right."""
+        """These crops and their mirror images, in which left and right are exchanged."""
         points = self.points[:, MIRRORED] * np.float32([-1, 1]) + np.float32([SIZE, 0])
         arrays = (self.crops, self.crops[:, :, ::-1]), (self.points, points), (self.seen, self.seen[:, MIRRORED])
         return BoxCrops(*(np.concatenate(pair) for pair in arrays), torch.cat([self.views, self.views]))
 
     def in_pictures(self, points: Joints) -> Joints:
-        """Pixels of the squares as pixels of the pictures."""
+        """Convert pixels of the squares to pixels of the pictures."""
         return into_pictures(torch.tensor(points), self.views).numpy()
 
 
 @dataclass
 class MeanPose:
-    """Every joint where it is on average, whoever is to be seen. It has no pixels to look at."""
+    """Predicts every joint's mean place, without using pixels."""
 
     pose: Float32[np.ndarray, "14 2"] | None = None
 
@@ -74,7 +74,7 @@ class MeanPose:
         return np.repeat(self.pose[None], len(crops), axis=0)
 
     def parameters(self) -> list[np.ndarray]:
-        """What it keeps, for common.model_size."""
+        """All stored numbers, which common.model_size counts."""
         return [self.pose]
 
 
@@ -82,7 +82,7 @@ class MeanPose:
 class KernelRidge:
     """Coordinates as a weighted sum of Gaussian kernels of HOG, one at each training crop; ridge regression.
 
-    A training person's joints that are not in the picture are put where they are on average.
+    Joints of training people outside the picture are replaced by their mean place.
     """
 
     penalty: float = 0.1
@@ -105,7 +105,7 @@ class KernelRidge:
         return (found + self.mean.pose).astype(np.float32)
 
     def parameters(self) -> list[np.ndarray]:
-        """What it keeps, which is every training row, for common.model_size."""
+        """All stored numbers, including every training row, which common.model_size counts."""
         return [self.model.X_fit_, self.model.dual_coef_, *self.mean.parameters()]
 
 
@@ -122,9 +122,9 @@ def held_out_score(model: Any, part: BoxCrops, people: PosedPeople) -> float:
 def fit_best(
     build: Callable[..., Any], grid: Sequence[dict[str, Any]], train: BoxCrops, few: slice, held_out: PosedPeople
 ) -> tuple[Any, dict[str, Any]]:
-    """The model with the settings whose PCK on held-out people is the highest, and these settings.
+    """The model whose settings have the highest PCK on held-out people, and these settings.
 
-    build: makes a model of settings. few: the training crops that settings are compared with; the best learns from all.
+    build: makes a model from settings. few: the training crops for comparing settings; the best model is fitted to all.
     """
     arrays = (array[few] for array in (train.crops, train.points, train.seen, train.views))
     part, tried = BoxCrops(*arrays), BoxCrops.of(held_out)
@@ -134,7 +134,7 @@ def fit_best(
 
 
 def fit_kernel_ridge(train: BoxCrops, held_out: PosedPeople) -> tuple[KernelRidge, dict[str, Any]]:
-    """Kernel ridge regression with its settings chosen."""
+    """Fit kernel ridge regression with chosen settings."""
     grid = [{"penalty": penalty, "gamma": gamma} for penalty in PENALTIES for gamma in GAMMAS]
     every = max(1, len(train.crops) // TUNED_ON)
     return fit_best(KernelRidge, grid, train, slice(None, None, every), held_out)
@@ -143,7 +143,7 @@ def fit_kernel_ridge(train: BoxCrops, held_out: PosedPeople) -> tuple[KernelRidg
 def fit_structure(
     train: BoxCrops, held_out: PosedPeople, seed: int, types: Sequence[int] = TYPES, weights: Sequence[float] = WEIGHTS
 ) -> tuple[PictorialStructure, dict[str, Any]]:
-    """Pictorial structures, with the number of types and the weight of the templates chosen."""
+    """Fit pictorial structures with a chosen number of types and weight of the templates."""
     few = held_out.take(slice(None, None, EVERY))
     tried, options, scores = BoxCrops.of(few), [], []
     for count in types:
@@ -158,14 +158,14 @@ def fit_structure(
 
 
 def score(method: Method, found: Joints, people: PosedPeople, kinds: Iterable[str] = KINDS) -> None:
-    """PCK of all joints, and of these kinds."""
+    """Score the PCK of all joints, and of these kinds."""
     for metric, joints in {PCK: None, **{f"{PCK}, {kind}": KINDS[kind] for kind in kinds}}.items():
         values, part = pck(found, people, joints)
         method.score_items(metric, values, part, unit="%", higher_is_better=True)
 
 
 def score_rivals(run: Run, people: PosedPeople, held_out: PosedPeople, test: PosedPeople) -> dict[str, Joints]:
-    """What needs no network, the boxes given: its settings are chosen on validation people."""
+    """Score the methods without a network, in given boxes, with settings chosen on validation people."""
     crops, train_part, found = BoxCrops.of(test), BoxCrops.of(people.take(slice(MOST))).with_mirrors(), {}
     for name, kind in ((MEAN, "reference"), (RIDGE, "classical"), (PARTS, "classical")):
         with run.method(name, kind=kind) as method:

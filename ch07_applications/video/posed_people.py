@@ -1,9 +1,10 @@
-"""Pictures of one person each with the joints known, and the share of joints that is found (PCK).
+"""Pictures of one person each with known joints, and the share of joints that is found (PCK).
 
 Frames of films of drawn people (people.py) are the items. The metric is PCK@0.2, the percentage of correct keypoints
-(Yang & Ramanan 2013, §8; of the torso as in Sapp & Taskar 2013, §5): a joint is found if it is predicted within 0.2 of
-the distance from the left shoulder to the right hip. Joints outside the picture do not count, and a person of whom no
-joint is inside is not scored. Left and right are the person's own: who takes one arm for the other has found neither.
+(Yang & Ramanan 2013, §8; relative to the torso as in Sapp & Taskar 2013, §5): a joint is found if it is predicted
+within 0.2 of the distance from the left shoulder to the right hip. Joints outside the picture do not count, and a
+person without any joint inside is not scored. Left and right are the person's own: if a method confuses the two arms,
+it has found neither.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from common.data.parts import numbered, read_only
 
 SHARE = 0.2  # of the torso
 PCK = "PCK@0.2"
-MIRRORED = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13)  # what each joint is in a mirror: left is right
+MIRRORED = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13)  # each joint's index in a mirror image
 SHOULDER, HIP = 9, 2  # left and right, the ends of the torso
 KINDS = {  # of joints
     "head and neck": (13, 12), "shoulders": (8, 9), "elbows": (7, 10), "wrists": (6, 11), "hips": (2, 3),
@@ -33,9 +34,9 @@ Joints = Float32[np.ndarray, "items 14 2"]
 class PosedPeople:
     """Pictures and their people's joints, (x, y) in pixels, read-only.
 
-    boxes: xyxy around the pixels that the person, and what they hold, cover; zeros where nobody is to be seen. groups:
-    the person. Raises ValueError where lengths differ, and for joints that are no numbers: put what is not known
-    outside the picture, where it does not count.
+    boxes: xyxy around the pixels of the person and of objects in their hands; zeros if no one is visible. groups: the
+    person. Raises ValueError if lengths differ, and for joints that are not finite: unknown joints must lie outside the
+    picture, where they do not count.
     """
 
     images: UInt8[np.ndarray, "items side side 3"]
@@ -73,12 +74,12 @@ class PosedPeople:
 
     @property
     def visible(self) -> Bool[np.ndarray, "items 14"]:
-        """Which joints lie within the picture; limbs may hide them."""
+        """A mask of the joints within the picture; limbs may hide them."""
         return ((self.joints >= 0) & (self.joints < self.side)).all(axis=-1)
 
     @property
     def torsos(self) -> Float32[np.ndarray, "items"]:
-        """From the left shoulder to the right hip, in pixels."""
+        """The distance from the left shoulder to the right hip, in pixels."""
         return np.linalg.norm(self.joints[:, SHOULDER] - self.joints[:, HIP], axis=-1)
 
     def take(self, indices: np.ndarray | Sequence[int] | slice) -> PosedPeople:
@@ -94,16 +95,16 @@ def frames_of(films: Films) -> PosedPeople:
 
 
 def found_joints(found: Joints, people: PosedPeople, share: float = SHARE) -> Bool[np.ndarray, "items 14"]:
-    """Which joints are predicted within this share of the torso."""
+    """A mask of the joints predicted within this share of the torso."""
     return np.linalg.norm(found - people.joints, axis=-1) <= share * people.torsos[:, None]
 
 
 def pck(
     found: Joints, people: PosedPeople, joints: Sequence[int] | None = None, share: float = SHARE
 ) -> tuple[Float[np.ndarray, "scored"], PosedPeople]:
-    """Of each person, the percentage found of those of these joints (None: all) that are within the picture.
+    """For each person, the percentage of these joints (None: all) within the picture that are found.
 
-    Returned with the people that have any such joint: others are left out.
+    Also returns the people with any such joint: others are left out.
     """
     joints = list(range(len(JOINTS)) if joints is None else joints)
     seen, right = people.visible[:, joints], found_joints(found, people, share)[:, joints]
@@ -113,14 +114,14 @@ def pck(
 
 
 def pck_curve(found: Joints, people: PosedPeople, shares: Sequence[float]) -> Float[np.ndarray, "shares"]:
-    """PCK of all joints, for each share of the torso."""
+    """The PCK of all joints, for each share of the torso."""
     return np.array([pck(found, people, share=share)[0].mean() for share in shares])
 
 
 def ranked(found: Joints, people: PosedPeople) -> Int64[np.ndarray, "scored"]:
-    """People from the smallest mean error to the largest, in torsos, over the joints within the picture.
+    """People in the order of their mean error in torsos over the joints within the picture, the smallest first.
 
-    People of whom no joint is in the picture are left out.
+    People without any joint in the picture are left out.
     """
     seen, away = people.visible, np.linalg.norm(found - people.joints, axis=-1) / people.torsos[:, None]
     some = np.flatnonzero(seen.any(axis=1))
@@ -129,8 +130,9 @@ def ranked(found: Joints, people: PosedPeople) -> Int64[np.ndarray, "scored"]:
 
 
 def merged_ankles(found: Joints, people: PosedPeople) -> float:
-    """Of people whose ankles are in the picture and more than 0.4 of the torso apart: the percentage whose ankles are
-    predicted within 0.2 of it from each other. NaN where there are no such people."""
+    """For people whose ankles are in the picture and more than 0.4 of the torso apart, the percentage with predicted
+    ankles within 0.2 of the torso of each other. NaN if there are no such people.
+    """
     right, left = KINDS["ankles"]
     true, predicted = (np.linalg.norm(each[:, right] - each[:, left], axis=-1) for each in (people.joints, found))
     apart = (true > 2 * SHARE * people.torsos) & people.visible[:, [right, left]].all(axis=1)

@@ -1,4 +1,4 @@
-"""Random kernels and a ridge classifier: what a convolution finds, counted, with nothing learned but the last layer.
+"""Random kernels and a ridge classifier: counted responses of convolutions, where only the last layer is learned.
 
 Method     Dempster, Schmidt & Webb 2021 (MiniRocket). 84 kernels of length 9 have three weights of 2 and six of −1.
            Each is dilated by many factors, so that it responds to slow and to fast patterns, and a feature is the share
@@ -6,7 +6,7 @@ Method     Dempster, Schmidt & Webb 2021 (MiniRocket). 84 kernels of length 9 ha
 
                feature = mean_t [ (x ⋆ w)(t) > b ]            with b a quantile of the response to a training window
 
-           A ridge classifier of these ten thousand shares decides, its penalty by leave-one-out.
+           A ridge classifier uses these ten thousand shares; its penalty is chosen by leave-one-out.
 Differs    As in the authors' version for several channels, a kernel sums over some of the channels, drawn at random.
            Features of one kernel at one dilation are counted from one response, for all windows at once.
 """
@@ -23,16 +23,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-LENGTH, DOUBLED, COUNT = 9, 3, 84  # weights of a kernel, how many of them are 2, and how many kernels there are
-GOLDEN = (5**0.5 + 1) / 2  # multiples of it, without their whole part, cover 0 to 1 evenly however many there are
-BLOCK = 256  # windows at once
+LENGTH, DOUBLED, COUNT = 9, 3, 84  # weights per kernel; weights that are 2; number of kernels
+GOLDEN = (5**0.5 + 1) / 2  # the fractional parts of its multiples cover 0 to 1 evenly, for any number of them
+BLOCK = 256  # windows at a time
 PENALTIES = np.logspace(-3, 5, 9)
 Series = Float32[np.ndarray, "items time channels"]
 Features = Float32[np.ndarray, "items features"]
 
 
 class RandomKernels(TransformerMixin, BaseEstimator):
-    """Windows to shares of exceeded biases. features: about so many. dilations: of one kernel, at most."""
+    """Maps windows to shares of exceeded biases. features: approximate number. dilations: the most per kernel."""
 
     def __init__(self, features: int = 9996, dilations: int = 32, random_state: int | None = 0) -> None:
         self.features = features
@@ -67,7 +67,7 @@ class RandomKernels(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Float32[np.ndarray, "..."]) -> Features:
-        """Raises ValueError for windows of another length or with other channels than in fit."""
+        """Compute the shares. Raises ValueError if the windows' length or channels differ from those in fit."""
         X = series(X)
         if X.shape[1:] != (self.n_steps_, self.n_channels_):
             raise ValueError(f"windows of {X.shape[1:]}, not of {(self.n_steps_, self.n_channels_)} as in fit")
@@ -78,7 +78,7 @@ class RandomKernels(TransformerMixin, BaseEstimator):
         for dilation, chosen, biases in zip(self.dilations_, self.chosen_, self.biases_, strict=True):
             padding = dilation * (LENGTH // 2)
             response = responses(X, dilation, chosen, np.arange(COUNT))
-            # every other kernel is judged where it lies within the window, as padding is no part of the movement
+            # every other kernel counts only places within the window, because padding is not part of the movement
             for first, inside in ((0, slice(None)), (1, slice(padding, X.shape[1] - padding))):
                 part = response[first::2, :, inside]
                 shares = [(part > bias[:, None, None]).mean(axis=2, dtype=np.float32) for bias in biases[first::2].T]
@@ -87,12 +87,12 @@ class RandomKernels(TransformerMixin, BaseEstimator):
 
 
 def doubled() -> Int[np.ndarray, "kernels 3"]:
-    """Of every kernel, the places of the weights that are 2."""
+    """The places of the weights that are 2 in each kernel."""
     return np.array(list(combinations(range(LENGTH), DOUBLED)))
 
 
 def spread(steps: int, per_kernel: int, most: int) -> tuple[list[int], list[int]]:
-    """Dilations from 1 to the largest that fits, evenly on a logarithmic scale, and how many features each has."""
+    """Dilations from 1 to the largest that fits, evenly on a logarithmic scale, and the number of features of each."""
     largest = np.log2((steps - 1) / (LENGTH - 1))
     wanted = np.logspace(0, largest, min(per_kernel, most), base=2).astype(int)
     dilations, shares = np.unique(wanted, return_counts=True)
@@ -105,7 +105,7 @@ def spread(steps: int, per_kernel: int, most: int) -> tuple[list[int], list[int]
 def responses(
     X: Series, dilation: int, chosen: Float32[np.ndarray, "kernels channels"], kernels: Int[np.ndarray, "kernels"]
 ) -> Float32[np.ndarray, "kernels items time"]:
-    """The dilated kernels' responses, zeros around the windows.
+    """The dilated kernels' responses, with zero padding.
 
     A kernel is −1 everywhere, and 3 more at three places: all share the sum of nine shifted copies of a channel, and
     add three of these copies.
@@ -123,7 +123,7 @@ def responses(
 
 
 def series(X: Float[np.ndarray, "..."]) -> Series:
-    """In single precision. Raises ValueError for another number of axes, and for what is not finite."""
+    """The windows in single precision. Raises ValueError for another number of axes, and for non-finite values."""
     X = np.asarray(X, np.float32)
     if X.ndim != 3 or not len(X):
         raise ValueError(f"windows are (items, time, channels), not {X.shape}")
@@ -133,6 +133,6 @@ def series(X: Float[np.ndarray, "..."]) -> Series:
 
 
 def kernel_classifier(features: int = 9996, random_state: int = 0) -> Pipeline:
-    """Random kernels, standardised, and a ridge classifier whose penalty leave-one-out chooses."""
+    """Random kernels, standardised, and a ridge classifier whose penalty is chosen by leave-one-out."""
     kernels = RandomKernels(features, random_state=random_state)
     return make_pipeline(kernels, StandardScaler(), RidgeClassifierCV(alphas=PENALTIES))

@@ -1,6 +1,6 @@
-"""Cuts in real clips, by settings that were chosen on films of drawn people: does segmentation work on real pictures?
+"""Cuts in real clips, with settings chosen on films of drawn people: does segmentation work on real pictures?
 
-Films are cut together from stretches of eight real shots, so that their cuts are known; one clip has cuts of its own.
+Films are cut together from stretches of eight real shots, so that their cuts are known; one clip has its own cuts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ch07_applications.video.summary_measures import cuts_f1
 from common.data.clips import CUTS, clips_or_none
 from common.run import Run
 
-FILMS, SHOTS, LONGEST = 40, 8, 28  # films that are cut together; stretches in each; frames of a stretch, at most
+FILMS, SHOTS, LONGEST = 40, 8, 28  # composed films; stretches per film; the most frames of a stretch
 Frames = UInt8[np.ndarray, "_ height width 3"]
 FindCuts = Callable[[Float32[np.ndarray, "frames bins"]], Int64[np.ndarray, "cuts"]]  # from the roots of histograms
 
@@ -43,7 +43,7 @@ def cut_together(shots: list[Frames], seed: int) -> tuple[Frames, Int64[np.ndarr
 
 
 def study_clips(run: Run, ways: Mapping[str, FindCuts]) -> None:
-    """F1 of the cuts that each way finds, as facts: eight shots are too few for a test."""
+    """State the F1 of each method's cuts as facts: eight shots are too few for a test."""
     clips = clips_or_none(run.scale, run.note)
     if clips is None:
         return

@@ -1,9 +1,9 @@
 """Films of long spans at several sizes: the longer a clip, the fewer pixels its frames have.
 
-Method     A clip of 64 frames of 16 × 16 pixels holds as many numbers as one of 16 frames of 32 × 32. Films are drawn
+Method     A clip of 64 frames of 16 × 16 pixels has as many numbers as one of 16 frames of 32 × 32. Films are drawn
            once, at the largest side; grey levels and optical flow (hardwired.py) are computed there and reduced to all
            sides. A pixel of a reduced map is the mean over its area: with 0 … n large pixels and m small ones, small
-           pixel j covers [j n/m, (j + 1) n/m], and a large pixel counts by the share of it that lies there.
+           pixel j covers [j n/m, (j + 1) n/m], and a large pixel is weighted by its share inside.
 Differs    In a film of every fourth frame, flow is computed anew, between frames that are four apart.
 """
 
@@ -24,15 +24,15 @@ from common.errors import Problem
 
 CLASSES = (*SPANS, *COUNTS)
 FRAMES, LARGE = 64, 46  # of a film; its side
-SIDES = {64: 16, 32: 23, 16: 32, 8: 46}  # by the length of clips: as many pixels × frames, to 4 %
-EVERY = 4  # of a thinned film: which frames are left
+SIDES = {64: 16, 32: 23, 16: 32, 8: 46}  # by the length of clips: equal pixels × frames, within 4 %
+EVERY = 4  # step between the frames of a thinned film
 BOTH = GREY + FLOW
 KEPT = {16: BOTH, 23: FLOW, 32: BOTH, 46: FLOW}  # kinds of maps at each side
 CHUNK, FEW = 60, 4  # films drawn at a time, the classes in turn; films whose flow stays in the processor's cache
 
 
 def area_weights(large: int, small: int) -> Float[Tensor, "small large"]:
-    """Each small pixel's mean over large ones. Raises ValueError where it would enlarge."""
+    """Each small pixel's mean over large ones. Raises ValueError if it would enlarge."""
     if not 0 < small <= large:
         raise ValueError(f"a side of {large} pixels cannot be reduced to {small}")
     ends, place = torch.arange(small + 1) * (large / small), torch.arange(large)
@@ -41,14 +41,14 @@ def area_weights(large: int, small: int) -> Float[Tensor, "small large"]:
 
 
 def reduce(maps: Float[Tensor, "*n large large"], side: int) -> Float[Tensor, "*n side side"]:
-    """Maps of this side, each pixel the mean over the area that it covers."""
+    """Reduce maps to this side; each pixel is the mean over the area that it covers."""
     weights = area_weights(maps.shape[-1], side)
     return weights @ maps.float() @ weights.mT
 
 
 @dataclass(frozen=True)
 class ClipMaps:
-    """Maps of whole films, of which clips are cut, and which of the KINDS they are."""
+    """Maps of whole films, from which clips are cut, and their KINDS."""
 
     maps: Float16[Tensor, "films kinds frames side side"]
     kinds: tuple[int, ...]
@@ -58,23 +58,23 @@ class ClipMaps:
 
     @property
     def signs(self) -> Float[Tensor, "kinds 1 1 1"]:
-        """What a mirror does to each kind."""
+        """The effect of mirroring on each kind."""
         return torch.tensor([float(SIGNS[kind]) for kind in self.kinds])[:, None, None, None]
 
     def of(self, kinds: list[int]) -> ClipMaps:
-        """Some neighbouring kinds, which are not copied. Raises ValueError for one that is not there."""
+        """Some adjacent kinds, without copying. Raises ValueError for a missing kind."""
         first = self.kinds.index(kinds[0])
         if self.kinds[first : first + len(kinds)] != tuple(kinds):
             raise ValueError(f"kinds {kinds} do not follow each other in {self.kinds}")
         return ClipMaps(self.maps[:, first : first + len(kinds)], tuple(kinds))
 
     def less_mean(self) -> ClipMaps:
-        """What differs from the film's mean over time: a background that hardly moves is taken away."""
+        """The maps minus the film's mean over time, which removes a background that hardly moves."""
         return ClipMaps((self.maps - self.maps.float().mean(dim=2, keepdim=True)).half(), self.kinds)
 
 
 def coarse_flow(grey: ClipMaps) -> ClipMaps:
-    """Flow as it is found in reduced films themselves, the camera's part taken away."""
+    """Flow computed in the reduced films themselves, minus the camera's motion."""
     found = []
     for few in grey.maps.split(4 * FEW):
         flow = flow_of(few[:, 0].float())
@@ -85,10 +85,10 @@ def coarse_flow(grey: ClipMaps) -> ClipMaps:
 
 @dataclass(frozen=True, eq=False)
 class LongFilms:
-    """What networks and rivals are given of films, and their labels. groups: each film's person.
+    """The inputs of networks and rivals, and the films' labels. groups: each film's person.
 
-    by_side: maps of all frames. thinned: of every fourth frame, at a side with as many pixels × frames. Raises Problem
-    for films of unequal length, and where there is not a label and a person for every film.
+    by_side: maps of all frames. thinned: maps of every fourth frame, at a side with equal pixels × frames. Raises
+    Problem for films of different lengths, and unless there is a label and a person for every film.
     """
 
     by_side: dict[int, ClipMaps]
@@ -120,12 +120,12 @@ class LongFilms:
 
 
 def studio(part: str) -> Studio:
-    """Where the films of a part are drawn."""
+    """The studio that draws a part's films."""
     return Studio(classes=CLASSES, part=part, frames=FRAMES, side=LARGE)
 
 
 def shoot_long(part: str, count: int, seed: int = 0) -> LongFilms:
-    """So many films of a part, as maps, the classes in turn. Whole arrays are made first: they never exist twice."""
+    """`count` films of a part as maps, classes in turn. Arrays are allocated first, so that they never exist twice."""
     thin_side = SIDES[FRAMES // EVERY]
     by_side = {side: torch.empty(count, len(KEPT[side]), FRAMES, side, side, dtype=torch.half) for side in KEPT}
     thinned = torch.empty(count, len(BOTH), FRAMES // EVERY, thin_side, thin_side, dtype=torch.half)

@@ -1,4 +1,4 @@
-"""What lies behind the people: a part of a photograph, seen by a camera that shakes."""
+"""The background of people: a part of a photograph, seen by a camera that shakes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from jaxtyping import Float, Float32
 from ch07_applications.video.draws import Draws
 from common.data.photo_pack import Photograph, photographs
 
-LEARNED = 10  # of the 13 photographs to train on: those of the part "train"; the others are validation's
+LEARNED = 10  # of the 13 training photographs: those of the part "train"; the others are for validation
 MARGIN, SHAKE = 0.3, 0.03  # shares of the picture's side
 
 
 def camera_path(
     side: int, draws: Draws, time: Float[np.ndarray, "frames"], follows: Float[np.ndarray, "films frames"]
 ) -> Float[np.ndarray, "films frames 2"]:
-    """How far it has moved, in pixels: it shakes in two waves each way, slow and fast, and follows who walks."""
+    """The camera's displacement in pixels: it shakes by a slow and a fast wave per axis, and follows walkers."""
     path = np.zeros((*follows.shape, 2))
     for axis in (0, 1):
         for low, high in ((0.5, 1.5), (2.0, 4.0)):
@@ -30,7 +30,7 @@ def camera_path(
 def scenery(
     part: str, side: int, draws: Draws, camera: Float[np.ndarray, "films frames 2"]
 ) -> Float32[np.ndarray, "3 films frames side side"]:
-    """A part of a photograph behind every film, shifted against the camera by bilinear interpolation."""
+    """The background of every film, part of a photograph, shifted against the camera by bilinear interpolation."""
     margin, pictures = int(np.ceil(MARGIN * side)), backgrounds(part)
     chosen, places, gain = draws.among(len(pictures)), draws.between(0, 1, 4), draws.between(0.7, 1.1)
     each = zip(chosen, places, strict=True)
@@ -43,18 +43,18 @@ def scenery(
     windows = np.lib.stride_tricks.sliding_window_view(planes, (side + 1, side + 1), axis=(2, 3))
     seen = windows[:, np.arange(len(views))[:, None], whole[..., 1], whole[..., 0]]
     rows = seen[..., :-1, :] + down * (seen[..., 1:, :] - seen[..., :-1, :])
-    return np.ascontiguousarray(rows[..., :-1] + right * (rows[..., 1:] - rows[..., :-1]))  # to be painted on
+    return np.ascontiguousarray(rows[..., :-1] + right * (rows[..., 1:] - rows[..., :-1]))  # contiguous, for painting
 
 
 @cache
 def backgrounds(part: str) -> tuple[Photograph, ...]:
-    """The photographs behind a part's people."""
+    """The background photographs of a part."""
     pack = photographs()
     return {"train": pack.train[:LEARNED], "validation": pack.train[LEARNED:], "test": pack.test}[part]
 
 
 def view_of(picture: Photograph, place: Float[np.ndarray, "4"], side: int) -> Float32[np.ndarray, "side side 3"]:
-    """A square of a photograph, reduced to so many pixels. place: size, left, top and mirrored, from 0 to 1."""
+    """A square of a photograph, reduced to `side` pixels. place: size, left, top and mirrored, from 0 to 1."""
     from PIL import Image
 
     height, width = picture.image.shape[:2]

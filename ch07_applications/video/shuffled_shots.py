@@ -1,4 +1,4 @@
-"""Films as batches for a network that scores frames: padded to one length, their shots in a new order every time."""
+"""Films as batches for a network that scores frames: padded to one length, their shots reshuffled every time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 class ShuffledShots:
     """Films for common.train, with the importance of their frames and the lengths of their shots.
 
-    The shots of a film change places every time, for which of them matter does not depend on their order. Shorter films
+    The shots of a film are shuffled every time, because their importance does not depend on the order. Shorter films
     of a batch, and their importance, end with NaN.
     """
 
@@ -37,11 +37,11 @@ class ShuffledShots:
 
 
 def shuffled_frames(lengths: list[int], generator: torch.Generator) -> Int[Tensor, "frames"]:
-    """The numbers of a film's frames with its shots in a random order; within a shot, order remains."""
+    """The indices of a film's frames with its shots in random order; within a shot, the order is kept."""
     shots = torch.arange(sum(lengths)).split(lengths)
     return torch.cat([shots[shot] for shot in torch.randperm(len(shots), generator=generator)])
 
 
 def padded(films: list[Float[Tensor, "_ *numbers"]]) -> Float[Tensor, "batch frames *numbers"]:
-    """Films in one array, NaN after their ends."""
+    """Films in one array, padded with NaN."""
     return pad_sequence(films, batch_first=True, padding_value=torch.nan)

@@ -1,8 +1,8 @@
-"""Skeletons of people at ten actions, made comparable: who, where and which way must not tell what is done.
+"""Skeletons of people at ten actions, normalised so that person, place and direction do not reveal the action.
 
-Every frame's joints are relative to the hip of the same frame, so that the place is gone. Relative to the hip of the
-clip's first frame, as public code has it, the hip's path would remain: it is nearly 0 in the first frames and grows,
-so that any frame tells how late it is, and frames in random order can be sorted again.
+Every frame's joints are relative to the hip of the same frame, which removes the place. Public code uses the hip of the
+clip's first frame. Then the hip's path would remain: it is nearly 0 in the first frames and grows, so that it encodes
+the time of each frame, and frames in random order could be sorted again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Joints = Float32[np.ndarray, "time 20 3"]
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """Clips of unlike lengths, and the action of each. groups: the person."""
+    """Clips of different lengths, and the action of each. groups: the person."""
 
     inputs: tuple[Float32[np.ndarray, "_ 60"], ...]
     answers: Int64[np.ndarray, "items"]
@@ -37,7 +37,7 @@ class Clips:
         return len(self.answers)
 
     def take(self, chosen: Int64[np.ndarray, "n"]) -> Clips:
-        """The clips at these places."""
+        """The clips with these indices."""
         return Clips(
             tuple(self.inputs[place] for place in chosen), self.answers[chosen], self.ids[chosen], self.groups[chosen]
         )
@@ -52,9 +52,9 @@ class Clips:
 
 
 def comparable(clip: Clip) -> Joints:
-    """Joints without place, direction and size: relative to the frame's own hip, the hips along x, the spine 1 long.
+    """Joints without place, direction and size: relative to the frame's hip, hips along x, spine of length 1.
 
-    Direction and size are medians over the clip, which know no order. Long clips keep every second, third, … frame.
+    Direction and size are medians over the clip, independent of order. Long clips keep every second, third, … frame.
     Raises Problem for a body without extent.
     """
     joints = clip.joints[:: -(-len(clip.joints) // LONGEST)]
@@ -69,14 +69,14 @@ def comparable(clip: Clip) -> Joints:
 
 
 def clips_of(found: Skeletons) -> Clips:
-    """All clips, comparable."""
+    """All clips, normalised."""
     inputs = tuple(comparable(clip).reshape(-1, 60) for clip in found.clips)
     answers, groups = (np.array([getattr(clip, name) for clip in found.clips]) for name in ("label", "person"))
     return Clips(inputs, answers, np.arange(len(inputs)), groups)
 
 
 def resampled(series: Float[np.ndarray, "_ columns"], steps: int) -> Float32[np.ndarray, "_ columns"]:
-    """So many frames at even distances, by linear interpolation; the first and the last remain."""
+    """`steps` frames at even distances, by linear interpolation; the first and the last remain."""
     places = np.linspace(0, len(series) - 1, steps)
     low = np.minimum(places.astype(int), max(len(series) - 2, 0))
     share = (places - low)[:, None]
@@ -84,7 +84,7 @@ def resampled(series: Float[np.ndarray, "_ columns"], steps: int) -> Float32[np.
 
 
 def padded(series: Sequence[Float32[np.ndarray, "_ columns"]]) -> Float[Tensor, "items time columns"]:
-    """Side by side, with NaN after their ends."""
+    """The series in one array, padded with NaN."""
     found = torch.full((len(series), max(map(len, series)), series[0].shape[1]), float("nan"))
     for row, each in zip(found, series, strict=True):
         row[: len(each)] = torch.from_numpy(each)
@@ -93,10 +93,10 @@ def padded(series: Sequence[Float32[np.ndarray, "_ columns"]]) -> Float[Tensor, 
 
 @dataclass
 class DrawnClips:
-    """Clips for common.train, padded with NaN, each mirrored, turned, rescaled and played faster or slower."""
+    """Clips for common.train, padded with NaN, each randomly mirrored, rotated, rescaled and stretched in time."""
 
     part: Clips
-    turn: float = 0.2  # radians, about the vertical
+    turn: float = 0.2  # radians, about the vertical axis
     speed: float = 0.2
     size: float = 0.05
     labels: Int[Tensor, "items"] = field(init=False)
@@ -110,7 +110,7 @@ class DrawnClips:
     def batch(
         self, index: Int[Tensor, "batch"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch time columns"], Int[Tensor, "batch"]]:
-        """The clips at index, changed, and their labels."""
+        """The clips at index, augmented, and their labels."""
         rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
         changed = []
         for place in index.tolist():
@@ -127,5 +127,5 @@ class DrawnClips:
 
 
 def mirrored(joints: Joints) -> Joints:
-    """Left and right exchanged: the joints' places in the list, and the sign of x."""
+    """Exchange left and right: the joints' indices, and the sign of x."""
     return joints[:, OTHER_SIDE] * np.array((-1, 1, 1), np.float32)

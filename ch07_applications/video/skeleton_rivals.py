@@ -1,4 +1,4 @@
-"""Rivals of the network on skeletons: an SVM on 16 frames side by side, and one that does not know their order."""
+"""Rivals of the network on skeletons: an SVM on 16 concatenated frames, and one without their order."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ RESAMPLED = 16  # frames
 
 
 def flat(clips: Sequence[Float32[np.ndarray, "_ columns"]]) -> Float32[np.ndarray, "items features"]:
-    """For rivals that need inputs of one length: 16 frames side by side."""
+    """Inputs of one length: 16 frames, concatenated."""
     return np.stack([resampled(clip, RESAMPLED).ravel() for clip in clips])
 
 
 def without_order(clips: Sequence[Float32[np.ndarray, "_ columns"]]) -> Float[np.ndarray, "items features"]:
-    """Mean, deviation and extremes over time, which are the same for frames in any order."""
+    """Mean, deviation and extremes over time, which do not depend on the order of frames."""
     return np.stack([np.concatenate([c.mean(0), c.std(0), c.min(0), c.max(0)]) for c in clips])
 
 
 def fit_svm(features: Callable, part: Clips) -> Callable:
-    """An SVM on standardised features of clips: the function that predicts."""
+    """Fit an SVM on standardised features of clips. Returns the function that predicts."""
     model = make_pipeline(StandardScaler(), SVC()).fit(features(part.inputs), part.answers)
     return lambda clips: model.predict(features(clips))
 
 
 def fit_by_fold(fit: Callable[[Clips], Callable], clips: Clips) -> FoldModels:
-    """What is fitted on each fold's clips, and the seconds of all."""
+    """The model fitted on each fold's clips, and their total seconds."""
     start = time.perf_counter()
     return [fit(part) for part, _ in clips.folds()], time.perf_counter() - start
 
 
 def score_clips(run: Run, name: str, kind: str, clips: Clips, made: FoldModels) -> None:
-    """Accuracy over all clips, each judged by a model that has not seen its person. made: a function per fold."""
+    """Score accuracy over all clips, each by a model that has not seen its person. made: a function per fold."""
     tests = [test for _, test in clips.folds()]
     judged = clips.take(np.concatenate([test.ids for test in tests]))
     with run.method(name, kind=kind) as method:

@@ -1,9 +1,9 @@
 """Actions over a long span without a network: a temporal pyramid of histograms of gradients and flow, with an SVM.
 
-Method     HOG and HOF (motion_rivals.py) of sixteen parts of a film, one after the other. Level l of a pyramid (Laptev
-           et al. 2008, §3.3; Lazebnik et al. 2006 for pictures) adds them up to l parts of equal length; all levels
-           side by side, each kind divided by its sum over the film, and the root of it; an SVM.
-           A bag of clips has the pyramid of each clip, and the mean over clips: what no clip shows is lost.
+Method     HOG and HOF (motion_rivals.py) of sixteen consecutive parts of a film. Level l of a pyramid (Laptev et al.
+           2008, §3.3; Lazebnik et al. 2006 for pictures) sums them to l parts of equal length; all levels are
+           concatenated, each kind is divided by its sum over the film, and the square root taken; then an SVM.
+           A bag of clips uses the mean of the clips' pyramids: what no single clip shows is lost.
 Differs    Dense cells, as there are no interest points. Its maps have four times as many pixels as the full-length
            network's.
 """
@@ -26,24 +26,24 @@ from common.run import Run
 PYRAMID, THIN_PYRAMID = "HOG + HOF pyramid + SVM", "HOG + HOF pyramid + SVM, every fourth frame"
 BAG = "HOG + HOF of 16-frame clips + SVM"
 PARTS, SIDE = 16, 32  # of a film; of its frames
-STILL = 0.25  # pixels a frame: slower flow stands still
-PENALTIES = (30.0,)  # 10 to 100 are level on validation films
+STILL = 0.25  # pixels per frame: slower flow counts as none
+PENALTIES = (30.0,)  # 10 to 100 are equal on validation films
 LEVELS = ((1, 2, 4), (1, 2, 4, 8))  # pyramids to choose among
 CLIP, CLIP_LEVELS = PARTS // 4, ((1,), (1, 2), (1, 2, 4))  # the same for clips of a quarter of a film
-CHUNK = 16  # films at work at a time
+CHUNK = 16  # films at a time
 Rows = Float32[np.ndarray, "films features"]
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Histograms of each of a film's parts."""
+    """The histograms of each part of each film."""
 
     hog: Float[Tensor, "films parts directions"]
     hof: Float[Tensor, "films parts speeds"]
 
 
 def parts_of(films: ClipMaps, parts: int = PARTS, mirror: bool = False) -> Parts:
-    """HOG and HOF of so many parts of each film, given as grey levels and flow. mirror: of its mirror image."""
+    """HOG and HOF of `parts` parts of each film, from grey levels and flow. mirror: use the mirror image."""
     found = [[], []]
     for few in films.maps.split(CHUNK):
         few = few.float().flip(4) * films.signs if mirror else few.float()
@@ -54,8 +54,9 @@ def parts_of(films: ClipMaps, parts: int = PARTS, mirror: bool = False) -> Parts
 
 
 def bag_of_clips(parts: Parts, length: int, levels: Sequence[int]) -> Rows:
-    """The mean of the pyramids of all clips of so many parts, which begin every half clip; the film's own pyramid where
-    the clip is the film. Raises ValueError for a level whose parts would not be equally long."""
+    """The mean pyramid of all clips of `length` parts, which start every half clip; the film's own pyramid if the clip
+    is the film. Raises ValueError for a level whose parts would not be equally long.
+    """
     if any(length % level for level in levels):
         raise ValueError(f"{length} parts cannot be added up to {', '.join(map(str, levels))} of equal length")
     starts = range(0, parts.hof.shape[1] - length + 1, max(1, length // 2))
@@ -68,13 +69,14 @@ def bag_of_clips(parts: Parts, length: int, levels: Sequence[int]) -> Rows:
 
 
 def add_up(kind: Float[Tensor, "films parts bins"], levels: Sequence[int]) -> Float[Tensor, "films features"]:
-    """Sums over the parts of each level, which has so many stretches of equal length, side by side."""
+    """Sums over the stretches of each level, of equal length; their number is the level. Levels are concatenated."""
     return torch.cat([kind.unflatten(1, (level, -1)).sum(dim=2).flatten(1) for level in levels], dim=1)
 
 
 def score_rivals(run: Run, parts: dict[str, LongFilms]) -> None:
-    """Pyramids of whole films, of thinned films, and bags of clips. They learn from mirrored films, too, as the
-    networks do. The levels are chosen on validation films."""
+    """Score pyramids of whole films, of thinned films, and bags of clips. They are fitted to mirrored films, too, like
+    the networks. The levels are chosen on validation films.
+    """
     labels = (np.tile(parts["train"].labels, 2), parts["validation"].labels)
     ways = {PYRAMID: (False, PARTS, LEVELS), THIN_PYRAMID: (True, PARTS, LEVELS), BAG: (False, CLIP, CLIP_LEVELS)}
     for name, (thin, length, options) in ways.items():

@@ -1,7 +1,7 @@
 """Summaries of films: cut a film into shots, score its frames, and fill a budget with the best shots.
 
-Question   Which seventh of a film shows what happens in it? And how much of a summary's score is due to the scores
-           of its frames, and how much to where the shots begin and end?
+Question   Which seventh of a film shows what happens in it? And how much of a summary's score is due to the scores of
+           its frames, and how much to the boundaries of its shots?
 Method     Shots: kernel temporal segmentation (Potapov, Douze, Harchaoui & Schmid 2014, §3). With a kernel k of frames,
            the cuts t_1 < … < t_m of n frames minimise
 
@@ -10,12 +10,12 @@ Method     Shots: kernel temporal segmentation (Potapov, Douze, Harchaoui & Schm
 
            exactly, by dynamic programming. Scores: a bidirectional LSTM (Zhang, Chao, Sha & Grauman 2016, §3.2): the
            importance of frame t is a function of both directions' states and of the frame, y = f(h→, h←, v).
-           Selection (Song et al. 2015): shots whose scores have the largest sum in 15 % of the frames, a 0/1 knapsack.
-           Judged by what it covers of planted events more than random scores do at the same shots and budget
+           Selection (Song et al. 2015): the shots with the largest sum of scores in 15 % of the frames, a 0/1 knapsack.
+           The metric is the coverage of planted events minus that of random scores at the same shots and budget
            (Otani, Nakashima, Rahtu & Heikkilä 2019: random scores come close to learned ones in F1).
 Rival      Trees on descriptors within windows; k-means keyframes; facility location; equal distances.
 Differs    Edited films of drawn people with planted events (edited_films.py), not SumMe or TVSum; designed descriptors,
-           not GoogLeNet's; shots are shuffled in training; a shot is worth its scores' sum, not their mean.
+           not GoogLeNet's; shots are shuffled in training; a shot's value is its scores' sum, not their mean.
 Costs      105 to 130 s on two cores, half of them to make and describe the films.
 """
 
@@ -65,7 +65,7 @@ Films = tuple[EditedFilms, list[Described]]
 
 
 def scatters(gram: Gram) -> Float[np.ndarray, "starts ends"]:
-    """Eq. (2) of every stretch of frames a, …, b − 1, from sums of the kernel over squares; infinite where b ≤ a."""
+    """Eq. (2) for every stretch of frames a, …, b − 1, from sums of the kernel over squares; infinite where b ≤ a."""
     n = len(gram)
     sums, traces = np.zeros((n + 1, n + 1)), np.concatenate([[0.0], np.diagonal(gram).cumsum()])
     sums[1:, 1:] = gram.cumsum(axis=0).cumsum(axis=1)
@@ -76,11 +76,11 @@ def scatters(gram: Gram) -> Float[np.ndarray, "starts ends"]:
 
 
 def segment(gram: Gram, penalty: float, most: int | None = None) -> Int[np.ndarray, "cuts"]:
-    """The cuts of Eq. (1), at most so many (a quarter of the frames by default): each the first frame of a shot."""
+    """The cuts of Eq. (1), at most `most` (default: a quarter of the frames); each is the first frame of a shot."""
     n, by_end = len(gram), np.ascontiguousarray(scatters(gram).T)
     most = min(n - 1, max(1, n // 4) if most is None else most)
     costs, before, places = [by_end[:, 0].copy()], [], np.arange(n + 1)
-    for _ in range(most):  # with one cut more: the cheapest last cut a of every end b
+    for _ in range(most):  # one cut more: the cheapest last cut a for every end b
         sums = costs[-1] + by_end
         before.append(sums.argmin(axis=1))
         costs.append(sums[places, before[-1]])
@@ -94,13 +94,13 @@ def segment(gram: Gram, penalty: float, most: int | None = None) -> Int[np.ndarr
 
 
 def cuts_of(colours: Float32[np.ndarray, "frames bins"], penalty: float) -> Int[np.ndarray, "cuts"]:
-    """The cuts of a film by the roots of its colour histograms, whose products are the kernel (Bhattacharyya)."""
+    """The cuts of a film from the roots of its colour histograms, whose products are the kernel (Bhattacharyya)."""
     rows = colours.astype(np.float64)
     return segment(rows @ rows.T, penalty)
 
 
 def shots_of(film: Described, penalty: float) -> Bounds:
-    """0, the cuts, and the number of frames."""
+    """The bounds of shots: 0, the cuts, and the number of frames."""
     return np.concatenate([[0], cuts_of(film.colours, penalty), [len(film)]])
 
 
@@ -110,9 +110,9 @@ def shots_of(film: Described, penalty: float) -> Bounds:
 def knapsack(
     values: Float[np.ndarray, "draws items"], weights: Int[np.ndarray, "items"], budget: int
 ) -> Bool[np.ndarray, "draws items"]:
-    """Of each row of values the items with the largest sum whose weights fit the budget: exact, by dynamic programming.
+    """The items with the largest sum of values within the budget, for each row of values, by dynamic programming.
 
-    best[b], of the items so far, is the larger of best[b] without an item, and best[b − weight] + value with it.
+    best[b], for the items so far, is the larger of best[b] without an item, and best[b − weight] + value with it.
     """
     best, taken = np.zeros((len(values), budget + 1)), []
     for value, weight in zip(values.T, weights, strict=True):
@@ -132,7 +132,7 @@ def knapsack(
 def summarise(
     scores: Float[np.ndarray, "draws frames"], bounds: Bounds, worth: str = "sum"
 ) -> Bool[np.ndarray, "draws frames"]:
-    """The frames of the best shots, for each row of scores. worth: of a shot, its scores' "sum" or "mean"."""
+    """The frames of the best shots, for each row of scores. worth: of a shot, the "sum" or "mean" of its scores."""
     budget, lengths = budget_of(bounds), np.diff(bounds)
     values = np.add.reduceat(scores, bounds[:-1], axis=1)
     return knapsack(values / lengths if worth == "mean" else values, lengths, budget).repeat(lengths, axis=1)
@@ -142,10 +142,10 @@ def summarise(
 
 
 class ImportanceScorer(nn.Module):
-    """Descriptors of frames to logits of their importance. recurrent: else every frame is judged alone.
+    """Maps frames' descriptors to logits of their importance. recurrent: False scores every frame alone.
 
-    mean, deviation: of the training part's descriptors. Films of unlike lengths are padded with NaN at their ends;
-    there the logits are 0, and the way back begins at each film's own end.
+    mean, deviation: of the training part's descriptors. Films of different lengths are padded with NaN at their ends;
+    there the logits are 0, and the backward direction starts at each film's end.
     """
 
     def __init__(self, mean: Float[Tensor, "numbers"], deviation: Float[Tensor, "numbers"], recurrent: bool) -> None:
@@ -170,20 +170,20 @@ class ImportanceScorer(nn.Module):
 def loss_of_frames(
     logits: Float[Tensor, "films frames"], important: Float[Tensor, "films frames"]
 ) -> tuple[Tensor, Tensor]:
-    """The cross-entropy of all frames, and how many there are: padding does not count."""
+    """The cross-entropy summed over all frames, and their number; padding does not count."""
     there = important.isfinite()
     return binary_cross_entropy_with_logits(logits[there], important[there], reduction="sum"), there.sum()
 
 
 @dataclass(eq=False)
 class Scorer:
-    """A trained network. It scores a film's frames by their probability to belong to an event."""
+    """A trained network. It scores a film's frames by the probability of an event."""
 
     network: ImportanceScorer
     motion: bool
 
     def scores(self, films: Sequence[Described]) -> list[Float[np.ndarray, "_"]]:
-        """Film by film: no padding is needed."""
+        """The scores, film by film, so that no padding is needed."""
         self.network.eval()
         device = next(self.network.parameters()).device
         with torch.inference_mode():
@@ -191,12 +191,12 @@ class Scorer:
             return [self.network(row)[0].double().sigmoid().cpu().numpy() for row in rows]
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The network's, for common.model_size."""
+        """The network's weights, which common.model_size counts."""
         return self.network.parameters()
 
 
 def given(film: Described, motion: bool) -> Float32[np.ndarray, "frames numbers"]:
-    """What a scorer is given of a film."""
+    """A scorer's input for a film."""
     return film.both if motion else film.edges
 
 
@@ -204,7 +204,7 @@ def train(
     run: Run, part: EditedFilms, films: Sequence[Described], *, motion: bool = True, recurrent: bool = True,
     checkpoint: str | None = None,
 ) -> Scorer:  # fmt: skip
-    """A network that learns from films whose events and shots are known."""
+    """Train a network on films with known events and shots."""
     rows = [given(film, motion) for film in films]
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
@@ -224,7 +224,7 @@ def train(
 
 
 def study_cuts(run: Run, claims: PaperClaims, known: Films, test: Films) -> float:
-    """Cuts by either way, whose setting is the best on validation films. Gives the penalty C."""
+    """Score the cuts of both methods with their best settings on validation films. Returns the penalty C."""
     ways = {KTS: (PENALTIES, cuts_of), CHANGES: (THRESHOLDS, change_cuts)}
 
     def scores(films: Films, find: Callable, setting: float) -> Float[np.ndarray, "films"]:
@@ -245,7 +245,7 @@ def study_cuts(run: Run, claims: PaperClaims, known: Films, test: Films) -> floa
 
 
 def study_parts(run: Run, claims: PaperClaims, held: Judge, made: Mapping[str, Made]) -> None:
-    """One change at a time, on validation films: what the scorer is given, what it is, and what a shot is worth."""
+    """Test one change at a time on validation films: the scorer's input, the scorer, and a shot's value."""
     for name in (BASE, STILL, ALONE, MEAN):
         with run.method(f"{name}, validation", kind="deep") as method:
             method.model, method.fit_seconds = made.get(name, (made[OURS][0], None))
@@ -265,7 +265,7 @@ def study_parts(run: Run, claims: PaperClaims, held: Judge, made: Mapping[str, M
 
 
 def all_works(part: EditedFilms, films: list[Described]) -> dict[str, Work]:
-    """The lesson's trainings on the same films, all of which can be done side by side."""
+    """The lesson's trainings on the same films, which can run side by side."""
     learn, changes = partial(train, part=part, films=films), {STILL: {"motion": False}, ALONE: {"recurrent": False}}
     works = {OURS: partial(learn, checkpoint="scorer"), FOREST: partial(rivals.fit_forests, part=part, films=films)}
     return works | {name: partial(learn, **change) for name, change in changes.items()}

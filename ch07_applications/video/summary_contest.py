@@ -1,4 +1,4 @@
-"""The rivals of the learned scorer on the same films, shots and budget, each with its best setting."""
+"""The rivals of the learned scorer, with the same films, shots and budget, each with its best setting."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FORESTS = (((1,), 15), ((3,), 15), ((3,), 40))  # reaches of windows, leaves
 
 
 def fit_forests(run: Run, part: EditedFilms, films: Sequence[Described]) -> list[ForestScorer]:
-    """A forest with each of the settings, which has learned from these films."""
+    """Fit a forest with each of the settings to these films."""
     rows, answers = [film.both for film in films], [film.important for film in part.films]
     return [ForestScorer(*setting, seed=run.seed).fit(rows, answers) for setting in FORESTS]
 
 
 def score_rivals(run: Run, forests: Made, held: Judge, test: Judge) -> dict[str, Summaries]:
-    """Rivals' summaries of the test films. Validation films decide what describes frames, and which forest is used."""
+    """The rivals' summaries of the test films. Validation films choose the descriptor and the forest."""
     ways = {
         MEDOIDS: lambda rows, count: medoid_frames(rows, count, run.seed),
         FACILITY: lambda rows, count: facility_location((rows @ rows.T).astype(float), count),

@@ -1,7 +1,7 @@
-"""Summaries judged by planted events: what they cover more than random scores do, with the same shots and budget.
+"""Scores of summaries by planted events: their coverage minus that of random scores, with the same shots and budget.
 
-Otani et al. 2019: where shots and budget are given, even random scores give summaries that agree well with people's. So
-a coverage or an F1 means little without theirs beside it. Here their mean over many draws is taken away, film by film.
+Otani et al. 2019: with given shots and budget, even random scores give summaries that agree well with people's. So a
+coverage or an F1 means little without theirs. Here their mean over many draws is subtracted, film by film.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Summaries = list[Bool[np.ndarray, "_"]]
 
 
 def budget_of(bounds: Int[np.ndarray, "bounds"]) -> int:
-    """The frames that a summary may have. Raises Problem where no shot is as short."""
+    """The number of frames that a summary may have. Raises Problem if all shots are longer."""
     shortest, budget = int(np.diff(bounds).min()), int(BUDGET * bounds[-1])
     if shortest > budget:
         raise Problem(f"a budget of {budget} frames has room for no shot: the shortest has {shortest} frames")
@@ -33,8 +33,9 @@ def budget_of(bounds: Int[np.ndarray, "bounds"]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A part's films, described, with the bounds of their shots as found. summarise: scores (a row per summary) and
-    bounds to chosen frames. random: coverage and F1 of each film by random scores, twice, each the mean over DRAWS."""
+    """A part's films, described, with the bounds of the found shots. summarise: maps scores (a row per summary) and
+    bounds to selected frames. random: two means over DRAWS of each film's coverage and F1 by random scores.
+    """
 
     part: EditedFilms
     described: list[Described]
@@ -44,7 +45,7 @@ class Judge:
 
     @classmethod
     def of(cls, part: EditedFilms, described: list[Described], bounds: list, summarise: Callable, seed: int) -> Judge:
-        """Draws random scores of the films, which the seed and a film's place determine."""
+        """Draw random scores of the films, which depend on the seed and a film's index."""
         random = np.empty((2, len(part), 2))
         for again, place in np.ndindex(2, len(part)):
             film, rng = part.films[place], np.random.default_rng((seed, again, place))
@@ -53,27 +54,27 @@ class Judge:
         return cls(part, described, bounds, summarise, random)
 
     def covered(self, summaries: Summaries) -> Float[np.ndarray, "films"]:
-        """The share of each film's events that its summary has, per cent."""
+        """The share of each film's events in its summary, in per cent."""
         pairs = zip(summaries, self.part.films, strict=True)
         return np.array([float(coverage(summary, film.important)) for summary, film in pairs])
 
     def of_scores(self, scores: Sequence[Float[np.ndarray, "_"]], worth: str = "sum") -> Summaries:
-        """The summaries of frames' scores."""
+        """The summaries by the frames' scores."""
         each = zip(scores, self.bounds, strict=True)
         return [self.summarise(score[None], bounds, worth)[0] for score, bounds in each]
 
     def score_summaries(self, method: Method, summaries: Summaries) -> None:
-        """Put gain and F1 on the scoreboard."""
+        """Score gain and F1."""
         pairs = zip(summaries, self.part.films, strict=True)
         agreed = np.array([float(f1(summary, film.important)) for summary, film in pairs])
         self._score(method, self.covered(summaries), agreed)
 
     def score_random(self, method: Method) -> None:
-        """The means of random summaries other than those that are taken away."""
+        """Score the mean random summaries, by other draws than those that are subtracted."""
         self._score(method, *self.random[1].T)
 
     def score_scores(self, method: Method, scores: Sequence[Float[np.ndarray, "_"]], worth: str = "sum") -> Summaries:
-        """Put the gain and F1 of the scores' summaries, and Kendall's τ, on the scoreboard. Gives the summaries."""
+        """Score the gain and F1 of the scores' summaries, and Kendall's τ. Returns the summaries."""
         summaries = self.of_scores(scores, worth)
         self.score_summaries(method, summaries)
         ranks = [kendall(each, film.important) for each, film in zip(scores, self.part.films, strict=True)]

@@ -1,11 +1,11 @@
-"""Rivals without a network: frames that stand for others, frames at equal distances, and a forest that learns.
+"""Rivals without a network: representative frames, frames at equal distances, and a forest.
 
 Method     Cuts: local maxima of the change of colours, above a threshold. VSUMM (de Avila et al. 2011): k-means of
-           frames; the frame nearest to each centre is a keyframe. Facility location: frames that are like all others.
+           frames; the frame nearest to each centre is a keyframe. Facility location: frames that represent all others.
            Uniform: keyframes at equal distances. Forest: extremely randomised trees on a frame's descriptor, or on its
            mean over a window around it.
-Differs    VSUMM clusters colours and drops similar keyframes afterwards; here validation films choose the descriptor,
-           there are as many centres as shots, and larger clusters count first.
+Differs    VSUMM clusters colours and drops similar keyframes afterwards. Here validation films choose the descriptor,
+           the number of centres is that of shots, and larger clusters come first.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from jaxtyping import Bool, Float, Float32, Int
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier
 
-TREES, SHARE = 100, 0.1  # the share of the numbers that a split may use
+TREES, SHARE = 100, 0.1  # the share of features that a split may use
 Rows = Float32[np.ndarray, "frames numbers"]
 
 
 def change_cuts(colours: Rows, threshold: float) -> Int[np.ndarray, "cuts"]:
-    """The frames at which colours change most, among their neighbours, and by more than the threshold.
+    """The frames at local maxima of the change of colours, above the threshold.
 
-    The change is 1 − k, k the kernel of a frame and the one before. Raises ValueError for a negative threshold.
+    The change is 1 − k, where k is the kernel of a frame and the one before. Raises ValueError for a negative
+    threshold.
     """
     if threshold < 0:
         raise ValueError(f"a threshold of changes is not negative, as {threshold} is")
@@ -38,7 +39,7 @@ def change_cuts(colours: Rows, threshold: float) -> Int[np.ndarray, "cuts"]:
 
 
 def medoid_frames(rows: Rows, count: int, seed: int = 0) -> Int[np.ndarray, "keyframes"]:
-    """The frame nearest to the centre of each of so many clusters, the largest cluster's first."""
+    """The frame nearest to the centre of each of `count` clusters, the largest cluster's first."""
     from sklearn.cluster import KMeans
 
     means = KMeans(min(count, len(rows)), n_init=3, random_state=seed).fit(rows)
@@ -47,15 +48,16 @@ def medoid_frames(rows: Rows, count: int, seed: int = 0) -> Int[np.ndarray, "key
 
 
 def uniform_frames(length: int, count: int) -> Int[np.ndarray, "keyframes"]:
-    """The middles of so many equal parts of a film, those first that halve what is left: 1/2, 1/4, 3/4, …"""
+    """The middles of `count` equal parts of a film, in the order of repeated halving: 1/2, 1/4, 3/4, …"""
     middles = ((np.arange(count) + 0.5) * length / count).astype(np.int64)
     halving = [int(f"{place:0{max(1, (count - 1).bit_length())}b}"[::-1], 2) for place in range(count)]
     return middles[np.argsort(halving, kind="stable")]
 
 
 def with_context(rows: Rows, reaches: Sequence[int]) -> Float32[np.ndarray, "frames more"]:
-    """Each frame's means over windows that reach so many frames to both sides, cut off at the film's ends; 0: its own
-    descriptor."""
+    """Each frame's means over windows that reach a number of frames to both sides, cut off at the film's ends; a reach
+    of 0 is the frame's own descriptor.
+    """
     sums = np.concatenate([np.zeros_like(rows[:1], np.float64), rows.cumsum(axis=0, dtype=np.float64)])
     places, found = np.arange(len(rows)), []
     for reach in reaches:
@@ -65,9 +67,9 @@ def with_context(rows: Rows, reaches: Sequence[int]) -> Float32[np.ndarray, "fra
 
 
 def facility_location(similarity: Float[np.ndarray, "frames frames"], count: int) -> Int[np.ndarray, "keyframes"]:
-    """Frames S that stand for all, Σ_i max_{j in S} k(i, j), k ≥ 0: each time the one that adds the most.
+    """Frames S that represent all others, Σ_i max_{j in S} k(i, j), k ≥ 0, chosen one by one for the largest gain.
 
-    The sum is monotone and submodular, so this greedy choice reaches 1 − 1/e of the largest sum or more (Nemhauser,
+    The sum is monotone and submodular, so this greedy choice reaches at least 1 − 1/e of the largest sum (Nemhauser,
     Wolsey & Fisher 1978).
     """
     covered, chosen = np.zeros(len(similarity)), []
@@ -82,7 +84,7 @@ def facility_location(similarity: Float[np.ndarray, "frames frames"], count: int
 def fill(
     keyframes: Int[np.ndarray, "keyframes"], bounds: Int[np.ndarray, "bounds"], budget: int
 ) -> Bool[np.ndarray, "frames"]:
-    """The shots of keyframes, in their order, as long as each still fits the budget."""
+    """The shots of keyframes, in order, each taken if it still fits the budget."""
     left, lengths = budget, np.diff(bounds)
     chosen = np.zeros(len(lengths), bool)
     for shot in np.searchsorted(bounds, keyframes, side="right") - 1:
@@ -93,7 +95,7 @@ def fill(
 
 @dataclass(eq=False)
 class ForestScorer:
-    """The probability that a frame belongs to an event. reaches: of windows. leaf: the fewest frames of a leaf."""
+    """The probability that a frame belongs to an event. reaches: of windows. leaf: the fewest frames per leaf."""
 
     reaches: tuple[int, ...]
     leaf: int
@@ -104,7 +106,7 @@ class ForestScorer:
     def fit(
         self, films: Sequence[Float32[np.ndarray, "_ numbers"]], important: Sequence[Bool[np.ndarray, "_"]]
     ) -> ForestScorer:
-        """Learn from every second frame: neighbours are all but the same."""
+        """Fit to every second frame, because neighbours are almost equal."""
         from sklearn.ensemble import ExtraTreesClassifier
 
         rows = np.concatenate([with_context(film, self.reaches)[::2] for film in films])

@@ -1,8 +1,8 @@
-"""Viewers who disagree: summaries of one film by people who want to see its events, and other shots to their taste.
+"""Viewers who disagree: summaries of a film by people who want to see its events, and other shots to their taste.
 
-SumMe and TVSum hold summaries, or importance, by 15 to 20 people per film; a method's F1 is its mean over them (TVSum)
-or its largest (SumMe). Here a viewer finds a frame as important as was planted, plus a number for each shot that is
-drawn for the viewer alone. The larger the spread of these numbers, the less do viewers agree.
+SumMe and TVSum have summaries, or importance, by 15 to 20 people per film; a method's F1 is its mean over them (TVSum)
+or its maximum (SumMe). Here a viewer's importance of a frame is the planted one plus a random number per shot and
+viewer. The larger the spread of these numbers, the less viewers agree.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from common.run import Run
 
 PIECE, VIEWERS, SPREADS = 15, 20, (0.0, 0.25, 0.5, 1.0, 2.0)  # frames; per film; of tastes
 LEARNED, RANDOM = "learned scores", "random scores"
-SCHEMES = {  # by shots, or by pieces; what one is worth
+SCHEMES = {  # by shots, or by pieces; the value of one
     "shots, by their mean": (True, "mean"),
     "shots, by their sum": (True, "sum"),
     "equal pieces, by their sum": (False, "sum"),
@@ -29,18 +29,18 @@ VIEWED = {SPREADS[0]: "agree", SPREADS[-1]: "differ"}
 
 
 def viewer_scores(film: EditedFilm, spread: float, viewers: int, seed: Sequence[int]) -> Float[np.ndarray, "viewers _"]:
-    """How important each viewer finds each frame: planted importance and a taste for each of the film's shots."""
+    """Each viewer's importance of each frame: planted importance plus a taste for each of the film's shots."""
     tastes = np.random.default_rng(seed).standard_normal((viewers, int(film.shots[-1]) + 1))
     return film.important + spread * tastes[:, film.shots]
 
 
 def agreement(summaries: Bool[np.ndarray, "rows frames"], viewers: Bool[np.ndarray, "viewers frames"]) -> float:
-    """The mean F1 of all summaries with those of all viewers, per cent."""
+    """The mean F1 of all summaries with those of all viewers, in per cent."""
     return float(np.mean([f1(summaries, viewer).mean() for viewer in viewers]))
 
 
 def equal_pieces(length: int, piece: int) -> Int[np.ndarray, "bounds"]:
-    """Bounds of pieces of so many frames; what is left at the end, if less than half a piece, joins the last."""
+    """Bounds of pieces of `piece` frames; a rest below half a piece joins the last."""
     bounds = np.arange(0, length, piece)
     if len(bounds) > 1 and length - bounds[-1] < piece / 2:
         bounds = bounds[:-1]
@@ -48,8 +48,9 @@ def equal_pieces(length: int, piece: int) -> Int[np.ndarray, "bounds"]:
 
 
 def study_viewers(run: Run, held: Judge, scores: Sequence[Float[np.ndarray, "_"]]) -> dict[str, dict[str, list[float]]]:
-    """F1 with viewers who agree or do not, by shots or equal pieces, for learned and for random scores. All of them
-    choose from the same shots or pieces. Puts F1 by the public protocol on the scoreboard, film by film."""
+    """F1 with viewers who agree or disagree, by shots or equal pieces, for learned and random scores. All choose from
+    the same shots or pieces. F1 by the public protocol is scored, film by film.
+    """
     levels: dict[str, dict[str, list[float]]] = {}
     for scheme, (by_shots, worth) in SCHEMES.items():
         levels[scheme] = {LEARNED: [], RANDOM: []}

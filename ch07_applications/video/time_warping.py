@@ -1,12 +1,12 @@
 """Dynamic time warping: the distance of two series after the best stretching of time, and the nearest neighbour by it.
 
-Method     Sakoe & Chiba 1978. A path through the table of all pairs of steps, from the first two to the last two, goes
-           on by a step in either series or in both; its cost is the sum of squared distances along it:
+Method     Sakoe & Chiba 1978. A path through the table of all pairs of steps, from the first pair to the last one,
+           advances by a step in either series or in both; its cost is the sum of squared distances along it:
 
                D(i, j) = ‖a_i − b_j‖² + min( D(i−1, j), D(i, j−1), D(i−1, j−1) )         |i − j| ≤ band
 
            The distance is √D in the last cell. A band of 0 compares step with step: the Euclidean distance.
-           A cell is computed for many pairs of series at once, as one product of matrices.
+           A cell is computed for many pairs of series at once, as one matrix product.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from ch07_applications.video.random_kernels import series
 
-BLOCK = 16_384  # pairs at once, so that a row of the table stays in the cache
+BLOCK = 16_384  # pairs at a time, so that a row of the table stays in the cache
 Windows = Float[np.ndarray, "items time channels"]
 
 
 def warped_distances(
     a: Float[np.ndarray, "n time channels"], b: Float[np.ndarray, "m time channels"], band: int
 ) -> Float[np.ndarray, "n m"]:
-    """√D of each pair. band: steps; one that is wider than the series is no limit. Raises ValueError below 0."""
+    """√D of each pair. band: in steps; one wider than the series has no effect. Raises ValueError below 0."""
     if band < 0:
         raise ValueError(f"a band of {band} steps")
     # ‖a − b‖² = ‖a‖² − 2 a·b + ‖b‖² is a single product of longer vectors
@@ -59,7 +59,7 @@ def last_cell(
 
 
 class WarpedNeighbour(ClassifierMixin, BaseEstimator):
-    """The class of the nearest training window. band: seconds. step: samples that are averaged to one step."""
+    """The class of the nearest training window. band: seconds. step: samples averaged to one step."""
 
     def __init__(self, band: float = 0.3, step: int = 4, rate: float = 50.0) -> None:
         self.band = band
@@ -67,7 +67,7 @@ class WarpedNeighbour(ClassifierMixin, BaseEstimator):
         self.rate = rate
 
     def fit(self, X: Windows, y: Int[np.ndarray, "items"]) -> WarpedNeighbour:
-        """Keep the windows, with channels of deviation 1."""
+        """Store the windows, with channels of deviation 1."""
         X = series(X)
         self.classes_, self.labels_ = np.unique(y, return_inverse=True)
         self.scale_ = X.std(axis=(0, 1)) + 1e-8
@@ -75,15 +75,15 @@ class WarpedNeighbour(ClassifierMixin, BaseEstimator):
         return self
 
     def distances(self, X: Windows) -> Float[np.ndarray, "items kept"]:
-        """Of windows to all that are kept."""
+        """The distances of windows to all stored ones."""
         return warped_distances(self._steps(series(X)), self.kept_, round(self.band * self.rate / self.step))
 
     def predict(self, X: Windows) -> Int[np.ndarray, "items"]:
-        """The class of the nearest."""
+        """The class of the nearest stored window."""
         return self.classes_[self.labels_[self.distances(X).argmin(axis=1)]]
 
     def predict_proba(self, X: Windows) -> Float[np.ndarray, "items classes"]:
-        """1 for the class of the nearest, 0 for the others: votes, to be summed over windows."""
+        """1 for the class of the nearest, 0 for the others: votes, which can be summed over windows."""
         return np.eye(len(self.classes_))[np.searchsorted(self.classes_, self.predict(X))]
 
     def _steps(self, X: Windows) -> Float[np.ndarray, "items steps channels"]:

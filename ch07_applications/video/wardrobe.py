@@ -1,4 +1,4 @@
-"""Who is drawn: a person's proportions, skin, hair and clothes, and the capsules that show them."""
+"""The drawn people: a person's proportions, skin, hair and clothes, and the capsules that show them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ch07_applications.video.bodies import HEAD, NECK, SIDES, Body, Length, Poin
 from ch07_applications.video.capsules import Capsules
 from ch07_applications.video.draws import Draws
 
-PEOPLE = 7919  # the first number of a person's seed: a person is the same in every film, of whatever seed
+PEOPLE = 7919  # the first number of a person's seed: a person is the same in every film of any seed
 LIGHT, DARK = np.array([236.0, 192.0, 164.0]), np.array([86.0, 54.0, 38.0])  # the ends of the skin's tones
 BALL = 0.06  # its radius, in body heights
-FAR = -1e4  # where a ball is that nobody has: outside any picture
+FAR = -1e4  # the place of a ball in films without one: outside any picture
 BRIGHT = (250.0, 220.0, 40.0)
 LIMBS, TRUNK, SKULL = range(3)  # of Person.girth
 Colour = Float[np.ndarray, "films 3"]
@@ -25,11 +25,11 @@ Place = Float[np.ndarray, "films frames 3"]
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What stays the same in every film of a person, of each film's.
+    """The fixed attributes of each film's person.
 
-    parts: lengths in body heights, as Body has them (the first is 1). girth: of limbs and trunk, about 1. sleeves,
-    trousers: where the sleeve ends on the forearm, and the trousers on the shin, as a share; 0: above it. stripes: of
-    the shirt (strength, number along the trunk).
+    parts: lengths in body heights, as in Body (the first is 1). girth: of limbs and trunk, about 1. sleeves, trousers:
+    the ends of the sleeve on the forearm and of the trousers on the shin, as shares; 0: above it. stripes: of the shirt
+    (strength, number along the trunk).
     """
 
     parts: Float[np.ndarray, "films 9"]
@@ -45,7 +45,7 @@ class Person:
 
     @classmethod
     def numbered(cls, numbers: Int64[np.ndarray, "films"]) -> Person:
-        """The people of these numbers, each always the same."""
+        """The people with these numbers; a number always gives the same person."""
         draws = Draws([(PEOPLE, int(number)) for number in numbers], 32)
         usual = np.array([1.0, 0.30, 0.185, 0.055, 0.105, 0.235, 0.235, 0.17, 0.16])
         parts = usual * np.concatenate([np.ones((len(numbers), 1)), draws.between(0.9, 1.1, 8)], axis=1)
@@ -61,24 +61,24 @@ class Person:
         return cls(parts, girth, skin, hair, shirt, legs, shoes, sleeves, trousers, stripes)
 
     def body(self, height: Length) -> Body:
-        """Their lengths in pixels, for a height in pixels."""
+        """The people's lengths in pixels, for a height in pixels."""
         return Body(*(height * self.parts).T[..., None])
 
 
 def dress(
     person: Person, body: Body, joints: Points, yaw: Float[np.ndarray, "films frames"], ball: Float[np.ndarray, "_ _ 3"]
 ) -> Capsules:
-    """Capsules of all frames. joints: (x, y) as the picture has them, z to the camera. ball: in the same axes."""
+    """Capsules of all frames. joints: (x, y) in the picture, z to the camera. ball: in the same axes."""
     films, frames = joints.shape[:2]
     height, plain, limbs = body.height[..., None], np.zeros((films, 2)), []
-    ahead = np.stack([np.sin(yaw), np.zeros_like(yaw), np.cos(yaw)], axis=-1)  # where the body faces
+    ahead = np.stack([np.sin(yaw), np.zeros_like(yaw), np.cos(yaw)], axis=-1)  # the direction the body faces
     down = np.array([0.0, 1.0, 0.0])
     hips = (joints[:, :, SIDES[0][2]] + joints[:, :, SIDES[1][2]]) / 2
     neck, top = joints[:, :, NECK], joints[:, :, HEAD]
     skull = neck + 0.62 * (top - neck)
 
     def lay(start: Place, end: Place, radii: tuple, colours: tuple, **how: Any) -> None:
-        """A limb. cut, stripes: as of Capsules. girth: which of the person's; nearer: than its depth, in heights."""
+        """Add a limb. cut, stripes: see Capsules. girth: index of the person's; nearer: by this share of the height."""
         wide = person.girth[:, how.get("girth", 0), None] * body.height
         pair = np.concatenate([radii[0] * wide, radii[1] * wide], axis=1)
         limbs.append((start, end, pair, colours, how.get("cut", 1.0), how.get("stripes", plain), how.get("nearer", 0)))

@@ -1,4 +1,4 @@
-"""What a recurrent network is compared with: designed features, random kernels, neighbours in warped time."""
+"""The rivals of a recurrent network: designed features, random kernels, neighbours in warped time."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ SVM, FOREST, KERNELS, WARPING = "hand features + SVM", "hand features + forest",
 
 
 def feature_svm(run: Run, train: Windows) -> GridSearchCV:
-    """An SVM on standardised features, its penalty chosen on people who are held out of the training part."""
+    """Fit an SVM on standardised features, with the penalty chosen on people held out of the training part."""
     model = make_pipeline(HandFeatures(), StandardScaler(), SVC(gamma=0.003))
     return tuned(model, {"svc__C": [0.3, 1.0, 3.0]}, run, "accuracy", cv=by_person(train))
 
 
 def feature_forest(run: Run, train: Windows) -> Pipeline:
-    """Trees with random thresholds (Geurts et al. 2006): on held-out people 2 points ahead of Breiman's forest."""
+    """Trees with random thresholds (Geurts et al. 2006): 2 points better than Breiman's forest on held-out people."""
     trees = ExtraTreesClassifier(run.pick(smoke=10, lecture=300), random_state=run.seed, n_jobs=-1)
     return make_pipeline(HandFeatures(), trees)
 
 
 def warped_neighbour(run: Run, train: Windows) -> WarpedNeighbour:
-    """The nearest neighbour within a band of 0.3 s: on held-out people level with 0.6 s, ahead of 0.1 s."""
+    """The nearest neighbour within a band of 0.3 s: on held-out people as good as 0.6 s, better than 0.1 s."""
     return WarpedNeighbour(band=0.3)
 
 
 def kernels(run: Run, train: Windows) -> Pipeline:
-    """Random kernels and ridge: their one setting is chosen by leave-one-out."""
+    """Random kernels and ridge: their only setting is chosen by leave-one-out."""
     return kernel_classifier(run.pick(smoke=168, lecture=9996), random_state=run.seed)
 
 
 def score_rivals(run: Run, folds: Sequence[Fold]) -> None:
-    """All on the same folds. Mirrored windows where they are better, on held-out people."""
+    """Score all rivals on the same folds, with mirrored windows if these are better on held-out people."""
     for name, build, mirrored in (
         (SVM, feature_svm, False),
         (FOREST, feature_forest, True),

@@ -1,4 +1,4 @@
-"""What accuracy depends on: the length of a window, and the number of people that were learned from."""
+"""Accuracy by the length of a window, and by the number of training people."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ PEOPLE, EVERYBODY = (1, 3), "all"
 
 
 def plain_svm(part: Windows | None = None) -> Pipeline:
-    """Designed features and an SVM with the settings that were chosen most often."""
+    """An SVM on designed features with the settings that were chosen most often."""
     return make_pipeline(HandFeatures(), StandardScaler(), SVC(C=1.0, gamma=0.003))
 
 
 def accuracy_of(models: Sequence, folds: Sequence[Fold], length: int = WINDOW) -> float:
-    """Of each fold's model on its people's windows of this length, per cent."""
+    """The accuracy of each fold's model on its people's windows of this length, in per cent."""
     parts = [windows_of(fold.test, length, length) for fold in folds]
     found = [scores_of(model, part.inputs).argmax(axis=1) for model, part in zip(models, parts, strict=True)]
     return 100 * float(np.mean(np.concatenate(found) == pooled(parts).answers))
 
 
 def study_lengths(run: Run, folds: Sequence[Fold], models: Sequence[Recogniser]) -> None:
-    """One network for all lengths; an SVM that was fitted at one length, and one that is fitted anew for each."""
+    """Score one network for all lengths, an SVM fitted at one length, and an SVM fitted anew for each."""
 
     def fitted(length: int) -> list[Pipeline]:
         parts = [fold.windows(length)[0] for fold in folds]
@@ -62,9 +62,9 @@ def study_lengths(run: Run, folds: Sequence[Fold], models: Sequence[Recogniser])
 
 
 def few_people(folds: Sequence[Fold]) -> dict[str, tuple[list[Fold], float]]:
-    """Folds with few people to learn from, or all of them, and the share of a network's usual epochs, by its name.
+    """Folds with few or all training people, and the share of a network's usual epochs, by its name.
 
-    The share gives as many steps with few people as with everybody.
+    The share keeps the number of training steps equal.
     """
     everybody = least_people(folds)
     few = {count: [fold.of(count) for fold in folds] for count in PEOPLE} | {EVERYBODY: list(folds)}
@@ -73,12 +73,12 @@ def few_people(folds: Sequence[Fold]) -> dict[str, tuple[list[Fold], float]]:
 
 
 def least_people(folds: Sequence[Fold]) -> int:
-    """How many people the smallest training part has."""
+    """The number of people in the smallest training part."""
     return min(len(np.unique(fold.train.subjects)) for fold in folds)
 
 
 def study_people(run: Run, folds: Sequence[Fold], made: Mapping[str, FoldModels]) -> None:
-    """How many people are needed: a network and the SVM, learning from few of them. made: the networks."""
+    """Score a network and the SVM trained on few people. made: the networks."""
     for name, (few, _) in few_people(folds).items():
         score_models(run, name, few, made[name])
         score_by_fold(run, name.replace(LSTM, SVM), few, plain_svm)

@@ -1,8 +1,8 @@
-"""Windows of recordings: cut at fixed places to be judged on, drawn at random places to learn from.
+"""Windows of recordings: cut at fixed places for scoring, drawn at random places for training.
 
-Neighbouring windows are near copies of each other, and all windows of one person share a wrist, a strap and a style. So
-recordings are split by person before anything is cut; a random split of windows finds copies of its test windows in
-its training part.
+Neighbouring windows are nearly equal, and all windows of one person share a wrist, a strap and a style. So recordings
+are split by person before windows are cut; in a random split of windows, the training part would contain near copies
+of the test windows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Samples = Float32[np.ndarray, "_ channels"]
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of one length. ids: unlike for all windows of a length. groups: the person. recordings: its id."""
+    """Windows of one length. ids: unique among windows of a length. groups: the person. recordings: its id."""
 
     inputs: Float32[np.ndarray, "items time channels"]
     answers: Int64[np.ndarray, "items"]
@@ -38,17 +38,17 @@ class Windows:
         return len(self.answers)
 
     def mirrored(self) -> Windows:
-        """Each window, and then each as the other arm would move."""
+        """Each window, and then each mirrored, as if on the other arm."""
         twice = {name: np.concatenate([getattr(self, name)] * 2) for name in ("answers", "ids", "groups", "recordings")}
         flipped = self.inputs * np.array(MIRRORED, np.float32)
         return Windows(np.concatenate([self.inputs, flipped]), **twice)
 
 
 def windows_of(part: Recordings, length: int, hop: int) -> Windows:
-    """All windows of so many samples, one every `hop` samples.
+    """All windows of `length` samples, one every `hop` samples.
 
-    Windows with a number that is not finite are left out, and so are recordings that are shorter than a window. Raises
-    Problem where recordings differ in their channels, and where no window is left.
+    Windows with non-finite numbers and recordings shorter than a window are left out. Raises Problem if recordings
+    differ in their channels, or if no window is left.
     """
     if len({series.shape[1] for series in part.series}) > 1:
         raise Problem(f"recordings have {sorted({series.shape[1] for series in part.series})} channels, not all alike")
@@ -69,7 +69,7 @@ def windows_of(part: Recordings, length: int, hop: int) -> Windows:
 
 
 def resampled(series: Samples, rate: float) -> Samples:
-    """A recording of another rate at RATE, by linear interpolation. Raises Problem for a rate that is not positive."""
+    """A recording resampled to RATE by linear interpolation. Raises Problem for a rate that is not positive."""
     if not rate > 0:
         raise Problem(f"a rate of {rate} samples per second")
     if rate == RATE:
@@ -93,7 +93,7 @@ def checked(series: Sequence[Float32[np.ndarray, "..."]], channels: int, shortes
 
 @dataclass(frozen=True)
 class Change:
-    """How drawn windows differ from recorded ones. turn: degrees. speed, strength: as standard deviations of a log."""
+    """The augmentation of drawn windows. turn: degrees. speed, strength: as standard deviations of a log."""
 
     turn: float = 0.0
     speed: float = 0.0
@@ -104,9 +104,9 @@ class Change:
 
 @dataclass
 class DrawnWindows:
-    """Windows at random places of the recordings, for common.train: an epoch has as many as would lie side by side.
+    """Windows at random places of the recordings, for common.train; an epoch has as many as non-overlapping ones.
 
-    lengths: the least and the greatest, in samples; a batch has one length. step: which lengths are multiples of.
+    lengths: the least and the greatest, in samples; a batch has one length. step: lengths are multiples of it.
     """
 
     part: Recordings
@@ -131,7 +131,7 @@ class DrawnWindows:
     def batch(
         self, index: Int[Tensor, "batch"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch time channels"], Int[Tensor, "batch"]]:
-        """Windows of one length, each with a change of its own, and their labels."""
+        """Windows of one length, each with its own random change, and their labels."""
         change, owner, n = self.change, self.owner[index], len(index)
 
         def normal(*shape: int) -> Float[Tensor, "..."]:
@@ -148,8 +148,8 @@ class DrawnWindows:
         whole = whole + self.first[owner][:, None]
         found = (1 - share) * self.samples[whole] + share * self.samples[whole + 1]
         turn = turned(np.deg2rad(change.turn) * normal(n, 3))
-        found = (found.unflatten(2, (-1, 3)) @ turn[:, None].mT).flatten(2)  # one turn of the watch turns all vectors
-        found[..., 3:] *= speed[:, None, None]  # a faster movement turns faster
+        found = (found.unflatten(2, (-1, 3)) @ turn[:, None].mT).flatten(2)  # one rotation rotates all vectors
+        found[..., 3:] *= speed[:, None, None]  # faster movement has larger turning rates
         found = found * (change.strength * normal(n, 1, found.shape[2])).exp() + change.noise * normal(*found.shape)
         if change.mirrored:
             other = torch.rand(n, 1, 1, generator=generator) < 0.5

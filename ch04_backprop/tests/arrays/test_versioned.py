@@ -1,4 +1,4 @@
-"""Every change of an array is counted, and what is no change is not."""
+"""Every change of an array is counted, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ch04_backprop.arrays.versioned import VersionedArray, values
 
 
 class Doubled(VersionedArray):
-    """An array with just enough arithmetic for the changes in place."""
+    """An array with just enough arithmetic for in-place changes."""
 
     def __add__(self, other):
         return Doubled(self.data + values(other))

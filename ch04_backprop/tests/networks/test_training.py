@@ -1,4 +1,4 @@
-"""The training loop against the same loop in PyTorch; its hooks; and what is left when the loss runs away."""
+"""The training loop against the same loop in PyTorch; its hooks; and its state after the loss diverges."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_the_learning_rate_follows_the_schedule(schedule):
 
 
 def torch_twin(network):
-    """The same network in PyTorch: Linear layers and what stands between them."""
+    """The same network in PyTorch: Linear layers and the layers between them."""
     kinds = {ReLU: nn.ReLU, Sigmoid: nn.Sigmoid}
     layers = []
     for layer in network.layers:
@@ -203,7 +203,7 @@ def test_a_penalty_sees_this_batch_s_gradients_of_all_parameters():
     x, answers = points(10)
     train(Training(sgd(), epochs=2, penalise=penalise), data=(x, answers), network=network)
     for parameter, before in zip(network.parameters(), start, strict=True):
-        assert_array_equal(parameter.data, before)  # what the penalty leaves is what is stepped by
+        assert_array_equal(parameter.data, before)  # the step uses the gradient after the penalty
     network.gradient(x, answers)
     for gradients in seen:
         for gradient, parameter in zip(gradients, network.parameters(), strict=True):
@@ -240,7 +240,7 @@ def run_away(training_of, network, data):
     states = [[parameter.data.copy() for parameter in network.parameters()]]
     training = training_of(lambda parameters: states.append([parameter.data.copy() for parameter in parameters]))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # what is no number is no news to the reader: the problem says it
+        warnings.simplefilter("error")  # NaN causes no warning: the error reports it
         with pytest.raises(LossNotFinite) as caught:
             training(network, *data, np.random.default_rng(1))
     return caught.value, states

@@ -75,7 +75,7 @@ def test_what_is_no_batch_of_square_images_is_refused(shape):
 
 @pytest.mark.parametrize("network", [Modern(), Modern(1, 28, (8, 8, 8))], ids=["Modern", "narrow"])
 def test_an_image_alone_is_judged_as_within_a_batch(network):
-    """In evaluation BatchNorm uses its running means; in training it would look at the batch."""
+    """In evaluation BatchNorm uses its running means; in training it would use the batch's."""
     batch = images(network, 16)
     network.train()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Boxes follow their pixels through crops, zooms and mirrors; parts are as the paper says."""
+"""Boxes follow their pixels through crops, zooms and mirrors; parts are as in the paper."""
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def test_boxes_follow_the_pixels(zoom_out):
 
 
 def test_a_box_keeps_its_label():
-    """Labels that say how large a box is: after the crop, larger labels still sit on larger boxes of the same image."""
+    """Labels encode the size of a box: after the crop, larger labels still belong to larger boxes of the same image."""
     boxes = torch.tensor([[10.0, 10, 30, 30], [60, 40, 120, 90]])
     targets = [{"boxes": boxes, "labels": torch.tensor([1, 2])} for _ in range(80)]
     _, found = BoxCrops(smallest=0.8, colours=None)(torch.zeros(80, 3, HEIGHT, WIDTH), targets, generator())

@@ -88,11 +88,11 @@ def test_what_is_difficult_is_left_aside():
 def test_an_object_that_is_found_with_little_confidence_is_not_missed():
     found = errors(([60, 60, 70, 70], 1, 0.9), ([0, 0, 10, 10], 1, 0.1), ([20, 20, 30, 30], 2, 0.9))
     assert sorted(found.kinds) == ["", "background"]
-    assert found.shares["missed"] == pytest.approx(100 / 3)  # the one at (40, 0), which nothing is said of
+    assert found.shares["missed"] == pytest.approx(100 / 3)  # the one at (40, 0), which has no detection
 
 
 class Oracle(PretrainedDetector):
-    """Says what is there; counts how often it is asked. Its trunk was taught before, for another."""
+    """Predicts the truth and counts its calls. Its trunk was trained before, for another detector."""
 
     def __init__(self, part):
         self.part, self.asked = part, 0

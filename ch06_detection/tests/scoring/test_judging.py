@@ -1,4 +1,4 @@
-"""What a detector cost before it is trained and judged, asked of each kind in the same way."""
+"""The seconds of a detector before its training and scoring, by the same interface for each kind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def taught_before():
 
 
 def made_before(images):
-    """Proposals that some images have already, at so many seconds each."""
+    """Proposals that some images have already, with `seconds` for each."""
     proposals = Proposals(lambda some: [torch.tensor([[0.0, 0, 9, 9]])] * len(some))
     proposals(images)
     proposals.cost = dict.fromkeys(proposals.cost, EACH)

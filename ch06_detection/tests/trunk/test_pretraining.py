@@ -1,4 +1,4 @@
-"""The trunk that detectors start from: what it is shown, that it learns, and that it is taught once, on one set."""
+"""The trunk that detectors start from: its inputs, that it learns, and that it is trained once, on one set."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_the_first_layers_are_copied_however_they_are_grouped(few):
     torch.testing.assert_close(network[0].eval()(x), taught.stages.eval()(x))
     assert torch.equal(network[1][0][0].weight, coarsest)
     with torch.no_grad():
-        network[0][0][0][0].weight.zero_()  # a copy: what was taught stays
+        network[0][0][0][0].weight.zero_()  # a copy: the trained weights stay
     assert taught.stages[0][0][0].weight.any()
 
 

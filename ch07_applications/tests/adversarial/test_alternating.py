@@ -1,4 +1,4 @@
-"""The alternating loop: whose weights move when, what is detached, the average, resuming, and losses that run away."""
+"""The alternating loop: which weights change when, detached fakes, the average, resuming, and diverging losses."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -89,12 +89,12 @@ def test_each_player_moves_in_its_own_step_alone():
     assert not detached_
     assert attached
     n = len(generator.state_dict())
-    assert same(before[:n], between[:n])  # the generator stood still in the discriminator's step
+    assert same(before[:n], between[:n])  # the generator is unchanged by the discriminator's step
     assert not any(gradients)  # and got no gradient
     assert not same(before[n:], between[n:])
     assert not any(flags)
     after = states(generator, discriminator)
-    assert same(between[n:], after[n:])  # the discriminator stood still in the generator's
+    assert same(between[n:], after[n:])  # the discriminator is unchanged by the generator's step
     assert not same(between[:n], after[:n])
     assert all(weight.requires_grad for weight in discriminator.parameters())
 
@@ -248,7 +248,7 @@ def test_every_epoch_draws_dropout_anew_and_a_seed_repeats_it():
 
 
 class Stop(Exception):
-    """What kills a training in a test."""
+    """The exception that ends a training in a test."""
 
 
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path):
@@ -264,7 +264,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path):
     file, killed = tmp_path / "kept.pt", players()
     average = copy.deepcopy(killed[0])
     with pytest.raises(Stop):
-        replace(how, checkpoint=file, say=stop)(*killed, points(), 7, average)  # killed before the third is kept
+        replace(how, checkpoint=file, say=stop)(*killed, points(), 7, average)  # stopped before the third is stored
     resumed = players(seed=3)  # other weights, which the checkpoint replaces
     average = copy.deepcopy(resumed[0])
     state = torch.random.get_rng_state()

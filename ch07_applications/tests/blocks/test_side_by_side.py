@@ -1,4 +1,4 @@
-"""Work side by side gives what it gives one after the other, and is done here where there is no other process."""
+"""Work side by side gives the same results as in sequence, and runs here if no process can be started."""
 
 import os
 from dataclasses import replace
@@ -18,7 +18,7 @@ from common.run import Run
 
 
 def run_of(folder: Path) -> Run:
-    """A run at smoke, which says nothing."""
+    """A silent run at smoke."""
     return Run("images_and_text/alignments", 0, Scale("smoke"), LessonRecord("", ""), folder, Console(quiet=True))
 
 

@@ -1,4 +1,4 @@
-"""AlexNet at full size is the paper's, torchvision's is another; what the small one is trained and judged on."""
+"""AlexNet at full size is the paper's, torchvision's differs; training and scoring data of the small one."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_each_variant_changes_one_thing():
 
 
 def test_what_is_predicted_from_one_crop_and_from_ten(monkeypatch):
-    """One crop and no crops are both judged from the middle of the image; all others from ten crops."""
+    """One crop and no crops are both predicted from the middle of the image; all others from ten crops."""
     found, _ = at_smoke()
     views = {name: found.scored[name][0].args[1].keywords["views"] for name in (BASE, ONE_CROP, UNCROPPED, *CHANGES)}
     assert views == {BASE: 10, ONE_CROP: 1, UNCROPPED: 1} | dict.fromkeys(CHANGES, 10)

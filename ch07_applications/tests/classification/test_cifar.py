@@ -1,4 +1,4 @@
-"""CIFAR-10's parts: what is chosen on was not learned from, and the test part is the official one."""
+"""CIFAR-10's parts: validation images are not used in training, and the test part is the official one."""
 
 from pathlib import Path
 

@@ -108,7 +108,7 @@ def test_networks_have_at_most_300_000_parameters_and_their_own_checkpoints(run)
 
 
 def test_all_learn_from_all_training_images_and_are_scored_once_on_the_test_images(run, monkeypatch):
-    """With classifiers that only remember: what is fitted, under which name, and what is scored."""
+    """A run with classifiers that only record: fits, their names, and scores."""
     fitted, scored, drawn = {}, [], {}
 
     def fit_shared(method, name, build, part):

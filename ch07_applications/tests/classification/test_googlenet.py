@@ -1,4 +1,4 @@
-"""GoogLeNet: published counts, torchvision's outputs, modules, heads, stacks of equal cost, and what is compared."""
+"""GoogLeNet: published counts, torchvision's outputs, modules, heads, stacks of equal cost, and comparisons."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def maps(channels: int, side: int = 8) -> torch.Tensor:
 
 def test_a_module_s_branches_see_1_3_and_5_pixels():
     module, x = Inception(6, Row(2, 3, 4, 2, 3, 2)).eval(), maps(6, 11).abs().requires_grad_()
-    for weights in module.parameters():  # positive, so that no ReLU hides what a branch sees
+    for weights in module.parameters():  # positive, so that no ReLU hides a branch's receptive field
         weights.data.abs_()
     for branch, reach in ((module.one, 0), (module.three, 1), (module.five, 2), (module.pool, 1)):
         (gradient,) = torch.autograd.grad(branch(x)[:, :, 5, 5].sum(), x)
@@ -299,7 +299,7 @@ def test_the_rival_predicts_the_same_for_an_image_and_its_mirror_image():
     assert np.array_equal(model.predict(new), model.predict(new[:, :, ::-1].copy()))
 
 
-# What the lesson learns from, and is judged on
+# The lesson's training and scoring data
 
 
 @pytest.fixture

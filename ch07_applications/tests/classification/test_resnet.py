@@ -1,4 +1,4 @@
-"""ResNet: published counts and outputs, shortcuts, the identity, and who learns and who judges in the lesson."""
+"""ResNet: published counts and outputs, shortcuts, the identity, and the lesson's training and scoring data."""
 
 from functools import partial
 
@@ -92,7 +92,7 @@ def test_resnet_20_is_not_the_wide_network_that_often_has_its_name():
 
 
 def with_weights_of(ours, theirs):
-    """Ours with their weights: the layers stand in the same order."""
+    """Our network with their weights: the layers have the same order."""
     own = ours.state_dict()
     assert [t.shape for t in own.values()] == [t.shape for t in theirs.state_dict().values()]
     ours.load_state_dict(dict(zip(own, theirs.state_dict().values(), strict=True)))
@@ -320,7 +320,7 @@ def a_run(tmp_path):
     return Run("resnet", 0, Scale("smoke"), LessonRecord("", ""), tmp_path, Console(quiet=True), device_name="cpu")
 
 
-# Who learns, and who judges
+# Training and scoring data
 
 
 @pytest.fixture(scope="module")

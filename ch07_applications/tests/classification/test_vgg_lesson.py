@@ -1,4 +1,4 @@
-"""VGG's lesson: what learns from which images, what is judged where, and that variants differ in one thing."""
+"""VGG's lesson: the training and scoring images of each network, and that variants differ in one thing."""
 
 from functools import cache
 from itertools import pairwise

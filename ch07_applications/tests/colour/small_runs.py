@@ -15,7 +15,7 @@ from common.run import Run
 
 
 def run_of(lesson: str, folder: Path, **more: Any) -> Run:
-    """A lesson's run, which says nothing."""
+    """A lesson's silent run."""
     return Run(lesson, 0, Scale("smoke"), LessonRecord("", ""), folder, Console(quiet=True), **more)
 
 
@@ -26,7 +26,7 @@ def pictures(n: int = 12, seed: int = 0, side: int = 8) -> LabPictures:
 
 
 def coloured_squares(n: int = 40, seed: int = 0, side: int = 16) -> LabPictures:
-    """Pictures in which what is bright is orange and what is dark is blue: colours that lightness tells."""
+    """Pictures with orange bright parts and blue dark parts: colours that lightness determines."""
     rng = np.random.default_rng(seed)
     bright = rng.random((n, side // 4, side // 4)).repeat(4, axis=1).repeat(4, axis=2)[..., None] > 0.5
     colours = np.where(bright, (240, 150, 40), (20, 40, 120)) + rng.integers(-12, 13, (n, side, side, 3))

@@ -1,4 +1,4 @@
-"""Deep colorization: what describes a pixel, the dense network, and the joint bilateral filter."""
+"""Deep colorization: the features of a pixel, the dense network, and the joint bilateral filter."""
 
 import cv2
 import numpy as np
@@ -75,7 +75,7 @@ def test_scores_of_training_pictures_come_from_classifiers_that_have_not_seen_th
     right = [(scores.argmax(axis=1) == train.labels).mean() for scores in (own, unseen)]
     assert (
         right[0] > right[1] + 0.1
-    )  # labels of these pictures are arbitrary: nobody can know them who has not seen them
+    )  # labels of these pictures are arbitrary: only training on these very pictures reveals them
 
 
 def test_descriptions_of_other_sizes_and_of_pictures_of_one_colour(features):

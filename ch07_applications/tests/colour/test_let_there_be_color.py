@@ -89,7 +89,7 @@ def test_outputs_keep_within_the_range_and_any_size_goes(network):
 
 
 def test_the_global_way_takes_its_own_size(network):
-    """Of a smooth picture the features hardly change with its size; without the reduction there would be none."""
+    """Features of a smooth picture hardly depend on its size; without the resizing there would be an error."""
     network.eval()
     ramp = torch.linspace(-1, 1, 64)[:, None] + torch.linspace(-1, 1, 64)[None].square()
     large = ramp[None, None]

@@ -1,4 +1,4 @@
-"""Photographs of any size: what is predicted small and enlarged, tiles, and the reader's own."""
+"""Photographs of any size: small predictions enlarged, tiles, and the reader's own."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chroma and what it is judged by: plain, by colour, as a histogram, and as a picture."""
+"""Scores of chroma: plain, by colour, as a histogram, and as a picture."""
 
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def test_balanced_accuracy_is_the_mean_over_common_bins_of_the_share_within_a_bi
 
 
 def test_a_picture_of_a_rare_colour_does_not_widen_the_interval_of_a_constant(judgement):
-    """Where every pixel has the same value, so has every picture, whatever its pixels weigh."""
+    """If every pixel has the same value, every picture has that value, for any pixel weights."""
     values = np.full(judgement.part.lightness.shape, 40.0)
     assert judgement.balanced(values) == pytest.approx(np.full(len(judgement.part), 40.0))
 

@@ -17,7 +17,7 @@ from common.run import Run
 
 
 def run_of(folder: Path) -> Run:
-    """A run at smoke, which says nothing."""
+    """A silent run at smoke."""
     return Run("images_and_text/alignments", 0, Scale("smoke"), LessonRecord("", ""), folder, Console(quiet=True))
 
 

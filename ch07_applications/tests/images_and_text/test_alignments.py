@@ -1,4 +1,4 @@
-"""Alignments: score and loss against loops, the recurrent network against torch's, and what is refused."""
+"""Alignments: score and loss against loops, the recurrent network against PyTorch's, and rejected inputs."""
 
 from dataclasses import fields
 
@@ -226,7 +226,7 @@ def test_an_empty_caption_is_refused():
 
 
 def test_choices_are_made_of_what_they_say(tmp_path):
-    """Each ablation changes one thing: what the score sums over, the words' context, or the regions."""
+    """Each ablation changes one thing: the score, the words' context, or the regions."""
     made = []
 
     def recorded(run, regions, captions, epochs, over=BEST, context=True):

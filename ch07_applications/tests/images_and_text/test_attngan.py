@@ -1,4 +1,4 @@
-"""AttnGAN: attention over words against a loop and without padding, the stages, the losses, and who learns when."""
+"""AttnGAN: attention over words against a loop and without padding, the stages, the losses, and training."""
 
 import copy
 import math
@@ -98,12 +98,12 @@ def test_exchanging_two_words_exchanges_their_weights_and_changes_nothing_else()
 
 
 def test_swapped_colours_come_to_the_other_region():
-    """Regions that ask for the first and for the second thing, words that carry thing and colour."""
+    """Regions that query the first and the second thing, words that encode thing and colour."""
     attention = WordAttention(4, 4)
     with torch.no_grad():
         attention.enter.weight.copy_(torch.eye(4))
     maps = torch.zeros(1, 4, 1, 2)
-    maps[0, 0, 0, 0] = maps[0, 1, 0, 1] = 40.0  # left asks for the first thing, right for the second
+    maps[0, 0, 0, 0] = maps[0, 1, 0, 1] = 40.0  # left queries the first thing, right the second
     red, blue = torch.tensor([0.0, 0.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 0.0, 1.0])
     first, second = torch.tensor([1.0, 0.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0, 0.0])
     for left, right in ((red, blue), (blue, red)):

@@ -1,4 +1,4 @@
-"""The grammar of captions: what is stated is true, and is read back as it was put."""
+"""The grammar of captions: statements are true, and are parsed back unchanged."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Renderers: captions are read as they were meant, things lie at their places, pictures are retrieved."""
+"""Renderers: captions are parsed correctly, things lie at their places, pictures are retrieved."""
 
 import numpy as np
 import pytest

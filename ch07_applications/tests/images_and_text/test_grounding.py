@@ -1,4 +1,4 @@
-"""Grounding: Viterbi against all paths, and the judge; retrieval's ranks; regions that are proposed."""
+"""Grounding: Viterbi against all paths, and the judge; retrieval's ranks; proposed regions."""
 
 from itertools import pairwise, product
 

@@ -1,4 +1,4 @@
-"""The encoder of Show and Tell: what its edges are blind to, its quarters, and its loss."""
+"""The encoder of Show and Tell: the invariances of its edges, its quarters, and its loss."""
 
 import numpy as np
 import pytest
@@ -125,7 +125,7 @@ def test_crops_show_their_objects():
         for j in range(64 - 2 * width + 1)
         if np.array_equal(shown[i : i + 2 * height, j : j + 2 * width], around)
     ]
-    assert places  # the object's surroundings stand somewhere in its crop
+    assert places  # the object's surroundings are somewhere in its crop
 
 
 def test_vectors_are_probabilities_and_zero_where_nothing_is(tmp_path):

@@ -34,7 +34,7 @@ class Colours(nn.Module):
 
 
 def photographs(n: int, seed: int = 0) -> Photographs:
-    """Of six colours, each of which has a word of its own among others; five captions each."""
+    """Photographs of six colours, each with its own word among others; five captions each."""
     rng = np.random.default_rng(seed)
     kinds = np.arange(n) % len(WORDS)
     colours = np.array([[200, 0, 0], [0, 200, 0], [0, 0, 200], [200, 200, 0], [0, 200, 200], [200, 0, 200]])[kinds]

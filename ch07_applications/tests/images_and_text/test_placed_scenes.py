@@ -1,4 +1,4 @@
-"""Placed scenes: captions state everything, things lie where they are said to, and held-out pairs are held out."""
+"""Placed scenes: captions state everything, things lie at their stated places, and held-out pairs are held out."""
 
 import numpy as np
 import pytest

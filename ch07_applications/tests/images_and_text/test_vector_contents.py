@@ -1,4 +1,4 @@
-"""What linear models read from vectors: everything that is in them, nothing else, and whose word is whose."""
+"""Linear models read from vectors exactly the information in them, and which word belongs to which thing."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_each_colour_s_word_has_the_place_of_its_thing(monkeypatch):
 
 
 def written(captions, telling):
-    """Vectors that hold what is asked for, or random ones."""
+    """Vectors that contain the answers, or random ones."""
     longest = max(len(caption.words) for caption in captions)
     generator = torch.Generator().manual_seed(0)
     words = torch.randn(len(captions), longest, 4, generator=generator)

@@ -1,4 +1,4 @@
-"""DAMSM: the score and the loss against the paper's formulas written out, padding, and what stands still."""
+"""DAMSM: the score and the loss against the paper's formulas written out, padding, and frozen weights."""
 
 import math
 

@@ -71,7 +71,7 @@ def test_nats_are_of_what_scikit_learn_predicts():
 def test_trees_learn_what_a_pixel_depends_on():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 2, (300, 4, 4)).astype(np.float32)
-    images[:, :, 1:] = images[:, :, :1]  # each row is all alike
+    images[:, :, 1:] = images[:, :, :1]  # each row is constant
     trees = BoostedPixels(pixels=4000, trees=30).fit(images)
     nats = trees.pixel_nats(images[:50].astype(np.uint8))
     assert nats[:, :, 1:].mean() < 0.1 < nats[:, :, 0].mean()

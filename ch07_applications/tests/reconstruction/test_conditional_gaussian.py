@@ -18,7 +18,7 @@ def pictures(n=400, side=4):
 
 
 def test_the_expectation_is_that_of_the_inverse_covariance():
-    """With Λ = (Σ + λI)⁻¹ for λ → 0, E[x_h | x_k] = μ_h − Λ_hh⁻¹ Λ_hk (x_k − μ_k): Bishop 2006, Eq. (2.97)."""
+    """Let Λ = (Σ + λI)⁻¹ for λ → 0; then E[x_h | x_k] = μ_h − Λ_hh⁻¹ Λ_hk (x_k − μ_k): Bishop 2006, Eq. (2.97)."""
     data, hole = pictures(), np.zeros((4, 4), bool)
     hole[1:3, 1:4] = True
     filled = ConditionalGaussian(1e-6).fit(data).fill(data[5].astype(float), hole)

@@ -51,7 +51,7 @@ def test_parts_have_groups_of_neighbours_and_one_mask():
     assert torch.equal(part.inputs, again.inputs)  # the same noise and phases every time
     few = head_scans("test", 64, most=3)
     assert torch.equal(few.inputs, part.inputs[:3])
-    assert few.peak == part.peak  # of the volume, not of what is left of it
+    assert few.peak == part.peak  # of the volume, not of the selected slices
 
 
 def test_a_quarter_of_the_lines_is_measured_with_noise():

@@ -1,4 +1,4 @@
-"""The rivals: what they keep, that they never see what is hidden, and how their settings are chosen."""
+"""The rivals: they keep known pixels, never use hidden ones, and choose their settings on held-out crops."""
 
 from __future__ import annotations
 

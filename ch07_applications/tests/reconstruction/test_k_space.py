@@ -41,7 +41,7 @@ def test_the_inverse_is_the_adjoint_and_the_inverse(size):
 
 @SIZES
 def test_the_transform_is_the_sum_that_defines_it(size):
-    """Against the matrix of exp(−2πi k r / N) / √N with places and frequencies counted from the middle."""
+    """The transform equals the matrix of exp(−2πi k r / N) / √N with places and frequencies counted from the middle."""
     x = some(*size)
     rows, columns = (np.arange(n) - n // 2 for n in size)
     by_rows, by_columns = (

@@ -1,4 +1,4 @@
-"""The reader's picture and mask, and what is wrong with some of them."""
+"""The reader's picture and mask, and errors for invalid ones."""
 
 from __future__ import annotations
 

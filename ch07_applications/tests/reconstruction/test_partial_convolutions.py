@@ -1,4 +1,4 @@
-"""The partial convolution against torch and a reference by windows; the U-Net, the loss, and the lesson."""
+"""The partial convolution against PyTorch and a reference by windows; the U-Net, the loss, and the lesson."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_one_is_known_and_zero_is_hidden():
 
 
 def test_groups_of_maps_count_as_often_as_they_have_maps():
-    """Of a window with 2 known and 6 hidden channels, the ratio is 4, not 2."""
+    """For a window with 2 known and 6 hidden channels, the ratio is 4, not 2."""
     layer, known = a_layer((2, 6), 1, 1), torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1)
     nn.init.zeros_(layer.bias)
     maps = torch.randn(1, 8, 1, 1)
@@ -204,7 +204,9 @@ def given(batch=2, size=(32, 32), share=0.6):
 
 @pytest.mark.parametrize(("levels", "count"), [(7, 25_779_796), (8, 32_859_732)])
 def test_the_published_network_has_the_counted_parameters(levels, count):
-    """Public code has 7 levels, 14 layers; the paper's table has 8. No biases where BatchNorm follows, 3 in the end."""
+    """Public code has 7 levels, 14 layers; the paper's table has 8. There are no biases before BatchNorm, and 3 in the
+    last layer.
+    """
     with torch.device("meta"):
         network = UNet(widths=PUBLISHED_WIDTHS[:levels], kernels=PUBLISHED_KERNELS[:levels], normalised=True)
         found = network(torch.zeros(2, 10, 512, 512))

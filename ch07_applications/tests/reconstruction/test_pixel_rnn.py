@@ -99,7 +99,7 @@ def test_a_trained_and_a_stored_network_are_causal_though_masked_weights_are_kep
 
 
 def test_the_gradient_of_a_batch_comes_from_earlier_pixels_alone():
-    """By gradient instead of perturbation, for one pixel of each network."""
+    """The same test by gradient instead of perturbation, for one pixel of each network."""
     for layer in LAYERS:
         images = noise().requires_grad_()
         lively(layer)(images)[:, 0, 2, 3].sum().backward()
@@ -257,7 +257,7 @@ def test_diagonals_at_once_are_pixels_one_by_one():
 
 
 def blind_spot(side, place, depth, first=3):
-    """What masked convolutions see, by arithmetic: reach from offset to offset through the masks."""
+    """The receptive field of masked convolutions by arithmetic: offsets reachable through the masks."""
     seen = np.zeros((side, side), bool)
     a = causal_mask("A", (2 * first + 1,) * 2).numpy().astype(bool)
     b = causal_mask("B", (3, 3)).numpy().astype(bool)

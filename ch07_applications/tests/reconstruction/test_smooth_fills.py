@@ -1,4 +1,4 @@
-"""Smooth fills against dense solutions and scikit-image; the mean-value property; what is restored exactly."""
+"""Smooth fills against dense solutions and scikit-image; the mean-value property; exactly restored pictures."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_hole_at_the_border_has_no_slope_across_it():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_biharmonic_fill_has_the_least_curvature(seed):
-    """By a dense least-squares solution: of all continuations the one with the least sum of squared Laplacians."""
+    """It equals a dense least-squares solution: the continuation with the least sum of squared Laplacians."""
     hole, picture = a_hole(seed), np.random.default_rng(seed).uniform(0, 255, (14, 18, 3))
     operator, hidden = laplacian(14, 18).toarray(), hole.ravel()
     flat = np.where(hidden[:, None], 0, picture.reshape(-1, 3))

@@ -1,4 +1,4 @@
-"""The classical rival: what is filled and painted, what is chosen on validation scenes alone, and what is shared."""
+"""The classical rival: filling, painting, settings chosen on validation scenes only, and sharing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fitted(folder):
 
 
 class Fixed(HOGDetector):
-    """Finds what it is given."""
+    """Returns given detections."""
 
     def predict(self, images):
         return self.found

@@ -1,4 +1,4 @@
-"""The comparison: systems as their lessons trained them, all on one test part; what is painted is chosen elsewhere."""
+"""The comparison: systems as their lessons trained them, all on one test part; painting is chosen on another part."""
 
 from types import SimpleNamespace
 
@@ -33,7 +33,7 @@ LABELS, MASKS = (FCN, SEGNET, COLUMNS, FOREST), (MASK_RCNN, SDS, REGIONS)
 
 
 def truths():
-    """All parts of the smoke scenes, by the images' bytes: what a perfect system would answer."""
+    """All parts of the smoke scenes, by the images' bytes: the predictions of a perfect system."""
     whole = scenes(Scale("smoke"), train_masks=True)
     return {
         image.tobytes(): own
@@ -86,7 +86,7 @@ def fitting(model):
 
 @pytest.fixture
 def stubs(monkeypatch):
-    """Systems that need no training, and the rival in place of which the truth stands."""
+    """Systems that need no training, and the truth in place of the rival."""
     perfect = Perfect()
     for name in ("fit_fcn", "fit_segnet", "fit_columns", "fit_forest"):
         monkeypatch.setattr(comparison, name, fitting(Background()))

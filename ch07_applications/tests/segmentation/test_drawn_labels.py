@@ -1,4 +1,4 @@
-"""Label maps as pictures: each class its colour, what is drawn in which row, and what the legend names."""
+"""Label maps as pictures: the colour of each class, the rows, and the legend's names."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""FCN: published counts, deconvolutions, dense layers as convolutions, skips, alignment; who learns and who judges."""
+"""FCN: published counts, deconvolutions, dense layers as convolutions, skips, alignment; training and scoring parts."""
 
 import numpy as np
 import pytest

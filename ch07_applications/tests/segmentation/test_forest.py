@@ -1,4 +1,6 @@
-"""The forest: its filter responses are scikit-image's, its context is honest, and it learns what stands beside what."""
+"""The forest: its filter responses are scikit-image's, its context is cross-fitted, and it learns which classes are
+neighbours.
+"""
 
 import numpy as np
 import pytest
@@ -114,7 +116,7 @@ class Recorded(ContextForest):
 
 def test_first_answers_on_training_images_are_of_forests_that_have_not_seen_them():
     images, labels = stripes(6)
-    images[:, :, :, 0] = np.arange(6, dtype=np.uint8)[:, None, None] * 40  # the first channel says which image it is
+    images[:, :, :, 0] = np.arange(6, dtype=np.uint8)[:, None, None] * 40  # the first channel identifies the image
     forest = Recorded(3, trees=2, pixels=50, folds=3).fit(images, labels)
     shown = {number: sorted(set(np.round(seen[:, 0] * 255 / 40).tolist())) for number, seen in forest.seen.items()}
     assert shown[0] == shown[1] == [0, 1, 2, 3, 4, 5]

@@ -36,7 +36,9 @@ def disc(colour, background, size=48, radius=12, noise=4.0):
 
 
 def test_each_pair_of_neighbours_costs_what_the_paper_says():
-    """Against loops: γ exp(−‖z_m − z_n‖² / (2 ⟨‖z_m − z_n‖²⟩)) / distance, over all pairs among eight neighbours."""
+    """The costs equal those of loops: γ exp(−‖z_m − z_n‖² / (2 ⟨‖z_m − z_n‖²⟩)) / distance, over all pairs among eight
+    neighbours.
+    """
     picture = np.random.default_rng(0).uniform(0, 255, (4, 5, 3))
     pairs = {}
     for y, x, dy, dx in product(range(4), range(5), (-1, 0, 1), (-1, 0, 1)):

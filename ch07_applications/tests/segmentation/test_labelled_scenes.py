@@ -1,4 +1,4 @@
-"""Labels and masks of scenes against the objects they come from, and painting back; what cannot be is refused."""
+"""Labels and masks of scenes against the objects they come from, and painting back; impossible inputs are rejected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_pixel_has_the_label_of_the_object_that_is_seen_there(sets):
 
 
 def test_distractors_and_what_is_almost_hidden_are_background(sets):
-    """Layers that are no objects have numbers, too: in some scene there are pixels of one, and their label is 0."""
+    """Layers that are not objects have numbers, too: in some scene there are pixels of one, and their label is 0."""
     part, seen = sets.objects.train, 0
     for k, numbers in enumerate(part.masks.numbers):
         others = (part.masks.owners[k] >= 0) & ~np.isin(part.masks.owners[k], numbers)

@@ -119,7 +119,7 @@ def test_the_mask_loss_uses_the_true_class_s_map_only(generator):
 
 
 def batch_of(objects, size=64, seed=0):
-    """Instances: noise with white squares, so many in each image."""
+    """Instances: noise with white squares, `objects` of them per image."""
     g = torch.Generator().manual_seed(seed)
     most = max(1, *objects)
     boxes, labels = torch.zeros(len(objects), most, 4), torch.zeros(len(objects), most, dtype=torch.long)
@@ -197,7 +197,7 @@ def test_no_proposals_at_all_leave_the_true_boxes(network):
 
 
 def test_boxes_answer_for_their_own_roi(network):
-    """Heads are run on all RoIs of a batch at once: an answer does not depend on the RoIs beside it."""
+    """Heads run on all RoIs of a batch at once: a RoI's outputs do not depend on the other RoIs."""
     network.eval()
     maps = network.maps(torch.randn(2, 3, 64, 64))
     rois = torch.stack([some_boxes(3, (64, 64), torch.Generator().manual_seed(k)) for k in (1, 2)])

@@ -82,7 +82,7 @@ class Outlines(nn.Module):
 
 
 def test_a_head_that_is_given_the_masks_scores_full_marks(sets, run):
-    """Maps that contain each scene's true masks, at full resolution: what is then lost is lost by sampling alone."""
+    """Maps that contain each scene's true masks, at full resolution: the remaining loss comes from sampling only."""
     few = sets.validation.take(slice(8))
     place = iter(range(0, 800, 16))
 

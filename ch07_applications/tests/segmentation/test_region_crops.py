@@ -1,4 +1,4 @@
-"""Regions on the way to features: their order, the two crops, the coarse grid there and back, what is learned from."""
+"""Regions on the way to features: their order, the two crops, the coarse grid and its inverse, training examples."""
 
 import numpy as np
 import pytest
@@ -194,7 +194,7 @@ def test_nothing_beyond_the_picture_is_covered():
 
 
 def test_a_mask_that_moves_moves_its_grid_s_pasted_mask():
-    """There and back: the grid stays, what is pasted moves by as many pixels, and stands where the mask stands."""
+    """The grid stays the same, and the pasted mask moves by the same pixels, to the place of the mask."""
     masks, moved = disc(64, 24, 26, 11), disc(64, 31, 29, 11)
     boxes = with_margin(boxes_of(masks > 0))
     grid, other = project(masks, boxes), project(moved, boxes + torch.tensor([7.0, 3, 7, 3]))

@@ -170,7 +170,7 @@ def test_no_proposals_at_all(generator):
 
 
 def test_the_head_answers_in_the_order_of_the_anchors():
-    """A single cell's features change the answers of its own and its neighbours' anchors only."""
+    """A single cell's features change the outputs of its own and its neighbours' anchors only."""
     torch.manual_seed(0)
     head = ProposalHead(4, 6)
     for layer in (head.shared, head.scores, head.offsets):

@@ -1,4 +1,4 @@
-"""The scores of this task against scikit-learn, and against cases that are counted by hand; what cannot be judged."""
+"""The scores of this task against scikit-learn, and against cases counted by hand; inputs that cannot be scored."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def part_of(labels, groups=None):
 
 
 def test_mean_iou_is_of_one_confusion_matrix_for_the_whole_part(run, sets):
-    """scikit-learn's over all pixels; the mean of images' mean IoU is another number."""
+    """It equals scikit-learn's over all pixels; the mean of images' mean IoU is another number."""
     labels = np.roll(sets.test.labels, 3, axis=2)
     with run.method("moved by three pixels", kind="reference") as method:
         matrix = scoring.score_semantic(method, sets.test, labels)

@@ -1,4 +1,4 @@
-"""The segmenter: its loss, its crops, what it predicts; pictures and labels that cannot be learned from."""
+"""The segmenter: its loss, its crops, its predictions; rejected pictures and labels."""
 
 from dataclasses import replace
 from functools import partial

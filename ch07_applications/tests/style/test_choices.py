@@ -1,4 +1,4 @@
-"""The choices: each change differs from the base in one thing, and is judged on photographs that judge nothing else."""
+"""The choices: each change differs from the base in one thing, and is scored on photographs that score nothing else."""
 
 from dataclasses import fields
 

@@ -37,7 +37,7 @@ def test_the_new_block_begins_at_the_path():
 
 
 def test_a_seam_runs_where_both_pictures_agree():
-    """Two flat pictures that agree on a column: whatever the seam shows, no step is seen."""
+    """Two flat pictures that agree on a column: for any seam shape, no step is visible."""
     old, new = np.zeros((6, 6)), np.ones((6, 6))
     old[:, 3] = new[:, 3] = 0.5
     shown = np.where(new_side((old - new) ** 2), new, old)

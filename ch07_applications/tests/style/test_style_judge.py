@@ -1,4 +1,4 @@
-"""The judge: distances of another network's activations, and three styles as they are said to be."""
+"""The judge: distances of another network's activations, and three styles with their stated properties."""
 
 import numpy as np
 import pytest

@@ -45,7 +45,7 @@ def test_a_reconstruction_has_one_of_the_two(network, which):
 
 
 def test_gram_matrices_of_single_tiles_would_be_another_loss(network):
-    """Why a first pass sums them: the mean of the tiles' own losses is no substitute."""
+    """The reason for a first pass that sums them: the mean of the tiles' own losses is not a substitute."""
     loss, given = Loss(network, style=picture(1, (64, 64))), inputs_of(picture(0, (64, 128)))
     apart = np.mean([float(loss(given[..., :64])), float(loss(given[..., 64:]))])
     assert abs(apart - float(loss(given))) > 10 * abs(float(TiledLoss(loss, 32)(given)) - float(loss(given)))

@@ -43,6 +43,6 @@ def put(root: Path, *chapters: ChapterRecord) -> None:
 
 
 def a_run(out: Path, preset: str = "lecture") -> Run:
-    """A run of whole_course, which says nothing."""
+    """A silent run of whole_course."""
     record, folder = LessonRecord("", ""), out / "ch07_applications"
     return Run("whole_course", 0, Scale(preset), record, folder, Console(quiet=True))

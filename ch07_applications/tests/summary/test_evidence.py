@@ -1,4 +1,4 @@
-"""How a point is judged: all tests its way, intervals apart, a share that is surely above a limit."""
+"""The verdict on a point: all tests in its favour, separate intervals, a share significantly above a limit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whose results are read: lesson by lesson the run's own before the committed ones, and never those of who asks."""
+"""The results that are read: lesson by lesson the run's before the committed ones, never the asking lesson's."""
 
 from ch07_applications.summary.newest_results import newest_results
 from ch07_applications.tests.summary.made_results import chapter, put, row

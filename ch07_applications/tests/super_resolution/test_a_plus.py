@@ -1,4 +1,4 @@
-"""A+: gradients, patches and their way back, ridge regressions by scikit-learn, the estimator's manners, and gains."""
+"""A+: gradients, patches and their inverse, ridge regressions by scikit-learn, the estimator's manners, and gains."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_patches_averaged_are_the_picture_again(factor):
 
 
 def test_averages_are_means_over_all_patches_that_lie_there():
-    """Against a loop that adds every patch to its place."""
+    """The averages equal those of a loop that adds every patch to its place."""
     factor, size = 2, (12, 10)
     patches = numbers(4 * 3, 36)
     total, count = np.zeros(size), np.zeros(size)

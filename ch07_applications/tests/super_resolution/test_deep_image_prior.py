@@ -1,4 +1,4 @@
-"""Deep image prior: the paper's network, errors that see what is known and no more, and a fit without the truth."""
+"""Deep image prior: the paper's network, errors over known pixels only, and a fit without the truth."""
 
 from dataclasses import replace
 
@@ -120,7 +120,7 @@ def test_what_lies_in_the_holes_changes_neither_error_nor_gradient_nor_fit():
     assert not found[0][1][..., ~torch.tensor(holes.known)].any()
     hidden = ~holes.known
     assert_array_equal(found[0][2][:, hidden], found[1][2][:, hidden])
-    assert (found[0][2][:, holes.known] == holes.seen[holes.known]).all()  # what is known stays
+    assert (found[0][2][:, holes.known] == holes.seen[holes.known]).all()  # known pixels stay unchanged
 
 
 # --- The fit ---------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_a_fit_is_repeated_by_its_seed_and_leaves_the_global_generator_alone():
 
 
 def test_normalisation_is_that_of_the_picture_at_hand_at_every_step(monkeypatch):
-    """In evaluation mode running means would count, which are those of earlier weights."""
+    """Evaluation mode would use running means, which belong to earlier weights."""
     modes = []
     forward = SkipNetwork.forward
 

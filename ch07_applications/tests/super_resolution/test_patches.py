@@ -15,7 +15,7 @@ def batch(data, seed=0, size=16):
 
 
 def located(data, patch):
-    """Where in the pictures' low resolution a patch lies, and turned how."""
+    """The place of a patch in the pictures' low resolution, and its rotation."""
     for number, (low, *_) in enumerate(data._scales):
         windows = low.unfold(0, data.side, 1).unfold(1, data.side, 1)
         for turn in range(8):

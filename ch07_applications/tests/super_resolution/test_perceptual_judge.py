@@ -56,7 +56,7 @@ def test_one_colour_has_a_distance_and_no_upper_power(judge):
 
 
 def test_the_judge_finds_a_blurred_picture_further_away_than_a_moved_one():
-    """What PSNR gets wrong: where the truth, moved by a pixel, has a larger squared error than a blurred picture."""
+    """PSNR's error: the truth, shifted by a pixel, has a larger squared error than a blurred picture."""
     network = squeezenet_or_none(LECTURE, pytest.skip)
     truth = photographs().test[0].image[:256, :256]
     moved, blurred = np.roll(truth, 1, axis=1), rounded(enlarge(reduce(truth, 4), 4))

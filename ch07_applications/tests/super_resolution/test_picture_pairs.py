@@ -1,4 +1,4 @@
-"""Pairs: reduced as the protocol has it, apart from what is learned from, grouped by author; scores and their names."""
+"""Pairs: reduced by the protocol, separate from training data, grouped by author; scores and their names."""
 
 import numpy as np
 import pytest

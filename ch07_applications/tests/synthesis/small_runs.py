@@ -12,5 +12,5 @@ from common.run import Run
 
 
 def run_of(lesson: str, folder: Path | None, **more: Any) -> Run:
-    """A lesson's run, which says nothing."""
+    """A lesson's silent run."""
     return Run(lesson, 0, Scale("smoke"), LessonRecord("", ""), folder or Path(), Console(quiet=True), **more)

@@ -7,7 +7,7 @@ from ch07_applications.synthesis.bayes_rule import log_joint, log_posterior, mar
 
 
 def densities(classes=4, values=32, seed=0):
-    """p(x | y) of every x, a column per class, and priors that are far from alike."""
+    """The p(x | y) of every x, a column per class, and very unequal priors."""
     rng = np.random.default_rng(seed)
     return rng.dirichlet(np.full(values, 0.4), classes).T + 1e-12, rng.dirichlet(np.full(classes, 1.0))
 

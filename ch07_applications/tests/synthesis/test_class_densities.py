@@ -58,7 +58,7 @@ def test_a_class_with_too_few_images_for_its_mixture_is_refused():
 
 def test_mixtures_are_chosen_by_validation_digits_of_their_own_class():
     sets = bars()
-    assert fit_mixtures(sets, (1, 20), 10, 0).components == 1  # twenty of each would copy what they have seen
+    assert fit_mixtures(sets, (1, 20), 10, 0).components == 1  # twenty of each would copy their training digits
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Coloured digits: pairs that the mask explains, disjoint parts, the rival on ideal images, and what is measured."""
+"""Coloured digits: pairs that the mask explains, disjoint parts, the rival on ideal images, and the measurements."""
 
 from itertools import pairwise
 
@@ -103,7 +103,7 @@ def made(train=None, test=None, seed=0):
 
 
 def test_the_digits_mask_explains_the_difference_of_partners():
-    """Outside of the digit a patch of a photograph, inside one colour, between them the mixture that the mask says."""
+    """Outside of the digit a patch of a photograph, inside one colour, between them the mixture given by the mask."""
     whole, photographs = data.mnist(data.Scale("smoke")), data.photographs().test
     pairs = in_colour(whole.test.take(slice(60)), photographs, 0)
     full, empty = pairs.grey.images == 255, pairs.grey.images == 0
@@ -221,7 +221,7 @@ def test_pixels_go_to_networks_and_back():
 
 @pytest.mark.parametrize("option", options(), ids=lambda option: option.setting)
 def test_the_rival_finds_digits_on_an_even_ground(option):
-    """On one colour, in one colour, every distance is proportional to the mask, but for its threshold."""
+    """For a uniform digit on a uniform ground, every distance is proportional to the mask, up to its threshold."""
     rings = framed(digits(20)).images
     rng = np.random.default_rng(0)
     ground = rng.integers(0, 256, (20, 1, 1, 3))
@@ -270,7 +270,7 @@ def test_mahalanobis_finds_a_digit_that_the_mean_colour_misses():
 
 
 def test_the_axis_is_fisher_s_discriminant():
-    """With ridge and border moments as its covariance it ranks pixels as scikit-learn's does with theirs."""
+    """With the ridged border moments as covariance, it ranks pixels like scikit-learn's discriminant."""
     rng = np.random.default_rng(0)
     rings = framed(digits(1)).images
     patches = np.clip(rng.normal(100, [5, 15, 30], (1, 32, 32, 3)), 0, 255).astype(np.uint8)
@@ -335,7 +335,7 @@ def gan_of(to_grey, to_coloured):
 
 
 def test_a_faint_message_is_lost_under_noise_and_an_open_one_is_not(tmp_path):
-    """F writes y a five-hundredth as strong, or leaves it as it is; G undoes either. The partner holds neither."""
+    """F writes y a five-hundredth as strong, or leaves it as it is; G undoes either. The partner contains neither."""
     pairs = in_colour(digits(20), [photograph("a")], 0)
     y, sigma = pixels_of(pairs.coloured.images), under_noise(NOISES[-1])
     errors = {}

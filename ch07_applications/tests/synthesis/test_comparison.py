@@ -1,4 +1,4 @@
-"""The comparison of samplers: sampling by passes, shared models, and what each sampler is judged by."""
+"""The comparison of samplers: sampling by passes, shared models, and the scores of each sampler."""
 
 import numpy as np
 import pytest

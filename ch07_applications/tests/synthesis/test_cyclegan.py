@@ -1,4 +1,4 @@
-"""CycleGAN: published sizes, receptive fields, the pool, the losses, which of them moves whom, and resuming."""
+"""CycleGAN: published sizes, receptive fields, the pool, the losses, which networks each trains, and resuming."""
 
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ def test_the_paper_s_generator_has_two_halvings_nine_blocks_and_two_doublings():
 
 
 def reach(network, side):
-    """How many columns of the input move the score in the middle; 0 for those that do not."""
+    """The number of input columns that change the middle score; 0 if none does."""
     x = torch.rand(1, 3, side, side, dtype=torch.float64, requires_grad=True)
     found = network(x)
     found[0, 0, found.shape[2] // 2, found.shape[3] // 2].backward()
@@ -184,7 +184,7 @@ def test_the_pool_is_kept_in_the_state_and_passes_no_gradient():
 
 
 class Shift(nn.Module):
-    """A generator that adds a number: what went through it can be told."""
+    """A generator that adds a number, which identifies its outputs."""
 
     def __init__(self, by=0.0):
         super().__init__()

@@ -97,7 +97,7 @@ def test_weights_start_with_a_deviation_of_a_fiftieth():
 
 
 def coverage(kernel):
-    """How many inputs each output of a doubling layer hears of."""
+    """The number of inputs that affect each output of a doubling layer."""
     layer = module.doubling(Plan(kernel=kernel), 1, 1)
     nn.init.ones_(layer.weight)
     with torch.no_grad():

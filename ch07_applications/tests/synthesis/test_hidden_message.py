@@ -32,7 +32,7 @@ def pairs(n=6):
 
 
 def test_a_generator_that_hides_below_a_grey_level_is_found_out_by_rounding_and_by_noise():
-    """F writes y a five-hundredth as strong, which nobody sees; G reads it: a perfect way back."""
+    """F writes y a five-hundredth as strong, which is invisible; G reads it: a perfect reconstruction."""
     hidden = pairs()
     back = ways_back(lambda y: y / 500, lambda x: 500 * x, hidden, 0)
     wanted = pixels_of(hidden.striped.images)

@@ -109,7 +109,7 @@ def test_the_sets_are_those_of_pixel_rnn_with_their_classes(tmp_path):
 def test_drawings_at_places_keep_labels_and_visit_every_place(tmp_path):
     sets = labelled_sets(run_of("synthesis/pixelcnn", tmp_path), 30, 1)
     n = len(sets.labels)
-    solid = np.zeros((5, n, 3, 4), np.float32)  # the pixel that is on says which place it is
+    solid = np.zeros((5, n, 3, 4), np.float32)  # the pixel that is on identifies the place
     for place in range(5):
         solid[place, :, place // 4, place % 4] = 1
     images, labels = drawn_at_places(sets._replace(moved=solid), 3, 0)

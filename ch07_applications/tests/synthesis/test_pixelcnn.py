@@ -65,7 +65,7 @@ def assert_causal(network, size=SIZE):
     assert not changed.tril().any(), "an output depends on its own pixel or on a later one"
 
 
-# --- What a pixel sees -----------------------------------------------------------------------------------------------
+# --- The context of a pixel ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("kernels", "size"), [((5, 3, 3), SIZE), ((3, 3), (3, 7)), ((7, 5), (6, 4)), ((3,), (4, 4))])
@@ -170,7 +170,7 @@ def test_a_gate_is_tanh_times_sigma_of_both_sums():
 @pytest.mark.parametrize("layer", [0, 1, 2])
 @pytest.mark.parametrize("part", range(4), ids=["vertical f", "vertical g", "horizontal f", "horizontal g"])
 def test_the_class_reaches_both_halves_of_both_gates_of_every_layer(layer, part):
-    """With V = 0 everywhere else, and no maps of the places: only this one can tell the classes apart."""
+    """With V = 0 everywhere else, and no maps of the places: only this one can distinguish the classes."""
     network, images = lively(), noise(2)
     with torch.no_grad():
         for each in network.layers:
@@ -267,7 +267,7 @@ def test_at_the_start_a_network_predicts_the_mean_of_the_class_or_of_all_digits(
 
 
 def test_a_small_network_learns_images_by_class_and_without():
-    """Two classes, each one image: told, it needs nearly no nats; untold, log 2."""
+    """Two classes of one image each: with the class it needs nearly 0 nats; without it, log 2."""
     torch.manual_seed(0)
     greys = torch.zeros(1, 40, 4, 4)
     greys[0, ::2, :2], greys[0, 1::2, 2:] = 1, 1

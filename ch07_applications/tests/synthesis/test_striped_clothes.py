@@ -89,7 +89,7 @@ def test_periods_and_angles_are_spread_over_their_ranges():
 
 
 def test_even_the_best_map_of_grey_levels_leaves_most_of_the_stripes():
-    """Of two even garments, one bright and one dark: the same tone means both."""
+    """Two even garments, one bright and one dark: the same tone occurs in both."""
     images = np.concatenate([np.full((60, 28, 28), level, np.uint8) for level in (90, 140, 200)])
     striped = lay_stripes(images, np.arange(180), 0)
     best = np.zeros(256)

@@ -1,4 +1,4 @@
-"""Recurrent networks on recordings: against torch and by hand; lengths, directions, fusion; what is refused."""
+"""Recurrent networks on recordings: against PyTorch and by hand; lengths, directions, fusion; rejected inputs."""
 
 from dataclasses import replace
 from functools import partial

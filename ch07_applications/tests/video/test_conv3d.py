@@ -67,7 +67,7 @@ def test_the_published_network_has_the_paper_s_maps():
 
 
 def test_hardwired_maps_of_seven_frames_are_33():
-    """Seven of grey levels and of each gradient, six of each flow: what stands for the seventh changes nothing."""
+    """Seven of grey levels and of each gradient, six of each flow: the value in place of the seventh has no effect."""
     torch.manual_seed(0)
     built, maps = PublishedNetwork().eval(), torch.randn(1, 5, 7, 60, 40)
     changed = maps.clone()

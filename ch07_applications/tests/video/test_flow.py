@@ -1,4 +1,4 @@
-"""Optical flow: known shifts, scikit-image as a judge, and what has no edge."""
+"""Optical flow: known shifts, scikit-image as the reference, and regions without edges."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def texture():
 
 
 def pair(texture, right, down):
-    """Two frames of 40 × 40: what is at (x, y) in the first is at (x + right, y + down) in the second."""
+    """Two frames of 40 × 40: the point at (x, y) in the first is at (x + right, y + down) in the second."""
     moved = shift(texture, (down, right), order=3, mode="nearest")
     return [torch.tensor(np.ascontiguousarray(each[10:50, 10:50]))[None] for each in (texture, moved)]
 

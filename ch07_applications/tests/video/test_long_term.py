@@ -50,7 +50,7 @@ def flow_maps(count=5, frames=16, side=16, seed=0):
 
 
 def classifier(length=8, kinds=2):
-    """A network whose batch norms have seen something, so that clips differ in their scores."""
+    """A network with measured batch norms, so that clips differ in their scores."""
     torch.manual_seed(0)
     network = ClipNetwork(kinds, length)
     network(torch.randn(8, kinds, length, 16, 16))
@@ -228,7 +228,7 @@ def test_a_quarter_of_a_film_never_sees_both_gestures(name):
 
 
 def test_films_of_either_order_have_the_same_windows_shorter_than_the_gap():
-    """Of the whole film the order is known; of 16 frames only which gesture is seen, and how far it has got."""
+    """The whole film determines the order; 16 frames determine only the gesture and its progress."""
     one, other = gestures_of("wave, turn", 3), gestures_of("turn, wave", 3)
     assert not np.array_equal(one, other)
     windows = [{tuple(seen[start : start + 16]) for start in range(FRAMES - 15)} for seen in (one, other)]
@@ -249,7 +249,7 @@ def test_whole_ratios_are_those_of_average_pooling(large, small):
 
 @pytest.mark.parametrize(("large", "small"), [(46, 16), (46, 32), (7, 5)])
 def test_other_ratios_are_means_over_areas(large, small):
-    """Against pixels cut into so many that every area holds whole ones."""
+    """The means equal those over pixels subdivided so finely that every area contains whole ones."""
     maps = torch.rand(1, large, large)
     fine = maps.repeat_interleave(small, dim=1).repeat_interleave(small, dim=2)
     wanted = nn.functional.avg_pool2d(fine[:, None], large)[:, 0]

@@ -136,7 +136,7 @@ def test_an_empty_mask_has_an_empty_box():
 
 @pytest.mark.parametrize("name", EVERY)
 def test_limbs_keep_their_lengths(name):
-    """In three dimensions exactly; in the picture they never look longer than they are."""
+    """Lengths are exact in three dimensions; in the picture limbs never look longer."""
     from ch07_applications.video import people
 
     made = {}

@@ -1,4 +1,4 @@
-"""Pictures of people with joints, and PCK: what is counted, what is left out, and by what it is divided."""
+"""Pictures of people with joints, and PCK: counted and excluded joints, and the divisor."""
 
 import numpy as np
 import pytest

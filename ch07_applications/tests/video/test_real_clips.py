@@ -1,4 +1,4 @@
-"""Films cut together from clips: cuts lie where shots change, and what is no film is refused in one line."""
+"""Films cut together from clips: cuts lie where shots change, and invalid films are rejected in one line."""
 
 import os
 

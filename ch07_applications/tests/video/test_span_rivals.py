@@ -1,4 +1,4 @@
-"""Temporal pyramids and bags of clips: against sums over frames, and what each of them can see."""
+"""Temporal pyramids and bags of clips: against sums over frames, and the information in each."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_a_bag_is_the_mean_of_the_clips_pyramids(maps):
 
 
 def test_a_bag_does_not_see_the_order_of_gestures_and_a_pyramid_does():
-    """Two gestures a quarter apart, alike but for their order."""
+    """Two gestures a quarter apart, equal except for their order."""
     torch.manual_seed(0)
     first, second = torch.randn(2, 1, 3, 4, 16, 16)
     films = torch.zeros(2, 3, 64, 16, 16)

@@ -426,7 +426,7 @@ def test_shuffled_shots_keep_frames_together_and_with_their_answers():
 
 
 def test_a_trained_scorer_tells_events_that_are_easy_to_see():
-    """Descriptors that hold the answer: after training the scores rank every frame of an event above all others."""
+    """Descriptors that contain the answer: after training the scores rank every frame of an event above all others."""
     films = edit_films("train", 6)
     run = run_of("summary", None)
     run.pick = lambda **options: 30

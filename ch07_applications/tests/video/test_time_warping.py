@@ -13,7 +13,7 @@ from ch07_applications.video.time_warping import WarpedNeighbour, warped_distanc
 
 
 def by_hand(a, b, band):
-    """One pair, cell by cell, as the recurrence stands."""
+    """The distance of one pair, cell by cell, by the recurrence."""
     n = len(a)
     table = np.full((n + 1, n + 1), np.inf)
     table[0, 0] = 0

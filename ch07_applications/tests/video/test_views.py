@@ -65,7 +65,7 @@ def test_points_there_and_back_are_the_same():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_drawn_at_a_point_is_seen_at_the_point_s_place(seed):
-    """Turned, zoomed, moved and mirrored: a disc's middle goes where into_views says, to a twentieth of a pixel."""
+    """In rotated, zoomed, shifted and mirrored views a disc's centre lies where into_views puts it (1/20 pixel)."""
     centre = np.array([30.3, 34.8])
     generator = torch.Generator().manual_seed(seed)
     views, _ = disturbed(square_views(torch.tensor([[32.0, 33.0]]), torch.tensor([50.0])), generator)
@@ -117,7 +117,7 @@ def test_a_mirror_makes_right_joints_left():
 
 
 def test_batches_have_joints_where_they_are_seen(monkeypatch):
-    """Each person is a disc at one joint: it is seen where the batch says that this joint, or its mirror, is."""
+    """Each person is a disc at one joint: it appears where the batch puts this joint, or its mirror image."""
     monkeypatch.setattr(module, "TINT", 0.0)
     joints = torch.full((8, 14, 2), 32.0) + torch.arange(8)[:, None, None]
     images = torch.cat([disc(64, joints[k, 4].numpy(), 4.0) for k in range(8)])
