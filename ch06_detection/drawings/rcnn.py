@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,46 +45,46 @@ def draw_stages(
         axis.axis("off")
     axes[0].imshow(image)
     outline(axes[0], proposals, "white", 0.4, 0.5)
+    _draw_examples(axes, image, proposals, target, classes)
+    _number_detections(axes[2], image, found, classes)
+    return figure
+
+
+def _draw_examples(
+    axes: Sequence[Axes], image: UInt8[np.ndarray, "height width 3"], proposals: Boxes, target: Target,
+    classes: tuple[str, ...],
+) -> None:  # fmt: skip
+    """EACH proposals of each kind, if there are that many, far apart where possible: in the picture, and warped.
+
+    One on a part covers less than 0.4 of its object and little else; for background, those with the lowest IoU.
+    """
+    overlaps = iou(proposals, target["boxes"])
+    best, nearest = overlaps.max(dim=1)
+    own, whole = area(proposals), area(target["boxes"])[nearest]
+    common = best * (own + whole) / (1 + best)  # pixels, from IoU = common / (own + whole − common)
+    kinds = {
+        "object": (best >= 0.6).nonzero()[:, 0],
+        "part": ((best > 0.15) & (best < 0.4) & (common > 0.8 * own)).nonzero()[:, 0],
+        "background": best.argsort(stable=True)[: max(2 * EACH, int((best == 0).sum()))],
+    }
     inside = torch.tensor(image.copy()).permute(2, 0, 1).float()[None]
-    for row, (name, chosen) in enumerate(_choose_proposals(proposals, target["boxes"]).items()):
+    for row, (name, which) in enumerate(kinds.items()):
+        apart = spread_out(proposals[which], EACH)
+        others = proposals[which][~(iou(proposals[which], apart) == 1).any(dim=1)]
+        chosen = torch.cat([apart, others[: EACH - len(apart)]])
         top, colour = row * 40.0, COLOURS[name]
         outline(axes[0], chosen, colour, 1.8)
         axes[1].text(-3, top + 16, name, rotation=90, ha="right", va="center", color=colour, fontsize=8)
-        best, nearest = iou(chosen, target["boxes"]).max(dim=1)
+        covered, closest = iou(chosen, target["boxes"]).max(dim=1)
         crops = cut(inside, [chosen], (32, 32)).permute(0, 2, 3, 1).numpy().astype(np.uint8)
-        for column, (crop, overlap, label) in enumerate(
-            zip(crops, best.tolist(), target["labels"][nearest].tolist(), strict=True)
-        ):
+        shown = zip(crops, covered.tolist(), target["labels"][closest].tolist(), strict=True)
+        for column, (crop, overlap, label) in enumerate(shown):
             left = column * 38.0
             axes[1].imshow(crop, extent=(left, left + 32, top + 32, top))
             outline(axes[1], torch.tensor([[left, top, left + 32, top + 32]]), colour, 1.8)
             text = "no object" if overlap == 0 else f"{classes[label - 1]}, IoU {overlap:.2f}"
             axes[1].text(left + 16, top + 33, text, ha="center", va="top", fontsize=5.5)
     axes[1].set(xlim=(-10, 112), ylim=(120, -2))
-    _number_detections(axes[2], image, found, classes)
-    return figure
-
-
-def _choose_proposals(proposals: Boxes, objects: Boxes) -> dict[str, Boxes]:
-    """Of each kind EACH proposals, if there are so many, far apart where possible.
-
-    One on a part covers less than 0.4 of its object and little else; for background, those with the lowest IoU.
-    """
-    overlaps = iou(proposals, objects)
-    best, nearest = overlaps.max(dim=1)
-    own, whole = area(proposals), area(objects)[nearest]
-    common = best * (own + whole) / (1 + best)  # pixels, from IoU = common / (own + whole − common)
-    order = {
-        "object": (best >= 0.6).nonzero()[:, 0],
-        "part": ((best > 0.15) & (best < 0.4) & (common > 0.8 * own)).nonzero()[:, 0],
-        "background": best.argsort(stable=True)[: max(2 * EACH, int((best == 0).sum()))],
-    }
-    chosen = {}
-    for name, which in order.items():
-        apart = spread_out(proposals[which], EACH)
-        others = proposals[which][~(iou(proposals[which], apart) == 1).any(dim=1)]
-        chosen[name] = torch.cat([apart, others[: EACH - len(apart)]])
-    return chosen
 
 
 def _number_detections(

@@ -169,7 +169,7 @@ def test_networks_take_as_many_steps_from_many_frames_as_from_few(tmp_path):
 
 
 def test_the_template_finds_people_closer_to_the_camera_than_any_in_training(tmp_path):
-    """The pyramid of a detector ends at the tallest people but for one in fifty; here it goes on by a third."""
+    """The pyramid of a detector ends at the tallest people but for one in fifty; here it goes on by a level."""
     frames, rng = np.full((4, 200, 300, 3), 90, np.uint8), np.random.default_rng(0)
     frames += rng.integers(0, 20, frames.shape, dtype=np.uint8)
     boxes = [torch.tensor([[40.0 + 10 * i, 50, 70 + 10 * i, 130]]) for i in range(4)]
