@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +35,9 @@ def draw_pooling(
     (height, width), stride, most = image.shape[:2], image.shape[0] / map_.shape[0], float(map_.max())
     grey = {"cmap": "Greys", "vmin": 0, "vmax": most}
     titles = ("an RoI in the scene", "on the map", "its cells, in 2×2 bins", "pooled")
-    for k, (row, ((left, right), (top, bottom))) in enumerate(zip(axes, _bins_of_each(bins), strict=True)):
+    across, down = ([ends.tolist() for ends in axis] for axis in bins)
+    for k, row in enumerate(axes):
+        (left, right), (top, bottom) = ([ends[k] for ends in axis] for axis in (across, down))
         (x1, y1), (x2, y2) = (left[0], top[0]), (right[-1], bottom[-1])
         row[0].imshow(image)
         row[1].imshow(map_.numpy(), extent=(0, width, height, 0), **grey)
@@ -63,12 +65,6 @@ def draw_pooling(
         axis.set(xticks=[], yticks=[])
         axis.grid(visible=False)
     return figure
-
-
-def _bins_of_each(bins: Sequence[tuple[Tensor, Tensor]]) -> Iterator[tuple]:
-    """Of each RoI: first and last cells of its bins across, and of those down, as lists."""
-    sides = [[ends.tolist() for ends in axis] for axis in bins]
-    return zip(*(zip(*side, strict=True) for side in sides), strict=True)
 
 
 def _print_value(axis: Axes, cell: tuple[int, int], value: float, most: float, size: float) -> None:
