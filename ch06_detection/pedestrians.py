@@ -8,13 +8,13 @@ Method     PETS 2009 S2.L1 with MOTChallenge 2015's boxes (Leal-Taixé et al. 20
 Rival      OpenCV's people detector, HOG + SVM with the weights of Dalal & Triggs, as a reference: trained on other
            people, in other places.
 Differs    The networks learn from as many composed frames as real ones (lesson `still_camera`); the template learns
-           from real frames alone: composed ones lower its score on far frames of the film (`still_camera`). R-CNN and
-           Fast R-CNN classify the template's windows, for people are too small to be segments of their own. SSD works
-           on frames of half the size. MobileNetV2's first four blocks keep their weights.
-Costs      190 s on two cores; nothing without the film.
+           from real frames alone, for composed ones do not help it significantly (`still_camera`). R-CNN and Fast R-CNN
+           classify the template's windows, for people are too small to be segments of their own. SSD works on frames of
+           half the size. MobileNetV2's first four blocks keep their weights.
+Costs      240 s on two cores; nothing without the film.
 
 All settings were chosen by cross-validation within frames 1 to 320: trained on one or two quarters of this film, judged
-on a quarter that is not their neighbour. The test frames were looked at once.
+on a quarter that is not their neighbour. Nothing was chosen by the test frames.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Method     Cross-validation over blocks: a detector learns from every second fra
 Rival      HOG + SVM, the classical detector, on the same frames, with and without pasted people.
 Differs    A small SSD and 160 steps for each training; the paper pastes objects of other photographs and blends their
            edges in several ways, here edges are blurred.
-Costs      90 s on two cores; nothing without the film.
+Costs      190 s on two cores; nothing without the film.
 """
 
 from __future__ import annotations
