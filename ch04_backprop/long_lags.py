@@ -1,7 +1,6 @@
 """Long lags: which of X and Y came first, and which second, when it is asked many steps later?
 
 Question   For how many steps does a network remember what it has read, and does the LSTM's cell help?
-Question   For how many steps does a network remember what it has read, and does the LSTM's cell help?
 Method     The temporal order problem (Hochreiter and Schmidhuber 1997, §5.6; sequences/temporal_order.py), with lags of
            5 to 40 steps. An LSTM and a tanh network read a sequence and classify it by their last state. In addition,
            an LSTM is trained on few sequences, without and with noise in the weights (Jim, Giles and Horne 1996; Graves
