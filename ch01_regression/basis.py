@@ -135,7 +135,7 @@ def lesson(run: Run) -> None:
             best = choose(sizes, errors[name][:, 1])
             method.fit(curve(basis, best), train)
             method.score(test)
-        run.fact(f"{name}, size chosen", best)
+        run.fact(f"size chosen by cross-validation, {name}", best)
     rivals = {
         "k nearest neighbours": tuned(
             KNeighborsRegressor(), {"n_neighbors": [k for k in NEIGHBOURS if k <= FEW // 3]}, run
@@ -170,6 +170,4 @@ def lesson(run: Run) -> None:
         f"(orange: of {FEW} cars, green: of all training cars).",
     )
     run.claim("A line cannot bend enough: the cubic has a lower error on test cars.", beats("cubic", "line"))
-    run.claim(
-        f"20 knots bend too much for {FEW} cars: the cubic has a lower error on test cars.", beats("cubic", "20 knots")
-    )
+    run.claim(f"20 knots overfit {FEW} cars: the cubic has a lower error on test cars.", beats("cubic", "20 knots"))

@@ -105,10 +105,10 @@ def lesson(run: Run) -> None:
     for name in MARKERS:
         with run.method(name, kind="from scratch" if name in SOLVE else "reference") as method:
             right = bootstrap_interval(np.mean, digits[name])
-            method.measure("right digits of θ at condition 10⁶", right, n=designs, higher_is_better=True)
+            method.measure("correct digits of θ at condition number 10⁶", right, n=designs, higher_is_better=True)
     for name in (name for name in MARKERS if name != "cholesky"):
         run.fact(f"time of {name} over Cholesky's, {widths[-1]} columns", seconds[name][-1] / seconds["cholesky"][-1])
-    run.floor("qr", "right digits of θ at condition 10⁶", at_least=11.4)
+    run.floor("qr", "correct digits of θ at condition number 10⁶", at_least=11.4)
 
     power = data.auto_mpg(seed=run.seed).train.select("horsepower").features[:, 0]
     scaled = (power - power.mean()) / np.ptp(power)

@@ -193,7 +193,7 @@ def lesson(run: Run) -> None:
         y,
         theta,
         caption="Every point of the plane is a line, the pair of its θ₀ and θ₁; the height is its cost per car, on a "
-        "logarithmic scale, and the red dot is the least squares line. The valley lies aslant: a line that starts "
+        "logarithmic scale, and the red dot is the least squares line. The valley is diagonal: a line that starts "
         "higher fits nearly as well if it falls faster.",
     )
     above = x - LIGHT

@@ -115,7 +115,7 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
 
 
 def draw_posterior(x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], noise: float, counts: list[int]) -> Figure:
-    """Above: the distribution of lines after so many cars. Below: twenty lines drawn from it, and the cars."""
+    """Above: the distribution of lines after each number of cars. Below: twenty lines drawn from it, and the cars."""
     figure, axes = plots.panels(len(counts), 2, width=2.9, height=2.6)
     rng = np.random.default_rng(0)
     ends = np.array([x.min(), x.max()])
@@ -184,6 +184,6 @@ def lesson(run: Run) -> None:
     )
     run.note(f"λ, the ratio σ²/τ²: {by_evidence:.1f} by evidence, {by_validation:.1f} by cross-validation.")
     run.claim(
-        f"With {FEW} patients the prior pays: ridge with λ by evidence has a lower error than least squares.",
+        f"With {FEW} patients the prior helps: ridge with λ by evidence has a lower error than least squares.",
         beats("ridge, λ by evidence", "no prior (least squares)"),
     )

@@ -149,10 +149,11 @@ def lesson(run: Run) -> None:
     run.floor("Gaussian, maximum likelihood", "log density per car", at_least=-3.61)
 
     run.fact("mean of the three points", fit_gaussian(POINTS)[0])
-    run.fact("log-likelihood there", gaussian_log_likelihood(POINTS, fit_gaussian(POINTS)[0], VARIANCE), "nats")
+    highest = gaussian_log_likelihood(POINTS, fit_gaussian(POINTS)[0], VARIANCE)
+    run.fact("log-likelihood of the three points at their mean", highest, "nats")
     log = run.fact("log-likelihood of the training cars", gaussian_log_likelihood(train, mean, variance), "nats")
     product = float(np.exp(gaussian_log_density(train, mean, variance)).prod())
-    run.fact("their likelihood in floating point", product)
+    run.fact("likelihood of the training cars in floating point", product)
     run.figure(
         "moving",
         draw_moving,

@@ -116,7 +116,7 @@ def lesson(run: Run) -> None:
     line = GaussianLinearModel().fit(weight, cars.train.targets)
     sigma = run.fact("σ around the line over weight", float(np.sqrt(line.sigma2_)), "mpg")
     height = gaussian_log_likelihood(cars.train.targets, line.predict(weight), line.sigma2_)
-    run.fact("log-likelihood of that line", height)
+    run.fact("log-likelihood of the line over weight", height)
     sizes = [3, 5, 10, 20, 50, 100]
     ratios = [variance_ratio(n, run.rng, run.pick(smoke=500, lecture=5000)) for n in sizes]
     run.fact("most likely σ² over true σ², 5 points", ratios[1][0])
@@ -141,6 +141,6 @@ def lesson(run: Run) -> None:
         "likely variance is on average (N − 2) / N of the true one (pale band).",
     )
     run.note(
-        f"The likeliest line over weight has σ = {sigma:.2f} mpg and a log-likelihood of {height:.0f} nats: the "
-        "maximum of the likelihood is the minimum of the squared error."
+        f"The maximum-likelihood line over weight has σ = {sigma:.2f} mpg and a log-likelihood of {height:.0f} nats: "
+        "the maximum of the likelihood is the minimum of the squared error."
     )

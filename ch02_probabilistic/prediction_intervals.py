@@ -81,7 +81,7 @@ METHODS: dict[str, tuple[str, Callable[..., Ends]]] = {
 }
 
 
-def covered(ends: Ends, y: Shaped[np.ndarray, "..."]) -> np.ndarray:
+def contains(ends: Ends, y: Shaped[np.ndarray, "..."]) -> np.ndarray:
     """Which y lie inside, (n,) of bool. Raises ValueError unless there is an interval for each y."""
     check_same_shape(low=ends[0], high=ends[1], y=y)
     return (ends[0] <= y) & (y <= ends[1])
@@ -108,7 +108,7 @@ def draw_bands(train: Table, test: Table, x: Float[np.ndarray, "k"]) -> Figure:
     figure, axes = plots.panels(len(METHODS), width=2.95, height=3.0, sharex=True, sharey=True)
     for axis, (name, (_, interval)) in zip(axes, METHODS.items(), strict=True):
         axis.fill_between(x, *interval(train, x[:, None], LEVEL), color=plots.BLUE, alpha=0.18, linewidth=0)
-        inside = covered(interval(train, test.features, LEVEL), test.targets)
+        inside = contains(interval(train, test.features, LEVEL), test.targets)
         plots.dots(axis, test.features[inside, 0], test.targets[inside])
         axis.plot(test.features[~inside, 0], test.targets[~inside], "o", color=plots.RED, markersize=5)
         axis.set(title=name, xlabel="weight (lb)")
@@ -135,7 +135,7 @@ def lesson(run: Run) -> None:
     for name, (kind, interval) in METHODS.items():
         with run.method(name, kind=kind) as method:
             low, high = method.time(interval, train, test.features, LEVEL)
-            hits = covered((low, high), test.targets)
+            hits = contains((low, high), test.targets)
             for group, members in {"all": light | True, "light third": light, "heavy third": heavy}.items():
                 share = coverage(hits[members])
                 method.measure(f"coverage, {group}", share, n=int(members.sum()), unit="%", higher_is_better=None)
@@ -150,7 +150,7 @@ def lesson(run: Run) -> None:
     if run.first:
         nominal = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
         counted = {
-            name: [100 * covered(interval(train, test.features, level), test.targets).mean() for level in nominal]
+            name: [100 * contains(interval(train, test.features, level), test.targets).mean() for level in nominal]
             for name, (_, interval) in METHODS.items()
         }
         one = [part.select("weight") for part in (train, test)]

@@ -30,7 +30,7 @@ REJECTED = "Shapiro–Wilk rejects normality (1) or not (0)"
 
 
 def standardised_sums(causes: int, draws: int, rng: np.random.Generator) -> Float[np.ndarray, "draws"]:
-    """Sums of so many independent, skewed (exponential) causes each, brought to mean 0 and variance 1."""
+    """Sums of this number of independent, skewed (exponential) causes, brought to mean 0 and variance 1."""
     return (rng.exponential(size=(draws, causes)).sum(axis=1) - causes) / np.sqrt(causes)
 
 
@@ -51,7 +51,7 @@ def residuals(train: Table, test: Table) -> tuple[Float[np.ndarray, "n"], Float[
     return tuple((part.targets - model.predict(part.features)) / sigma for part in (train, test))
 
 
-def logarithmic(part: Table) -> Table:
+def with_log_targets(part: Table) -> Table:
     """The same table with the logarithm of its target."""
     return replace(part, targets=np.log(part.targets), unit=f"log {part.unit}")
 
@@ -91,7 +91,7 @@ def lesson(run: Run) -> None:
     fitted, held_out = {}, {}
     for name, train, test in (
         ("Mileage of cars", cars.train, cars.test),
-        ("Log mileage of cars", logarithmic(cars.train), logarithmic(cars.test)),
+        ("Log mileage of cars", with_log_targets(cars.train), with_log_targets(cars.test)),
         ("Diabetes of patients", patients.train, patients.test),
     ):
         fitted[name], held_out[name] = residuals(train, test)

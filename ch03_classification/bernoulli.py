@@ -112,7 +112,7 @@ def score_probability(method: Method, part: Table, probability: Callable) -> Non
 
 
 def draw_likelihood(y: Int64[np.ndarray, "n"], counts: list[int]) -> Figure:
-    """The likelihood of every h after so many tosses, scaled to a maximum of 1; and −log of it per toss."""
+    """The likelihood of every h after each number of tosses, scaled to a maximum of 1; and −log of it per toss."""
     figure, (narrow, loss) = plots.panels(2, height=3)
     h = np.linspace(0.001, 0.999, 999)
     for n, colour in zip(counts, plots.CYCLE, strict=False):
@@ -180,10 +180,11 @@ def lesson(run: Run) -> None:
     run.fact(
         "entropy of the test tumours, the least log loss of a constant", entropy(float(test.labels.mean())), "nats"
     )
-    alike = run.fact(f"chance that {FEW} tumours are all of a kind", 100 * (share**FEW + (1 - share) ** FEW), "%")
+    chance = 100 * (share**FEW + (1 - share) ** FEW)
+    alike = run.fact(f"probability that {FEW} tumours are all of one kind", chance, "%")
     many = np.arange(1, 2000)
     gone = many[np.argmax(likelihood(share, share * many, many) == 0)]
-    run.fact("tumours, with that share, whose likelihood is 0 in floating point", int(gone))
+    run.fact("number of tumours at which the likelihood underflows to 0", int(gone))
 
     sizes, truth = list(range(1, run.pick(smoke=10, lecture=81))), np.array([share])
     costs = {name: [expected_log_loss(rule, n, share, truth)[0] for n in sizes] for name, rule in estimates.items()}
@@ -211,7 +212,7 @@ def lesson(run: Run) -> None:
         caption="Left: the log loss of a predicted probability, if the tumour is malignant (red), if it is benign "
         "(blue), and on average (dashed), which is least at the true share (dot). A wrong prediction of 0.01 costs "
         f"{log_loss(1, 0.01):.1f} nats, one of 0 is infinite. Right: the expected log loss of each estimate against "
-        "the number of tumours that it uses; dotted, the entropy. A sample that is all of a kind makes k / n predict "
+        "the number of tumours that it uses; dotted, the entropy. A sample of only one kind makes k / n predict "
         f"0 or 1, and a wrong one of these counts as {-np.log(CERTAIN):.0f} nats here.",
     )
     run.figure(
@@ -224,7 +225,7 @@ def lesson(run: Run) -> None:
         "%. Near 0 and 1 the tosses are often all alike, and then Wald's interval is a point. This course's tables "
         "give Wilson's with an accuracy.",
     )
-    run.note(f"In {alike:.0f} % of samples of {FEW} tumours all are of a kind, and k / n excludes the other kind.")
+    run.note(f"In {alike:.0f} % of samples of {FEW} tumours all are of one kind, and k / n excludes the other kind.")
     run.claim(
         f"After {FEW} tumours Laplace's rule has a lower log loss than k / n.",
         beats(f"Laplace's rule, {FEW} tumours", f"k / n, {FEW} tumours"),

@@ -108,7 +108,7 @@ def fit_temperature(P: Probabilities, labels: Shaped[np.ndarray, "..."]) -> floa
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
 
 
-def half_size(part: Images) -> Images:
+def halve_images(part: Images) -> Images:
     """The mean of each 2×2 pixels: a quarter of the numbers, and a digit can still be read."""
     n, height, width = part.images.shape
     small = part.images.reshape(n, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
@@ -165,7 +165,7 @@ def forecasters(run: Run) -> dict[str, BaseEstimator]:
         "softmax": softmax,
         "softmax, λ = 0.01": SoftmaxRegression(0.01, tol=0.1),
         "naive Bayes": rivals["naive Bayes"],
-        "k nearest": neighbours,
+        "k nearest neighbours": neighbours,
         FOREST: rivals[FOREST],
         "RBF-SVM, Platt": rivals["RBF-SVM"],
     }
@@ -179,7 +179,7 @@ def by_temperature(record: LessonRecord, names: list[str]) -> tuple[list[str], l
 
 def lesson(run: Run) -> None:
     mnist = data.mnist(run.scale)
-    digits, test = pixels(half_size(mnist.train), white=255), pixels(half_size(mnist.test), white=255)
+    digits, test = pixels(halve_images(mnist.train), white=255), pixels(halve_images(mnist.test), white=255)
     size, order = run.pick(smoke=500, lecture=2000), run.rng.permutation(len(digits))
     train, held_out = digits.take(order[:size]), digits.take(order[size : size + size // 2])
     predicted, tempered, temperatures = {}, {}, {}

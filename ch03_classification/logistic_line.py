@@ -86,7 +86,7 @@ def path(step: Callable, start: Float[np.ndarray, "2"], steps: int) -> Path:
 
 
 def neighbours_probability(search: GridSearchCV) -> Callable:
-    """The probability of label 1 from k nearest neighbours, by Laplace's rule, because they are often all of a kind.
+    """The probability of label 1 from k nearest neighbours, by Laplace's rule, because they are often all of one kind.
 
     search: over n_neighbors of a KNeighborsClassifier, or of one that stands last in a Pipeline.
     """
@@ -186,7 +186,7 @@ def lesson(run: Run) -> None:
     slow = safe_learning_rate(raw)
     lost = path(lambda theta: theta - slow * gradient(theta, raw, y), np.zeros(2), steps)[-1]
     above = float(mean_log_loss(lost, raw, y) - lowest)
-    run.fact(f"nats above the lowest after {steps} gradient steps in pixels", above)
+    run.fact(f"excess log loss after {steps} gradient steps, input in pixels", above)
 
     sides = (np.linspace(low, high, run.pick(smoke=30, lecture=70)) for low, high in ((-5, 4), (-1, 7)))
     grid = np.stack(np.meshgrid(*sides), axis=-1)

@@ -31,7 +31,7 @@ from ch03_classification.bernoulli import malignant_as_1
 from ch03_classification.drawings.neuron import draw_mistakes
 from ch03_classification.estimators.two_classes import TwoClassClassifier
 from ch03_classification.logistic import LogisticRegression
-from ch03_classification.threshold_logic.gates import computable, corners, draw_gates, xor
+from ch03_classification.threshold_logic.gates import corners, count_computable, draw_gates, xor
 from common import data, plots
 from common.answers import check_labels
 from common.claims import beats
@@ -49,7 +49,7 @@ TUNED = {"logistic regression": {"model__penalty": PENALTIES}, "linear SVM": {"m
 Signed = Float[np.ndarray, "n m"]  # a row z for each point; the unit is right where wᵀz > 0
 
 
-def signed(x: Float[np.ndarray, "n m"], labels: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "n m+1"]:
+def multiply_by_label(x: Float[np.ndarray, "n m"], labels: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "n m+1"]:
     """z = y (x, 1) for each point, with y = ±1 for labels 1 and 0. Raises ValueError for other labels."""
     labels = check_labels(labels, x.shape, 2, ("labels", "x"))
     return (2.0 * labels - 1)[:, None] * np.column_stack([x, np.ones(len(x))])
@@ -89,7 +89,7 @@ class _Neuron(TwoClassClassifier):
     def fit(self, X: ArrayLike, y: ArrayLike) -> _Neuron:
         """X: (n, m). y: (n,), labels of two kinds. Raises ValueError for more or fewer, and as scikit-learn does."""
         X, labels = self._two_classes(X, y)
-        Z, largest = signed(X, labels), powers_of_two(X).max()
+        Z, largest = multiply_by_label(X, labels), powers_of_two(X).max()
         if largest <= 1:
             warn_of_scale(X, "beside the constant 1 such inputs count for nothing")
         w = self._learn(Z / largest if largest > 1 else Z)  # only the sign of wᵀx counts, so no length does
@@ -155,7 +155,7 @@ def count_mistakes(gap: float, n: int, rng: np.random.Generator) -> tuple[float,
     x = x[np.abs(x @ line) > gap][:n]
     labels = (x @ line > 0).astype(int)
     counts = [sum(Perceptron(100_000, random_state=k).fit(x, labels).mistakes_) for k in range(10)]
-    return mistake_bound(signed(x, labels)), counts
+    return mistake_bound(multiply_by_label(x, labels)), counts
 
 
 def draw_turning(x: Float[np.ndarray, "n 2"], labels: Int[np.ndarray, "n"], lines: dict[str, np.ndarray]) -> Figure:
@@ -167,7 +167,7 @@ def draw_turning(x: Float[np.ndarray, "n 2"], labels: Int[np.ndarray, "n"], line
         axis.contourf(grid[..., 0], grid[..., 1], grid @ w[:2] + w[2] > 0, levels=[0.5, 2], colors=[plots.PALE])
         for label, colour in ((0, plots.BLUE), (1, plots.ORANGE)):
             axis.plot(*x[labels == label].T, "o", color=colour, markersize=3)
-        wrong = np.mean(signed(x, labels) @ w <= 0)
+        wrong = np.mean(multiply_by_label(x, labels) @ w <= 0)
         axis.set(title=f"{name}: {100 * wrong:.0f} % wrong", xlabel="$x_1$", xlim=(-ends, ends), ylim=(-ends, ends))
     axes[0].set_ylabel("$x_2$")
     return figure
@@ -175,7 +175,8 @@ def draw_turning(x: Float[np.ndarray, "n 2"], labels: Int[np.ndarray, "n"], line
 
 def lesson(run: Run) -> None:
     for inputs, largest in ((2, 1), (3, 2), (4, 3)):
-        run.fact(f"functions of {inputs} inputs that one unit computes, of {2**2**inputs}", computable(inputs, largest))
+        computable = count_computable(inputs, largest)
+        run.fact(f"functions of {inputs} inputs that one unit computes, of {2**2**inputs}", computable)
     run.figure(
         "gates",
         draw_gates,
@@ -205,15 +206,15 @@ def lesson(run: Run) -> None:
 
     scale, ours = (run.methods["perceptron"].model[step] for step in ("scale", "model"))
     made = run.fact(f"mistakes on the training tumours, in at most {passes} passes", sum(ours.mistakes_))
-    bound = mistake_bound(signed(scale.transform(train.features), train.labels))
+    bound = mistake_bound(multiply_by_label(scale.transform(train.features), train.labels))
     run.fact("Novikoff's bound on them, (R/γ)²", bound)
-    Z, w = signed(corners(2).astype(float), xor(corners(2))), np.zeros(3)
+    Z, w = multiply_by_label(corners(2).astype(float), xor(corners(2))), np.zeros(3)
     largest = [[np.abs(w).max() for _ in one_pass(run.rng.permutation(Z), w)] for _ in ours.mistakes_]
     run.fact("fewest mistakes in a pass over XOR", min(map(len, largest)))
     run.fact("largest weight in all the passes over XOR", float(max(map(max, largest))))
 
     x, labels = nuisance(80, run.rng)
-    Z, w = signed(x, labels), np.zeros(3)
+    Z, w = multiply_by_label(x, labels), np.zeros(3)
     seen = [w.copy() for _ in range(20) for _ in one_pass(Z, w)]
     run.figure(
         "turning",

@@ -47,7 +47,7 @@ def signs(X: Features, y: Labels) -> Int64[np.ndarray, "n"]:
     return 2 * check_labels(y, X.shape, 2, ("y", "X")) - 1
 
 
-def widest(X: Features, y: Labels) -> float:
+def largest_margin(X: Features, y: Labels) -> float:
     """max t with s (xᵀw + b) ≥ t at every point, s = ±1 for y = 1, 0, and no weight beyond ±1: a linear programme.
 
     Above 0, the classes are separable, and w separates them. At 0 they overlap, or touch.
@@ -88,7 +88,7 @@ def descend(X: Features, y: Labels, steps: int, learning_rate: float = 1.0) -> G
     return Growth(np.array(list(kept)), np.linalg.norm(weights, axis=1), losses, weights)
 
 
-def mirrored(rng: np.random.Generator) -> tuple[Features, Labels]:
+def mirrored_points(rng: np.random.Generator) -> tuple[Features, Labels]:
     """Twenty points of class 1, and their mirror images as class 0, so that the best boundary goes through 0.
 
     Two of them are near class 0 and decide the widest margin; the bulk lies elsewhere and decides the first steps.
@@ -180,15 +180,15 @@ def lesson(run: Run) -> None:
     run.floor("penalty by cross-validation", "log loss", at_most=0.12)
 
     standard = StandardScaler().fit_transform(train.features)
-    run.fact("margin t by which a plane separates the training tumours", widest(standard, train.labels))
-    run.fact("the same with the first twenty inputs only", widest(standard[:, :20], train.labels))
-    X, y = mirrored(run.rng)
+    run.fact("margin t by which a plane separates the training tumours", largest_margin(standard, train.labels))
+    run.fact("margin t with the first twenty inputs only", largest_margin(standard[:, :20], train.labels))
+    X, y = mirrored_points(run.rng)
     growth = descend(X, y, run.pick(smoke=1000, lecture=100_000))
     margin = SVC(kernel="linear", C=HARD).fit(X, y).coef_[0]
     decade = growth.steps >= growth.steps[-1] / 10
-    slope = np.polyfit(np.log(growth.steps[decade]), growth.norms[decade], 1)[0]
-    run.fact("growth of the norm by log t in the last tenfold, over theory", float(slope / np.linalg.norm(margin)))
-    run.fact("angle to the widest margin in the end", float(angles(growth.weights, margin)[-1]), "degrees")
+    slope = float(np.polyfit(np.log(growth.steps[decade]), growth.norms[decade], 1)[0] / np.linalg.norm(margin))
+    run.fact("slope of ‖w‖ against log t in the last decade of steps, over theory", slope)
+    run.fact("final angle to the widest margin", float(angles(growth.weights, margin)[-1]), "degrees")
     run.figure(
         "growth",
         draw_growth,

@@ -115,8 +115,8 @@ class Curve:
         return self.F(self.theta[0] + self.theta[1] * x)
 
 
-def cut_off_line(x: Column, y: Labels) -> Callable:
-    """The least squares line through 0s and 1s, cut off at the least and largest probability of Laplace's rule."""
+def clipped_line(x: Column, y: Labels) -> Callable:
+    """The least squares line through 0s and 1s, clipped at the least and largest probability of Laplace's rule."""
     slope, offset = np.polyfit(x, check_labels(y, x.shape, 2, ("y", "x")), 1)
     least = laplace_rule(0, len(x))
     return lambda x: np.clip(offset + slope * x, least, 1 - least)
@@ -182,7 +182,7 @@ def methods() -> dict[str, tuple[str, Callable]]:
         "sigmoid": ("from scratch", lambda x, y: Curve(sigmoid, fit_curve(log_sigmoid, x, y))),
         "probit": ("classical", lambda x, y: Curve(ndtr, fit_curve(log_ndtr, x, y))),
         "two Gaussians": ("classical", lambda x, y: Curve(sigmoid, gaussian_theta(*two_gaussians(x, y)))),
-        "line, cut off": ("classical", cut_off_line),
+        "line, clipped": ("classical", clipped_line),
         "staircase": ("classical", staircase),
     }
 
@@ -203,8 +203,8 @@ def lesson(run: Run) -> None:
     run.floor("sigmoid", "accuracy", at_least=84)
 
     theta = curves["sigmoid"].theta
-    middle = run.fact("radius at which malignant and benign are as likely", half_way(theta), "pixels")
-    rise = run.fact("rise of the probability there", float(100 * theta[1] / 4), "% a pixel")
+    middle = run.fact("radius at which malignant and benign are equally probable", half_way(theta), "pixels")
+    rise = run.fact("slope of the probability at that radius", float(100 * theta[1] / 4), "% per pixel")
     share, means, variance = two_gaussians(x, y)
     grid = np.linspace(x.min(), x.max(), 1000)
     joint = norm.pdf(grid[:, None], means, np.sqrt(variance)) * [1 - share, share]

@@ -86,7 +86,7 @@ class Cost:
 
     @property
     def start(self) -> Theta:
-        """θ = 0: all classes are as likely."""
+        """θ = 0: all classes are equally probable."""
         return np.zeros((self.X.shape[1], self.Y.shape[1]))
 
     def at(self, theta: Theta) -> tuple[float, Theta]:
@@ -238,9 +238,8 @@ def lesson(run: Run) -> None:
         draw_walks,
         walked,
         caption="The cost above the lowest that was reached, as a share of it, against the step of L-BFGS: in the "
-        "inputs' own coordinates, in coordinates rounded by Böhning's bound on the curvature, and in coordinates "
-        "rounded by the measured curvature. Left: pixels, which share a unit. Right: measurements of tumours in their "
-        "thirty units.",
+        "inputs' own coordinates, preconditioned by Böhning's bound on the curvature, and preconditioned by the "
+        "measured curvature. Left: pixels, which share a unit. Right: measurements of tumours in their thirty units.",
     )
     missed = 100 * len(wrong) / len(P)
     run.note(

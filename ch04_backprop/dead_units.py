@@ -54,7 +54,7 @@ def dead_share(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.n
     return np.array(shares)
 
 
-def network_of(name: str, rng: np.random.Generator) -> Network:
+def build_network(name: str, rng: np.random.Generator) -> Network:
     return mlp(SIZES, rng, hidden=lambda units: [UNITS[name]()])
 
 
@@ -64,17 +64,17 @@ class Outcomes:
 
     dead: list[float] = field(default_factory=list)
     right: list[float] = field(default_factory=list)
-    ran_away: int = 0
+    diverged: int = 0
 
     def score(self, networks: int) -> float:
         """What a rate is chosen by: first the fewest networks whose loss diverged, then the accuracy."""
-        return float(np.sum(self.right)) - (100 * networks + 1) * self.ran_away
+        return float(np.sum(self.right)) - (100 * networks + 1) * self.diverged
 
 
 def watch_dead_units(name: str, part: Part, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
     """The share of dead units, in %, before each of STEPS steps at the LARGE rate, while the loss is finite."""
     (x, answers), rng, shares = part, np.random.default_rng([run.seed, 0]), []
-    network = network_of(name, rng)
+    network = build_network(name, rng)
     optimiser = Momentum(network.parameters(), LARGE)
     with np.errstate(over="ignore", invalid="ignore"):
         for batch in islice(minibatches(len(x), 64, rng), STEPS):
@@ -100,7 +100,7 @@ def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[
     for name, by_rate in outcomes.items():
         draw_rates(dead, {rate: outcome.dead for rate, outcome in by_rate.items()}, name)
         draw_rates(right, {rate: outcome.right for rate, outcome in by_rate.items()}, name)
-        away.plot(list(by_rate), [outcome.ran_away for outcome in by_rate.values()], "o-", color=COLOURS[name])
+        away.plot(list(by_rate), [outcome.diverged for outcome in by_rate.values()], "o-", color=COLOURS[name])
         steps.plot(watch[name], color=COLOURS[name])
         if len(watch[name]) < STEPS:
             steps.plot(len(watch[name]) - 1, watch[name][-1], "X", color=COLOURS[name], markersize=9)
@@ -108,17 +108,17 @@ def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[
         axis.set(xlabel="learning rate", xscale="log")
         axis.set_xticks(list(by_rate), [f"{rate:g}" for rate in by_rate], fontsize=8)
         axis.minorticks_off()
-    dead.set(title="Units that no image lifts above 0", ylabel="hidden units (%)", ylim=(-2, 102))
-    right.set(title="Accuracy", ylabel="held-out digits right (%)", ylim=(0, 101))
-    away.set(title="Networks whose loss ran away", ylabel="networks")
+    dead.set(title="Dead units", ylabel="hidden units (%)", ylim=(-2, 102))
+    right.set(title="Accuracy", ylabel="held-out accuracy (%)", ylim=(0, 101))
+    away.set(title="Networks whose loss diverged", ylabel="networks")
     steps.set(title=f"One network at learning rate {LARGE}", xlabel="step", ylabel="dead units (%)", ylim=(-2, 102))
     dead.legend()
     return figure
 
 
-def more_ran_away(record: LessonRecord, repetitions: int, rate: float) -> bool:
+def leaky_diverges_more(record: LessonRecord, repetitions: int, rate: float) -> bool:
     """Whether the loss of more leaky networks than others diverged at this rate, in the mean over the seeds."""
-    names = (f"of {repetitions} networks ran away at {rate:g}, {name}" for name in ("leaky ReLU", "ReLU"))
+    names = (f"networks of {repetitions} that diverged at rate {rate:g}, {name}" for name in ("leaky ReLU", "ReLU"))
     leaky, usual = (record.findings()[name][0].value for name in names)
     return leaky > usual
 
@@ -132,33 +132,33 @@ def lesson(run: Run) -> None:
     def train_network(name: str, rate: float, part: Part, number: int = 0) -> Network:
         """Train by momentum with a rate that falls linearly to 0. Raises LossNotFinite."""
         rng = np.random.default_rng([run.seed, number])
-        network = network_of(name, rng)
+        network = build_network(name, rng)
         by_momentum(rate, epochs, schedule=lambda share: 1 - share)(network, *part, rng)
         return network
 
-    def several(name: str, rate: float) -> Outcomes:
+    def train_several(name: str, rate: float) -> Outcomes:
         outcomes = Outcomes()
         for number in range(repetitions):
             try:
                 network = train_network(name, rate, fitted, number)
             except LossNotFinite:
-                outcomes.ran_away += 1
+                outcomes.diverged += 1
                 continue
             outcomes.dead.append(100 * dead_share(network, fitted[0]).mean())
             outcomes.right.append(accuracy(network, *held_out))
         return outcomes
 
     rates = run.pick(smoke=RATES[::3], lecture=RATES)
-    outcomes = {name: {rate: several(name, rate) for rate in run.track(rates, name)} for name in UNITS}
+    outcomes = {name: {rate: train_several(name, rate) for rate in run.track(rates, name)} for name in UNITS}
     for name, by_rate in outcomes.items():
         with run.method(name, kind="from scratch") as method:
             rate = choose(rates, [by_rate[rate].score(repetitions) for rate in rates], highest=True)
             network = method.model = method.time(train_network, name, rate, (x, train.labels))
             method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
-        run.fact(f"learning rate that validation likes, {name}", rate)
-        run.fact(f"dead units at that rate, {name}", float(np.mean(by_rate[rate].dead)), "%")
+        run.fact(f"best learning rate, {name}", rate)
+        run.fact(f"dead units at the best learning rate, {name}", float(np.mean(by_rate[rate].dead)), "%")
         for rate in rates[-3:]:
-            run.fact(f"of {repetitions} networks ran away at {rate:g}, {name}", by_rate[rate].ran_away)
+            run.fact(f"networks of {repetitions} that diverged at rate {rate:g}, {name}", by_rate[rate].diverged)
     with run.method("logistic regression", kind="classical") as method:
         logistic = method.model = LogisticRegression(C=0.01, tol=1e-3, max_iter=1000)
         method.time(logistic.fit, x, train.labels)
@@ -172,18 +172,18 @@ def lesson(run: Run) -> None:
         outcomes,
         {name: watch_dead_units(name, fitted, held_out[0][:SOME], run) for name in UNITS},
         caption=f"Means of {repetitions} networks per learning rate, with 95 % intervals: dead units, accuracy, and "
-        f"how many networks had a loss that ran away. Last: dead units step by step at a learning rate of {LARGE}; a ✕ "
-        "marks the step at which the loss ran away.",
+        f"the number of networks whose loss diverged. Last: dead units step by step at a learning rate of {LARGE}; a ✕ "
+        "marks the step at which the loss diverged.",
     )
     worst, dead = rates[-1], outcomes["ReLU"][rates[-1]].dead
     run.note(
         f"At a learning rate of {worst:g} "
-        + (f"{np.mean(dead):.0f} % of ReLU's units end dead, and " if dead else "")
-        + f"{outcomes['ReLU'][worst].ran_away} of {repetitions} networks of ReLUs and "
-        f"{outcomes['leaky ReLU'][worst].ran_away} of leaky ReLUs ran away."
+        + (f"{np.mean(dead):.0f} % of the ReLU units are dead after training, and " if dead else "")
+        + f"{outcomes['ReLU'][worst].diverged} of {repetitions} ReLU networks and "
+        f"{outcomes['leaky ReLU'][worst].diverged} leaky ReLU networks diverged."
     )
     run.claim(
-        "Of the advice, the small learning rate helps. Leaky ReLU is no cure here: at a rate of "
-        f"{worst:g} more of its networks run away than of ReLU's.",
-        lambda record: more_ran_away(record, repetitions, worst),
+        "The advice to choose a small learning rate helps. Leaky ReLU is no cure here: at a rate of "
+        f"{worst:g} more leaky ReLU than ReLU networks diverge.",
+        lambda record: leaky_diverges_more(record, repetitions, worst),
     )

@@ -48,7 +48,7 @@ def train_classifier(network: Network, x: Float[np.ndarray, "n inputs"], answers
 
 
 def draw_deltas(x: Float[np.ndarray, "1 2"], answer: int, network: Network) -> Figure:
-    """The network as a row of layers for one point: z above each connection, and δ, which flows back, below it."""
+    """The network's layers side by side, for one point: z above each connection, and δ, which flows back, below it."""
     linear, softmax = network.layers
     z = [x, linear.forward(x)]
     z.append(softmax.forward(z[1]))
@@ -106,6 +106,6 @@ def lesson(run: Run) -> None:
     )
     difference = network.layers[0].W.data @ (1, -1)
     run.note(
-        f"Only θ_0 − θ_1 = ({difference[0]:.2f}, {difference[1]:.2f}) counts: the same added to both changes nothing. "
-        "Logistic regression keeps that difference only, and so needs half the numbers."
+        f"Only θ_0 − θ_1 = ({difference[0]:.2f}, {difference[1]:.2f}) counts: adding the same vector to both changes "
+        "nothing. Logistic regression keeps only that difference, and so needs half the numbers."
     )

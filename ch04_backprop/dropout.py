@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)
-CROWD = 5  # averaged networks
+ENSEMBLE = 5  # averaged networks
 
 
 class Dropout(Layer):
@@ -89,7 +89,7 @@ def log_mean(p: Float32[np.ndarray, "votes n 10"]) -> Float32[np.ndarray, "n 10"
 
 
 @dataclass
-class Crowd:
+class Ensemble:
     """Networks whose probabilities are averaged."""
 
     networks: list[Network]
@@ -148,7 +148,7 @@ def draw_crowd(
 
 def lesson(run: Run) -> None:
     few, passes = few_digits(run, run.seed), run.pick(smoke=2, lecture=50)
-    averaged, several = f"dropout, {passes} masked networks averaged", f"{CROWD} networks averaged"
+    averaged, several = f"dropout, {passes} masked networks averaged", f"{ENSEMBLE} networks averaged"
     with run.method("no dropout", kind="from scratch") as method:
         base = method.time(train_on_few, run, few, run.seed)
         few.score(method, base)
@@ -160,9 +160,9 @@ def lesson(run: Run) -> None:
         method.fit_seconds = run.methods["dropout"].fit_seconds  # it is the same network, with more predictions
         few.score(method, network, lambda network, x: log_mean(predict_masked(network, x, passes)))
     with run.method(several, kind="from scratch") as method:
-        seeds = np.random.SeedSequence(run.seed).generate_state(CROWD)
-        crowd = Crowd([method.time(train_on_few, run, few, int(seed)) for seed in seeds])
-        few.score(method, crowd, Crowd.log_probabilities)
+        seeds = np.random.SeedSequence(run.seed).generate_state(ENSEMBLE)
+        ensemble = Ensemble([method.time(train_on_few, run, few, int(seed)) for seed in seeds])
+        few.score(method, ensemble, Ensemble.log_probabilities)
     with run.method("random forest", kind="classical") as method:
         forest = method.model = RandomForestClassifier(200, random_state=run.seed)
         method.time(forest.fit, few.x, few.train.labels)
@@ -173,7 +173,7 @@ def lesson(run: Run) -> None:
         run.compare(*pair, "log loss")
     run.compare("dropout", "random forest")
     run.floor("dropout", "accuracy", at_least=90.3)
-    run.fact("p", p)
+    run.fact("best p", p)
 
     if run.first:
         curves = {"no dropout": {}, f"p = {p}": with_dropout(p, np.random.default_rng([run.seed, 1]))}
@@ -196,7 +196,7 @@ def lesson(run: Run) -> None:
             "number; dashed: of the one pass with all units.",
         )
     run.claim(
-        f"One pass with all units reads as well as the mean of {passes} masked networks: their accuracies are not "
+        f"One pass with all units is as accurate as the mean of {passes} masked networks: their accuracies are not "
         "significantly different. The probabilities of the mean are better: its log loss is smaller.",
         level(averaged, "dropout", "accuracy"),
         beats(averaged, "dropout", "log loss"),

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from ch04_backprop.layers import Parameter
 from ch04_backprop.recurrent import Recurrent, TanhRecurrent
 from ch04_backprop.sequences import drawn_recurrent
-from ch04_backprop.vanishing import factor_a_layer
+from ch04_backprop.vanishing import factor_per_layer
 from common.run import Run
 
 UNITS, STEPS = 32, 60  # of the networks whose gradients are measured
@@ -86,7 +86,7 @@ class OneUnit:
         return np.array(points)
 
 
-def balanced(w: float) -> float:
+def balancing_bias(w: float) -> float:
     """The b with which the unit keeps its first state: tanh(w h + b) = h."""
     return float(np.arctanh(BALANCED) - w * BALANCED)
 
@@ -100,11 +100,11 @@ def lesson(run: Run) -> None:
         norms[radius] = {name: jacobian_norms(layer, size * directions) for name, size in INPUTS.items()}
         norms[radius]["bound"] = np.linalg.norm(layer.W.data, ord=2) ** np.arange(STEPS - 1, -1, -1.0)
         for name, norm in norms[radius].items():
-            run.fact(f"factor per step, spectral radius {radius:g}, {name}", factor_a_layer(norm))
+            run.fact(f"factor per step, spectral radius {radius:g}, {name}", factor_per_layer(norm))
 
-    unit, start = OneUnit(), (START, balanced(START))
-    paths = {name: unit.descend(*start, most) for name, most in (("as it is", np.inf), ("clipped", MOST))}
-    run.fact("length of the gradient on the wall", paths["as it is"][0, 3])
+    unit, start = OneUnit(), (START, balancing_bias(START))
+    paths = {name: unit.descend(*start, most) for name, most in (("not clipped", np.inf), ("clipped", MOST))}
+    run.fact("length of the gradient on the wall", paths["not clipped"][0, 3])
     for name, path in paths.items():
         run.fact(f"cost after {DESCENT} steps, gradient {name}", path[-1, 2])
 
@@ -123,9 +123,9 @@ def lesson(run: Run) -> None:
         unit.cost,
         paths,
         caption=f"The cost of one unit after {WALL_STEPS} steps, by its two weights, and gradient descent from a point "
-        f"on the wall: as it is, and clipped to a length of {MOST:g}.",
+        f"on the wall: not clipped, and clipped to a length of {MOST:g}.",
     )
     run.note(
-        f"The gradient on the wall has the length {paths['as it is'][0, 3]:.0f}. A step of {RATE:g} times that, not "
-        f"clipped, ends at w = {paths['as it is'][1, 0]:.0f}."
+        f"The gradient on the wall has the length {paths['not clipped'][0, 3]:.0f}. A step of {RATE:g} times that, not "
+        f"clipped, ends at w = {paths['not clipped'][1, 0]:.0f}."
     )

@@ -1,4 +1,4 @@
-"""Step downhill, and again: the oldest recipe, what its one knob does, and a memory that helps it along.
+"""Gradient descent: step downhill again and again. What the learning rate decides, and what momentum is for.
 
 Question   How long should a step be, and what does momentum gain?
 Method     Cauchy 1847: θ ← θ − η ∇C. With momentum in the lecture's form, Δ ← α Δ + (1 − α)(−η ∇C) and θ ← θ + Δ.

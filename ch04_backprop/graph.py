@@ -23,7 +23,7 @@ from common.run import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LONG = 50_000  # operations in a row
+LONG = 50_000  # operations in a chain
 
 
 def neuron() -> dict[str, Tensor]:
@@ -123,7 +123,7 @@ def lesson(run: Run) -> None:
             y = y * 1.00001
         y.backward()
         seconds.append(time.perf_counter() - start)
-    run.fact(f"{LONG:,} products in a row, there and back, our seconds over PyTorch's", seconds[0] / seconds[1])
+    run.fact(f"{LONG:,} products in a chain, forward and backward: our seconds over PyTorch's", seconds[0] / seconds[1])
     run.note(
         "Because backward walks a list and does not call itself, a graph may be as deep as memory allows. On a chain "
         f"of products of single numbers our engine takes {seconds[0] / seconds[1]:.1f} times as long as PyTorch."

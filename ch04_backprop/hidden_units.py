@@ -1,4 +1,4 @@
-"""What stands between two linear layers decides what a network can bend, and whether it learns.
+"""The nonlinearity between two linear layers decides what a network can represent, and whether it learns.
 
 Question   Sigmoid, tanh, or one of ReLU's family: which hidden unit is best, and is the lecture's advice right on
            digits?
@@ -113,7 +113,7 @@ class Maxout(Layer):
 
 
 class Identity(Layer):
-    """z: no hidden unit. Two linear layers in a row are one."""
+    """z: no hidden unit. Two linear layers in sequence are one."""
 
     def forward(self, z: Float[np.ndarray, "n units"]) -> Float[np.ndarray, "n units"]:
         return z
@@ -171,7 +171,7 @@ def draw_scores(record: LessonRecord) -> Figure:
         axis.plot(row.value, place, "o", color=colour)
     axis.set_yticks(range(len(rows)), [f"{row.method}, {row.parameters:,} numbers" for row in rows])
     axis.invert_yaxis()
-    axis.set(title="Digits told apart", xlabel="test accuracy (%)")
+    axis.set(title="Accuracy on test digits", xlabel="test accuracy (%)")
     return figure
 
 
@@ -196,7 +196,7 @@ def lesson(run: Run) -> None:
             rate, network = method.time(choose_and_train, unit)
             method.model = network
             method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
-            run.fact(f"learning rate that validation likes, {name}", rate)
+            run.fact(f"best learning rate, {name}", rate)
     with run.method("RBF-SVM", kind="classical") as method:
         svm = method.model = make_pipeline(PCA(50, random_state=run.seed), SVC(C=10))
         method.time(svm.fit, x, labels)
@@ -210,7 +210,7 @@ def lesson(run: Run) -> None:
         "units",
         draw_units,
         caption="The functions and, dashed, their derivatives. The sigmoid's derivative is never above ¼. "
-        "Concatenated ReLU hands on two numbers for one; maxout chooses among lines, here z and −z/2, that it learns.",
+        "Concatenated ReLU outputs two numbers for one; maxout chooses among lines, here z and −z/2, that it learns.",
     )
     run.figure_over_seeds(
         "accuracy",
@@ -218,9 +218,9 @@ def lesson(run: Run) -> None:
         caption="One network, eight kinds of hidden unit, each at the learning rate that is best on held-out digits.",
     )
     right = {name: 100 * np.mean(method.predictions == test.labels) for name, method in run.methods.items()}
-    run.note(f"Test digits read correctly: sigmoid {right['sigmoid']:.1f} %, ReLU {right['ReLU']:.1f} %.")
+    run.note(f"Test accuracy: sigmoid {right['sigmoid']:.1f} %, ReLU {right['ReLU']:.1f} %.")
     run.claim(
-        "The lecture advises against the sigmoid. With two hidden layers, and a learning rate of its own, it is not "
+        "The lecture advises against the sigmoid. With two hidden layers, and at its own best learning rate, it is not "
         "significantly different from ReLU. The next lesson adds layers.",
         level("ReLU", "sigmoid"),
     )

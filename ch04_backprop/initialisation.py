@@ -1,4 +1,4 @@
-"""Before the first step a deep network's fate is half decided: by the size of its random weights.
+"""Initialisation: the size of the random first weights decides whether the signal of a deep network survives.
 
 Question   The lecture recommends small random values. How small, why random, and what if they are 0, or too large?
 Method     A layer of ReLUs multiplies the root mean square of its input by std · √(inputs / 2). The variance 2 / inputs
@@ -74,7 +74,7 @@ def all_equal(value: float, rng: np.random.Generator) -> Network:
     return Network(layers, SoftmaxCrossEntropy())
 
 
-def different_units(network: Network) -> int:
+def count_different_units(network: Network) -> int:
     """The number of units of the first layer with different weights, to six decimals."""
     return np.unique(network.layers[0].W.data.round(6), axis=1).shape[1]
 
@@ -105,14 +105,14 @@ def draw_training(losses: dict[str, list[float]], right: dict[str, list[float]])
     figure, (loss, score) = plots.panels(2)
     for place, name in enumerate(STARTS):
         curve = np.convolve(losses[name] or [np.nan], np.full(10, 0.1), "valid")
-        label, width = name if losses[name] else f"{name}: runs away", 6 if name == "zeros" else 2
+        label, width = name if losses[name] else f"{name}: diverges", 6 if name == "zeros" else 2
         loss.plot(curve, color=COLOURS[name], linewidth=width, label=label)  # wide: "0.01" lies on top of "zeros"
         score.plot(right[name], np.full(len(right[name]), place), "o", color=COLOURS[name], alpha=0.5, markersize=4)
         mean = mean_interval(right[name])
         score.plot([mean.low, mean.high], [place, place], color=COLOURS[name], linewidth=5, alpha=0.4)
     loss.set(title="Training from each start", xlabel="step", ylabel="loss (nats)", ylim=(0, 3))
     loss.legend(loc="lower left")
-    score.set(title="What is learned", xlabel="held-out digits right (%)", xlim=(0, 100))
+    score.set(title="After training", xlabel="held-out accuracy (%)", xlim=(0, 100))
     score.set_yticks(range(len(STARTS)), STARTS)
     score.invert_yaxis()
     return figure
@@ -140,14 +140,14 @@ def lesson(run: Run) -> None:
         for name, std in list(STARTS.items())[1:]:  # zeros give zeros
             by_start[name] = activation_sizes(deep_network(unit, std, DEPTH, BROAD, run.rng), fitted[0][:SOME])
     for name, size in sizes["ReLU"].items():
-        run.fact(f"factor a layer of ReLUs, {name}", (size[-1] / size[0]) ** (1 / (DEPTH - 1)))
+        run.fact(f"factor per layer of ReLUs, {name}", (size[-1] / size[0]) ** (1 / (DEPTH - 1)))
         run.fact(f"std √(inputs / 2), {name}", expected_factor(STARTS[name](BROAD, BROAD), BROAD))
     run.figure(
         "sizes",
         draw_sizes,
         sizes,
-        caption="Before training: how large the numbers are that each layer hands on. Dotted: by the factor that "
-        "theory predicts for ReLU. The values of tanh stay within ±1 whatever its weights.",
+        caption="Before training: the size of the activations of each layer. Dotted: by the factor that theory "
+        "predicts for ReLU. The values of tanh stay within ±1 whatever its weights.",
     )
 
     starts = {
@@ -157,14 +157,14 @@ def lesson(run: Run) -> None:
     }
     for name, network in starts.items():
         train_network(network, RATES[-1], epochs, fitted, run.rng)
-        run.fact(f"one hidden layer, {name}: different units of {ALIKE} after training", different_units(network))
-        run.fact(f"one hidden layer, {name}: held-out digits right", accuracy(network, *held_out), "%")
+        run.fact(f"one hidden layer, {name}: different units of {ALIKE} after training", count_different_units(network))
+        run.fact(f"one hidden layer, {name}: held-out accuracy", accuracy(network, *held_out), "%")
     run.figure(
         "units",
         draw_units,
         {name: starts[name] for name in ("all weights 0.01", "He")},
         caption="The weights of four hidden units after training. Units that begin alike get the same gradient in "
-        "every step: they stay one unit, drawn many times. Random weights are there to tell units apart.",
+        "every step: they stay one unit, drawn many times. Random weights break this symmetry.",
     )
 
     def attempt(name: str, rate: float, number: int) -> tuple[float, list[float], Network]:
@@ -201,4 +201,6 @@ def lesson(run: Run) -> None:
         f"0.01, and {sizes['ReLU']['He'][-1]:.1f} with He's."
     )
     for start in ("zeros", "0.01", "twice He"):
-        run.claim(f"Through ten layers He's start is better than {start}.", beats("He", start))
+        run.claim(
+            f"With {DEPTH} hidden layers He's initialisation gives a higher accuracy than {start}.", beats("He", start)
+        )

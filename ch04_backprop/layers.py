@@ -1,4 +1,4 @@
-"""A network is a row of layers, and each passes a delta to the layer before it.
+"""A network is a sequence of layers, and each passes a delta back to the layer before it.
 
 Question   The cost depends on every weight of every layer. Can each layer compute its part of the gradient by itself?
 Method     The layered view. Forward: z^{l+1} = f^l(z^l; θ^l). Backward, with δ^l = ∂C/∂z^l and δ = 1 after the last
@@ -273,8 +273,8 @@ def lesson(run: Run) -> None:
         costs.append(abs(cost - their_cost))
         gaps.append(max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)))
         shapes.append(all(a.shape == b.shape for a, b in zip(ours, theirs, strict=True)))
-    run.fact("random rows of layers", len(gaps))
-    run.fact("rows whose gradients all have PyTorch's shapes", 100 * np.mean(shapes), "%")
+    run.fact("random networks", len(gaps))
+    run.fact("networks whose gradients all have PyTorch's shapes", 100 * np.mean(shapes), "%")
     run.fact("largest difference from PyTorch's cost", max(costs))
     run.fact("largest difference from PyTorch's gradients", max(gaps))
 
@@ -287,7 +287,7 @@ def lesson(run: Run) -> None:
     by_path = first.W.data[PATH[0]] * network.layers[1].backward(np.ones((1, 2)))[0] * last.W.data[:, PATH[-1]]
     run.fact("derivative of the first output by the second input, by backward", slope)
     for unit, share in enumerate(by_path, start=1):
-        run.fact(f"its path through hidden unit {unit}", share)
+        run.fact(f"part of it along the path through hidden unit {unit}", share)
     run.figure(
         "network",
         draw_network,

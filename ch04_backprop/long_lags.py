@@ -1,4 +1,4 @@
-"""Long lags: which of X and Y came first, and which second, when it is asked many steps later?
+"""Long lags: in which order did X and Y come, when the answer is due many steps later?
 
 Question   For how many steps does a network remember what it has read, and does the LSTM's cell help?
 Method     The temporal order problem (Hochreiter and Schmidhuber 1997, §5.6; sequences/temporal_order.py), with lags of
@@ -115,25 +115,25 @@ def classify(network: Network, rows: Float[np.ndarray, "n columns"]) -> Int[np.n
 def ways(run: Run, part: Table, steps: int) -> dict[str, Way]:
     """Two networks and two classical models. All are fitted to the same sequences."""
 
-    def trained(kind: type[Recurrent], rate: float) -> Network:
+    def train_on_part(kind: type[Recurrent], rate: float) -> Network:
         rng = np.random.default_rng(run.seed)
         return train(kind(len(SYMBOLS), UNITS, rng), rate, part, steps, rng)
 
-    def markov(states: int) -> MarkovClassifier:
+    def fit_markov(states: int) -> MarkovClassifier:
         rounds = run.pick(smoke=3, lecture=30)
         return MarkovClassifier(states, rounds, starts=2, seed=run.seed).fit(symbols_of(part.features), part.labels)
 
-    def window(C: float) -> LogisticRegression:
+    def fit_window(C: float) -> LogisticRegression:
         return LogisticRegression(C=C, max_iter=1000).fit(part.features, part.labels)
 
     few = run.pick(smoke=2, lecture=1)
     return {
-        "LSTM": Way("from scratch", RATES, partial(trained, LSTM), classify),
-        "tanh": Way("from scratch", RATES, partial(trained, TanhRecurrent), classify),
+        "LSTM": Way("from scratch", RATES, partial(train_on_part, LSTM), classify),
+        "tanh": Way("from scratch", RATES, partial(train_on_part, TanhRecurrent), classify),
         "hidden Markov models": Way(
-            "classical", STATES[::few], markov, lambda model, rows: model.predict(symbols_of(rows))
+            "classical", STATES[::few], fit_markov, lambda model, rows: model.predict(symbols_of(rows))
         ),
-        "window": Way("classical", STRENGTHS[::few], window, lambda model, rows: model.predict(rows)),
+        "window": Way("classical", STRENGTHS[::few], fit_window, lambda model, rows: model.predict(rows)),
     }
 
 
@@ -155,13 +155,13 @@ def lesson(run: Run) -> None:
     parts, rate = Sequences.of(run, FEW_LAG), max(RATES)
     few = parts.fitted.take(slice(run.pick(smoke=20, lecture=FEW)))
 
-    def noisy(std: float) -> Network:
+    def train_noisy(std: float) -> Network:
         rng = np.random.default_rng(run.seed)
         return train(NoisyLSTM(len(SYMBOLS), UNITS, rng, std), rate, few, steps, rng)
 
     for name, options in (("without noise", [0.0]), ("noise in the weights", NOISES)):
         with run.method(f"LSTM, {FEW} sequences, {name}", kind="from scratch") as method:
-            std, method.model = method.time(Way("from scratch", options, noisy, classify).best, parts.held_out)
+            std, method.model = method.time(Way("from scratch", options, train_noisy, classify).best, parts.held_out)
             method.score(parts.test, predict=partial(classify, method.model))
     run.fact("σ of the noise, chosen", std)
     run.compare(f"LSTM, {FEW} sequences, noise in the weights", f"LSTM, {FEW} sequences, without noise")

@@ -1,4 +1,4 @@
-"""Long short-term memory: a cell that is added to, and gates that decide what it keeps, takes in and shows.
+"""Long short-term memory: a cell that is added to, and gates that decide what it keeps, adds and outputs.
 
 Question   Does more of a gradient flow back through time if the path is a sum and not a product of matrices?
 Method     The LSTM (Hochreiter and Schmidhuber 1997; with forget gates, Gers, Schmidhuber and Cummins 2000). σ is the
@@ -23,7 +23,7 @@ from ch04_backprop.exploding import jacobian_norms
 from ch04_backprop.layers import sigmoid
 from ch04_backprop.recurrent import Recurrent, TanhRecurrent
 from ch04_backprop.sequences import drawn_lstm
-from ch04_backprop.vanishing import factor_a_layer
+from ch04_backprop.vanishing import factor_per_layer
 from common.run import Run
 
 INPUTS, UNITS, STEPS = 6, 16, 50  # of the layers whose gradients are measured
@@ -101,10 +101,10 @@ def lesson(run: Run) -> None:
     for keep in BIASES:
         layers[f"LSTM, forget bias {keep:g}"] = LSTM(INPUTS, UNITS, run.rng, keep, np.float64)
     layer = layers[f"LSTM, forget bias {BIASES[-1]:g}"]
-    run.fact("largest difference from torch.nn.LSTM, of the largest value", difference_from_torch(layer, x))
+    run.fact("largest difference from torch.nn.LSTM, relative to the largest value", difference_from_torch(layer, x))
     norms = {name: jacobian_norms(each, x[0]) for name, each in layers.items()}
     for name, norm in norms.items():
-        run.fact(f"gradient's factor per step, {name}", factor_a_layer(norm))
+        run.fact(f"factor of the gradient per step, {name}", factor_per_layer(norm))
     run.figure(
         "carried",
         drawn_lstm.draw_carried,

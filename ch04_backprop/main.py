@@ -25,7 +25,7 @@ CHAPTER = Chapter(
         "wide_or_deep",  # one hidden layer can approximate any continuous function; at what price?
         "initialisation",  # the first weights
         "penalties",  # L2 and L1
-        "noise",  # in inputs, hidden layers, weights and answers; augmentation
+        "noise",  # in inputs, hidden layers, weights and labels; augmentation
         "dropout",  # hidden units that are switched off at random
         "batchnorm",  # each unit normalised over the batch
         "early_stopping",  # stop before the training digits are memorised

@@ -123,7 +123,7 @@ def lesson(run: Run) -> None:
         run.compare("network, our autograd", name)
     run.floor("network, our autograd", "accuracy", at_least=96.8)
     right = network.predict(train.features) == train.targets
-    run.fact("training points that are right", 100 * np.mean(right), "%")
+    run.fact("training accuracy", 100 * np.mean(right), "%")
     run.fact(f"loss after {STEPS} steps, as a share of the first", network.losses_[-1] / network.losses_[0])
     run.figure(
         "regions",
@@ -138,7 +138,7 @@ def lesson(run: Run) -> None:
         f"{run.methods['network, our autograd'].fit_seconds:.2f} s."
     )
     run.claim(
-        "The boundary between the moons is bent: the network reads more fresh points correctly than logistic "
-        "regression, which can only draw a straight line.",
+        "The boundary between the moons is bent: the network classifies more test points correctly than "
+        "logistic regression, which can only draw a straight line.",
         beats("network, our autograd", "logistic regression"),
     )

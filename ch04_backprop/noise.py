@@ -1,8 +1,8 @@
-"""Noise and augmentation: a network that has seen digits shifted, turned or noisy generalises better.
+"""Noise and augmentation: a network trained on shifted, rotated or noisy digits generalises better.
 
-Question   Noise in the inputs, the hidden units, the weights or the answers, or in the place of a digit: which helps?
+Question   Noise in the inputs, the hidden units, the weights or the labels, or in the place of a digit: which helps?
 Method     Layers that add Gaussian noise in training (Bishop 1995: on a linear model's inputs it is ridge, which is
-           checked here), noisy weights (Graves 2011), and answers drawn anew (Xie et al. 2016), on average the same as
+           checked here), noisy weights (Graves 2011), and labels drawn anew (Xie et al. 2016), on average the same as
            label smoothing (Szegedy et al. 2016, §7). Augmentation: digits shifted and rotated (moves.py).
 Rival      The RBF-SVM on the same 1000 digits, and on these with two moved copies of each.
 Differs    One fixed σ for all weights of a layer; Graves learns a σ for each weight.
@@ -74,8 +74,8 @@ class NoisyLinear(Linear):
         return delta @ self.used.T
 
 
-class NoisyAnswers(SoftmaxCrossEntropy):
-    """A share s of each batch's answers is drawn anew, from all classes: on average, label smoothing by s."""
+class NoisyLabels(SoftmaxCrossEntropy):
+    """A share s of each batch's labels is drawn anew, from all classes: on average, label smoothing by s."""
 
     def __init__(self, share: float, rng: np.random.Generator) -> None:
         super().__init__()
@@ -113,10 +113,10 @@ KINDS: dict[str, tuple[tuple[float, ...], str, Callable[[float, np.random.Genera
     "input noise": ((0.25, 0.5, 1.0), "σ (pixels' deviations)", noisy_inputs),
     "hidden noise": ((0.25, 0.5, 1.0), "σ", noisy_hidden),
     "weight noise": ((0.25, 0.5, 1.0), "σ (first weights' deviations)", noisy_weights),
-    "noisy answers": ((0.05, 0.1, 0.2), "share drawn anew", lambda share, rng: {"cost": NoisyAnswers(share, rng)}),
+    "noisy labels": ((0.05, 0.1, 0.2), "share drawn anew", lambda share, rng: {"cost": NoisyLabels(share, rng)}),
     "label smoothing": ((0.05, 0.1, 0.2), "share spread", lambda share, rng: {"cost": SoftmaxCrossEntropy(share)}),
     "shifts": ((0.5, 1.0, 2.0), "pixels at most", lambda most, rng: {"augment": Moves(shift=most)}),
-    "turns": ((5.0, 10.0, 20.0), "degrees at most", lambda most, rng: {"augment": Moves(angle=most)}),
+    "rotations": ((5.0, 10.0, 20.0), "degrees at most", lambda most, rng: {"augment": Moves(angle=most)}),
 }
 
 
@@ -139,7 +139,7 @@ def draw_kinds(few: FewDigits, network: Network, rng: np.random.Generator) -> Fi
         "input noise, σ = ½": lambda: GaussianNoise(0.5, rng).forward(x),
         "input noise, σ = 1": lambda: GaussianNoise(1.0, rng).forward(x),
         "shifted by ≤ 2": lambda: Moves(2, 0)(x, rng),
-        "turned by ≤ 20°": lambda: Moves(0, 20)(x, rng),
+        "rotated by ≤ 20°": lambda: Moves(0, 20)(x, rng),
         "a unit's weights": lambda: unit,
         "weight noise, σ = 1": lambda: unit + noisy.std * rng.standard_normal(unit.shape),
     }
@@ -187,19 +187,19 @@ def lesson(run: Run) -> None:
             found[kind] = method.time(sweep_strengths, run, few, strengths, change)
             few.score(method, found[kind].networks[found[kind].most_right])
         run.compare(kind, "no noise")
-    moves = Moves(*(found[kind].strengths[found[kind].most_right] for kind in ("shifts", "turns")))
-    with run.method("shifts and turns", kind="from scratch") as method:
+    moves = Moves(*(found[kind].strengths[found[kind].most_right] for kind in ("shifts", "rotations")))
+    with run.method("shifts and rotations", kind="from scratch") as method:
         few.score(method, method.time(train_on_few, run, few, run.seed, {"augment": moves}))
-    run.compare("shifts and turns", "no noise")
+    run.compare("shifts and rotations", "no noise")
     copies = np.concatenate([few.x, *(moves(few.x, run.rng) for _ in range(COPIES))])
     for name, rows in (("RBF-SVM", few.x), ("RBF-SVM, moved copies", copies)):
         with run.method(name, kind="classical") as method:
             model = method.model = SVC(C=10)
             method.time(model.fit, rows, np.resize(few.train.labels, len(rows)))  # the same labels again
             method.score(few.test, predict=lambda images, model=model: model.predict(few.pixels(images)))
-    run.compare("shifts and turns", "RBF-SVM")
-    run.compare("shifts and turns", "RBF-SVM, moved copies")
-    run.floor("shifts and turns", "accuracy", at_least=93.6)
+    run.compare("shifts and rotations", "RBF-SVM")
+    run.compare("shifts and rotations", "RBF-SVM, moved copies")
+    run.floor("shifts and rotations", "accuracy", at_least=93.6)
 
     patients = data.diabetes(seed=run.seed).train
     x, y = (values - values.mean(axis=0) for values in (patients.features, patients.targets))
@@ -208,14 +208,14 @@ def lesson(run: Run) -> None:
     ridge = np.array([Ridge(len(x) * std**2, fit_intercept=False).fit(x, y).coef_ for std in deviations])
     noisy = np.array([noisy_least_squares(x, y, std, run.rng) for std in deviations])
     off = 100 * np.abs(noisy - ridge).max() / np.abs(ridge).max()
-    run.fact("largest distance of a noisy weight from ridge's, of the largest weight", off, "%")
+    run.fact("largest difference between the weights with input noise and ridge's, of the largest", off, "%")
     run.figure(
         "kinds",
         draw_kinds,
         few,
         base,
         run.rng,
-        caption="Two draws of each kind of noise that can be seen. Writers shift and turn their digits; cameras make "
+        caption="Two draws of each kind of noise that can be seen. Writers shift and rotate their digits; cameras make "
         "noisy pixels.",
     )
     run.figure(
@@ -237,10 +237,11 @@ def lesson(run: Run) -> None:
     )
     right = {name: 100 * np.mean(method.predictions == few.test.labels) for name, method in run.methods.items()}
     run.note(
-        f"Test digits read correctly, without and with moved digits: network {right['no noise']:.1f} and "
-        f"{right['shifts and turns']:.1f} %, RBF-SVM {right['RBF-SVM']:.1f} and {right['RBF-SVM, moved copies']:.1f} %."
+        f"Test accuracy without and with moved digits: network {right['no noise']:.1f} and "
+        f"{right['shifts and rotations']:.1f} %, RBF-SVM {right['RBF-SVM']:.1f} and "
+        f"{right['RBF-SVM, moved copies']:.1f} %."
     )
     run.claim(
         "Moved digits help the network. They carry knowledge about digits that any method can use.",
-        beats("shifts and turns", "no noise"),
+        beats("shifts and rotations", "no noise"),
     )

@@ -93,7 +93,7 @@ def by_batch(part: Points, size: int, epochs: int, seed: int) -> tuple[list[floa
     return seconds, costs
 
 
-def in_order(x: np.ndarray, y: np.ndarray, seed: int) -> Network:
+def train_in_order_of_class(x: np.ndarray, y: np.ndarray, seed: int) -> Network:
     """One epoch of SGD over digits sorted by class, never shuffled."""
     network = mlp(SIZES, np.random.default_rng(seed))
     optimiser, order = SGD(network.parameters(), SGD_RATE * 64), np.argsort(y, kind="stable")
@@ -151,13 +151,13 @@ def lesson(run: Run) -> None:
         if name != "SGD":
             run.compare(name, "SGD")
     run.compare("Adam", "momentum")
-    with run.method("L-BFGS, all digits a step", kind="classical") as method:
+    with run.method("L-BFGS, full batch", kind="classical") as method:
         network = method.model = method.time(quasi_newton, x, y, epochs * run.pick(smoke=1, lecture=8), run.seed)
         method.score(digits.test, predict=lambda images: predict(network, pixels(images)))
-    run.compare("Adam", "L-BFGS, all digits a step")
+    run.compare("Adam", "L-BFGS, full batch")
     run.floor("Adam", "accuracy", at_least=93.4)
 
-    sorted_digits = accuracy(in_order(x, y, run.seed), x[-HELD_OUT:], y[-HELD_OUT:])
+    sorted_digits = accuracy(train_in_order_of_class(x, y, run.seed), x[-HELD_OUT:], y[-HELD_OUT:])
     run.fact("training accuracy after one epoch of SGD in order of class", sorted_digits, "%")
     run.figure(
         "race",

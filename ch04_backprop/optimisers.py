@@ -26,7 +26,7 @@ RATE, STEPS, WEIGHTS = 0.1, 200, 50
 SHOWN = 60  # steps in the figure
 
 
-def checked(parameters: Any) -> list[Any]:
+def check_parameters(parameters: Any) -> list[Any]:
     """The parameters as a list. Raises TypeError or ValueError; see Optimiser."""
     one = type(parameters).__name__
     if not isinstance(parameters, Iterable) or hasattr(parameters, "grad") or isinstance(parameters, np.ndarray | str):
@@ -63,7 +63,7 @@ class Optimiser:
     remembers: tuple[str, ...] = ()
 
     def __init__(self, parameters: Any, learning_rate: float | np.ndarray) -> None:
-        self.parameters, self.learning_rate = checked(parameters), learning_rate
+        self.parameters, self.learning_rate = check_parameters(parameters), learning_rate
         must("learning_rate", learning_rate, "0 or more", bool(np.all(np.greater_equal(learning_rate, 0))))
         self.memory = [{"t": 0} | {name: np.zeros_like(p.data) for name in self.remembers} for p in self.parameters]
 

@@ -1,9 +1,9 @@
-"""The last unit and the loss belong together: joined, they are simple, stable, and push as hard as they are wrong.
+"""The last unit and the loss belong together: joined, they are simple and stable, and their gradient is the error.
 
 Question   A network ends in plain numbers. How do they become a quantity, a probability, or several that sum to 1?
 Method     Linear, sigmoid and softmax units, each with the log-likelihood of its distribution (Gaussian, Bernoulli,
            categorical). Joined, each has the same delta: (prediction − answer) / N. (Bridle 1990; Bishop 1995, §6.)
-Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot answers.
+Rival      The same units with the squared error; logarithms taken after the exponentials; ridge on one-hot labels.
 Differs    The lecture draws softmax and log-likelihood as two layers, as in layers.py; here they are one, in
            networks/costs.py.
 Costs      9 s on two cores, nearly all of it to choose learning rates.
@@ -52,10 +52,10 @@ def first_failures(dtype: type) -> dict[str, int]:
     """The first whole number at which each step of the naive way fails."""
     z = np.arange(1000, dtype=dtype)
     with np.errstate(all="ignore"):
-        behind = Softmax().forward(np.stack([-z, 0 * z], axis=1))[:, 0]
+        lower = Softmax().forward(np.stack([-z, 0 * z], axis=1))[:, 0]
         failures = {
             "e^z is infinite from z =": np.isinf(np.exp(z)),
-            "softmax gives 0, its logarithm −∞, to a logit behind by": behind == 0,
+            "softmax is 0, its logarithm −∞, for a logit below the largest by": lower == 0,
             "−log σ(z) is 0 from z =": naive_log_loss(z)[0] == 0,
         }
     return {what: int(failed.argmax()) for what, failed in failures.items()}
@@ -64,7 +64,7 @@ def first_failures(dtype: type) -> dict[str, int]:
 def follow_descent(
     network: Network, x: Float[np.ndarray, "n m"], answers: Shaped[np.ndarray, "n ..."], rate: float
 ) -> Curve:
-    """Gradient descent on all points. For each step: the share of right answers in %, and the length of ∂C/∂W."""
+    """Gradient descent on all points. For each step: the accuracy in %, and the length of ∂C/∂W."""
     unit, right, length = network.layers[0], [], []
     for _ in descend_on_all(network, x, answers, rate, STEPS):
         right.append(100 * float(np.mean((unit.forward(x) > 0).ravel() == answers.ravel())))
@@ -72,7 +72,7 @@ def follow_descent(
     return right, length
 
 
-def recoveries(x: Float[np.ndarray, "n m"], answers: Int[np.ndarray, "n"], run: Run) -> dict[str, Curve]:
+def relearn(x: Float[np.ndarray, "n m"], answers: Int[np.ndarray, "n"], run: Run) -> dict[str, Curve]:
     """Train one sigmoid unit on inverted answers; then train copies of it on the true ones."""
     misled = Network([Linear(x.shape[1], 1, run.rng, std=0.01, dtype=np.float64)], SigmoidCrossEntropy())
     follow_descent(misled, x, 1 - answers, rate=10 * RATE)
@@ -103,8 +103,8 @@ def draw_numbers() -> Figure:
         error = np.maximum(np.abs(values[right] / exact - 1), 1e-9)
         digits.semilogy(z[right], error, style, color=colour, linewidth=1.4)
     loss.set(title="Log loss", ylabel="loss (nats)")
-    digits.set(title="Digits lost where right", ylabel="relative error of the loss")
-    slope.set(title="How hard a point pushes", ylabel="∂C/∂z")
+    digits.set(title="Digits lost where the unit is right", ylabel="relative error of the loss")
+    slope.set(title="Gradient of one point", ylabel="∂C/∂z")
     figure.supxlabel("logit of the right class", fontsize=10)
     loss.legend(loc="upper right")
     slope.legend(loc="center", fontsize=8)
@@ -112,12 +112,12 @@ def draw_numbers() -> Figure:
 
 
 def draw_recovery(curves: dict[str, Curve]) -> Figure:
-    """Right answers and the length of the gradient, step by step."""
+    """Accuracy and length of the gradient, step by step."""
     figure, axes = plots.panels(2)
     for (name, curve), colour in zip(curves.items(), (plots.BLUE, plots.RED, plots.ORANGE), strict=True):
         for axis, values in zip(axes, curve, strict=True):
             axis.plot(np.arange(1, STEPS + 1), values, color=colour, label=name)
-    axes[0].set(title="Taught wrong, then put right", xlabel="step", xscale="log", ylabel="right answers (%)")
+    axes[0].set(title="After training on inverted labels", xlabel="step", xscale="log", ylabel="accuracy (%)")
     axes[1].set(title="Length of the gradient", xlabel="step", xscale="log", ylabel="‖∂C/∂W‖", yscale="log")
     axes[1].legend(loc="lower left")
     return figure
@@ -135,15 +135,15 @@ def lesson(run: Run) -> None:
     )
     tumours = data.breast_cancer(seed=run.seed).train
     x = (tumours.features - tumours.features.mean(axis=0)) / tumours.features.std(axis=0)
-    curves = recoveries(x, tumours.labels, run)
+    curves = relearn(x, tumours.labels, run)
     for name, (right, _) in curves.items():
-        run.fact(f"right answers after {STEPS} steps, {name}", right[-1], "%")
+        run.fact(f"accuracy after {STEPS} steps, {name}", right[-1], "%")
     run.figure(
         "recovery",
         draw_recovery,
         curves,
-        caption="A sigmoid unit has learned the opposite of every label, and now learns the labels themselves: right "
-        "answers and the length of the gradient, by step, for each loss.",
+        caption="A sigmoid unit has learned the opposite of every label, and now learns the labels themselves: "
+        "accuracy and length of the gradient, by step, for each loss.",
     )
 
     digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=6)
@@ -173,15 +173,16 @@ def lesson(run: Run) -> None:
                 z = network.forward(pixels(test.images))
                 losses = (log_sum_exp(z) - z)[np.arange(len(z)), test.labels]
                 method.score_items("log loss", losses, test, unit="nats")
-    with run.method("ridge on one-hot answers", kind="classical") as method:
+    with run.method("ridge on one-hot labels", kind="classical") as method:
         ridge = method.model = tuned(RidgeClassifier(), {"alpha": [10.0, 100.0, 1e3, 1e4]}, run, scoring="accuracy")
         method.time(ridge.fit, x, labels)
         method.score(test, predict=lambda images: ridge.predict(pixels(images)))
-    for rival in (squared, linear, "ridge on one-hot answers"):
+    for rival in (squared, linear, "ridge on one-hot labels"):
         run.compare(softmax, rival)
     run.compare(softmax, squared, "log loss")
     run.floor(softmax, "accuracy", at_least=94.6)
     run.note(
-        f"A unit that began confident and wrong has {curves['log loss'][0][-1]:.0f} % right after {STEPS} steps with "
-        f"the log loss, {curves['squared error'][0][-1]:.0f} % with the squared error."
+        f"A unit that begins confident and wrong has, after {STEPS} steps, an accuracy of "
+        f"{curves['log loss'][0][-1]:.0f} % with the log loss and {curves['squared error'][0][-1]:.0f} % with the "
+        "squared error."
     )

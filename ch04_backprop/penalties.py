@@ -1,4 +1,4 @@
-"""L2 and L1: a penalty on the size of the weights, against the large weights that a free network learns.
+"""L2 and L1: a penalty on the size of the weights, against the large weights that an unpenalised network learns.
 
 Question   What does adding λ/2 ‖W‖² or λ ‖W‖₁ to the cost change, in the weights and on unseen digits?
 Method     L2, whose gradient λW shrinks a weight by the share ηλ in every step: weight decay (Krogh and Hertz 1992).
@@ -223,7 +223,7 @@ def lesson(run: Run) -> None:
         "Right: the share of weights that are 0, or nearly, for both ways to L1.",
     )
     run.claim(
-        "A network that knows its training digits by heart is overconfident on others. The L2 penalty reduces that: "
+        "A network that has memorised its training digits is overconfident on others. The L2 penalty reduces that: "
         "the log loss is smaller.",
         beats("L2", "no penalty", "log loss"),
     )

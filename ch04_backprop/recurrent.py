@@ -183,7 +183,7 @@ def lesson(run: Run) -> None:
     x = run.rng.standard_normal((SEQUENCES, STEPS, 3))
     layer = TanhRecurrent(3, UNITS, run.rng, dtype=np.float64)
     turn, errors = layer.W.data, {}
-    run.fact("largest difference from autograd, of the largest gradient", difference_from_autograd(layer, x))
+    run.fact("largest difference from autograd, relative to the largest gradient", difference_from_autograd(layer, x))
     for name, size in SIZES.items():
         layer.W.data = size * turn
         errors[f"{name}, σ = {size:g}"] = [100 * truncation_error(layer, x, block) for block in BLOCKS]

@@ -1,4 +1,4 @@
-"""Every regulariser claims to help. Here all get the same thousand digits, and five chances each.
+"""Every regulariser claims to help. Here all are compared on the same thousand digits, over five seeds.
 
 Question   Which of them help a network that has memorised its digits, by how much, and in which combinations?
 Method     Ablation: the recipe with one thing added, then with several. Each of five seeds draws its own 1000 digits
@@ -35,7 +35,7 @@ from ch04_backprop.digits.few_digits import (
 )
 from ch04_backprop.digits.moves import Moves
 from ch04_backprop.dropout import Dropout
-from ch04_backprop.early_stopping import ASKED, EarlyStopping, mean_loss
+from ch04_backprop.early_stopping import HELD_OUT, EarlyStopping, mean_loss
 from ch04_backprop.layers import Layer, Linear, Network, ReLU
 from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from ch04_backprop.networks.training import accuracy, predict
@@ -56,7 +56,7 @@ TURN = 7.5  # degrees of rotation per pixel of shift
 HELPED = 0.5  # gain in accuracy on validation digits that includes a method in "all that helped"
 SHARES = (1.0, 0.3, 0.1)  # of their strengths, when all of these are combined
 NEEDS_L2 = "BatchNorm + dropout + L2", "BatchNorm + dropout"
-AT_ITS_RATE = "BatchNorm", "BatchNorm's rate without it"
+AT_ITS_RATE = "BatchNorm", "base at BatchNorm's learning rate"
 NO_STRENGTHS = ("shift", "batchnorm", "rate", "patience")
 GRIDS: dict[str, list[dict[str, Any]]] = {
     "L2": [{"l2": 1e-3}, {"l2": 3e-3}, {"l2": 1e-2}],
@@ -128,9 +128,9 @@ def train_under(settings: Settings, run: Run, few: FewDigits, seed: int) -> Netw
     if settings.shift:
         changes["augment"] = Moves(settings.shift, TURN * settings.shift)
     if settings.patience:
-        kept = round((1 - ASKED) * len(x))
-        x, asked, answers, those = x[:kept], x[kept:], answers[:kept], answers[kept:]
-        stopping = EarlyStopping(network, lambda: mean_loss(network, (asked, those)), settings.patience)
+        kept = round((1 - HELD_OUT) * len(x))
+        x, held_out, answers, theirs = x[:kept], x[kept:], answers[:kept], answers[kept:]
+        stopping = EarlyStopping(network, lambda: mean_loss(network, (held_out, theirs)), settings.patience)
         changes |= {"each_epoch": stopping, "schedule": None}
     training = recipe(run, **changes)
     training.epochs *= settings.times
@@ -140,7 +140,7 @@ def train_under(settings: Settings, run: Run, few: FewDigits, seed: int) -> Netw
     return network
 
 
-def gains(
+def measure_gains(
     run: Run, fews: dict[int, FewDigits], grids: Mapping[str, Sequence[dict[str, Any]]]
 ) -> dict[str, Float[np.ndarray, "changes"]]:
     """The gain in validation accuracy of each change over the base, in %; the mean over the seeds of fews."""
@@ -172,17 +172,17 @@ def more_accurate(record: LessonRecord, a: str, b: str) -> float:
 def lesson(run: Run) -> None:
     tuning = np.random.SeedSequence([run.seed, 1]).generate_state(run.pick(smoke=1, lecture=2))
     fews = {int(seed): few_digits(run, int(seed)) for seed in tuning}
-    gain, few = gains(run, fews, GRIDS), fews[int(tuning[0])]
+    gain, few = measure_gains(run, fews, GRIDS), fews[int(tuning[0])]
     best = {name: choose(GRIDS[name], values, highest=True) for name, values in gain.items()}
     helped = [name for name in best if gain[name].max() >= HELPED]
     at_once = {setting: value for name in helped for setting, value in best[name].items()}
     weaker = [weaken(at_once, share) for share in SHARES]
-    together = gains(run, fews, {"all that helped": weaker})["all that helped"]
+    together = measure_gains(run, fews, {"all that helped": weaker})["all that helped"]
     for share, points in zip(SHARES, together, strict=True):
         run.fact(f"all that helped at {share:g} × their strengths, gain on validation digits", points, "%")
 
     drawn = cache(lambda seed: few_digits(run, seed))
-    by_heart: dict[Settings, list[float]] = {}
+    training_accuracies: dict[Settings, list[float]] = {}
 
     def experiment(settings: Settings, seed: int) -> tuple[Any, Int[np.ndarray, "n"]]:
         few = drawn(seed)
@@ -191,7 +191,7 @@ def lesson(run: Run) -> None:
             model = clone(settings.rival).fit(few.x, few.train.labels)
             return model, model.predict(rows)
         network = train_under(settings, run, few, seed)
-        by_heart.setdefault(settings, []).append(accuracy(network, few.x, few.train.labels))
+        training_accuracies.setdefault(settings, []).append(accuracy(network, few.x, few.train.labels))
         return network, predict(network, rows)
 
     norm, drop, l2, moved = (best[name] for name in ("BatchNorm", "dropout", "L2", "augmentation"))
@@ -217,7 +217,7 @@ def lesson(run: Run) -> None:
     run.floor("augmentation", "accuracy", at_least=93.5)
 
     for name in ("base", "L2", "dropout", "augmentation"):
-        learned = np.mean(by_heart[Settings(**changes.get(name, {}))])
+        learned = np.mean(training_accuracies[Settings(**changes.get(name, {}))])
         test_accuracy = np.mean([scores.values.mean() for scores in ablation.scores[name]])
         run.fact(f"training minus test accuracy, {name}", learned - test_accuracy, "%")
     run.figure_over_seeds(
@@ -227,7 +227,7 @@ def lesson(run: Run) -> None:
         "seeds and test digits. Filled: p < 0.05 after Holm's correction.",
     )
     run.note(
-        f"{', '.join(helped) or 'Nothing'}, all at once, changed the accuracy on validation digits by "
+        f"{', '.join(helped) or 'Nothing'}, combined, changed the accuracy on validation digits by "
         f"{together[0]:+.1f} points, and by {together.max():+.1f} at the best share of their strengths."
     )
     run.claim(

@@ -171,7 +171,7 @@ def lesson(run: Run) -> None:
     )
     gaps, uses = gaps_from_pytorch(run, run.pick(smoke=EXPRESSIONS // 10, lecture=EXPRESSIONS))
     run.fact("random expressions", len(gaps))
-    run.fact("uses of a value in them, mean", float(np.mean(uses)))
+    run.fact("mean uses per operand", float(np.mean(uses)))
     run.fact("largest relative difference from PyTorch's gradients", max(gaps))
     run.note(
         f"At u = {U:g}, v = {V:g} the path through g contributes {through_g:g} to ∂f/∂u and the path through h "

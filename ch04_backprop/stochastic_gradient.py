@@ -63,7 +63,7 @@ def expected_spread(gradients: Float[np.ndarray, "n p"], size: int, replace: boo
     return float(sigma / np.sqrt(size) * (1 if replace else np.sqrt((n - size) / (n - 1))))
 
 
-def on_line(
+def descend_on_line(
     network: Network,
     x: Float[np.ndarray, "n inputs"],
     answers: Int[np.ndarray, "n"],
@@ -81,7 +81,7 @@ def on_line(
     return costs
 
 
-def all_at_once(
+def descend_full_batch(
     network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"], epochs: int
 ) -> list[float]:
     """θ ← θ − η ∇C, a step per epoch, at a rate 20 times as large. The cost of all, before and after each step."""
@@ -123,8 +123,8 @@ def lesson(run: Run) -> None:
 
     epochs = run.pick(smoke=2, lecture=EPOCHS)
     costs = {
-        f"on-line, η = {ON_LINE_RATE:g}": on_line(fresh(), x, answers, epochs, run.rng),
-        f"all at once, η = {FULL_RATE:g}": all_at_once(fresh(), x, answers, epochs),
+        f"on-line, η = {ON_LINE_RATE:g}": descend_on_line(fresh(), x, answers, epochs, run.rng),
+        f"full batch, η = {FULL_RATE:g}": descend_full_batch(fresh(), x, answers, epochs),
     }
     for name, curve in costs.items():
         run.fact(f"cost after {epochs} passes, as a share of the first, {name}", curve[-1] / curve[0])
@@ -139,7 +139,7 @@ def lesson(run: Run) -> None:
         caption=f"A network of {gradients.shape[1]:,} weights before training, {len(x)} digits. Left: each example's "
         "gradient, projected on ∇C in units of its length; the mean is 1 (line), and examples left of 0 point away "
         "from ∇C. Middle: the root mean square distance of a batch's gradient from ∇C by batch size; dashed: theory. "
-        "Right: the cost by passes over the examples, on-line and all at once.",
+        "Right: the cost by passes over the examples, on-line and with the full batch.",
     )
     run.note(
         f"The mean of {len(x)} one-example gradients differs from ∇C by {error:.0e} of its length, and {away:.0f} % of "

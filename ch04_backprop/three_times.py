@@ -1,4 +1,4 @@
-"""One network, written three times: deltas by hand, our autograd, PyTorch. Do they walk the same path?
+"""One network, written three times: deltas by hand, our autograd, PyTorch. Do they take the same steps?
 
 Question   Frameworks hide the backward pass. Does it contain anything that the last lessons have not shown?
 Method     784–128–10 with ReLU and the softmax cross entropy, in double precision. The same initial weights, the same

@@ -74,7 +74,7 @@ def delta_sizes(
     return size, slope
 
 
-def factor_a_layer(size: Float[np.ndarray, "depth"]) -> float:
+def factor_per_layer(size: Float[np.ndarray, "depth"]) -> float:
     """e^−s, where s is the slope of the line through log(size) against the layer's number."""
     return float(np.exp(-np.polyfit(np.arange(len(size)), np.log(size), 1)[0]))
 
@@ -103,7 +103,7 @@ def lesson(run: Run) -> None:
     for name, (unit, g) in {**UNITS, EXPLODING: (ReLU, 8.0)}.items():
         network = deep_network(unit, by_inputs(g), TALL, BROAD, run.rng)
         sizes[name], slope = delta_sizes(network, x[:SOME], train.labels[:SOME])
-        run.fact(f"δ's factor a layer, {name}", factor_a_layer(sizes[name]))
+        run.fact(f"factor of δ per layer, {name}", factor_per_layer(sizes[name]))
         run.fact(f"√g · rms f′, {name}", float(np.exp(np.log(np.sqrt(g) * slope).mean())))
 
     def train_network(name: str, depth: int, rate: float, x: np.ndarray, labels: np.ndarray) -> Network:

@@ -1,4 +1,4 @@
-"""One hidden layer can represent any function, if it may have as many units as it likes. What does depth save?
+"""One hidden layer can represent any continuous function, given enough units. What does depth save?
 
 Question   How many units does one hidden layer need for a curve, and are there curves for which layers are cheaper?
 Method     Cybenko 1989; Hornik 1991: sums of bumps approximate every continuous function. Two steep sigmoids make a
@@ -101,7 +101,7 @@ def sawtooth(x: Float[np.ndarray, "n"], k: int = FOLDS) -> Float[np.ndarray, "n"
     return 1 - np.abs(1 - np.mod(2.0**k * x, 2))
 
 
-def pieces(y: Float[np.ndarray, "n"]) -> int:
+def count_pieces(y: Float[np.ndarray, "n"]) -> int:
     """The number of monotone pieces of a zigzag."""
     return 1 + int(np.count_nonzero(np.diff(np.sign(np.diff(y)))))
 
@@ -118,7 +118,7 @@ def noisy_points(n: int, rng: np.random.Generator) -> Table:
     return Table(x[:, None], sawtooth(x) + NOISE * rng.standard_normal(n), ("x",))
 
 
-def answers(network: Network, x: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, "n"]:
+def predict(network: Network, x: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, "n"]:
     return network.forward(2 * x - 1)[:, 0]  # [0, 1] → [−1, 1], centred for the network
 
 
@@ -178,9 +178,10 @@ def draw_learned(record: LessonRecord, fitted: dict[str, list[Network]]) -> Figu
     for place, (name, colour) in enumerate(zip(SHAPES, plots.CYCLE, strict=False)):
         axes[place].plot(x, sawtooth(x), color=plots.GREY, linewidth=1)
         for network in fitted[name]:
-            axes[place].plot(x, answers(network, x[:, None]), color=colour, alpha=0.6, linewidth=1.2)
+            axes[place].plot(x, predict(network, x[:, None]), color=colour, alpha=0.6, linewidth=1.2)
         axes[place].set(title=name, xlabel="x", ylim=(-0.2, 1.2))
-        counts = [fact.value for fact in record.facts if fact.name == f"of {starts} starts found all teeth, {name}"]
+        fact_name = f"starts of {starts} that found all teeth, {name}"
+        counts = [fact.value for fact in record.facts if fact.name == fact_name]
         axes[3].plot(np.linspace(place - 0.25, place + 0.25, len(counts)), counts, "o", color=colour, markersize=4)
         axes[3].hlines(np.mean(counts), place - 0.35, place + 0.35, color=colour)
     axes[3].set(title=f"Of {starts} starts found all teeth", xlim=(-0.5, 2.5), ylim=(-0.3, starts + 0.3))
@@ -192,7 +193,8 @@ def lesson(run: Run) -> None:
     errors = {make.__name__: [largest_error(make(smooth, n), smooth) for n in COUNTS] for make in (staircase, polyline)}
     for name, error in errors.items():
         run.fact(f"largest error with {COUNTS[-1]} units, {name}", error[-1])
-        run.fact(f"power of the units with which it falls, {name}", -np.polyfit(np.log(COUNTS), np.log(error), 1)[0])
+        order = -np.polyfit(np.log(COUNTS), np.log(error), 1)[0]
+        run.fact(f"order of convergence in the number of units, {name}", order)
     run.figure(
         "bumps",
         draw_bumps,
@@ -204,9 +206,9 @@ def lesson(run: Run) -> None:
     k, deep = SHARP, tents(SHARP)
     shallow = polyline(lambda x: sawtooth(x, k), 2**k)
     x = np.linspace(0, 1, 2 ** (k + 2) + 1)[:, None]
-    run.fact("pieces of the sawtooth", pieces(deep.forward(x)[:, 0]))
+    run.fact("pieces of the sawtooth", count_pieces(deep.forward(x)[:, 0]))
     for name, network in (("layers of two", deep), ("one layer", shallow)):
-        run.fact(f"its hidden units in {name}", sum(layer.b.data.size for layer in network.layers[:-1:2]))
+        run.fact(f"hidden units for the sawtooth in {name}", sum(layer.b.data.size for layer in network.layers[:-1:2]))
     run.fact("largest difference of the two networks", np.abs(deep.forward(x) - shallow.forward(x)).max())
     run.figure("sawtooth", draw_sawtooth, caption="A layer of two folds what the last one drew: twice the pieces.")
 
@@ -218,13 +220,13 @@ def lesson(run: Run) -> None:
     for name, (sizes, spread) in SHAPES.items():
         with run.method(name, kind="from scratch") as method:
             networks[name] = [method.time(train_network, sizes, spread, fitted, steps, run.rng) for _ in range(starts)]
-            misses[name] = [float(rms((answers(n, held_out.features) - held_out.targets) ** 2)) for n in networks[name]]
+            misses[name] = [float(rms((predict(n, held_out.features) - held_out.targets) ** 2)) for n in networks[name]]
             network = method.model = choose(networks[name], misses[name])
-            off = method.score(test, predict=lambda x, network=network: answers(network, x)) - test.targets
+            off = method.score(test, predict=lambda x, network=network: predict(network, x)) - test.targets
             method.score_items("absolute error", np.abs(off), test)
     found = {name: sum(miss < FOUND * NOISE for miss in misses[name]) for name in SHAPES}
     for name, starters in found.items():
-        run.fact(f"of {starts} starts found all teeth, {name}", starters)
+        run.fact(f"starts of {starts} that found all teeth, {name}", starters)
     rivals = {
         "k nearest neighbours": (KNeighborsRegressor(), "n_neighbors"),
         "tree": (DecisionTreeRegressor(random_state=run.seed), "min_samples_leaf"),

@@ -139,5 +139,5 @@ def lesson(run: Run) -> None:
     run.note(
         f"Digits shifted by 2 pixels: {DENSE} {by_shift[DENSE][2]:.0f} %, {CONVOLUTIONAL} "
         f"{by_shift[CONVOLUTIONAL][2]:.0f} %, {NEAREST} {by_shift[NEAREST][2]:.0f} % right. The output of a "
-        "convolution moves along with its image; the dense layers after it have learned places."
+        "convolution moves along with its image; the dense layers after it are tied to fixed places."
     )

@@ -152,7 +152,7 @@ def sensitivity(layers: int, kernel: int, image: int, rng: np.random.Generator) 
 
 def lesson(run: Run) -> None:
     run.fact("relative error of the gradients, against finite differences", gradient_error(run.rng))
-    ratio = run.fact("loops over matrix products, seconds a multiply-add", loops_over_products(run.rng))
+    ratio = run.fact("loops over matrix products, seconds per multiply-add", loops_over_products(run.rng))
     photo = data.photo("camera")[None, None, ::4, ::4] / 255 - 0.5
     for stride in (1, 2):
         error = 100 * equivariance_error(photo, run.rng.normal(size=(1, 1, 3, 3)), stride)

@@ -43,7 +43,7 @@ Words = Int[np.ndarray, "n keypoints"]
 Patches = Float[np.ndarray, "words 12 12"]
 
 
-def build_machines(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseEstimator]:
+def build_svms(run: Run, kernel: pipelines.KernelMachine) -> dict[str, BaseEstimator]:
     """The support vector machines, with settings chosen on digits held out of the training part.
 
     The full preset chooses anew, among more options.
@@ -127,7 +127,7 @@ def lesson(run: Run) -> None:
         start = time.perf_counter()
         encoded = encoder.fit_transform(train.images)
         seconds = time.perf_counter() - start
-        for machine, search in build_machines(run, kernel).items():
+        for machine, search in build_svms(run, kernel).items():
             with run.method(f"{feature}, {machine}", kind="classical") as method:
                 method.time(search.fit, encoded, train.labels)
                 method.fit_seconds += seconds  # both machines need the features, which are computed once
@@ -187,13 +187,13 @@ def lesson(run: Run) -> None:
     )
     error = {name: 100 - 100 * np.mean(m.predictions == test.labels) for name, m in run.methods.items()}
     run.note(
-        f"Errors with the linear and the RBF machine: HOG {error['HOG, linear SVM']:.1f} and "
+        f"Errors with the linear and the RBF-SVM: HOG {error['HOG, linear SVM']:.1f} and "
         f"{error['HOG, RBF-SVM']:.1f} %, words {error['SIFT words, linear SVM']:.1f} and "
         f"{error['SIFT words, RBF-SVM']:.1f} %, Fisher vectors {error['Fisher vectors, linear SVM']:.1f} and "
         f"{error['Fisher vectors, RBF-SVM']:.1f} %."
     )
     run.claim(
-        "The RBF kernel helps HOG. For words and Fisher vectors a linear machine is not significantly different.",
+        "The RBF kernel helps HOG. For words and Fisher vectors a linear SVM is not significantly different.",
         beats("HOG, RBF-SVM", "HOG, linear SVM"),
         *(level(f"{feature}, RBF-SVM", f"{feature}, linear SVM") for feature in ("SIFT words", "Fisher vectors")),
     )

@@ -11,7 +11,7 @@ class Problem(Exception):
 
 
 class LossNotFinite(Problem):
-    """Training ran away: the loss of some step is infinite or no number at all.
+    """Training diverged: the loss of some step is infinite or no number at all.
 
     loss: that value. step: its number, from 1. Who raises it has put the model back to its last good state; the runner
     adds lesson and seed.

@@ -48,7 +48,7 @@ ABOUT_TEST = {
     "ch03_classification/calibration": "ECE by chance alone",
     "ch04_backprop/deltas": "test tumours on which both agree",
     "ch04_backprop/regularisation": "training minus test accuracy",
-    "ch04_backprop/scientific_method": "standard deviation over|best seed above|pairs of|families of",
+    "ch04_backprop/scientific_method": "standard deviation over|best seed minus|pairs of|families of",
     "ch05_cnn/lenet1989": "digits to reject",
     "ch05_cnn/one_minute": "test error",
     "ch05_cnn/comparison": "images: error of|overtakes",

@@ -31,7 +31,7 @@ def test_a_basis_has_the_size_that_is_best_on_cars_left_out(monkeypatch):
         assert choice.options == list(tried)
         errors = [held_out_error(basis.curve(functions, size), few) for size in tried]
         assert_allclose(choice.scores, errors)
-        assert choice.taken == tried[int(np.argmin(errors))] == found.facts[f"{name}, size chosen"]
+        assert choice.taken == tried[int(np.argmin(errors))] == found.facts[f"size chosen by cross-validation, {name}"]
         model, part = found.fitted[f"{name}, size chosen"][0].args
         assert_array_equal(part.ids, few.ids)
         width = functions(np.zeros(1), choice.taken).shape[1] - 1

@@ -13,8 +13,8 @@ from ch02_probabilistic.linear_likelihood import GaussianLinearModel
 from ch02_probabilistic.prediction_intervals import (
     METHODS,
     conformal_interval,
+    contains,
     coverage,
-    covered,
     gaussian_interval,
     interval_score,
     log_gaussian_interval,
@@ -94,7 +94,7 @@ def test_conformal_covers_under_noise_that_is_not_gaussian(level):
     for _ in range(draws):
         data = table(rng, 49, noise=lambda n: rng.exponential(size=n) ** 2)
         train, new = data.take(slice(48)), data.take([48])
-        hits.append(covered(conformal_interval(train, new.features, level), new.targets)[0])
+        hits.append(contains(conformal_interval(train, new.features, level), new.targets)[0])
     margin = 4 * np.sqrt(level * (1 - level) / draws)
     assert level - margin <= np.mean(hits) <= level + 1 / 25 + margin
 
@@ -105,13 +105,13 @@ def test_gaussian_intervals_cover_under_gaussian_noise():
     for _ in range(draws):
         data = table(rng, 11)
         train, new = data.take(slice(10)), data.take([10])
-        hits.append(covered(gaussian_interval(train, new.features, 0.9), new.targets)[0])
+        hits.append(contains(gaussian_interval(train, new.features, 0.9), new.targets)[0])
     assert_allclose(np.mean(hits), 0.9, atol=4 * np.sqrt(0.09 / draws))
 
 
 def test_covered_counts_the_ends():
     ends = np.array([0.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0])
-    assert covered(ends, np.array([0.0, 1.0, 1.1])).tolist() == [True, True, False]
+    assert contains(ends, np.array([0.0, 1.0, 1.1])).tolist() == [True, True, False]
 
 
 def test_coverage_is_wilsons_interval_in_per_cent():

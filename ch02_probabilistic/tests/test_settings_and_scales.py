@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from ch02_probabilistic.bayes import EvidenceRidge, posterior
 from ch02_probabilistic.likelihood import gaussian_log_density
 from ch02_probabilistic.linear_likelihood import GaussianLinearModel
-from ch02_probabilistic.prediction_intervals import covered
+from ch02_probabilistic.prediction_intervals import contains
 from ch02_probabilistic.robust import LaplaceRegressor, StudentTRegressor, losses, weighted_least_squares
 
 X = np.random.default_rng(0).normal(size=(60, 3)) + 5
@@ -84,7 +84,7 @@ def test_shapes_that_would_broadcast():
     with pytest.raises(ValueError, match=r"\(4, 1\)"):
         posterior(np.ones((4, 2)), column, 1.0, 1.0)
     with pytest.raises(ValueError, match=r"\(4, 1\)"):
-        covered((np.zeros(4), np.ones(4)), column)
+        contains((np.zeros(4), np.ones(4)), column)
     for variances in ((0.0, 1.0), (1.0, -1.0), (np.nan, 1.0)):
         with pytest.raises(ValueError, match="variance"):
             posterior(np.ones((4, 2)), np.ones(4), *variances)

@@ -13,10 +13,10 @@ from sklearn.linear_model import LinearRegression
 from ch02_probabilistic.why_gaussian import (
     CAUSES,
     distance_to_normal,
-    logarithmic,
     normal_quantiles,
     residuals,
     standardised_sums,
+    with_log_targets,
 )
 from common.data import auto_mpg
 
@@ -72,9 +72,9 @@ def test_residuals_are_those_of_the_plane_in_its_sigma():
     assert_allclose(held_out, expected, rtol=1e-6, atol=1e-9)
 
 
-def test_logarithmic_changes_the_targets_and_nothing_else():
+def test_with_log_targets_changes_the_targets_and_nothing_else():
     cars = auto_mpg(seed=0).test
-    logs = logarithmic(cars)
+    logs = with_log_targets(cars)
     assert_allclose(np.exp(logs.targets), cars.targets, rtol=1e-12)
     assert_allclose(logs.features, cars.features)
     assert_allclose(logs.ids, cars.ids)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def shade_plane(axis: Axes, model: BaseEstimator, part: Table, places: int = 100) -> None:
     """The predicted probabilities over the plane as mixed colours of the classes, and lines where the top two tie.
 
-    places: per side at which the model is asked. Few of them show where three lines meet as a small triangle.
+    places: points per side at which the model predicts. With few, three lines that meet in a point form a triangle.
     """
     from matplotlib.colors import to_rgb
 

@@ -22,7 +22,7 @@ from ch03_classification.calibration import (
     calibration_error,
     fit_temperature,
     forecasters,
-    half_size,
+    halve_images,
     honest_error,
     judge,
     murphy,
@@ -182,11 +182,11 @@ def test_the_temperature_is_scikit_learns():
 # --- The lesson's own -------------------------------------------------------------------------------------------------
 
 
-def test_half_size_is_the_mean_of_two_by_two():
+def test_halve_images_takes_the_mean_of_two_by_two():
     images = Images(
         np.random.default_rng(0).integers(0, 256, (3, 6, 8)).astype(np.uint8), np.arange(3), np.arange(3) + 5
     )
-    small = half_size(images)
+    small = halve_images(images)
     expected = [downscale_local_mean(image, (2, 2)) for image in images.images]
     assert np.abs(small.images - np.array(expected)).max() < 1
     assert_array_equal(small.labels, images.labels)
@@ -209,6 +209,6 @@ def test_judge_measures_all_four():
 def test_the_forecasters_are_tuned_for_accuracy_but_for_k():
     models = forecasters(make_run())
     scoring = {name: getattr(getattr(model, "search", model), "scoring", None) for name, model in models.items()}
-    assert scoring.pop("k nearest") == "neg_log_loss"
+    assert scoring.pop("k nearest neighbours") == "neg_log_loss"
     assert scoring.pop("softmax, λ = 0.01") is None
     assert set(scoring.values()) == {"accuracy"}

@@ -14,11 +14,11 @@ from ch03_classification.bernoulli import laplace_rule, log_loss
 from ch03_classification.calibration import bin_of, calibration_error, fit_temperature, murphy, temper
 from ch03_classification.logistic import LogisticRegression
 from ch03_classification.logistic_line import design, gradient, mean_log_loss, newton_step, safe_learning_rate
-from ch03_classification.neuron import Hebb, Perceptron, signed
+from ch03_classification.neuron import Hebb, Perceptron, multiply_by_label
 from ch03_classification.no_line import HiddenUnits, products
-from ch03_classification.separable import descend, log_score, widest
+from ch03_classification.separable import descend, largest_margin, log_score
 from ch03_classification.sigmoid import (
-    cut_off_line,
+    clipped_line,
     fit_curve,
     log_sigmoid,
     logit,
@@ -37,15 +37,15 @@ THETA = np.array([0.3, -0.7])
 BY_LABELS = {
     "fit_curve": lambda y: fit_curve(log_sigmoid, x, y),
     "two_gaussians": lambda y: np.hstack(two_gaussians(x, y)),
-    "cut_off_line": lambda y: cut_off_line(x, y)(x),
+    "clipped_line": lambda y: clipped_line(x, y)(x),
     "staircase": lambda y: staircase(x, y)(x),
     "mean_log_loss": lambda y: mean_log_loss(THETA, design(x), y),
     "gradient": lambda y: gradient(THETA, design(x), y),
     "newton_step": lambda y: newton_step(THETA, design(x), y),
-    "widest": lambda y: widest(X, y),
+    "largest_margin": lambda y: largest_margin(X, y),
     "descend": lambda y: descend(X, y, 5).weights,
     "log_score": lambda y: log_score(LogisticRegression().fit(X, Y), X, y),
-    "signed": lambda y: signed(X, y),
+    "multiply_by_label": lambda y: multiply_by_label(X, y),
     "fit_temperature": lambda y: fit_temperature(np.column_stack([1 - sigmoid(x), sigmoid(x)]), y),
     "Cost": lambda y: Cost.of(X, y, 1.0).Y,
 }

@@ -18,8 +18,26 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ch03_classification.neuron import Hebb, Perceptron, count_mistakes, mistake_bound, nuisance, one_pass, signed
-from ch03_classification.threshold_logic.gates import AND, NAND, NOT, OR, computable, corners, fires, half_adder, xor
+from ch03_classification.neuron import (
+    Hebb,
+    Perceptron,
+    count_mistakes,
+    mistake_bound,
+    multiply_by_label,
+    nuisance,
+    one_pass,
+)
+from ch03_classification.threshold_logic.gates import (
+    AND,
+    NAND,
+    NOT,
+    OR,
+    corners,
+    count_computable,
+    fires,
+    half_adder,
+    xor,
+)
 from common.data import breast_cancer
 
 
@@ -72,8 +90,8 @@ def separable_tables(inputs: int) -> int:
 @pytest.mark.parametrize(("inputs", "largest", "known"), [(1, 1, 4), (2, 1, 14), (3, 2, 104), (4, 3, 1882)])
 def test_functions_of_one_unit(inputs, largest, known):
     """The counts of Muroga 1971; for few inputs a linear programme, which has no largest weight, agrees."""
-    assert computable(inputs, largest) == known
-    assert computable(inputs, largest + 1) == known
+    assert count_computable(inputs, largest) == known
+    assert count_computable(inputs, largest + 1) == known
     if inputs <= 3:
         assert separable_tables(inputs) == known
 
@@ -103,7 +121,7 @@ def written_out(Z, passes):
 )  # fmt: skip
 def test_blocks_give_the_weights_of_the_rule_point_by_point(seed, n, m, apart, passes):
     X, y = clouds(seed, n, m, apart)
-    w, mean, mistakes = written_out(signed(X, y), passes)
+    w, mean, mistakes = written_out(multiply_by_label(X, y), passes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         last, average = (Perceptron(passes, shuffle=False, average=k).fit(X, y) for k in (False, True))
@@ -146,7 +164,7 @@ def test_the_seed_gives_the_order():
 
 
 def test_one_pass_changes_w_in_place_and_says_where():
-    Z, w = signed(*clouds(3)), np.zeros(3)
+    Z, w = multiply_by_label(*clouds(3)), np.zeros(3)
     where = list(one_pass(Z, w))
     assert_allclose(w, Z[where].sum(axis=0))
 
@@ -178,13 +196,13 @@ def svm_bound(Z):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("unit", [1.0, 1e3])
 def test_the_bound_is_that_of_a_hard_margin_machine(seed, unit):
-    Z = signed(*clouds(seed, 40, 2, 8.0))
+    Z = multiply_by_label(*clouds(seed, 40, 2, 8.0))
     assert_allclose(mistake_bound(unit * Z), svm_bound(Z), rtol=1e-3)
 
 
 @pytest.mark.parametrize("labels", [xor(corners(2)), 1 - xor(corners(2))])
 def test_no_bound_where_nothing_separates(labels):
-    assert mistake_bound(signed(corners(2).astype(float), labels)) == np.inf
+    assert mistake_bound(multiply_by_label(corners(2).astype(float), labels)) == np.inf
 
 
 @settings(max_examples=30, deadline=None)
@@ -198,7 +216,7 @@ def test_the_mistakes_stay_below_it(seed, gap):
 
 def test_the_tumours_are_separable():
     part = breast_cancer(seed=0).train
-    Z = signed(StandardScaler().fit_transform(part.features), part.labels)
+    Z = multiply_by_label(StandardScaler().fit_transform(part.features), part.labels)
     programme = linprog(np.zeros(Z.shape[1]), -Z, -np.ones(len(Z)), bounds=[(None, None)] * Z.shape[1])
     assert programme.status == 0
     assert mistake_bound(Z) < (Z**2).sum(axis=1).max() * (programme.x**2).sum() * (1 + 1e-6)

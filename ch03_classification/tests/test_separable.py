@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from ch03_classification.logistic import LogisticRegression
-from ch03_classification.separable import HARD, angles, descend, log_score, mirrored, widest
+from ch03_classification.separable import HARD, angles, descend, largest_margin, log_score, mirrored_points
 
 TINY_MARGIN = 1e-6  # a linear programme's tolerance
 
@@ -32,7 +32,7 @@ def cloud(seed: int, n: int, m: int, gap: float) -> tuple[np.ndarray, np.ndarray
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(4, 30), m=st.integers(1, 5), gap=st.floats(0, 4))
 def test_a_plane_parts_them_exactly_where_margins_of_1_can_be_had(seed, n, m, gap):
     X, y = cloud(seed, n, m, gap)
-    t = widest(X, y)
+    t = largest_margin(X, y)
     rows = (2 * y - 1)[:, None] * np.column_stack([np.ones(n), X])
     feasible = optimize.linprog(np.zeros(m + 1), A_ub=-rows, b_ub=-np.ones(n), bounds=[(None, None)] * (m + 1))
     assert t >= 0
@@ -44,17 +44,17 @@ def test_a_plane_parts_them_exactly_where_margins_of_1_can_be_had(seed, n, m, ga
 def test_in_one_dimension_it_is_half_the_gap():
     x = np.array([[-1.0], [-0.2], [0.4], [3.0]])
     # w = 1 puts the two nearest at −0.2 + b and 0.4 + b: b = −0.1 makes both 0.3 away.
-    assert_allclose(widest(x, np.array([0, 0, 1, 1])), 0.3, atol=1e-9)
-    assert widest(x, np.array([0, 1, 0, 1])) == 0
-    assert widest(np.array([[0.0], [1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])) == 0  # they touch
+    assert_allclose(largest_margin(x, np.array([0, 0, 1, 1])), 0.3, atol=1e-9)
+    assert largest_margin(x, np.array([0, 1, 0, 1])) == 0
+    assert largest_margin(np.array([[0.0], [1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])) == 0  # they touch
 
 
 def test_the_tumours_are_separable_by_all_thirty_inputs_as_their_donors_say():
     """The data's own description: "sets are linearly separable using all 30 input features"."""
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    assert widest(X, y) > TINY_MARGIN
-    assert widest(X[:, :20], y) <= TINY_MARGIN
+    assert largest_margin(X, y) > TINY_MARGIN
+    assert largest_margin(X[:, :20], y) <= TINY_MARGIN
 
 
 # --- what gradient descent does there ---------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_descend_is_gradient_descent():
 
 def test_on_separable_points_the_norm_grows_like_the_machines_times_log_t_and_the_direction_becomes_its():
     """Soudry et al. 2018: w(t) = ŵ log t + a rest that stays bounded, ŵ the hard machine's weights."""
-    X, y = mirrored(np.random.default_rng(1))
+    X, y = mirrored_points(np.random.default_rng(1))
     machine = SVC(kernel="linear", C=HARD).fit(X, y)
     assert_allclose(machine.intercept_, 0, atol=1e-6)
     growth = descend(X, y, steps=50_000)
@@ -102,11 +102,11 @@ def test_on_points_that_overlap_it_settles():
 
 
 def test_mirrored_points_are_mirrored_and_separable():
-    X, y = mirrored(np.random.default_rng(3))
+    X, y = mirrored_points(np.random.default_rng(3))
     assert X.shape == (40, 2)
     assert_allclose(X[y == 1], -X[y == 0])
-    assert widest(X, y) > 0.1
-    other, _ = mirrored(np.random.default_rng(4))
+    assert largest_margin(X, y) > 0.1
+    other, _ = mirrored_points(np.random.default_rng(4))
     assert not np.array_equal(X, other)
 
 

@@ -20,7 +20,7 @@ from ch03_classification.bernoulli import malignant_as_1
 from ch03_classification.sigmoid import (
     INPUT,
     Curve,
-    cut_off_line,
+    clipped_line,
     fit_curve,
     gaussian_theta,
     half_way,
@@ -150,7 +150,7 @@ def test_the_line_is_least_squares_cut_off_at_laplaces_rule():
     x, y = tumours()
     grid = np.linspace(0, 40, 81)
     line = LinearRegression().fit(x[:, None], y).predict(grid[:, None])
-    p = cut_off_line(x, y)(grid)
+    p = clipped_line(x, y)(grid)
     assert_allclose(p, np.clip(line, 1 / (len(x) + 2), (len(x) + 1) / (len(x) + 2)), rtol=1e-9)
     assert p.min() < line[line > 0].min()
     assert 0 < p.min() < p.max() < 1

@@ -159,7 +159,7 @@ def test_all_walks_end_at_the_same_cost_and_none_rises():
     for costs in found.values():
         assert (np.diff(costs) <= 1e-9 * costs[0]).all()
     lengths = {name: len(costs) for name, costs in found.items()}
-    assert 20 * lengths["curvature measured"] < lengths["as they are"]  # thirty units
+    assert 20 * lengths["preconditioned by the measured curvature"] < lengths["not preconditioned"]  # thirty units
 
 
 def test_a_walk_out_of_steps_says_so():

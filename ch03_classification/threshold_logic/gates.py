@@ -46,7 +46,7 @@ def corners(inputs: int) -> Int[np.ndarray, "rows inputs"]:
     return np.array(list(product((0, 1), repeat=inputs)))
 
 
-def computable(inputs: int, largest: int) -> int:
+def count_computable(inputs: int, largest: int) -> int:
     """How many truth tables a single unit has, with whole weights up to ± largest and any threshold."""
     weights = np.array(list(product(range(-largest, largest + 1), repeat=inputs)))
     sums = corners(inputs) @ weights.T

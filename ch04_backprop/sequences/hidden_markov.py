@@ -26,14 +26,14 @@ class Model(NamedTuple):
     emits: Float[np.ndarray, "states symbols"]
 
 
-def normalised(counts: Float[np.ndarray, "*rows columns"]) -> Float[np.ndarray, "*rows columns"]:
+def normalise(counts: Float[np.ndarray, "*rows columns"]) -> Float[np.ndarray, "*rows columns"]:
     return counts / counts.sum(axis=-1, keepdims=True)
 
 
 def random_model(states: int, symbols: int, rng: np.random.Generator) -> Model:
     """A random model: states mostly stay, and emit at random."""
     moves = rng.random((states, states)) / states + states * np.eye(states)
-    return Model(*map(normalised, (rng.random(states), moves, 1 + rng.random((states, symbols)))))
+    return Model(*map(normalise, (rng.random(states), moves, 1 + rng.random((states, symbols)))))
 
 
 def forward(model: Model, series: Int[np.ndarray, "n steps"]) -> tuple[Float[np.ndarray, "n steps states"], np.ndarray]:
@@ -67,7 +67,7 @@ def reestimate(model: Model, series: Int[np.ndarray, "n steps"]) -> Model:
         if t:
             moves += model.moves * (alpha[:, t - 1].T @ onward)
         beta = onward @ model.moves.T
-    return Model(*(normalised(PSEUDO + counts) for counts in (posterior.sum(axis=0), moves, emits.T)))
+    return Model(*(normalise(PSEUDO + counts) for counts in (posterior.sum(axis=0), moves, emits.T)))
 
 
 class MarkovClassifier:

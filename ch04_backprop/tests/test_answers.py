@@ -20,7 +20,7 @@ from ch04_backprop.networks.costs import (
     log_sum_exp,
 )
 from ch04_backprop.networks.training import Pixels, Training, accuracy, predict
-from ch04_backprop.noise import NoisyAnswers
+from ch04_backprop.noise import NoisyLabels
 from ch04_backprop.optimisers import SGD
 from ch04_backprop.three_times import cross_entropy
 
@@ -28,7 +28,7 @@ SCORES = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
 COSTS = {
     "softmax": SoftmaxCrossEntropy().forward,
     "smoothed": SoftmaxCrossEntropy(0.1).forward,
-    "noisy": NoisyAnswers(0.9, np.random.default_rng(0)).forward,
+    "noisy": NoisyLabels(0.9, np.random.default_rng(0)).forward,
     "one-hot": OneHotSquaredError().forward,
     "one-hot softmax": OneHotSquaredError(Softmax()).forward,
     "log-likelihood": lambda z, y: LogLikelihood().forward(Softmax().forward(z), y),
@@ -154,6 +154,6 @@ def test_pixels_that_are_all_equal_become_0():
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_shares_lie_between_0_and_1(share):
-    for make in (SoftmaxCrossEntropy, lambda share: NoisyAnswers(share, np.random.default_rng(0))):
+    for make in (SoftmaxCrossEntropy, lambda share: NoisyLabels(share, np.random.default_rng(0))):
         with pytest.raises(ValueError, match=r"in \[0, 1\]"):
             make(share)

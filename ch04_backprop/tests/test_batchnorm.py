@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch04_backprop.batchnorm import ARMS, BatchNorm, before, behind, no_norm, train_with
+from ch04_backprop.batchnorm import PLACES, BatchNorm, batchnorm_then_relu, relu_only, relu_then_batchnorm, train_with
 from ch04_backprop.digits.few_digits import few_digits
 from ch04_backprop.finite_differences import finite_differences
 from ch04_backprop.layers import Linear, Network, ReLU
@@ -140,26 +140,26 @@ def test_running_statistics_settle_at_those_of_the_data():
 
 
 def test_the_arms_differ_in_where_it_stands():
-    kinds = {name: [type(layer) for layer in hidden(7)] for name, hidden in ARMS.items()}
+    kinds = {name: [type(layer) for layer in hidden(7)] for name, hidden in PLACES.items()}
     assert kinds["no BatchNorm"] == [ReLU]
     assert kinds["BatchNorm before ReLU"] == [BatchNorm, ReLU]
-    assert kinds["BatchNorm behind ReLU"] == [ReLU, BatchNorm]
-    assert before(7)[0].gamma.shape == behind(7)[1].gamma.shape == (7,)
+    assert kinds["BatchNorm after ReLU"] == [ReLU, BatchNorm]
+    assert batchnorm_then_relu(7)[0].gamma.shape == relu_then_batchnorm(7)[1].gamma.shape == (7,)
 
 
 def test_what_runs_away_is_put_back_and_says_nothing():
     run = make_run()
     few = few_digits(run, 0)
-    network, losses = train_with(run, few, 0, no_norm, rate=1e30, scale=1e3)
+    network, losses = train_with(run, few, 0, relu_only, rate=1e30, scale=1e3)
     assert losses == []
     assert all(np.isfinite(parameter.data).all() for parameter in network.parameters())
-    network, losses = train_with(run, few, 0, before)
+    network, losses = train_with(run, few, 0, batchnorm_then_relu)
     assert len(losses) == 4  # one epoch of 200 digits, 50 at a time
 
 
 def test_scale_is_that_of_all_first_weights():
     run = make_run()
     few = few_digits(run, 0)
-    small, usual = (train_with(run, few, 0, no_norm, scale=s, rate=0.0)[0] for s in (0.1, 1.0))
+    small, usual = (train_with(run, few, 0, relu_only, scale=s, rate=0.0)[0] for s in (0.1, 1.0))
     for a, b in zip(small.parameters(), usual.parameters(), strict=True):
         assert_allclose(a.data, 0.1 * b.data, rtol=1e-6)

@@ -160,10 +160,10 @@ def test_initialisation_takes_the_network_that_was_best(watch):
 
 
 def test_fewer_runaways_come_before_more_right():
-    safe, fast = Outcomes(right=[10.0, 11.0, 12.0]), Outcomes(right=[99.0, 98.0], ran_away=1)
-    assert safe.score(3) > fast.score(3) > Outcomes(ran_away=3).score(3)
+    safe, fast = Outcomes(right=[10.0, 11.0, 12.0]), Outcomes(right=[99.0, 98.0], diverged=1)
+    assert safe.score(3) > fast.score(3) > Outcomes(diverged=3).score(3)
     assert Outcomes(right=[10.0, 12.0, 12.0]).score(3) > safe.score(3)
-    assert Outcomes(ran_away=1).score(5) < Outcomes(right=[0.0] * 5).score(5)
+    assert Outcomes(diverged=1).score(5) < Outcomes(right=[0.0] * 5).score(5)
 
 
 # --- A sweep over strengths -------------------------------------------------------------------------------------------
@@ -213,8 +213,8 @@ def test_the_network_at_the_best_strength_is_scored(module, names, place, watch)
 
 def test_the_best_shifts_and_the_best_turns_are_put_together(watch):
     found, _ = watch(noise)
-    sweeps = [found.timed[kind][0].answer for kind in ("shifts", "turns")]
-    moves = found.timed["shifts and turns"][0].args[4]["augment"]
+    sweeps = [found.timed[kind][0].answer for kind in ("shifts", "rotations")]
+    moves = found.timed["shifts and rotations"][0].args[4]["augment"]
     assert [moves.shift, moves.angle] == [sweep.strengths[sweep.most_right] for sweep in sweeps]
 
 
@@ -275,7 +275,7 @@ def test_of_several_starts_the_one_with_the_least_error_held_out_is_taken(watch)
         assert (len(fitted), len(held_out)) == (300, 100)
         networks = [call.answer for call in found.timed[name]]
         assert choice.options == networks
-        errors = [wide_or_deep.answers(network, held_out.features) - held_out.targets for network in networks]
+        errors = [wide_or_deep.predict(network, held_out.features) - held_out.targets for network in networks]
         misses = np.sqrt(np.mean(np.square(errors), axis=1))
         assert_allclose(choice.scores, misses)
         assert found.run.methods[name].model is networks[int(np.argmin(misses))]
@@ -292,10 +292,10 @@ def test_early_stopping_asks_digits_that_it_does_not_learn_and_stops_all_digits_
     best = found.facts["best epoch"]
     assert best == 1 + int(np.argmin([event.value for event in asked]))
     count = {name: (call[0].args[3], call[0].args[4]) for name, call in found.timed.items() if name != "early stopping"}
-    part, whole = (len(count[name][0][0]) for name in ("to the end", "all digits, to the end"))
+    part, whole = (len(count[name][0][0]) for name in ("no early stopping", "all digits, no early stopping"))
     assert (part, whole) == (len(events[first].rows), 200)
-    assert count["all digits, as many epochs"][1] == best
-    assert len(count["all digits, as many epochs"][0][0]) == 200
+    assert count["all digits, best number of epochs"][1] == best
+    assert len(count["all digits, best number of epochs"][0][0]) == 200
 
 
 def test_what_regularisation_combines_is_what_was_best_on_validation_digits(watch):

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop import dead_units
-from ch04_backprop.dead_units import SIZES, STEPS, Outcomes, dead_share, draw_dead, network_of, watch_dead_units
+from ch04_backprop.dead_units import SIZES, STEPS, Outcomes, build_network, dead_share, draw_dead, watch_dead_units
 from ch04_backprop.layers import Linear
 from ch04_backprop.optimisers import Momentum
 from common import plots
@@ -31,7 +31,7 @@ def images(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 def killed(name: str, first: int, second: int):
     """A network with given numbers of dead units in its two hidden layers: their biases are far below all inputs."""
-    network = network_of(name, np.random.default_rng(1))
+    network = build_network(name, np.random.default_rng(1))
     one, two = (layer for layer in network.layers[:-1] if isinstance(layer, Linear))
     one.b.data[:first] = -20
     two.b.data[:second] = -20
@@ -82,7 +82,7 @@ def test_watched_looks_before_every_step(monkeypatch):
     monkeypatch.setattr(dead_units, "LARGE", 1e-6)
     x, y = images(6000)
     shares = watch_dead_units("ReLU", (x, y), x[:3], make_run(3))
-    fresh = network_of("ReLU", np.random.default_rng([3, 0]))
+    fresh = build_network("ReLU", np.random.default_rng([3, 0]))
     assert len(shares) == STEPS
     assert 5 < shares[0] == 100 * dead_share(fresh, x[:3]).mean()
     assert_allclose(shares, shares[0], atol=2)  # next to no step: next to no change

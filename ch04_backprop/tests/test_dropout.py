@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ch04_backprop.batchnorm import BatchNorm
 from ch04_backprop.digits.few_digits import log_probabilities, new_network
-from ch04_backprop.dropout import Crowd, Dropout, log_mean, predict_masked, with_dropout
+from ch04_backprop.dropout import Dropout, Ensemble, log_mean, predict_masked, with_dropout
 from ch04_backprop.finite_differences import finite_differences
 from ch04_backprop.layers import Linear, ReLU, Softmax
 from common.model_size import model_size
@@ -111,11 +111,11 @@ def test_the_mean_of_votes_is_the_arithmetic_one_and_finite():
     assert np.isfinite(log_p).all()
 
 
-def test_a_crowd_averages_and_counts_all_its_weights():
+def test_an_ensemble_averages_and_counts_all_its_weights():
     rng = np.random.default_rng(7)
     networks = [new_network(rng) for _ in range(2)]
     x = rng.normal(size=(4, 784)).astype(np.float32)
-    crowd = Crowd(networks)
+    ensemble = Ensemble(networks)
     expected = np.mean([np.exp(log_probabilities(network, x)) for network in networks], axis=0)
-    assert_allclose(np.exp(crowd.log_probabilities(x)), expected, rtol=1e-5)
-    assert model_size(crowd) == 2 * model_size(networks[0])
+    assert_allclose(np.exp(ensemble.log_probabilities(x)), expected, rtol=1e-5)
+    assert model_size(ensemble) == 2 * model_size(networks[0])

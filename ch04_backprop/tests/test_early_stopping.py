@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 
-from ch04_backprop.batchnorm import before
+from ch04_backprop.batchnorm import batchnorm_then_relu
 from ch04_backprop.digits.few_digits import few_digits, new_network
 from ch04_backprop.early_stopping import EarlyStopping, mean_loss, ridge, train_at_constant_rate
 from ch04_backprop.gradient_descent import descend
@@ -71,7 +71,7 @@ def test_a_loss_that_is_no_number_is_never_the_best():
 
 def test_what_batchnorm_measured_is_restored_too():
     rng = np.random.default_rng(1)
-    network = new_network(rng, hidden=before)
+    network = new_network(rng, hidden=batchnorm_then_relu)
     norm = network.layers[1]
     assert len(network.state()) == 4 + 2 + 2
     stopping = EarlyStopping(network, iter((1.0, 2.0)).__next__, patience=1)

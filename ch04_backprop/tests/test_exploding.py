@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch04_backprop.exploding import BALANCED, WALL_STEPS, OneUnit, balanced, clip, jacobian_norms, spectral
+from ch04_backprop.exploding import BALANCED, WALL_STEPS, OneUnit, balancing_bias, clip, jacobian_norms, spectral
 from ch04_backprop.layers import Parameter
 from ch04_backprop.recurrent import TanhRecurrent, orthogonal
 
@@ -88,7 +88,7 @@ def test_clipping_keeps_the_type_and_does_not_overflow():
 @pytest.mark.parametrize("w", [1.5, 2.0, 2.4])
 def test_in_balance_the_unit_keeps_its_state_and_the_gradient_is_a_geometric_sum(w):
     unit = OneUnit()
-    unit.cost(w, balanced(w))
+    unit.cost(w, balancing_bias(w))
     assert_allclose(unit.layer.h[0, :, 0], BALANCED, rtol=1e-4)
     slope, e = w * (1 - BALANCED**2), unit.layer.h[0, -1, 0] - 0.2
     geometric = (slope**WALL_STEPS - 1) / (slope - 1)
@@ -96,7 +96,7 @@ def test_in_balance_the_unit_keeps_its_state_and_the_gradient_is_a_geometric_sum
 
 
 def test_clipped_steps_are_short_and_unclipped_ones_leave():
-    unit, start = OneUnit(), (2.0, balanced(2.0))
+    unit, start = OneUnit(), (2.0, balancing_bias(2.0))
     far, near = (unit.descend(*start, most) for most in (np.inf, 1.0))
     assert_allclose(near[0], far[0])
     assert np.linalg.norm(np.diff(near[:, :2], axis=0), axis=1).max() <= 0.1 * (1 + 1e-9)

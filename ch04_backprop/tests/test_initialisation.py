@@ -13,7 +13,7 @@ from ch04_backprop.initialisation import (
     STARTS,
     activation_sizes,
     all_equal,
-    different_units,
+    count_different_units,
     draw_units,
     expected_factor,
     train_network,
@@ -81,13 +81,13 @@ def test_units_that_begin_alike_stay_alike():
     assert np.abs(first.W.data - before).max() > 1e-5  # they learn, all the same
     assert_allclose(first.W.data, first.W.data[:, :1] + np.zeros(ALIKE), atol=1e-12)
     assert_allclose(last.W.data, last.W.data[:1] + np.zeros((ALIKE, 1)), atol=1e-12)
-    assert different_units(network) == 1
+    assert count_different_units(network) == 1
 
 
 def test_random_units_become_different():
     network = deep_network(ReLU, STARTS["He"], 1, ALIKE, np.random.default_rng(0))
     train_network(network, 0.03, 1, images(200), np.random.default_rng(1))
-    assert different_units(network) == ALIKE
+    assert count_different_units(network) == ALIKE
 
 
 def test_different_units_are_counted():
@@ -95,7 +95,7 @@ def test_different_units_are_counted():
     network.layers[0].W.data[3, 4] += 1
     network.layers[0].W.data[:, 7] *= 2
     network.layers[0].W.data[0, 9] += 1e-9
-    assert different_units(network) == 3
+    assert count_different_units(network) == 3
 
 
 def test_from_zeros_only_the_last_biases_learn():

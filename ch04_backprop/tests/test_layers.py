@@ -257,9 +257,9 @@ def test_nobody_asks_the_first_layer_for_the_input_s_delta_unless_told():
 
 def test_the_lesson_agrees_with_pytorch_and_adds_up_its_paths(monkeypatch):
     found = recorded(layers, monkeypatch)
-    assert found.facts["rows whose gradients all have PyTorch's shapes"] == 100
+    assert found.facts["networks whose gradients all have PyTorch's shapes"] == 100
     assert found.facts["largest difference from PyTorch's gradients"] < 1e-12
-    by_path = [found.facts[f"its path through hidden unit {unit}"] for unit in (1, 2)]
+    by_path = [found.facts[f"part of it along the path through hidden unit {unit}"] for unit in (1, 2)]
     assert_allclose(sum(by_path), found.facts["derivative of the first output by the second input, by backward"])
     assert_allclose(by_path[1], 0.5 * 0.25 * -2)  # weight, slope of the sigmoid at 0, weight
 

@@ -11,7 +11,7 @@ from ch04_backprop.finite_differences import finite_differences
 from ch04_backprop.layers import Linear
 from ch04_backprop.networks.costs import SoftmaxCrossEntropy
 from ch04_backprop.networks.training import mlp
-from ch04_backprop.noise import GaussianNoise, NoisyAnswers, NoisyLinear, noisy_least_squares, noisy_weights
+from ch04_backprop.noise import GaussianNoise, NoisyLabels, NoisyLinear, noisy_least_squares, noisy_weights
 
 
 def held(layer, z, weights):
@@ -92,7 +92,7 @@ def test_noisy_linear_takes_over_the_parameters():
 def test_noisy_answers_are_label_smoothing_on_average():
     rng, draws = np.random.default_rng(5), 20_000
     z, answers = rng.normal(size=(6, 4)), rng.integers(4, size=6)
-    noisy, smooth = NoisyAnswers(0.3, rng), SoftmaxCrossEntropy(0.3)
+    noisy, smooth = NoisyLabels(0.3, rng), SoftmaxCrossEntropy(0.3)
     costs, deltas = zip(*((noisy.forward(z, answers), noisy.backward()) for _ in range(draws)), strict=True)
     expected = smooth.forward(z, answers)
     assert np.mean(costs) == pytest.approx(expected, abs=5 * np.std(costs) / np.sqrt(draws))
@@ -102,7 +102,7 @@ def test_noisy_answers_are_label_smoothing_on_average():
 def test_a_share_of_0_leaves_the_answers_alone():
     rng = np.random.default_rng(6)
     z, answers = rng.normal(size=(50, 4)), rng.integers(4, size=50)
-    assert NoisyAnswers(0.0, rng).forward(z, answers) == SoftmaxCrossEntropy().forward(z, answers)
+    assert NoisyLabels(0.0, rng).forward(z, answers) == SoftmaxCrossEntropy().forward(z, answers)
 
 
 def patients(n: int = 50, m: int = 4) -> tuple[np.ndarray, np.ndarray]:

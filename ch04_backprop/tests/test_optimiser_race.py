@@ -18,8 +18,8 @@ from ch04_backprop.optimiser_race import (
     SIZES,
     best_rate,
     by_batch,
-    in_order,
     quasi_newton,
+    train_in_order_of_class,
     train_network,
 )
 from ch04_backprop.optimisers import SGD
@@ -77,7 +77,7 @@ def test_l_bfgs_is_given_the_cost_of_all_digits_and_its_gradient(digits, monkeyp
 
 def test_digits_in_order_of_class_teach_less_than_shuffled_ones(digits):
     network, _ = train_network("SGD", SGD_RATE * 64, 1, digits, seed=0)
-    shuffled, sorted_ones = (accuracy(n, *digits) for n in (network, in_order(*digits, seed=0)))
+    shuffled, sorted_ones = (accuracy(n, *digits) for n in (network, train_in_order_of_class(*digits, seed=0)))
     assert shuffled > 65
     assert sorted_ones < shuffled - 25
 
@@ -85,7 +85,7 @@ def test_digits_in_order_of_class_teach_less_than_shuffled_ones(digits):
 def test_in_order_shows_every_digit_once_and_all_zeros_first(digits, monkeypatch):
     seen, gradient = [], Network.gradient
     monkeypatch.setattr(Network, "gradient", lambda self, x, y: seen.append(y) or gradient(self, x, y))
-    in_order(*digits, seed=0)
+    train_in_order_of_class(*digits, seed=0)
     assert_array_equal(np.concatenate(seen), np.sort(digits[1]))
     assert max(len(batch) for batch in seen) <= 64
 

@@ -23,7 +23,7 @@ from ch04_backprop.networks.costs import (
     SquaredError,
     log_sum_exp,
 )
-from ch04_backprop.output_units import first_failures, follow_descent, naive_log_loss, recoveries
+from ch04_backprop.output_units import first_failures, follow_descent, naive_log_loss, relearn
 from common.console import Console
 from common.data import Scale, breast_cancer
 from common.record import LessonRecord
@@ -176,7 +176,7 @@ def test_from_a_bad_start_only_the_log_loss_pushes():
     tumours = breast_cancer(seed=0).train
     x = (tumours.features - tumours.features.mean(axis=0)) / tumours.features.std(axis=0)
     run = Run("output_units", 0, Scale("smoke"), LessonRecord("", ""), Path(), Console())
-    (log_right, log_length), (slow_right, slow_length), (fast_right, fast_length) = recoveries(
+    (log_right, log_length), (slow_right, slow_length), (fast_right, fast_length) = relearn(
         x, tumours.labels, run
     ).values()
     assert log_right[0] == slow_right[0] == fast_right[0] < 10  # copies of one misled unit

@@ -24,7 +24,7 @@ from ch04_backprop.regularisation import (
     Settings,
     build_network,
     draw,
-    gains,
+    measure_gains,
     train_under,
     weaken,
 )
@@ -131,7 +131,7 @@ def test_weakened_leaves_what_is_no_strength():
 def test_gains_are_measured_on_validation_digits_against_the_base():
     run = make_run()
     fews = {seed: few_digits(run, seed) for seed in (1, 2)}
-    gain = gains(run, fews, {"nothing": [{}], "no learning": [{"rate": 0.0}, {}]})
+    gain = measure_gains(run, fews, {"nothing": [{}], "no learning": [{"rate": 0.0}, {}]})
     assert_array_equal(gain["nothing"], [0])
     by_hand = [
         few.accuracies(build_network(Settings(), seed))[1] - few.accuracies(train_under(Settings(), run, few, seed))[1]

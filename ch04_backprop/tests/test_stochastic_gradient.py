@@ -10,10 +10,10 @@ from numpy.testing import assert_allclose
 from ch04_backprop import stochastic_gradient
 from ch04_backprop.finite_differences import sigmoid_network
 from ch04_backprop.stochastic_gradient import (
-    all_at_once,
+    descend_full_batch,
+    descend_on_line,
     expected_spread,
     flat_gradient,
-    on_line,
     single_gradients,
     spread,
 )
@@ -66,7 +66,7 @@ def test_on_line_steps_are_pytorch_s(problem):
         for theirs, ours in zip(peer.parameters(), network.parameters(), strict=True):
             theirs.copy_(torch.tensor(ours.data.T))
     optimiser = torch.optim.SGD(peer.parameters(), stochastic_gradient.ON_LINE_RATE)
-    costs = on_line(network, x, y, 2, np.random.default_rng(3))
+    costs = descend_on_line(network, x, y, 2, np.random.default_rng(3))
     order = np.random.default_rng(3)
     for _ in range(2):
         for i in order.permutation(len(x)):
@@ -82,7 +82,7 @@ def test_all_at_once_takes_one_step_per_epoch(problem):
     network, x, y = problem
     start = [p.data.copy() for p in network.parameters()]
     gradient = cost_by_pytorch(network, x, y)
-    costs = all_at_once(network, x, y, 1)
+    costs = descend_full_batch(network, x, y, 1)
     moved = np.concatenate([(p.data - s).ravel() for p, s in zip(network.parameters(), start, strict=True)])
     assert_allclose(moved, -stochastic_gradient.FULL_RATE * gradient, atol=1e-12)
     assert costs[1] < costs[0]

@@ -1,4 +1,4 @@
-"""Deltas of a deep network against PyTorch's autograd, and the factor a layer against its bound and its theory."""
+"""Deltas of a deep network against PyTorch's autograd, and the factor per layer against its bound and its theory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from torch.nn import functional as F
 
 from ch04_backprop.layers import Linear, ReLU
-from ch04_backprop.vanishing import UNITS, by_inputs, deep_network, delta_sizes, factor_a_layer, rms
+from ch04_backprop.vanishing import UNITS, by_inputs, deep_network, delta_sizes, factor_per_layer, rms
 
 PEERS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu, "leaky ReLU": F.leaky_relu}
 
@@ -43,16 +43,16 @@ def test_delta_sizes_are_those_of_pytorchs_gradients(name):
 
 @settings(max_examples=100, deadline=None)
 @given(factor=st.floats(0.05, 20), n=st.integers(2, 40), first=st.floats(1e-3, 1e3))
-def test_factor_a_layer_of_a_geometric_row(factor, n, first):
+def test_factor_per_layer_of_a_geometric_row(factor, n, first):
     """Each layer below the last one, which is nearest the loss, multiplies by the factor."""
-    assert_allclose(factor_a_layer(first * factor ** np.arange(n)[::-1]), factor, rtol=1e-6)
+    assert_allclose(factor_per_layer(first * factor ** np.arange(n)[::-1]), factor, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("sigmoid", 0.2, 0.25), ("tanh", 0.85, 1), ("ReLU", 0.93, 1.07)])
 def test_the_factor_is_what_theory_says(name, low, high):
     (unit, g), (x, y) = UNITS[name], images(128)
     size, slope = delta_sizes(deep_network(unit, by_inputs(g), 20, 200, np.random.default_rng(2)), x, y)
-    factor = factor_a_layer(size)
+    factor = factor_per_layer(size)
     assert low < factor < high
     assert_allclose(factor, np.exp(np.log(np.sqrt(g) * slope).mean()), rtol=0.05)
     if name == "sigmoid":
@@ -62,7 +62,7 @@ def test_the_factor_is_what_theory_says(name, low, high):
 def test_weights_twice_as_large_double_the_factor_of_relu():
     x, y = images(128)
     he, twice = (
-        factor_a_layer(delta_sizes(deep_network(ReLU, by_inputs(g), 15, 200, np.random.default_rng(3)), x, y)[0])
+        factor_per_layer(delta_sizes(deep_network(ReLU, by_inputs(g), 15, 200, np.random.default_rng(3)), x, y)[0])
         for g in (2.0, 8.0)
     )
     assert_allclose(twice / he, 2, rtol=0.02)

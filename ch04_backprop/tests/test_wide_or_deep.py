@@ -15,13 +15,13 @@ from ch04_backprop.wide_or_deep import (
     COUNTS,
     NOISE,
     SHAPES,
-    answers,
+    count_pieces,
     draw_learned,
     largest_error,
     noisy_points,
     one_hidden_layer,
-    pieces,
     polyline,
+    predict,
     sawtooth,
     smooth,
     staircase,
@@ -94,7 +94,7 @@ def test_deep_and_shallow_draw_the_same_sawtooth_exactly(k):
     deep, shallow = tents(k), polyline(lambda x: sawtooth(x, k), 2**k)
     assert_array_equal(values(deep, x), sawtooth(x, k))
     assert_array_equal(values(shallow, x), sawtooth(x, k))
-    assert pieces(values(deep, x)) == 2**k
+    assert count_pieces(values(deep, x)) == 2**k
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
@@ -111,13 +111,13 @@ def test_one_hidden_layer_bends_at_most_once_a_unit(seed, units):
     """So all but one of 2^k pieces cost a unit each, for any weights."""
     rng = np.random.default_rng(seed)
     at, height = rng.uniform(0, 1, units), rng.normal(size=units)
-    assert pieces(values(one_hidden_layer(ReLU(), 1.0, at, height, 0.0), GRID)) <= units + 1
+    assert count_pieces(values(one_hidden_layer(ReLU(), 1.0, at, height, 0.0), GRID)) <= units + 1
 
 
 def test_pieces_of_zigzags():
-    assert pieces(np.array([0.0, 1, 2, 3])) == 1
-    assert pieces(np.array([0.0, 1, 0])) == 2
-    assert pieces(np.array([0.0, 1, 2, 1, 0, 3])) == 3
+    assert count_pieces(np.array([0.0, 1, 2, 3])) == 1
+    assert count_pieces(np.array([0.0, 1, 0])) == 2
+    assert count_pieces(np.array([0.0, 1, 2, 1, 0, 3])) == 3
 
 
 # --- What is found ----------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_every_shape_has_241_weights_and_its_bends_where_they_should_be(name):
 def test_starts_that_found_all_teeth_are_drawn_for_all_seeds():
     counts = {"wide": [5, 4], "deep": [3, 0], "wide, biases 0": [1, 0]}
     facts = [
-        Fact(f"of 2 starts found all teeth, {name}", float(value), "", seed)
+        Fact(f"starts of 2 that found all teeth, {name}", float(value), "", seed)
         for name, values in counts.items()
         for seed, value in enumerate(values)
     ]
@@ -163,6 +163,6 @@ def test_starts_that_found_all_teeth_are_drawn_for_all_seeds():
 def test_training_finds_the_teeth():
     points = noisy_points(300, np.random.default_rng(0))
     network = train_network(*SHAPES["wide"], points, 800, np.random.default_rng(0))
-    misses = answers(network, GRID[:, None]) - sawtooth(GRID)
+    misses = predict(network, GRID[:, None]) - sawtooth(GRID)
     assert np.sqrt(np.mean(misses**2)) < NOISE < 0.25 < sawtooth(GRID).std()
-    assert_array_equal(answers(network, GRID[:, None]), values(network, 2 * GRID - 1))
+    assert_array_equal(predict(network, GRID[:, None]), values(network, 2 * GRID - 1))

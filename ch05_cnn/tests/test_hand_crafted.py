@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ch05_cnn import hand_crafted
 from ch05_cnn.hand_crafted import (
     average_patches,
-    build_machines,
+    build_svms,
     cut_word_patches,
     find_telling_words,
     redraw,
@@ -103,7 +103,7 @@ def test_telling_words_are_those_that_differ_most():
 
 @pytest.mark.parametrize("name", ["linear SVM", "RBF-SVM"])
 def test_settings_are_chosen_on_held_out_training_digits(name):
-    search = build_machines(make_run(preset="full"), pipelines.KernelMachine())[name]
+    search = build_svms(make_run(preset="full"), pipelines.KernelMachine())[name]
     x, y = np.random.default_rng(0).normal(size=(60, 5)), np.arange(60) % 3
     splits = list(search.cv.split(x, y))
     assert len(splits) == 1
@@ -114,7 +114,7 @@ def test_settings_are_chosen_on_held_out_training_digits(name):
 
 def test_with_little_time_the_settings_are_those_of_the_pipelines():
     kernel = pipelines.hog_svm("mnist")[-1]
-    chosen = build_machines(make_run(preset="lecture"), kernel)
+    chosen = build_svms(make_run(preset="lecture"), kernel)
     assert chosen["RBF-SVM"] is kernel
     assert not hasattr(chosen["linear SVM"], "param_grid")
 

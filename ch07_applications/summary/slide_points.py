@@ -81,20 +81,20 @@ POINTS = (
         "Know your calculus",
         "The derivative of the sigmoid predicts, to 2 %, how much of an error's signal passes a layer",
         ByMeasurement(
-            "ch04_backprop/vanishing", "δ's factor a layer, sigmoid", "√g · rms f′, sigmoid", "level", margin=0.02
+            "ch04_backprop/vanishing", "factor of δ per layer, sigmoid", "√g · rms f′, sigmoid", "level", margin=0.02
         ),
     ),
     Point(
         "Know your linear algebra",
         "Where columns are nearly dependent, QR keeps digits that the normal equations lose",
         ByMeasurement(
-            "ch01_regression/conditioning", "qr", "cholesky", "higher", "right digits of θ at condition 10⁶"
+            "ch01_regression/conditioning", "qr", "cholesky", "higher", "correct digits of θ at condition number 10⁶"
         ),
     ),
     Point(
         "Know your linear algebra",
         "A convolution is a product of matrices, and faster as one than as loops",
-        ByMeasurement("ch05_cnn/convolution", "loops over matrix products, seconds a multiply-add", 1.0, "higher"),
+        ByMeasurement("ch05_cnn/convolution", "loops over matrix products, seconds per multiply-add", 1.0, "higher"),
     ),
     Point(
         LAYERS,
@@ -162,7 +162,10 @@ POINTS = (
         "Familiarize yourself with … deep learning frameworks",
         "A framework's automatic derivatives take less time than our own",
         ByMeasurement(
-            "ch04_backprop/graph", "50,000 products in a row, there and back, our seconds over PyTorch's", 1.0, "higher"
+            "ch04_backprop/graph",
+            "50,000 products in a chain, forward and backward: our seconds over PyTorch's",
+            1.0,
+            "higher",
         ),
     ),
     Point(
