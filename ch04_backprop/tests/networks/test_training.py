@@ -346,7 +346,7 @@ def test_what_is_averaged_are_probabilities():
     networks = []
     for p in ([0.36, 0.29, 0.35], [0.36, 0.29, 0.35], [0.02, 0.57, 0.41]):
         layer = Linear(1, 3, np.random.default_rng(0))
-        layer.b.data = 7 * len(networks) + np.log(p, dtype=np.float32)  # a shift of all outputs changes nothing
+        layer.b.data = -7 * len(networks) + np.log(p, dtype=np.float32)  # a shift of all outputs changes nothing
         networks.append(Network([layer], SoftmaxCrossEntropy()))
     x = np.zeros((4, 1), np.float32)
     assert averaged_accuracy(networks, x, np.array([1, 0, 1, 2])) == 50
