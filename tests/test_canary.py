@@ -69,6 +69,8 @@ ABOUT_TEST = {
     "ch07_applications/colour/comparison": "work of Levin",
     "ch07_applications/images_and_text/show_and_tell": "right: (?!.*validation)|pairs are new",
     "ch07_applications/reconstruction/pixel_rnn": "entropy of the binarisation|as PNG",
+    "ch07_applications/segmentation/fcn": "boundary F1|mean IoU of true labels|classes per scene that",
+    "ch07_applications/segmentation/hypercolumns": "boundary F1|classes per scene that",
     "ch07_applications/super_resolution/deep_image_prior": "remaining error|best step",
     "ch07_applications/synthesis/dcgan": "Fréchet distance|precision of",
     "ch07_applications/synthesis/pixelcnn": "Fréchet distance|the class saves",
