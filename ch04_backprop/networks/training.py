@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float32, Int, Shaped, UInt8
 
 from ch04_backprop.layers import Layer, Linear, Network, Parameter, ReLU
-from ch04_backprop.networks.costs import SoftmaxCrossEntropy
+from ch04_backprop.networks.costs import SoftmaxCrossEntropy, log_sum_exp
 from ch04_backprop.optimisers import Momentum, Optimiser
 from common.answers import check_same_shape
 from common.errors import LossNotFinite
@@ -164,5 +164,19 @@ def predict(network: Network, x: Float32[np.ndarray, "n inputs"]) -> Int[np.ndar
 def accuracy(network: Network, x: Float32[np.ndarray, "n inputs"], answers: Shaped[np.ndarray, "..."]) -> float:
     """The share of answers that are right, in %. Raises ValueError unless there is one answer for each row of x."""
     predictions = predict(network, x)
+    check_same_shape(predictions=predictions, answers=answers)
+    return float(100 * np.mean(predictions == answers))
+
+
+def averaged_accuracy(
+    networks: Sequence[Network], x: Float32[np.ndarray, "n inputs"], answers: Shaped[np.ndarray, "..."]
+) -> float:
+    """The accuracy of the mean of the networks' softmax probabilities, in %. Raises ValueError as `accuracy` does."""
+    p = 0
+    for network in networks:
+        network.train(False)
+        z = network.forward(x)
+        p = p + np.exp(z - log_sum_exp(z))
+    predictions = p.argmax(axis=1)
     check_same_shape(predictions=predictions, answers=answers)
     return float(100 * np.mean(predictions == answers))

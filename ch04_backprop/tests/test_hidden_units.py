@@ -9,11 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
 from torch.nn import functional as F
 
+from ch04_backprop import hidden_units
 from ch04_backprop.hidden_units import (
     DEPTH,
     ELU,
+    ENSEMBLE,
+    LONGER,
     UNITS,
     WIDTH,
     ConcatenatedReLU,
@@ -25,6 +29,9 @@ from ch04_backprop.hidden_units import (
     draw_units,
 )
 from ch04_backprop.layers import Linear, ReLU, Sigmoid
+from ch04_backprop.networks.training import Pixels, accuracy, averaged_accuracy, by_momentum
+from common.data import Scale, mnist
+from tests.recorded_lesson import recorded
 
 PEERS = [
     (ReLU(), torch.relu),
@@ -140,3 +147,26 @@ def test_every_linear_layer_has_hes_weights():
     linears = [layer for layer in digit_network(ReLU, np.random.default_rng(0)).layers if isinstance(layer, Linear)]
     for layer in linears:
         assert_allclose(layer.W.data.std(), np.sqrt(2 / len(layer.W.data)), rtol=0.1)
+
+
+# --- What separates it from the SVM -----------------------------------------------------------------------------------
+
+
+def test_networks_from_other_starts_are_averaged_and_trained_longer(monkeypatch):
+    found, digits = recorded(hidden_units, monkeypatch), mnist(Scale("smoke"))
+    pixels, rate = Pixels.of(digits.train.images), found.facts["best learning rate, ReLU"]
+    train, test = ((pixels(part.images), part.labels) for part in (digits.train, digits.test))
+    first = accuracy(found.run.methods["ReLU"].model, *train)
+    assert found.facts["training accuracy, ReLU, 1 epochs"] == first
+    assert found.facts["training accuracy, RBF-SVM"] == 100 * found.run.methods["RBF-SVM"].model.score(*train)
+    for epochs in (1, LONGER):
+        ensemble = []
+        for seed in np.random.SeedSequence(0).generate_state(ENSEMBLE):
+            rng = np.random.default_rng(int(seed))
+            ensemble.append(digit_network(ReLU, rng))
+            with threadpool_limits(1):
+                by_momentum(rate, epochs)(ensemble[-1], *train, rng)
+        name = f"test accuracy, {ENSEMBLE} networks of ReLU averaged, {epochs} epochs"
+        assert found.facts[name] == averaged_accuracy(ensemble, *test) != averaged_accuracy(ensemble[:1], *test)
+    assert found.facts[f"training accuracy, ReLU, {LONGER} epochs"] == accuracy(ensemble[0], *train) > first
+    assert found.facts[f"test accuracy, ReLU, {LONGER} epochs"] == accuracy(ensemble[0], *test)

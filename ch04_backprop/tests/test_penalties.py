@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import Lasso, Ridge
+from threadpoolctl import threadpool_limits
 
+from ch04_backprop import penalties
 from ch04_backprop.batchnorm import BatchNorm
+from ch04_backprop.digits.few_digits import few_digits, train_on_few
 from ch04_backprop.finite_differences import finite_differences
 from ch04_backprop.layers import Linear, Network, Parameter, ReLU
 from ch04_backprop.networks.costs import SquaredError
-from ch04_backprop.networks.training import mlp
+from ch04_backprop.networks.training import averaged_accuracy, mlp
 from ch04_backprop.optimisers import SGD, Momentum
-from ch04_backprop.penalties import L1, L2, SparseMomentum, sizes, soft_threshold, weights
+from ch04_backprop.penalties import ENSEMBLE, L1, L2, SparseMomentum, sizes, soft_threshold, weights
+from tests.recorded_lesson import recorded
 
 
 def test_weights_are_those_of_linear_layers():
@@ -129,3 +133,44 @@ def test_l2_ends_at_ridge():
     peer = Ridge(alpha=0.2 * len(X)).fit(X, y)
     assert_allclose(layer.W.data[:, 0], peer.coef_, atol=1e-8)
     assert_allclose(layer.b.data, peer.intercept_, atol=1e-8)
+
+
+# --- What separates L2 from the SVM -----------------------------------------------------------------------------------
+
+
+def test_networks_with_the_chosen_l2_are_averaged(monkeypatch):
+    monkeypatch.setattr(penalties, "L2_STRENGTHS", (3.0, 3e-3, 3e-2, 0.3))  # smoke: the first and the last
+    found = recorded(penalties, monkeypatch)
+    few, chosen = few_digits(found.run, 0), found.facts["λ, L2"]
+    assert chosen == 0.3
+    ensemble, strange, free = (
+        [
+            train_on_few(found.run, few, int(seed), {"penalise": L2(strength)})
+            for seed in np.random.SeedSequence(0).generate_state(ENSEMBLE)
+        ]
+        for strength in (chosen, 3.0, 0.0)
+    )
+    test = few.pixels(few.test.images), few.test.labels
+    with threadpool_limits(1):
+        read = averaged_accuracy(ensemble, *test)
+    assert found.facts[f"test accuracy, {ENSEMBLE} networks with L2 averaged"] == read
+    assert read not in [averaged_accuracy(others, *test) for others in (ensemble[:1], strange, free)]
+    assert found.facts["training accuracy, L2"] == few.accuracies(found.run.methods["L2"].model)[0]
+    svm = found.run.methods["RBF-SVM"].model
+    assert_allclose(found.facts["training accuracy, RBF-SVM"], 100 * svm.score(few.x, few.train.labels))
+
+
+def test_what_choosing_by_accuracy_would_gain_is_measured_on_validation_digits(monkeypatch):
+    """Planted: the second strength has the higher loss and the higher accuracy on validation digits."""
+    sweep_strengths = penalties.sweep_strengths
+
+    def planted(*args):
+        sweep = sweep_strengths(*args)
+        sweep.losses = np.array([[0.0, 1.0], [0.0, 2.0]])
+        sweep.accuracies = np.array([[50.0, 60.0], [99.0, 63.0]])
+        return sweep
+
+    monkeypatch.setattr(penalties, "sweep_strengths", planted)
+    facts = recorded(penalties, monkeypatch).facts
+    assert facts["validation accuracy gained if λ is chosen by accuracy, L2"] == 3
+    assert facts["training accuracy, L2"] == 50

@@ -8,10 +8,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from threadpoolctl import threadpool_limits
 from torch.nn import functional as F
 
+from ch04_backprop import vanishing
 from ch04_backprop.layers import Linear, ReLU
-from ch04_backprop.vanishing import UNITS, by_inputs, deep_network, delta_sizes, factor_per_layer, rms
+from ch04_backprop.networks.training import Pixels, accuracy, by_momentum
+from ch04_backprop.vanishing import (
+    DEEP,
+    LONGER,
+    SHALLOW,
+    TRAINED_LONGER,
+    UNITS,
+    WIDTH,
+    by_inputs,
+    deep_network,
+    delta_sizes,
+    factor_per_layer,
+    rms,
+)
+from common.data import Scale, mnist
+from tests.recorded_lesson import recorded
 
 PEERS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu, "leaky ReLU": F.leaky_relu}
 
@@ -88,3 +105,22 @@ def test_by_inputs_is_the_deviation_of_variance_g_over_inputs():
 
 def test_rms_of_numbers_whose_squares_vanish():
     assert_allclose(rms(np.array([3e-30, -4e-30], np.float32)), np.sqrt(12.5) * 1e-30, rtol=1e-6)
+
+
+def test_deep_networks_are_trained_ten_times_as_long_at_the_rate_chosen_for_them(monkeypatch):
+    found, digits = recorded(vanishing, monkeypatch), mnist(Scale("smoke"))
+    pixels = Pixels.of(digits.train.images)
+    train, test = ((pixels(part.images), part.labels) for part in (digits.train, digits.test))
+    chosen = [choice.taken for choice in found.choices]
+    rates = dict(zip([(depth, name) for depth in (SHALLOW, DEEP) for name in UNITS], chosen, strict=True))
+    for name in TRAINED_LONGER:
+        deep, (unit, g), rng = f"{name}, {DEEP} hidden layers", UNITS[name], np.random.default_rng(0)
+        network = deep_network(unit, by_inputs(g), DEEP, WIDTH, rng)
+        with threadpool_limits(1):
+            by_momentum(rates[DEEP, name], LONGER, batch_size=128)(network, *train, rng)  # smoke: of 1 epoch
+            assert found.facts[f"training accuracy, {deep}, {LONGER} epochs"] == accuracy(network, *train)
+            assert found.facts[f"test accuracy, {deep}, {LONGER} epochs"] == accuracy(network, *test)
+            usual = accuracy(found.run.methods[deep].model, *train)
+            assert found.facts[f"training accuracy, {deep}, 1 epochs"] == usual != accuracy(network, *train)
+    logistic = found.run.methods["logistic regression"].model
+    assert_allclose(found.facts["training accuracy, logistic regression"], 100 * logistic.score(*train))

@@ -69,6 +69,7 @@ RIVAL, UNCHANGED, READER = "border's colours", "no translation", "recogniser"
 LIGHT, LOUDEST = (0.5, 1.0), 40.0  # of disturbed digits: the share of light that is kept; the most noise in grey levels
 COARSE = 2.0  # pixels, the deviation of the Gaussian that makes half of the noise smooth
 BLACKENED = "the translation, its ground black"
+TRUE_GROUND, TRUE_DIGIT = "recognised with the true ground", "recognised with the true digit"
 SHOWN = 10  # images per row
 
 
@@ -138,6 +139,15 @@ def relabelled(confusion: Int64[np.ndarray, "classes classes"]) -> float:
     return 100.0 * float(confusion[rows, columns].sum() / confusion.sum())
 
 
+def half_true(translated: Grey, partners: Grey) -> dict[str, Grey]:
+    """Translations with their partners' pixels on the ground, where partners are black, or on the digit, elsewhere.
+
+    With the true ground, all that is left of an error is in the strokes; with the true digit, on the ground.
+    """
+    digit = partners > 0
+    return {TRUE_GROUND: np.where(digit, translated, partners), TRUE_DIGIT: np.where(digit, partners, translated)}
+
+
 def ways_back(gan: CycleGan, pairs: DigitPairs, translation: Pixels, seed: int) -> dict[str, Pixels]:
     """G of F(y) as it is, under noise, and with black ground; and G of y's hidden partner."""
     partners, noisy = pixels_of(pairs.grey.images), under_noise(NOISES[-1])
@@ -165,6 +175,8 @@ def explain(run: Run, name: str, gan: CycleGan, reader: SampleJudge, pairs: Digi
     confusion = count_readings(pairs.grey.labels, reader.predict(grey))
     run.fact(f"recognised on validation images, {name}", 100.0 * float(np.trace(confusion) / confusion.sum()), "%")
     run.fact(f"recognised after the best renaming of classes, {name}", relabelled(confusion), "%")
+    for part, mixed in half_true(grey, partners).items():
+        run.fact(f"{part}, {name}", 100.0 * float((reader.predict(mixed) == pairs.grey.labels).mean()), "%")
     run.fact(f"light left on the ground, {name}", float(grey[partners == 0].mean()), "grey levels")
     errors = {k: error(back, coloured) for k, back in ways_back(gan, pairs, translation, run.seed).items()}
     for start, value in errors.items():

@@ -18,9 +18,19 @@ from torch import nn
 from ch04_backprop import three_times
 from ch04_backprop.batchnorm import BatchNorm
 from ch04_backprop.digits.few_digits import few_digits
-from ch04_backprop.layers import Linear, ReLU, Sigmoid
+from ch04_backprop.layers import Linear, Network, ReLU, Sigmoid
 from ch04_backprop.networks.costs import SoftmaxCrossEntropy
-from ch04_backprop.networks.training import BATCH, Pixels, Training, accuracy, minibatches, mlp, one_cycle, predict
+from ch04_backprop.networks.training import (
+    BATCH,
+    Pixels,
+    Training,
+    accuracy,
+    averaged_accuracy,
+    minibatches,
+    mlp,
+    one_cycle,
+    predict,
+)
 from ch04_backprop.optimisers import SGD, Adam, Momentum
 from common.console import Console
 from common.data import Scale, mnist
@@ -329,6 +339,21 @@ def test_predictions_are_the_largest_output_of_a_network_in_use():
     assert not any(layer.training for layer in network.layers)
     assert_array_equal(predicted, torch_twin(network)(torch.tensor(x)).argmax(dim=1))
     assert_allclose(accuracy(network, x, answers), 100 * accuracy_score(answers, predicted))
+
+
+def test_what_is_averaged_are_probabilities():
+    """Most networks predict class 0, the mean of their outputs is largest for 2, that of their probabilities for 1."""
+    networks = []
+    for p in ([0.36, 0.29, 0.35], [0.36, 0.29, 0.35], [0.02, 0.57, 0.41]):
+        layer = Linear(1, 3, np.random.default_rng(0))
+        layer.b.data = -7 * len(networks) + np.log(p, dtype=np.float32)  # a shift of all outputs changes nothing
+        networks.append(Network([layer], SoftmaxCrossEntropy()))
+    x = np.zeros((4, 1), np.float32)
+    assert averaged_accuracy(networks, x, np.array([1, 0, 1, 2])) == 50
+    assert averaged_accuracy(networks[:2], x, np.array([0, 0, 0, 2])) == 75
+    assert not any(layer.training for network in networks for layer in network.layers)
+    with pytest.raises(ValueError, match="shape"):
+        averaged_accuracy(networks, x, np.array([1, 1]))
 
 
 def test_pixels_are_scaled_by_the_training_images_and_by_nothing_else():

@@ -10,6 +10,7 @@ from torchvision.models import mobilenet_v2
 from ch07_applications.blocks.counting import parameters_of
 from ch07_applications.segmentation import fcn
 from ch07_applications.segmentation.bilinear import Bilinear
+from ch07_applications.segmentation.boundary_causes import at_stride, boundary, class_blind, labels_among_true
 from ch07_applications.segmentation.fcn import (
     BIASES,
     FCN,
@@ -391,6 +392,21 @@ def test_the_lesson_counts_the_full_size_networks(told):
     found, _ = told
     counts = {stride: found.facts[f"FCN-{stride}s on VGG-16, 21 classes"] for stride in COUNTS}
     assert counts == COUNTS
+
+
+def test_causes_of_the_boundary_f1_are_measured_on_test_scenes(told):
+    found, _ = told
+    part, model = labelled_scenes(found.run).test, found.run.methods[NAMES[-1]].model
+    truth, labels, name = part.labels, model.predict(part.images), NAMES[-1]
+    for stride in (4, 8, 16):
+        expected = boundary(truth, at_stride(truth, 11, stride), 11)
+        assert found.facts[f"boundary F1 of true labels at stride {stride}"] == pytest.approx(expected)
+    assert found.facts[f"class-blind boundary F1, {name}"] == pytest.approx(class_blind(truth, labels))
+    oracle = boundary(truth, labels_among_true(model, part), 11)
+    assert found.facts[f"boundary F1 of an oracle, {name}"] == pytest.approx(oracle)
+    blank = boundary(truth, np.zeros_like(truth), 11)  # what the quick rival predicts
+    assert found.facts[f"boundary F1 at stride 4, {fcn.RIVAL}"] == blank
+    assert found.facts[f"classes per scene that are not there, {fcn.RIVAL}"] == 0
 
 
 @pytest.mark.parametrize("missing", ["camvid_or_none", "mobilenet_v2_or_none"])

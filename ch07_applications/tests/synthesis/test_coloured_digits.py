@@ -34,12 +34,15 @@ from ch07_applications.synthesis.coloured_digits import (
     RECIPE,
     STRONG,
     TO_COLOURED,
+    TRUE_DIGIT,
+    TRUE_GROUND,
     VARIANTS,
     WEAK,
     choose_rival,
     count_readings,
     disturb,
     explain,
+    half_true,
     price_of_truth,
     relabelled,
     ways_back,
@@ -379,6 +382,35 @@ def test_facts_tell_a_clean_translation_from_one_that_keeps_the_photograph(tmp_p
     assert found[f"error of the way back from {UNTOUCHED}, {STRONG}"] == 0
     assert found[f"error of the way back from {PARTNER}, {STRONG}"] > 50
     assert found[f"recognised on validation images, {STRONG}"] == 100
+
+
+def test_with_half_of_the_partner_errors_are_on_the_other_half():
+    """Of a translation with stains on the ground and half as bright strokes, each is taken away by itself."""
+    rings = framed(digits(20)).images
+    ground, strokes = rings == 0, rings > 0
+    stained = np.where(ground, 70, rings // 2).astype(np.uint8)
+    found = half_true(stained, rings)
+    assert list(found) == [TRUE_GROUND, TRUE_DIGIT]
+    for name, true, kept in ((TRUE_GROUND, ground, strokes), (TRUE_DIGIT, strokes, ground)):
+        np.testing.assert_array_equal(found[name][true], rings[true])
+        np.testing.assert_array_equal(found[name][kept], stained[kept])
+
+
+def test_a_reader_whom_stains_mislead_is_right_with_the_true_ground_alone(tmp_path):
+    pairs = in_colour(digits(20), [even("a", 100)], 0)
+    ground = pairs.grey.images == 0
+
+    class Reader(SampleJudge):
+        """Reads right what has no light on the ground."""
+
+        def predict(self, images):
+            return (pairs.grey.labels + np.where(ground, images, 0).any(axis=(1, 2))) % 10
+
+    run = run_of("synthesis/coloured_digits", tmp_path)
+    explain(run, WEAK, gan_of(lambda y: y, lambda x: x), Reader(), pairs)
+    facts = {fact.name: fact.value for fact in run.record.facts}
+    assert facts[f"{TRUE_GROUND}, {WEAK}"] == 100
+    assert facts[f"{TRUE_DIGIT}, {WEAK}"] == facts[f"recognised on validation images, {WEAK}"] == 0
 
 
 def test_the_price_of_truth_is_the_mean_distance_to_the_median():
