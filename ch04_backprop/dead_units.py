@@ -108,9 +108,9 @@ def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[
         axis.set(xlabel="learning rate", xscale="log")
         axis.set_xticks(list(by_rate), [f"{rate:g}" for rate in by_rate], fontsize=8)
         axis.minorticks_off()
-    dead.set(title="Dead units", ylabel="hidden units (%)", ylim=(-2, 102))
-    right.set(title="Accuracy", ylabel="held-out accuracy (%)", ylim=(0, 101))
-    away.set(title="Networks whose loss diverged", ylabel="networks")
+    dead.set(title="Units that no image lifts above 0", ylabel="hidden units (%)", ylim=(-2, 102))
+    right.set(title="Accuracy", ylabel="held-out digits right (%)", ylim=(0, 101))
+    away.set(title="Networks whose loss ran away", ylabel="networks")
     steps.set(title=f"One network at learning rate {LARGE}", xlabel="step", ylabel="dead units (%)", ylim=(-2, 102))
     dead.legend()
     return figure
