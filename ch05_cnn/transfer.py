@@ -6,7 +6,7 @@ Method     MobileNetV2 (Sandler et al. 2018) was trained on ImageNet; here its i
            tuned (Yosinski et al. 2014). All: every weight is.
 Rival      SIFT words with an RBF-SVM, and the small modern network from random weights, on the unchanged images.
 Differs    96 pixels, not ImageNet's 224, at which an image costs five times as much; 64 to tune every weight.
-Costs      75 s on two cores.
+Costs      90 s on two cores.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from common.train import Training
 
 SIFT = "SIFT words + SVM"
 PENALTY = 15.0  # logistic regression's C, times the number of images: the total weight of the images
-EPOCHS = {"last blocks": 3, "all": 1}  # of 5000 images
+EPOCHS = 3  # of 5000 images, for whatever is tuned
 Predict = Callable[..., Int[np.ndarray, "n"]]
 
 
@@ -64,9 +64,9 @@ def fine_tune(network: nn.Module, data: LabelledImages, run: Run, epochs: int) -
     return network
 
 
-def epochs_of(what: str, n: int) -> int:
+def epochs_of(n: int) -> int:
     """The number of epochs: fewer images are seen more often, but in fewer steps in total."""
-    return max(1, min(30, round(EPOCHS[what] * (5000 / n) ** 0.5)))
+    return max(1, min(30, round(EPOCHS * (5000 / n) ** 0.5)))
 
 
 # Two methods without transfer: they make a model that is trained on the unchanged images.
@@ -104,16 +104,14 @@ def fit_frozen(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[
 def tune_last_blocks(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
     """Tune the last blocks on the features of the frozen ones."""
     data = LabelledImages(both, torch.tensor(part.labels), pick_either)
-    tail = fine_tune(
-        Tail(trained.features[CUT:]), data, run, run.pick(smoke=1, lecture=epochs_of("last blocks", len(part)))
-    )
+    tail = fine_tune(Tail(trained.features[CUT:]), data, run, run.pick(smoke=1, lecture=epochs_of(len(part))))
     return tail, lambda images, both: classify(tail, both)
 
 
 def tune_all(run: Run, trained: nn.Module, part: Images, both: Both) -> tuple[Any, Predict]:
     """Tune every weight on images that are enlarged batch by batch."""
     data = LabelledImages(weights.imagenet_inputs(part.images), torch.tensor(part.labels), enlarge_and_mirror)
-    epochs = epochs_of("all", len(part))
+    epochs = epochs_of(len(part))
     network = fine_tune(Tail(trained.features), data, run, run.pick(smoke=1, lecture=epochs, full=4 * epochs))
 
     def predict(images: UInt8[np.ndarray, "n side side 3"], both: Both) -> Int[np.ndarray, "n"]:

@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from ch07_applications.video.person_folds import Fold
 from common import method, tuning
 from common.console import Console
 from common.data import Images, Scale, Table, scenes
+from common.data import images as image_sets
 from common.data.boxed import BoxedImages
 from common.data.camvid import CamVid
 from common.data.dataset import Dataset
@@ -42,6 +43,7 @@ from common.run import Run
 from tests import smoke_recordings
 
 TIMES = ("time", "seconds", "rate")  # attributes with such a name are other numbers in every run
+FEW = {"SMOKE_TRAIN": 400, "SMOKE_TEST": 120}  # images per set: what leaks, leaks from few as well, and sooner
 LAST_SEEN = ("kept", "grad", "_age", "_made_of", "test")  # what layers, Tensors and studies keep of what they saw
 
 
@@ -304,7 +306,8 @@ def chapter_traces(
 ) -> dict[str, Trace | Exception]:
     """The traces of a chapter's lessons, which share models that were fitted once, as in a run of the chapter.
 
-    keeping: also keep the runs, with their pictures drawn, for the tests of what lessons say.
+    Image sets are smaller than at smoke. keeping: also keep the runs, with their pictures drawn, for the tests of what
+    lessons say.
     """
     traces: dict[str, Trace | Exception] = {}
     shared: dict = {}
@@ -313,13 +316,23 @@ def chapter_traces(
         module = importlib.import_module(f"{chapter}.{name.replace('/', '.')}")
         run = smoke_recordings.recording(name, folder, shared) if keeping else None
         try:
-            traces[name] = traced(module.lesson, name, folder, shared, run=run)
+            with few_images():
+                traces[name] = traced(module.lesson, name, folder, shared, run=run)
             if keeping:
                 smoke_recordings.keep(chapter, run)
         except Exception as error:
             traces[name] = error
     forget_scenes()
     return traces
+
+
+@contextmanager
+def few_images() -> Iterator[None]:
+    """Image sets that are loaded at smoke in this block have FEW images."""
+    with ExitStack() as stack:
+        for name, count in FEW.items():
+            stack.enter_context(patched(image_sets, name, lambda _, count=count: count))
+        yield
 
 
 def forget_scenes() -> None:

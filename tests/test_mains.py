@@ -141,7 +141,8 @@ def test_such_a_terminal_gets_the_list_of_lessons_too():
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_main_as_a_file(chapter, tmp_path):
-    run = start(tmp_path, chapter, str(ROOT / chapter / "main.py"), "--only", lessons(chapter)[0])
+    lesson = lessons(chapter)[-1 if chapter == "ch07_applications" else 0]  # one that takes seconds
+    run = start(tmp_path, chapter, str(ROOT / chapter / "main.py"), "--only", lesson)
     assert run.status == 0, run.stderr
     assert run.stderr == ""
-    assert list(run.record.lessons) == lessons(chapter)[:1]
+    assert list(run.record.lessons) == [lesson]

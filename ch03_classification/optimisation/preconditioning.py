@@ -71,7 +71,7 @@ def compare_coordinates(cost: Cost, steps: int, tol: float) -> dict[str, list[fl
     """The cost after each step, in three kinds of coordinates."""
     bound = preconditioner(cost, np.full(len(cost.X), 0.5))
     return {
-        "not preconditioned": descend(cost, cost.start, np.eye(len(cost.penalty)), steps, tol)[1],
-        "preconditioned by Böhning's bound": descend(cost, cost.start, bound, steps, tol)[1],
-        "preconditioned by the measured curvature": descend_in_rounds(cost, steps, tol)[1],
+        "as they are": descend(cost, cost.start, np.eye(len(cost.penalty)), steps, tol)[1],
+        "Böhning's bound": descend(cost, cost.start, bound, steps, tol)[1],
+        "curvature measured": descend_in_rounds(cost, steps, tol)[1],
     }

@@ -29,6 +29,7 @@ from ch03_classification.softmax import (
     Cost,
     SoftmaxRegression,
     gini_impurity,
+    gradient_descent,
     log_softmax,
     score_classes,
 )
@@ -159,7 +160,27 @@ def test_all_walks_end_at_the_same_cost_and_none_rises():
     for costs in found.values():
         assert (np.diff(costs) <= 1e-9 * costs[0]).all()
     lengths = {name: len(costs) for name, costs in found.items()}
-    assert 20 * lengths["preconditioned by the measured curvature"] < lengths["not preconditioned"]  # thirty units
+    assert 20 * lengths["curvature measured"] < lengths["as they are"]  # thirty units
+
+
+def test_gradient_descent_reaches_the_minimum_and_no_step_raises_the_cost():
+    X, y = problem(8, 200, 6, 3)
+    cost = Cost.of(X, y, 1.0)
+    theta, costs = gradient_descent(cost, 3000)
+    assert (np.diff(costs) <= 1e-12 * costs[0]).all()
+    assert costs[0] == pytest.approx(len(y) * np.log(3))
+    peer = exact(1.0).fit(X, y)
+    assert_allclose(theta[1:].T, centred(peer.coef_), rtol=1e-4, atol=1e-5)
+
+
+def test_the_step_of_gradient_descent_is_one_over_the_largest_curvature():
+    """Of two classes that are equally probable, along the first eigenvector of XᵀX: the bound is reached there."""
+    cost = Cost.of(*problem(9, 100, 3, 2), 0.0)
+    u = np.linalg.eigh(cost.X.T @ cost.X)[1][:, -1]
+    along = np.outer(u, [1, -1]) / np.sqrt(2)
+    ahead, behind = (cost.at(sign * 1e-5 * along)[1] for sign in (1, -1))
+    curvature = np.vdot(along, ahead - behind) / 2e-5
+    assert_allclose(gradient_descent(cost, 1)[0], -cost.at(cost.start)[1] / curvature, rtol=1e-6)
 
 
 def test_a_walk_out_of_steps_says_so():

@@ -143,7 +143,10 @@ def test_settings_are_chosen_by_accuracy_on_sequences_that_were_not_fitted(event
         at = next(p for p in parts if p.fitted.features.shape[1] == part.features.shape[1])
         assert rows_of(part) <= rows_of(at.fitted)
     tried = Counter((kind, rate, std, part.features.shape) for kind, rate, std, part in fitted)
+    starts = [tried.pop(key) for key in list(tried) if key[2] == 0.0]
+    assert starts == [len(NOISES)], "without noise there are as many trainings to choose among as with it"
     assert set(tried.values()) == {1}
+    assert len(set(found.choices[-2].scores)) > 1, "and they differ by their random starts"
     assert {rate for kind, rate, _, _ in fitted if kind in ("LSTM", "TanhRecurrent")} == set(RATES)
     assert {std for kind, _, std, _ in fitted if kind == "NoisyLSTM"} == {0.0, *NOISES}
 
@@ -156,5 +159,5 @@ def test_what_was_chosen_is_what_is_kept_and_scored(events):
         if name.startswith(("LSTM, lag", "tanh, lag")):
             assert found.facts[f"learning rate chosen, {name}"] == option
     chosen = found.timed[f"LSTM, {FEW} sequences, noise in the weights"][0].answer
-    assert found.facts["σ of the noise, chosen"] == chosen[0] == chosen[1].layers[0].layer.std
-    assert found.timed[f"LSTM, {FEW} sequences, without noise"][0].answer[0] == 0
+    assert found.facts["σ of the noise, chosen"] == chosen[0][0] == chosen[1].layers[0].layer.std
+    assert found.timed[f"LSTM, {FEW} sequences, without noise"][0].answer[0][0] == 0

@@ -72,8 +72,17 @@ def test_tuning_changes_a_copy_and_predicts_a_class_an_image(run, network, part,
     assert predict(part.images[16:20], both=both[16:20]).shape == (4,)
 
 
-@pytest.mark.parametrize("what", transfer.EPOCHS)
-def test_fewer_images_are_seen_more_often(what):
-    assert transfer.epochs_of(what, 5000) == transfer.EPOCHS[what]
-    assert transfer.epochs_of(what, 50) > transfer.epochs_of(what, 500) > transfer.epochs_of(what, 5000)
-    assert transfer.epochs_of(what, 50_000) >= 1
+def test_fewer_images_are_seen_more_often():
+    assert transfer.epochs_of(5000) == transfer.EPOCHS
+    assert transfer.epochs_of(50) > transfer.epochs_of(500) > transfer.epochs_of(5000)
+    assert transfer.epochs_of(50_000) >= 1
+
+
+def test_all_weights_are_tuned_for_as_many_epochs_as_the_last_blocks(network, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(transfer, "fine_tune", lambda network, data, run, epochs: seen.append(epochs) or network)
+    run = Run("transfer", 0, Scale("lecture"), LessonRecord("", ""), tmp_path, Console(), device_name="cpu")
+    part, both = data.cifar10(Scale("smoke")).train.take(slice(0, 50)), torch.zeros(50, 2, 96, 6, 6)
+    for tune in (transfer.tune_last_blocks, transfer.tune_all):
+        tune(run, network, part, both)
+    assert seen == [transfer.epochs_of(50)] * 2
