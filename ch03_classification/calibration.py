@@ -165,7 +165,7 @@ def forecasters(run: Run) -> dict[str, BaseEstimator]:
         "softmax": softmax,
         "softmax, λ = 0.01": SoftmaxRegression(0.01, tol=0.1),
         "naive Bayes": rivals["naive Bayes"],
-        "k nearest neighbours": neighbours,
+        "k nearest": neighbours,
         FOREST: rivals[FOREST],
         "RBF-SVM, Platt": rivals["RBF-SVM"],
     }

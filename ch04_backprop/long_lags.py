@@ -164,7 +164,9 @@ def lesson(run: Run) -> None:
     without, with_noise = [(0.0, start) for start in range(len(NOISES))], [(std, 0) for std in NOISES]
     for name, options in (("without noise", without), ("noise in the weights", with_noise)):
         with run.method(f"LSTM, {FEW} sequences, {name}", kind="from scratch") as method:
-            (std, _), method.model = method.time(Way("from scratch", options, train_noisy, classify).best, parts.held_out)
+            (std, _), method.model = method.time(
+                Way("from scratch", options, train_noisy, classify).best, parts.held_out
+            )
             method.score(parts.test, predict=partial(classify, method.model))
     run.fact("σ of the noise, chosen", std)
     run.compare(f"LSTM, {FEW} sequences, noise in the weights", f"LSTM, {FEW} sequences, without noise")

@@ -209,6 +209,6 @@ def test_judge_measures_all_four():
 def test_the_forecasters_are_tuned_for_accuracy_but_for_k():
     models = forecasters(make_run())
     scoring = {name: getattr(getattr(model, "search", model), "scoring", None) for name, model in models.items()}
-    assert scoring.pop("k nearest neighbours") == "neg_log_loss"
+    assert scoring.pop("k nearest") == "neg_log_loss"
     assert scoring.pop("softmax, λ = 0.01") is None
     assert set(scoring.values()) == {"accuracy"}
