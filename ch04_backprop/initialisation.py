@@ -14,14 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 
 from ch04_backprop.hidden_units import Tanh
 from ch04_backprop.layers import Linear, Network, ReLU
 from ch04_backprop.networks.costs import SoftmaxCrossEntropy
-from ch04_backprop.networks.training import Pixels, accuracy, by_momentum, predict
-from ch04_backprop.vanishing import Deviation, deep_network, rms
+from ch04_backprop.networks.training import Examples, Pixels, accuracy, by_momentum, predict
+from ch04_backprop.vanishing import Deviation, deep_network, root_mean_square
 from common import data, plots
 from common.claims import beats
 from common.results import mean_interval
@@ -44,8 +44,6 @@ BROAD, SOME = 256, 256  # units and images for measuring sizes
 ALIKE = 16  # hidden units of the network with equal initial weights
 RATES = [0.003, 0.01, 0.03]  # of momentum, at its peak
 
-Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
-
 
 def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
     """The rms of the numbers that each layer of hidden units passes on, first layer first."""
@@ -53,7 +51,7 @@ def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Floa
     for layer in network.layers:
         x = layer.forward(x)
         if not isinstance(layer, Linear):
-            sizes.append(rms(x))
+            sizes.append(root_mean_square(x))
     return np.array(sizes)
 
 
@@ -79,7 +77,7 @@ def different_units(network: Network) -> int:
     return np.unique(network.layers[0].W.data.round(6), axis=1).shape[1]
 
 
-def train_network(network: Network, rate: float, epochs: int, part: Part, rng: np.random.Generator) -> list[float]:
+def train_network(network: Network, rate: float, epochs: int, part: Examples, rng: np.random.Generator) -> list[float]:
     """Momentum over one cycle of the rate. Returns the loss of every step; none where it diverged."""
     return by_momentum(rate, epochs).attempt(network, *part, rng)
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from torch.nn import functional as F
 
 from ch04_backprop.layers import Linear, ReLU
-from ch04_backprop.vanishing import UNITS, by_inputs, deep_network, delta_sizes, factor_a_layer, rms
+from ch04_backprop.vanishing import UNITS, by_inputs, deep_network, delta_sizes, factor_a_layer, root_mean_square
 
 PEERS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu, "leaky ReLU": F.leaky_relu}
 
@@ -87,4 +87,4 @@ def test_by_inputs_is_the_deviation_of_variance_g_over_inputs():
 
 
 def test_rms_of_numbers_whose_squares_vanish():
-    assert_allclose(rms(np.array([3e-30, -4e-30], np.float32)), np.sqrt(12.5) * 1e-30, rtol=1e-6)
+    assert_allclose(root_mean_square(np.array([3e-30, -4e-30], np.float32)), np.sqrt(12.5) * 1e-30, rtol=1e-6)
