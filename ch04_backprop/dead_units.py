@@ -16,12 +16,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32
 from sklearn.linear_model import LogisticRegression
 
 from ch04_backprop.hidden_units import LeakyReLU
 from ch04_backprop.layers import Layer, Linear, Network, ReLU
-from ch04_backprop.networks.training import Pixels, accuracy, by_momentum, minibatches, mlp, predict
+from ch04_backprop.networks.training import Examples, Pixels, accuracy, by_momentum, minibatches, mlp, predict
 from ch04_backprop.optimisers import Momentum
 from common import data, plots
 from common.errors import LossNotFinite
@@ -40,8 +40,6 @@ UNITS: dict[str, Callable[[], Layer]] = {"ReLU": ReLU, "leaky ReLU": LeakyReLU}
 COLOURS = {"ReLU": plots.BLUE, "leaky ReLU": plots.ORANGE}
 RATES = [0.02, 0.035, 0.06, 0.1, 0.14, 0.2, 0.28, 0.4]  # of momentum
 LARGE, STEPS, SOME = 0.28, 80, 500  # the rate, steps and images of the monitored network
-
-Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
 
 
 def dead_share(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
@@ -71,7 +69,7 @@ class Outcomes:
         return float(np.sum(self.right)) - (100 * networks + 1) * self.diverged
 
 
-def watch_dead_units(name: str, part: Part, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
+def watch_dead_units(name: str, part: Examples, images: Float32[np.ndarray, "m 784"], run: Run) -> list[float]:
     """The share of dead units, in %, before each of STEPS steps at the LARGE rate, while the loss is finite."""
     (x, answers), rng, shares = part, np.random.default_rng([run.seed, 0]), []
     network = build_network(name, rng)
@@ -129,7 +127,7 @@ def lesson(run: Run) -> None:
     x = pixels(train.images)
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
-    def train_network(name: str, rate: float, part: Part, number: int = 0) -> Network:
+    def train_network(name: str, rate: float, part: Examples, number: int = 0) -> Network:
         """Train by momentum with a rate that falls linearly to 0. Raises LossNotFinite."""
         rng = np.random.default_rng([run.seed, number])
         network = build_network(name, rng)

@@ -58,7 +58,7 @@ def sigmoid_network(inputs: int, hidden: int, rng: np.random.Generator) -> Netwo
     return Network([first, Sigmoid(), last, Softmax()], LogLikelihood())
 
 
-def race(
+def compare_gradients(
     network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"], step: float = STEP
 ) -> tuple[float, float, float]:
     """The relative error of finite differences against the deltas, and seconds: (error, differences, deltas)."""
@@ -102,11 +102,11 @@ def lesson(run: Run) -> None:
     x, answers = digits.images.reshape(50, -1) / 16, digits.labels
     steps = np.logspace(-11, 0, run.pick(smoke=3, lecture=12))
     small = sigmoid_network(64, HIDDEN[0], run.rng)
-    errors = [race(small, x, answers, float(step))[0] for step in steps]
+    errors = [compare_gradients(small, x, answers, float(step))[0] for step in steps]
     run.fact("relative error at the best step", min(errors))
 
     networks = [sigmoid_network(64, hidden, run.rng) for hidden in run.pick(smoke=HIDDEN[:2], lecture=HIDDEN)]
-    races = [race(network, x, answers) for network in networks]
+    races = [compare_gradients(network, x, answers) for network in networks]
     weights = [sum(p.data.size for p in network.parameters()) for network in networks]
     run.fact(f"finite differences over backpropagation, seconds, {weights[-1]:,} weights", races[-1][1] / races[-1][2])
     run.fact(f"relative error between the two, {weights[-1]:,} weights", races[-1][0])

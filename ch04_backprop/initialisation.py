@@ -11,17 +11,18 @@ Costs      6 s on two cores, most of it to train 30 networks of ten hidden layer
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 
 from ch04_backprop.hidden_units import Tanh
 from ch04_backprop.layers import Linear, Network, ReLU
 from ch04_backprop.networks.costs import SoftmaxCrossEntropy
-from ch04_backprop.networks.training import Pixels, accuracy, by_momentum, predict
-from ch04_backprop.vanishing import Deviation, deep_network, rms
+from ch04_backprop.networks.training import Examples, Pixels, accuracy, by_momentum, predict
+from ch04_backprop.vanishing import Deviation, deep_network, root_mean_square
 from common import data, plots
 from common.claims import beats
 from common.results import mean_interval
@@ -41,20 +42,27 @@ STARTS: dict[str, Deviation] = {
 COLOURS = {"zeros": plots.GREY, "0.01": plots.RED, "Xavier": plots.ORANGE, "He": plots.BLUE, "twice He": plots.PURPLE}
 DEPTH, WIDTH = 10, 64  # hidden layers, and their units in training
 BROAD, SOME = 256, 256  # units and images for measuring sizes
+SATURATED = 0.97  # activations of tanh beyond which its slope is below 0.06
 ALIKE = 16  # hidden units of the network with equal initial weights
 RATES = [0.003, 0.01, 0.03]  # of momentum, at its peak
 
-Part = tuple[Float32[np.ndarray, "n 784"], Int[np.ndarray, "n"]]
 
-
-def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
-    """The rms of the numbers that each layer of hidden units passes on, first layer first."""
-    sizes = []
+def activations(network: Network, x: Float[np.ndarray, "n inputs"]) -> Iterator[Float[np.ndarray, "n units"]]:
+    """The numbers that each layer of hidden units passes on, first layer first."""
     for layer in network.layers:
         x = layer.forward(x)
         if not isinstance(layer, Linear):
-            sizes.append(rms(x))
-    return np.array(sizes)
+            yield x
+
+
+def activation_sizes(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
+    """The rms of the activations, layer by layer."""
+    return np.array([root_mean_square(values) for values in activations(network, x)])
+
+
+def saturated_shares(network: Network, x: Float[np.ndarray, "n inputs"]) -> Float[np.ndarray, "depth"]:
+    """The share of activations beyond ±SATURATED in %, layer by layer: the slope of tanh there, 1 − a², is nearly 0."""
+    return np.array([100 * np.mean(np.abs(values) > SATURATED) for values in activations(network, x)])
 
 
 def expected_factor(std: float, inputs: int) -> float:
@@ -79,24 +87,36 @@ def count_different_units(network: Network) -> int:
     return np.unique(network.layers[0].W.data.round(6), axis=1).shape[1]
 
 
-def train_network(network: Network, rate: float, epochs: int, part: Part, rng: np.random.Generator) -> list[float]:
+def train_network(network: Network, rate: float, epochs: int, part: Examples, rng: np.random.Generator) -> list[float]:
     """Momentum over one cycle of the rate. Returns the loss of every step; none where it diverged."""
     return by_momentum(rate, epochs).attempt(network, *part, rng)
 
 
-def draw_sizes(sizes: dict[str, dict[str, Float[np.ndarray, "depth"]]]) -> Figure:
-    """For each unit, the rms of the activations by layer from each start; dotted, the factor's prediction."""
-    figure, axes = plots.panels(len(sizes), width=4.6, height=3.4, sharey=True)
-    layers = np.arange(1, DEPTH + 1)
-    for axis, (unit, by_start) in zip(axes, sizes.items(), strict=True):
+def draw_sizes(
+    sizes: dict[str, dict[str, Float[np.ndarray, "depth"]]], saturated: dict[str, Float[np.ndarray, "depth"]]
+) -> Figure:
+    """By layer, from each start: the rms of the activations, dotted by theory; and the share of saturated ones."""
+    figure, axes = plots.panels(3, width=2.05, height=3.4)
+    axes[1].sharey(axes[0])
+    layers, line = np.arange(1, DEPTH + 1), {"markersize": 3.5, "linewidth": 1.6}
+    for axis, by_start in zip(axes, sizes.values(), strict=False):
         for name, size in by_start.items():
-            axis.semilogy(layers, size, "o-", color=COLOURS[name], markersize=4, label=name)
-            if unit == "ReLU":
-                factor = expected_factor(STARTS[name](BROAD, BROAD), BROAD)
-                axis.semilogy(layers, size[0] * factor ** (layers - 1), ":", color=plots.INK, linewidth=1)
-        axis.set(title=f"{unit}: size of the activations", xlabel="hidden layer")
+            axis.semilogy(layers, size, "o-", color=COLOURS[name], **line)
+    for name, size in sizes["ReLU"].items():
+        factor = expected_factor(STARTS[name](BROAD, BROAD), BROAD)
+        axes[0].semilogy(layers, size[0] * factor ** (layers - 1), ":", color=plots.INK, linewidth=1)
+        shift = {"0.01": (-10, -4), "Xavier": (0, -14)}.get(name, (0, 5))
+        place = {"textcoords": "offset points", "ha": "right", "fontsize": 9}
+        axes[0].annotate(name, (DEPTH, size[-1]), shift, color=COLOURS[name], **place)
+    for name, share in saturated.items():
+        axes[2].plot(layers, share, "o-", color=COLOURS[name], **line)
+    for axis, title in zip(axes, ("ReLU", "tanh", "tanh, saturated"), strict=True):
+        axis.set_title(title)
+        axis.set_xticks((1, 4, 7, 10))
     axes[0].set_ylabel("root mean square")
-    axes[1].legend()
+    axes[1].tick_params(labelleft=False)
+    axes[2].set(ylabel="share of activations (%)", ylim=(-2, None))
+    figure.supxlabel("hidden layer", fontsize=10)
     return figure
 
 
@@ -136,9 +156,13 @@ def lesson(run: Run) -> None:
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
 
     sizes: dict[str, dict] = {"ReLU": {}, "tanh": {}}
+    saturated = {}
     for unit, by_start in (ReLU, sizes["ReLU"]), (Tanh, sizes["tanh"]):
         for name, std in list(STARTS.items())[1:]:  # zeros give zeros
-            by_start[name] = activation_sizes(deep_network(unit, std, DEPTH, BROAD, run.rng), fitted[0][:SOME])
+            network = deep_network(unit, std, DEPTH, BROAD, run.rng)
+            by_start[name] = activation_sizes(network, fitted[0][:SOME])
+            if unit is Tanh:
+                saturated[name] = saturated_shares(network, fitted[0][:SOME])
     for name, size in sizes["ReLU"].items():
         run.fact(f"factor per layer of ReLUs, {name}", (size[-1] / size[0]) ** (1 / (DEPTH - 1)))
         run.fact(f"std √(inputs / 2), {name}", expected_factor(STARTS[name](BROAD, BROAD), BROAD))
@@ -146,8 +170,10 @@ def lesson(run: Run) -> None:
         "sizes",
         draw_sizes,
         sizes,
-        caption="Before training: the size of the activations of each layer. Dotted: by the factor that theory "
-        "predicts for ReLU. The values of tanh stay within ±1 whatever its weights.",
+        saturated,
+        caption="Before training, by hidden layer. Left and middle: the root mean square of the activations; dotted, "
+        "by the factor that theory predicts for ReLU. The values of tanh stay within ±1 whatever its weights. Right: "
+        f"the share of them beyond ±{SATURATED:g}, where tanh is nearly flat and hardly passes a delta back.",
     )
 
     starts = {

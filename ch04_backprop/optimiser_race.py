@@ -19,7 +19,7 @@ from jaxtyping import Float32, Int
 from scipy.optimize import minimize
 
 from ch04_backprop.layers import Network
-from ch04_backprop.networks.training import Pixels, Training, accuracy, mlp, predict
+from ch04_backprop.networks.training import Examples, Pixels, Training, accuracy, mlp, predict
 from ch04_backprop.optimisers import OPTIMISERS, SGD
 from common import data, plots
 from common.claims import level
@@ -38,30 +38,29 @@ RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 BATCHES = (1, 8, 64, 512)
 SGD_RATE = 0.003  # per example: a batch of n has n times this rate, but at most LARGEST_RATE
 LARGEST_RATE = 0.2
-Points = tuple[np.ndarray, np.ndarray]  # inputs (n, 784) and answers (n,)
 
 
-def train_network(rule: str, rate: float, epochs: int, part: Points, seed: int) -> tuple[Network, list[float]]:
+def train_by_rule(rule: str, rate: float, epochs: int, part: Examples, seed: int) -> tuple[Network, list[float]]:
     """Train the network of this seed. Returns it and its loss at every step. Raises LossNotFinite."""
     rng = np.random.default_rng(seed)
     network = mlp(SIZES, rng)
     return network, Training(lambda parameters: OPTIMISERS[rule](parameters, rate), epochs)(network, *part, rng)
 
 
-def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Points, seed: int) -> tuple[float, list[float]]:
+def best_rate(rule: str, rates: tuple[float, ...], epochs: int, part: Examples, seed: int) -> tuple[float, list[float]]:
     """The rate that is best on the last HELD_OUT points of part, and what each came to; NaN where the loss diverged."""
     few = min(HELD_OUT, len(part[0]) // 5)
     fitted, held_out = ([array[half] for array in part] for half in (slice(-few), slice(-few, None)))
     found = []
     for rate in rates:
         try:
-            found.append(accuracy(train_network(rule, rate, epochs, tuple(fitted), seed)[0], *held_out))
+            found.append(accuracy(train_by_rule(rule, rate, epochs, tuple(fitted), seed)[0], *held_out))
         except LossNotFinite:
             found.append(float("nan"))
     return choose(rates, found, highest=True), found
 
 
-def quasi_newton(x: Float32[np.ndarray, "n m"], y: Int[np.ndarray, "n"], passes: int, seed: int) -> Network:
+def train_by_lbfgs(x: Float32[np.ndarray, "n m"], y: Int[np.ndarray, "n"], passes: int, seed: int) -> Network:
     """L-BFGS on the cost of all points, stopped after `passes` gradients."""
     network = mlp(SIZES, np.random.default_rng(seed))
     parameters = network.parameters()
@@ -79,7 +78,7 @@ def quasi_newton(x: Float32[np.ndarray, "n m"], y: Int[np.ndarray, "n"], passes:
     return network
 
 
-def by_batch(part: Points, size: int, epochs: int, seed: int) -> tuple[list[float], list[float]]:
+def by_batch(part: Examples, size: int, epochs: int, seed: int) -> tuple[list[float], list[float]]:
     """Plain SGD with batches of this size: seconds, and cost over 1000 training points, after every epoch."""
     (x, y), rng, seconds, costs = part, np.random.default_rng(seed), [], []
     network, start = mlp(SIZES, rng), time.perf_counter()
@@ -116,7 +115,7 @@ def draw_race(losses: dict[str, list[float]], grid: dict[str, list[float]], rate
     return figure
 
 
-def draw_batches(part: Points, epochs: int, seed: int) -> Figure:
+def draw_batches(part: Examples, epochs: int, seed: int) -> Figure:
     """Cost by time, one line per batch size, one dot per epoch."""
     figure, axis = plots.panels(width=6.4)
     for size in (*BATCHES, len(part[0])):
@@ -144,7 +143,7 @@ def lesson(run: Run) -> None:
     for name in OPTIMISERS:
         with run.method(name, kind="from scratch") as method:
             rate, grid[name] = method.time(best_rate, name, rates, max(1, epochs // 2), (x, y), run.seed)
-            network, losses[name] = method.time(train_network, name, rate, epochs, (x, y), run.seed)
+            network, losses[name] = method.time(train_by_rule, name, rate, epochs, (x, y), run.seed)
             method.model = network
             method.score(digits.test, predict=lambda images, network=network: predict(network, pixels(images)))
         run.fact(f"best learning rate, {name}", rate)
@@ -152,7 +151,7 @@ def lesson(run: Run) -> None:
             run.compare(name, "SGD")
     run.compare("Adam", "momentum")
     with run.method("L-BFGS, full batch", kind="classical") as method:
-        network = method.model = method.time(quasi_newton, x, y, epochs * run.pick(smoke=1, lecture=8), run.seed)
+        network = method.model = method.time(train_by_lbfgs, x, y, epochs * run.pick(smoke=1, lecture=8), run.seed)
         method.score(digits.test, predict=lambda images: predict(network, pixels(images)))
     run.compare("Adam", "L-BFGS, full batch")
     run.floor("Adam", "accuracy", at_least=93.4)

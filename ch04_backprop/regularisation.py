@@ -78,7 +78,7 @@ RIVALS: dict[str, list[ClassifierMixin]] = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class Variant:
     """The base, and the strengths of additions; 0 is off. shift: the most pixels, with TURN degrees each."""
 
     l2: float = 0.0
@@ -96,7 +96,7 @@ class Settings:
     rival: ClassifierMixin | None = None  # instead of a network
 
 
-def build_network(settings: Settings, seed: int) -> Network:
+def build_network(settings: Variant, seed: int) -> Network:
     """Build the untrained network: linear, BatchNorm, ReLU, noise, dropout, as set."""
     noise = np.random.default_rng([seed, 1])
 
@@ -118,7 +118,7 @@ def build_network(settings: Settings, seed: int) -> Network:
     return new_network(np.random.default_rng(seed), hidden=hidden, cost=cost, rebuild=rebuild)
 
 
-def train_under(settings: Settings, run: Run, few: FewDigits, seed: int) -> Network:
+def train_under(settings: Variant, run: Run, few: FewDigits, seed: int) -> Network:
     """Train a network. seed: of its initial weights, its batches and its noise."""
     network, x, answers = build_network(settings, seed), few.x, few.train.labels
     changes: dict[str, Any] = {"optimiser": lambda parameters: Momentum(parameters, settings.rate)}
@@ -146,7 +146,7 @@ def measure_gains(
     """The gain in validation accuracy of each change over the base, in %; the mean over the seeds of fews."""
 
     def read(change: dict[str, Any]) -> float:
-        networks = ((few, train_under(Settings(**change), run, few, seed)) for seed, few in fews.items())
+        networks = ((few, train_under(Variant(**change), run, few, seed)) for seed, few in fews.items())
         return float(np.mean([few.accuracies(network)[1] for few, network in networks]))
 
     base = read({})
@@ -182,9 +182,9 @@ def lesson(run: Run) -> None:
         run.fact(f"all that helped at {share:g} × their strengths, gain on validation digits", points, "%")
 
     drawn = cache(lambda seed: few_digits(run, seed))
-    training_accuracies: dict[Settings, list[float]] = {}
+    training_accuracies: dict[Variant, list[float]] = {}
 
-    def experiment(settings: Settings, seed: int) -> tuple[Any, Int[np.ndarray, "n"]]:
+    def experiment(settings: Variant, seed: int) -> tuple[Any, Int[np.ndarray, "n"]]:
         few = drawn(seed)
         rows = few.pixels(few.test.images)
         if settings.rival is not None:
@@ -205,7 +205,7 @@ def lesson(run: Run) -> None:
         "60 epochs": {"times": 3},
         "60 epochs, augmentation + L2": moved | l2 | {"times": 3},
     }
-    ablation = Ablation(run, few.test, Settings(), experiment, seeds=run.pick(smoke=2, lecture=5))
+    ablation = Ablation(run, few.test, Variant(), experiment, seeds=run.pick(smoke=2, lecture=5))
     ablation.study(changes)
     ablation.compare(*NEEDS_L2)
     ablation.measure(AT_ITS_RATE[1], rate=norm["rate"])
@@ -217,7 +217,7 @@ def lesson(run: Run) -> None:
     run.floor("augmentation", "accuracy", at_least=93.5)
 
     for name in ("base", "L2", "dropout", "augmentation"):
-        learned = np.mean(training_accuracies[Settings(**changes.get(name, {}))])
+        learned = np.mean(training_accuracies[Variant(**changes.get(name, {}))])
         test_accuracy = np.mean([scores.values.mean() for scores in ablation.scores[name]])
         run.fact(f"training minus test accuracy, {name}", learned - test_accuracy, "%")
     run.figure_over_seeds(

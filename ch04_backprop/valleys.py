@@ -64,7 +64,7 @@ def race(
     return np.array(points)[:, :, best], np.array(heights)[:, best]
 
 
-def quasi_newton(
+def descend_by_lbfgs(
     valley: Callable[[Tensor], Tensor], start: tuple[float, float]
 ) -> tuple[Float[np.ndarray, "steps 2"], list[float]]:
     """SciPy's L-BFGS: its point after every iteration, and the height at each of its evaluations."""
@@ -99,7 +99,7 @@ def lesson(run: Run) -> None:
         for name, rule in OPTIMISERS.items():
             points, heights = races[valley][name] = race(height, start, rule, steps)
             run.fact(f"{valley}, {name}: distance from the bottom", float(np.linalg.norm(points[-1] - least)))
-        points, heights = races[valley]["L-BFGS"] = quasi_newton(height, start)
+        points, heights = races[valley]["L-BFGS"] = descend_by_lbfgs(height, start)
         run.fact(f"{valley}, L-BFGS: gradients until it stopped", len(heights))
         run.fact(f"{valley}, L-BFGS: distance from the bottom", float(np.linalg.norm(points[-1] - least)))
     run.figure(

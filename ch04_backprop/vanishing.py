@@ -57,7 +57,7 @@ def deep_network(unit: Unit, std: Deviation, depth: int, width: int, rng: np.ran
     return Network(layers[:-1], SoftmaxCrossEntropy())
 
 
-def rms(values: Float[np.ndarray, "*shape"]) -> float:
+def root_mean_square(values: Float[np.ndarray, "*shape"]) -> float:
     """The root mean square in float64, because the square of a small float32 may underflow."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
@@ -71,7 +71,7 @@ def delta_sizes(
     for layer in reversed(network.layers):
         slopes, delta = layer.backward(np.ones_like(delta)), layer.backward(delta)
         if not isinstance(layer, Linear):
-            sizes.append((rms(delta), rms(slopes)))
+            sizes.append((root_mean_square(delta), root_mean_square(slopes)))
     size, slope = np.array(sizes[::-1]).T
     return size, slope
 

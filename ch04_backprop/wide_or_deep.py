@@ -122,7 +122,7 @@ def predict(network: Network, x: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, 
     return network.forward(2 * x - 1)[:, 0]  # [0, 1] → [−1, 1], centred for the network
 
 
-def train_network(sizes: tuple[int, ...], spread: bool, part: Table, steps: int, rng: np.random.Generator) -> Network:
+def train_on_points(sizes: tuple[int, ...], spread: bool, part: Table, steps: int, rng: np.random.Generator) -> Network:
     """Fit by Adam with all points in every step. spread: the first ReLUs bend all over [−1, 1], not at 0."""
     network = Network(mlp(sizes, rng).layers, SquaredError())
     if spread:  # w x + b bends at −b / w
@@ -219,7 +219,9 @@ def lesson(run: Run) -> None:
     networks, misses = {}, {}
     for name, (sizes, spread) in SHAPES.items():
         with run.method(name, kind="from scratch") as method:
-            networks[name] = [method.time(train_network, sizes, spread, fitted, steps, run.rng) for _ in range(starts)]
+            networks[name] = [
+                method.time(train_on_points, sizes, spread, fitted, steps, run.rng) for _ in range(starts)
+            ]
             misses[name] = [float(rms((predict(n, held_out.features) - held_out.targets) ** 2)) for n in networks[name]]
             network = method.model = choose(networks[name], misses[name])
             off = method.score(test, predict=lambda x, network=network: predict(network, x)) - test.targets

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
@@ -24,13 +24,10 @@ from sklearn.preprocessing import FunctionTransformer
 from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors
 from ch05_cnn.models.recipes import RECIPES, as_rows, lenet5, modern
 from common import plots
-from common.claims import beats, level, mean_of
+from common.claims import beats, level
 from common.data import Dataset
 from common.features import pipelines
 from common.run import Run
-
-if TYPE_CHECKING:
-    from common.record import LessonRecord
 
 SIZES = (100, 1000)  # of subsets of the training images, in addition to all of them
 BEST, MODERN = "Fisher vectors + SVM", "small modern network"
@@ -74,19 +71,6 @@ CONTENDERS = {
     "LeNet-5": Contender("deep", plots.ORANGE, lenet5),
     MODERN: Contender("deep", plots.RED, modern),
 }
-
-
-def mean_errors(record: LessonRecord, name: str, sizes: Sequence[int]) -> dict[str, list[float]]:
-    """Test errors on a set by the number of training images, in %: means over all seeds."""
-    facts = {fact: value.value for fact, (value, _) in record.findings().items()}
-    return {
-        method: [
-            *(facts[f"{name}, {n} images: error of {method}"] for n in sizes[:-1]),
-            100 - mean_of(record, f"{name}: {method}", "accuracy"),
-        ]
-        for method in CONTENDERS
-        if method in CURVED
-    }
 
 
 def overtaken_at(sizes: Sequence[int], rival: Sequence[float], learned: Sequence[float]) -> float | None:
@@ -152,13 +136,11 @@ def lesson(run: Run) -> None:
     )
     run.figure_over_seeds(
         "curves",
-        lambda record: draw_errors(
-            {name: mean_errors(record, name, sizes) for name, sizes in all_sizes.items()},
-            all_sizes,
-            {name: (contender.colour, contender.kind == "deep") for name, contender in CONTENDERS.items()},
-        ),
-        caption="Test error by the number of training images, means over seeds. Solid: learned features; dashed: "
-        "hand-crafted.",
+        draw_errors,
+        all_sizes,
+        {name: CONTENDERS[name].colour for name in CURVED},
+        caption="Test error by the number of training images: means with their 95 % intervals over seeds. Solid: "
+        "learned features; dashed: hand-crafted. Both axes are logarithmic.",
     )
     for name in all_sizes:
         rival = f"{name}: {BEST}"

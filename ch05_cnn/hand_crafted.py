@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.base import BaseEstimator
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
@@ -106,6 +107,14 @@ def shuffle_words(
     return moved
 
 
+def find_nearest(histograms: Float[np.ndarray, "n features"], which: list[int]) -> list[int]:
+    """For each of these images another one, whose histogram is nearest to its own."""
+    roots = np.sqrt(histograms)  # as in the pipeline
+    distances = euclidean_distances(roots[which], roots)
+    distances[np.arange(len(which)), which] = np.inf
+    return distances.argmin(axis=1).tolist()
+
+
 def find_telling_words(
     histograms: Float[np.ndarray, "n features"], labels: Int[np.ndarray, "n"], pair: tuple[int, int], count: int
 ) -> tuple[Int[np.ndarray, "count"], Float[np.ndarray, "2 features"]]:
@@ -167,13 +176,21 @@ def lesson(run: Run) -> None:
             kept, (own, shuffle_words(own, bag.cells_[1:], rng), shuffle_words(own, bag.cells_[:1], rng)), strict=True
         ):
             kept[title].append(redraw(arranged, patches, sift, few.images.shape[1]))
-    columns = {"the digit": list(few.images[which] / 255), **kept}
+    of_pyramid, of_bag = find_nearest(histograms, which), find_nearest(histograms[:, : bag.words], which)
     run.figure(
         "lost",
         draw_lost,
-        columns,
+        {
+            "the digit": few.images[which] / 255,
+            "words\nin place": kept["words in place"],
+            "moved within\nquarters": kept["pyramid"],
+            "moved\nanywhere": kept["plain bag"],
+            "nearest by\npyramid": few.images[of_pyramid] / 255,
+            "nearest by\nplain bag": few.images[of_bag] / 255,
+        },
         caption="Digits redrawn from the mean patches of their words. Third column: words change places within a "
-        "quarter, which leaves the pyramid's histograms as they are. Fourth: anywhere, which leaves a plain bag's.",
+        "quarter, which leaves the pyramid's histograms as they are. Fourth: anywhere, which leaves a plain bag's. "
+        f"Fifth and sixth: of {len(few) - 1} other digits, the one whose histograms are nearest.",
     )
     run.figure(
         "telling",

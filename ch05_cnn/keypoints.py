@@ -125,7 +125,7 @@ def find_and_describe(image: Float[np.ndarray, "height width"], upsampling: int)
     return Look(image, keypoints, cut, dict(zip(KINDS, described, strict=True)))
 
 
-class Matches(NamedTuple):
+class DescriptorMatches(NamedTuple):
     """For each keypoint of the views: the nearest in the photo, the ratio d₁ / d₂, whether it is the same spot."""
 
     to: Int[np.ndarray, "n"]
@@ -135,12 +135,12 @@ class Matches(NamedTuple):
 
 def match_descriptors(
     views: Float32[np.ndarray, "n numbers"], photo: Float32[np.ndarray, "m numbers"], same: Bool[np.ndarray, "n m"]
-) -> Matches:
+) -> DescriptorMatches:
     """Each descriptor's nearest neighbour, and the ratio of the two smallest distances. §7.1."""
     distances = euclidean_distances(views, photo)
     first, second = np.partition(distances, 1, axis=1)[:, :2].T
     to = distances.argmin(axis=1)
-    return Matches(to, (first / np.maximum(second, 1e-9)).astype(float), same[np.arange(len(to)), to])
+    return DescriptorMatches(to, (first / np.maximum(second, 1e-9)).astype(float), same[np.arange(len(to)), to])
 
 
 def better_not_rotated(record: LessonRecord, views: Iterable[str]) -> list[str]:
@@ -209,7 +209,7 @@ def lesson(run: Run) -> None:
         "scikit-image's is half a bar further on); the patch, rotated until that points right; its descriptor: 8 "
         "arrows for each of 4×4 bins.",
     )
-    first = Matches(*(values[turned] for values in answers["SIFT"]))
+    first = DescriptorMatches(*(values[turned] for values in answers["SIFT"]))
     kept = np.flatnonzero(first.ratio < RATIO)
     run.figure(
         "matches",

@@ -55,6 +55,7 @@ from common.answers import check_labels, check_same_shape
 from common.data import Dataset
 from common.image_classifier import LabelledImages, outputs
 from common.run import Run
+from common.seeding import build_seeded
 from common.train import Training
 from common.tuning import choose, tuned
 
@@ -141,13 +142,6 @@ class LeNet1989(nn.Module):
         h2 = f(self.H2(f(self.H1(x))))
         o = self.output(f(self.H3(h2.flatten(1))))
         return o if self.bare else f(o)
-
-
-def build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A network initialised from the seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return build()
 
 
 def train_digit_by_digit(

@@ -36,7 +36,6 @@ from ch05_cnn.lenet1989 import (
     MOMENTUM,
     LeNet1989,
     ScaledTanh,
-    build_seeded,
     initialise,
     read_digits,
     squared_error,
@@ -48,6 +47,7 @@ from common.ablation import BASE, Ablation, draw_differences
 from common.augment import Poses
 from common.paired import Comparison
 from common.run import Run
+from common.seeding import build_seeded
 from common.train import Training
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def ladder(steps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return dict(zip(steps, accumulate(steps.values(), or_), strict=True))
 
 
-def verdicts(comparisons: Sequence[Comparison]) -> str:
+def summarise_verdicts(comparisons: Sequence[Comparison]) -> str:
     """A sentence that states what helped, what harmed, and what made no significant difference."""
     found: dict[str, list[str]] = {"helps": [], "does harm": [], "no significant difference": []}
     for c in comparisons:
@@ -229,6 +229,6 @@ def lesson(run: Run) -> None:
         f"with {base.epochs} epochs either way."
     )
     run.claim(
-        lambda record: f"Step upon step, in points of accuracy: {verdicts(steps_and_whole(record)[0])}.",
+        lambda record: f"Step upon step, in points of accuracy: {summarise_verdicts(steps_and_whole(record)[0])}.",
         lambda record: any(c.winner for c in record.comparisons),
     )

@@ -169,7 +169,7 @@ def crowd(
     return Crowd(around[near], scores[near], objects[near])
 
 
-def neighbours(overlap: float, pairs: int, rng: np.random.Generator) -> Crowd:
+def adjacent_crowd(overlap: float, pairs: int, rng: np.random.Generator) -> Crowd:
     """Pairs of adjacent unit squares with that IoU, and ten boxes around each. Pairs lie far apart."""
     aside = (1 - overlap) / (1 + overlap)
     left = 10 * torch.arange(pairs).float().repeat_interleave(2) + aside * torch.arange(2).repeat(pairs)
@@ -221,7 +221,7 @@ def lesson(run: Run) -> None:
     )  # fmt: skip
     pairs = run.pick(smoke=20, lecture=400)
     wrong = np.array(
-        [[count_errors(neighbours(q, pairs, run.rng), t) for t in THRESHOLDS] for q in NEIGHBOURS.tolist()]
+        [[count_errors(adjacent_crowd(q, pairs, run.rng), t) for t in THRESHOLDS] for q in NEIGHBOURS.tolist()]
     )
     lost, twice = wrong[10, :, 0], wrong[0, :, 1]
     for k, threshold in enumerate(THRESHOLDS):

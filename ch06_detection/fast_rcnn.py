@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from ch06_detection.augmentation.box_crops import change_light, mirror_boxes
 from ch06_detection.boxes import Boxes, clip, decode, encode
-from ch06_detection.drawings.fast_rcnn import SURE, draw_detections, draw_loss
+from ch06_detection.drawings.boxes import SURE
+from ch06_detection.drawings.fast_rcnn import draw_detections, draw_loss
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.proposals.labelled import FOREGROUND, LabelledProposals, evenly_spaced, sample_balanced
 from ch06_detection.proposals.search import ProposalDetector, shared_proposals
@@ -32,7 +33,7 @@ from ch06_detection.rcnn import RegionNetwork, build_scenes_rcnn
 from ch06_detection.scoring.judging import METRIC, STRICT, account, examine, learn
 from ch06_detection.scoring.protocol import training_scenes
 from ch06_detection.single_shot.several_looks import resize
-from ch06_detection.trunk.building import build_seeded, measure_pixels
+from ch06_detection.trunk.building import measure_pixels
 from ch06_detection.trunk.crops import Pictures, Side, with_context
 from ch06_detection.trunk.layers import STRIDE
 from ch06_detection.trunk.pretraining import Trunk, shared_trunk
@@ -43,6 +44,7 @@ from common.image_classifier import Pixels
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.muon import Muon, hidden_filters
 from common.run import Run
+from common.seeding import build_seeded
 from common.train import History, Training, half_pays
 
 SAMPLES = 2  # interpolation points per bin along each axis

@@ -53,7 +53,7 @@ def extreme(record: LessonRecord, which: Callable) -> Comparison:
     return which(record.comparisons, key=lambda comparison: comparison.difference)
 
 
-def describe(comparison: Comparison) -> str:
+def describe_change(comparison: Comparison) -> str:
     """A change with its effect on the base, and the effect's interval."""
     c = comparison
     return f"{c.a} ({c.difference:+.1f} points, from {c.low:+.1f} to {c.high:+.1f})"
@@ -78,5 +78,5 @@ def lesson(run: Run) -> None:
         caption=f"What each change does to {METRIC} on {len(part)} validation scenes, with 95 % intervals; coloured "
         "where the paired test finds a difference.",
     )  # fmt: skip
-    run.claim(lambda record: f"What costs most: {describe(extreme(record, min))}.")
-    run.claim(lambda record: f"At the other end: {describe(extreme(record, max))}.")
+    run.claim(lambda record: f"What costs most: {describe_change(extreme(record, min))}.")
+    run.claim(lambda record: f"At the other end: {describe_change(extreme(record, max))}.")

@@ -40,7 +40,7 @@ NEGATIVES = 3.0  # mined per positive
 MINED, EVERY, METRIC = "hard negatives, 3 : 1", "every background box", "AP of positives among default boxes"
 
 
-def match(
+def match_boxes(
     boxes: Real[Tensor, "m 4"], labels: Int[Tensor, "..."], defaults: Real[Tensor, "n 4"], threshold: float = THRESHOLD
 ) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
     """The target of each default box of an image: a label, 0 for background; and the object's index, 0 if none. §2.2.
@@ -187,7 +187,7 @@ def count_positives(part: BoxedImages, defaults: Boxes, threshold: float) -> Int
     """The number of default boxes matched to each object."""
     numbers = []
     for target in part.targets:
-        labels, which = match(target["boxes"], target["labels"], defaults, threshold)
+        labels, which = match_boxes(target["boxes"], target["labels"], defaults, threshold)
         numbers.append(which[labels > 0].bincount(minlength=len(target["boxes"])))
     return torch.cat(numbers)
 
@@ -243,7 +243,7 @@ def lesson(run: Run) -> None:
         test.images[shown],
         test.targets[shown],
         defaults,
-        match(test.targets[shown]["boxes"], test.targets[shown]["labels"], defaults),
+        match_boxes(test.targets[shown]["boxes"], test.targets[shown]["labels"], defaults),
         (mined[shown], losses[shown]),
         caption="A test scene; the default boxes matched to its objects; and the background boxes with the highest "
         "loss: the hardest of the mined negatives.",

@@ -38,7 +38,7 @@ CARRIED = "coffee"  # the photograph shown without --photo; training scenes use 
 View = UInt8[np.ndarray, "_ _ 3"]
 
 
-def resize(picture: UInt8[np.ndarray, "height width 3"], longer: int) -> View:
+def resize_to_cells(picture: UInt8[np.ndarray, "height width 3"], longer: int) -> View:
     """The picture with a longer side of about `longer` pixels, in proportion; both sides are multiples of CELL."""
     height, width = picture.shape[:2]
     rows, columns = (CELL * max(1, round(longer * side / max(height, width) / CELL)) for side in (height, width))
@@ -98,8 +98,8 @@ def lesson(run: Run) -> None:
         f"photographs (lesson scenes). They know {len(CLASSES)} classes of clothes and nothing else."
     )
     detectors = {name: load_or_train(run, name, detector) for name, detector in SCENES.items()}
-    show(run, "clothes", [resize(picture, side) for side in SIDES], detectors, CLASSES)
+    show(run, "clothes", [resize_to_cells(picture, side) for side in SIDES], detectors, CLASSES)
     people = {name: model for name, each in PEOPLE.items() if (model := each.load(run))}
     if people:
         run.note("These detectors have been trained on people of one film, PETS 2009 S2.L1 (lesson pedestrians).")
-        show(run, "people", [resize(picture, PEOPLE_SIDE)], people, ("person",))
+        show(run, "people", [resize_to_cells(picture, PEOPLE_SIDE)], people, ("person",))

@@ -180,7 +180,7 @@ def lesson(run: Run) -> None:
     )
     evaluations = {}
 
-    def examine(name: str, kind: str, build: Callable[[], Detector], part: BoxedImages) -> Detector:
+    def learn_and_judge(name: str, kind: str, build: Callable[[], Detector], part: BoxedImages) -> Detector:
         with run.method(name, kind=kind) as method:
             detector = learn(method, f"{name}, pedestrians", build, part)
             evaluations[name] = judge(method, test)
@@ -194,10 +194,10 @@ def lesson(run: Run) -> None:
             run.floor(name, METRIC, at_least=run.pick(smoke=0, lecture=FLOORS[name]))
         return detector
 
-    template = examine("HOG + SVM", "classical", lambda: build_template(run), train)
+    template = learn_and_judge("HOG + SVM", "classical", lambda: build_template(run), train)
     mixed = paste_people(train, len(train), run.seed)
     for name, build in contenders(run, template).items():
-        examine(name, "deep", build, mixed)
+        learn_and_judge(name, "deep", build, mixed)
     run.fact("people with a proposal on them", 100 * share_proposed(run, template, test), "%")
     judge_reference(run, test.take(slice(None, None, run.pick(smoke=2, lecture=4))))
 

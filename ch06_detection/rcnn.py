@@ -35,7 +35,7 @@ from ch06_detection.proposals.search import ProposalDetector, shared_proposals
 from ch06_detection.scoring.judging import METRIC, STRICT, account, answers_of, learn
 from ch06_detection.scoring.overlaps import overlap_by_class, overlaps_with_objects
 from ch06_detection.scoring.protocol import training_scenes
-from ch06_detection.trunk.building import build_seeded, measure_pixels
+from ch06_detection.trunk.building import measure_pixels
 from ch06_detection.trunk.crops import Crops, Pictures, Side, cut
 from ch06_detection.trunk.layers import small_trunk, stage_channels
 from ch06_detection.trunk.pretraining import SIDE, PretrainedTrunk, Trunk, copy_class_rows, copy_weights, shared_trunk
@@ -45,6 +45,7 @@ from common.data.scenes import scenes
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.muon import Muon, hidden_filters
 from common.run import Run
+from common.seeding import build_seeded
 from common.train import History, Training, half_pays
 
 NEGATIVE = 0.3  # IoU with all objects of a class, below which a proposal is a negative of its SVM: §2.3

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torchvision import ops
 
 from ch06_detection.drawings.roi_pooling import draw_pooling, draw_shift
-from ch06_detection.trunk.building import build_seeded
 from ch06_detection.trunk.crops import cut
 from ch06_detection.trunk.layers import STRIDE, small_trunk
 from common.data.checked_inputs import as_many, precise
@@ -30,6 +29,7 @@ from common.data.scenes import scenes
 from common.image_classifier import Pixels
 from common.proposals.grouping import propose_all
 from common.run import Run
+from common.seeding import build_seeded
 
 CHANNELS = 128  # that are pooled at once: the rectangles of more would take much memory
 SIDE = 6  # bins of an RoI along each axis

@@ -29,16 +29,18 @@ from torch.nn import functional
 from ch06_detection.augmentation.box_crops import BoxCrops, change_light
 from ch06_detection.boxes import Boxes, clip, decode
 from ch06_detection.default_boxes import boxes_of_shapes, flatten_head, sizes_of_a_cell
-from ch06_detection.drawings.ssd import SURE, draw_scenes, draw_steps, draw_training
+from ch06_detection.drawings.boxes import SURE
+from ch06_detection.drawings.ssd import draw_scenes, draw_steps
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.multibox import NEGATIVES, match_batch, multibox_sums
 from ch06_detection.scoring.judging import METRIC, STRICT, examine, learn
 from ch06_detection.scoring.protocol import training_scenes
 from ch06_detection.single_shot.several_looks import look_six_times, mirror_places, predict_looks, resize
-from ch06_detection.trunk.building import build_seeded, measure_pixels
+from ch06_detection.trunk.building import measure_pixels
 from ch06_detection.trunk.crops import Pictures
 from ch06_detection.trunk.layers import small_trunk, stage_channels
 from ch06_detection.trunk.pretraining import PretrainedDetector, Trunk, copy_weights, shared_trunk
+from common import plots
 from common.data.boxed import BoxedImages, Target
 from common.data.checked_inputs import Given, colour_pictures, to_learn_from
 from common.data.scenes import scenes
@@ -46,6 +48,7 @@ from common.image_classifier import Pixels
 from common.metrics.detection import Evaluation
 from common.muon import Muon, hidden_filters
 from common.run import Method, Run
+from common.seeding import build_seeded
 from common.train import History, Training
 
 SCENE_SIZES, SCENE_RATIOS = (28.0, 44.0, 70.0, 100.0), (2.0,)
@@ -305,4 +308,7 @@ def lesson(run: Run) -> None:
         caption=f"The first test scenes with every detection whose score is above {SURE:g}.",
     )  # fmt: skip
     history = detector.history_
-    run.figure("training", draw_training, history.losses, history.epochs, caption="The multibox loss in training.")
+    run.figure(
+        "training", plots.draw_training, history.losses, history.epochs, "multibox loss",
+        caption="The multibox loss in training.",
+    )  # fmt: skip

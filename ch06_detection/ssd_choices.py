@@ -34,7 +34,6 @@ from ch06_detection.multibox import match_batch
 from ch06_detection.scoring.judging import METRIC, learn
 from ch06_detection.scoring.protocol import training_scenes
 from ch06_detection.ssd import MILD, SceneSSD, SSDDetector, build_scenes_ssd, hidden_and_heads
-from ch06_detection.trunk.building import build_seeded
 from ch06_detection.trunk.pretraining import PretrainedTrunk, copy_weights
 from common.ablation import BASE, draw_effects
 from common.data.boxed import BoxedImages, Target
@@ -43,6 +42,7 @@ from common.image_classifier import Pixels, outputs
 from common.metrics.detection import Evaluation
 from common.record import LessonRecord
 from common.run import Method, Run
+from common.seeding import build_seeded
 
 RECIPE = SceneSSD(epochs=1, batch=16, scales=(1.0,), mirrored=False)
 VERSIONS = 2  # of each scene, augmented

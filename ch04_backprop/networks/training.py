@@ -23,6 +23,7 @@ from common.errors import LossNotFinite
 from common.tuning import choose
 
 BATCH = 64
+Examples = tuple[Float32[np.ndarray, "n inputs"], Int[np.ndarray, "n"]]  # images as rows, and their classes
 
 
 @dataclass(frozen=True)

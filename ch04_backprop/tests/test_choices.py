@@ -31,7 +31,7 @@ from ch04_backprop.digits import few_digits
 from ch04_backprop.digits.few_digits import Sweep
 from ch04_backprop.layers import Network
 from ch04_backprop.networks import training
-from ch04_backprop.regularisation import GRIDS, HELPED, SHARES, Settings, weaken
+from ch04_backprop.regularisation import GRIDS, HELPED, SHARES, Variant, weaken
 from tests.recorded_lesson import Choice, recorded
 
 
@@ -307,15 +307,15 @@ def test_what_regularisation_combines_is_what_was_best_on_validation_digits(watc
         assert choice.highest
         assert choice.options == list(GRIDS[name])
         assert any(set(np.round(choice.scores + base, 6)) <= held_out for base in held_out)
-        assert found.timed[name][0].args[1] == Settings(**choice.taken)
+        assert found.timed[name][0].args[1] == Variant(**choice.taken)
     helped = [name for name, choice in tried.items() if choice.scores.max() >= HELPED]
     at_once = {setting: value for name in helped for setting, value in tried[name].taken.items()}
     last = made[len(GRIDS)]
     assert last.highest
     assert last.options == [weaken(at_once, share) for share in SHARES]
-    assert found.timed["all that helped, weakened"][0].args[1] == Settings(**last.taken)
+    assert found.timed["all that helped, weakened"][0].args[1] == Variant(**last.taken)
     both = tried["dropout"].taken | tried["L2"].taken
-    assert found.timed["dropout + L2"][0].args[1] == Settings(**both)
+    assert found.timed["dropout + L2"][0].args[1] == Variant(**both)
 
 
 def test_moons_are_judged_on_fresh_points(watch):

@@ -11,7 +11,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 from torch import nn
 
-from ch04_backprop.finite_differences import STEP, finite_differences, race, relative_error, sigmoid_network
+from ch04_backprop.finite_differences import (
+    STEP,
+    compare_gradients,
+    finite_differences,
+    relative_error,
+    sigmoid_network,
+)
 from common.data import digits
 
 
@@ -89,7 +95,7 @@ def test_the_race_measures_the_error_of_that_step_and_leaves_the_weights():
     x, answers = ten_digits()
     network = sigmoid_network(64, 2, np.random.default_rng(3))
     kept = [parameter.data.copy() for parameter in network.parameters()]
-    large, small, best = (race(network, x, answers, step) for step in (1e-1, 1e-2, STEP))
+    large, small, best = (compare_gradients(network, x, answers, step) for step in (1e-1, 1e-2, STEP))
     assert_allclose(large[0] / small[0], 100, rtol=0.05)
     assert best[0] < 1e-8
     assert best[1] > 10 * best[2] > 0  # 160 weights, 320 costs against one pass forth and back
@@ -103,4 +109,4 @@ def test_the_race_sees_a_gradient_that_is_wrong():
     last = network.layers[2]
     right = last.parameter_gradients
     last.parameter_gradients = lambda delta: right(1.01 * delta)
-    assert 1e-3 < race(network, x, answers)[0] < 1e-2
+    assert 1e-3 < compare_gradients(network, x, answers)[0] < 1e-2

@@ -18,9 +18,9 @@ from ch04_backprop.optimiser_race import (
     SIZES,
     best_rate,
     by_batch,
-    quasi_newton,
+    train_by_lbfgs,
+    train_by_rule,
     train_in_order_of_class,
-    train_network,
 )
 from ch04_backprop.optimisers import SGD
 from common.data import Scale, mnist
@@ -55,7 +55,7 @@ def test_l_bfgs_is_given_the_cost_of_all_digits_and_its_gradient(digits, monkeyp
         return asked["found"]
 
     monkeypatch.setattr(optimiser_race, "minimize", spy)
-    network = quasi_newton(x, y, 12, seed=3)
+    network = train_by_lbfgs(x, y, 12, seed=3)
     ends = loss_of(twin(network), x, y).item()
     start, found = asked["start"], asked["found"]
     first = mlp(SIZES, np.random.default_rng(3))
@@ -76,7 +76,7 @@ def test_l_bfgs_is_given_the_cost_of_all_digits_and_its_gradient(digits, monkeyp
 
 
 def test_digits_in_order_of_class_teach_less_than_shuffled_ones(digits):
-    network, _ = train_network("SGD", SGD_RATE * 64, 1, digits, seed=0)
+    network, _ = train_by_rule("SGD", SGD_RATE * 64, 1, digits, seed=0)
     shuffled, sorted_ones = (accuracy(n, *digits) for n in (network, train_in_order_of_class(*digits, seed=0)))
     assert shuffled > 65
     assert sorted_ones < shuffled - 25
@@ -98,7 +98,7 @@ def test_the_best_rate_is_the_best_on_points_that_it_has_not_learned(digits):
     assert best == 0.1
     assert np.isnan(found[2])  # it ran away
     for rate, accuracy_found in zip(rates[:2], found[:2], strict=True):
-        network, _ = train_network("SGD", rate, 1, (x[:-120], y[:-120]), seed=0)
+        network, _ = train_by_rule("SGD", rate, 1, (x[:-120], y[:-120]), seed=0)
         assert accuracy_found == accuracy(network, x[-120:], y[-120:])
     wrong = np.concatenate([y[:-120], (y[-120:] + 1) % 10])
     assert max(best_rate("SGD", rates[:2], 1, (x, wrong), seed=0)[1]) < 20  # it never used the held-out answers
@@ -106,11 +106,11 @@ def test_the_best_rate_is_the_best_on_points_that_it_has_not_learned(digits):
 
 def test_a_rate_that_runs_away_is_said_to(digits):
     with pytest.raises(LossNotFinite):
-        train_network("momentum", 1e6, 1, digits, seed=0)
+        train_by_rule("momentum", 1e6, 1, digits, seed=0)
 
 
 def test_the_seed_decides_all(digits):
-    runs = [train_network("Adam", 1e-3, 1, digits, seed)[1] for seed in (0, 0, 1)]
+    runs = [train_by_rule("Adam", 1e-3, 1, digits, seed)[1] for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
     assert len(runs[0]) == 10
 

@@ -21,7 +21,7 @@ from ch04_backprop.regularisation import (
     GRIDS,
     NEEDS_L2,
     NO_STRENGTHS,
-    Settings,
+    Variant,
     build_network,
     draw,
     measure_gains,
@@ -40,7 +40,7 @@ def make_run(preset: str = "smoke") -> Run:
 
 
 def kinds(**change) -> list[type]:
-    return [type(layer) for layer in build_network(Settings(**change), 0).layers]
+    return [type(layer) for layer in build_network(Variant(**change), 0).layers]
 
 
 def test_layers_stand_where_they_should():
@@ -48,15 +48,15 @@ def test_layers_stand_where_they_should():
     assert kinds(batchnorm=True, dropout=0.5) == [Linear, BatchNorm, ReLU, Dropout, Linear]
     assert kinds(hidden_noise=1.0, dropout=0.5) == [Linear, ReLU, GaussianNoise, Dropout, Linear]
     assert kinds(input_noise=1.0, weight_noise=0.3) == [GaussianNoise, NoisyLinear, ReLU, NoisyLinear]
-    network = build_network(Settings(input_noise=0.7, dropout=0.2, smoothing=0.1), 0)
+    network = build_network(Variant(input_noise=0.7, dropout=0.2, smoothing=0.1), 0)
     assert (network.layers[0].std, network.layers[3].p, network.cost.smoothing) == (0.7, 0.2, 0.1)
 
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_all_variants_of_a_seed_begin_with_the_same_weights(name):
     for change in GRIDS[name]:
-        assert_array_equal(sizes(build_network(Settings(**change), 3)), sizes(build_network(Settings(), 3)))
-    assert np.abs(sizes(build_network(Settings(), 4)) - sizes(build_network(Settings(), 3))).max() > 0.01
+        assert_array_equal(sizes(build_network(Variant(**change), 3)), sizes(build_network(Variant(), 3)))
+    assert np.abs(sizes(build_network(Variant(), 4)) - sizes(build_network(Variant(), 3))).max() > 0.01
 
 
 def test_the_base_is_the_recipe():
@@ -64,7 +64,7 @@ def test_the_base_is_the_recipe():
     few = few_digits(run, 1)
     network = new_network(np.random.default_rng(1))
     recipe(run)(network, few.x, few.train.labels, np.random.default_rng([1, 2]))
-    assert_array_equal(sizes(train_under(Settings(), run, few, 1)), sizes(network))
+    assert_array_equal(sizes(train_under(Variant(), run, few, 1)), sizes(network))
 
 
 @pytest.mark.parametrize("name", [name for name in GRIDS if name != "early stopping"])
@@ -72,7 +72,7 @@ def test_every_variant_learns_something_else_and_the_same_again(name):
     run = make_run()
     few = few_digits(run, 1)
     change = GRIDS[name][-1]
-    ours, again, base = (sizes(train_under(Settings(**c), run, few, 1)) for c in (change, change, {}))
+    ours, again, base = (sizes(train_under(Variant(**c), run, few, 1)) for c in (change, change, {}))
     assert_array_equal(ours, again)
     assert np.abs(ours - base).max() > 1e-4
 
@@ -82,7 +82,7 @@ def test_penalties_shrink_and_both_may_be_on():
     few = few_digits(run, 1)
 
     def size(**change):
-        return np.abs(sizes(train_under(Settings(**change), run, few, 1))).sum()
+        return np.abs(sizes(train_under(Variant(**change), run, few, 1))).sum()
 
     assert size(l2=0.5, l1=0.01) < min(size(l2=0.5), size(l1=0.01)) < max(size(l2=0.5), size(l1=0.01)) < size()
 
@@ -104,7 +104,7 @@ def test_early_stopping_learns_from_other_digits_than_it_asks(monkeypatch):
             self.each_epoch(1)
 
     monkeypatch.setattr(regularisation, "recipe", Recorder)
-    train_under(Settings(patience=5), run, few, 1)
+    train_under(Variant(patience=5), run, few, 1)
     (x, answers), (others, labels) = seen[0], asked[0]
     assert (len(x), len(others)) == (160, 40)
     assert_array_equal(np.concatenate([x, others]), few.x)
@@ -116,7 +116,7 @@ def test_times_is_a_factor_of_the_epochs():
     few = few_digits(run, 1)
     network = new_network(np.random.default_rng(1))
     recipe(run, epochs=6)(network, few.x, few.train.labels, np.random.default_rng([1, 2]))
-    assert_array_equal(sizes(train_under(Settings(times=3), run, few, 1)), sizes(network))
+    assert_array_equal(sizes(train_under(Variant(times=3), run, few, 1)), sizes(network))
 
 
 def test_weakened_leaves_what_is_no_strength():
@@ -125,7 +125,7 @@ def test_weakened_leaves_what_is_no_strength():
     weaker = weaken(change, 0.1)
     assert weaker.keys() == less.keys()
     assert_allclose(list(weaker.values()), list(less.values()))
-    assert {field.name for field in fields(Settings)} >= set(NO_STRENGTHS)
+    assert {field.name for field in fields(Variant)} >= set(NO_STRENGTHS)
 
 
 def test_gains_are_measured_on_validation_digits_against_the_base():
@@ -134,7 +134,7 @@ def test_gains_are_measured_on_validation_digits_against_the_base():
     gain = measure_gains(run, fews, {"nothing": [{}], "no learning": [{"rate": 0.0}, {}]})
     assert_array_equal(gain["nothing"], [0])
     by_hand = [
-        few.accuracies(build_network(Settings(), seed))[1] - few.accuracies(train_under(Settings(), run, few, seed))[1]
+        few.accuracies(build_network(Variant(), seed))[1] - few.accuracies(train_under(Variant(), run, few, seed))[1]
         for seed, few in fews.items()
     ]
     assert_allclose(gain["no learning"], [np.mean(by_hand), 0])

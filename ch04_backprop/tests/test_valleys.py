@@ -13,7 +13,7 @@ from scipy.optimize import check_grad, minimize, rosen, rosen_der
 from ch04_backprop import valleys
 from ch04_backprop.autograd import Tensor
 from ch04_backprop.optimisers import OPTIMISERS
-from ch04_backprop.valleys import VALLEYS, quasi_newton, race
+from ch04_backprop.valleys import VALLEYS, descend_by_lbfgs, race
 
 BY_TORCH = {  # on an array of two numbers
     "Rosenbrock": lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2,
@@ -100,7 +100,7 @@ def test_rates_that_fly_off_are_no_warning_to_the_reader():
 @pytest.mark.parametrize("valley", VALLEYS)
 def test_quasi_newton_is_scipy_s_and_gets_there(valley):
     height, start, least = VALLEYS[valley]
-    points, heights = quasi_newton(height, start)
+    points, heights = descend_by_lbfgs(height, start)
     by_torch = BY_TORCH[valley]
     way = [np.array(start)]
     peer = minimize(

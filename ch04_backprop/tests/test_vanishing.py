@@ -25,7 +25,7 @@ from ch04_backprop.vanishing import (
     deep_network,
     delta_sizes,
     factor_per_layer,
-    rms,
+    root_mean_square,
 )
 from common.data import Scale, mnist
 from tests.recorded_lesson import recorded
@@ -104,7 +104,7 @@ def test_by_inputs_is_the_deviation_of_variance_g_over_inputs():
 
 
 def test_rms_of_numbers_whose_squares_vanish():
-    assert_allclose(rms(np.array([3e-30, -4e-30], np.float32)), np.sqrt(12.5) * 1e-30, rtol=1e-6)
+    assert_allclose(root_mean_square(np.array([3e-30, -4e-30], np.float32)), np.sqrt(12.5) * 1e-30, rtol=1e-6)
 
 
 def test_deep_networks_are_trained_ten_times_as_long_at_the_rate_chosen_for_them(monkeypatch):

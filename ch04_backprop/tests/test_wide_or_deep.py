@@ -26,7 +26,7 @@ from ch04_backprop.wide_or_deep import (
     smooth,
     staircase,
     tents,
-    train_network,
+    train_on_points,
 )
 from common.record import Fact, LessonRecord
 
@@ -135,7 +135,7 @@ def test_the_points_lie_around_the_sawtooth():
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_shape_has_241_weights_and_its_bends_where_they_should_be(name):
     sizes, spread = SHAPES[name]
-    network = train_network(sizes, spread, noisy_points(10, np.random.default_rng(0)), 0, np.random.default_rng(0))
+    network = train_on_points(sizes, spread, noisy_points(10, np.random.default_rng(0)), 0, np.random.default_rng(0))
     assert sum(parameter.data.size for parameter in network.parameters()) == 241
     first = network.layers[0]
     bends = -first.b.data / first.W.data[0]
@@ -162,7 +162,7 @@ def test_starts_that_found_all_teeth_are_drawn_for_all_seeds():
 
 def test_training_finds_the_teeth():
     points = noisy_points(300, np.random.default_rng(0))
-    network = train_network(*SHAPES["wide"], points, 800, np.random.default_rng(0))
+    network = train_on_points(*SHAPES["wide"], points, 800, np.random.default_rng(0))
     misses = predict(network, GRID[:, None]) - sawtooth(GRID)
     assert np.sqrt(np.mean(misses**2)) < NOISE < 0.25 < sawtooth(GRID).std()
     assert_array_equal(predict(network, GRID[:, None]), values(network, 2 * GRID - 1))

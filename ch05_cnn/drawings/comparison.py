@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from common import plots
+from common.results import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,39 +21,54 @@ def draw_accuracies(record: LessonRecord, names: Sequence[str], colours: dict[st
 
     colours: of the methods, in order.
     """
-    figure, axes = plots.panels(len(names), width=3.6, height=3.0, sharey=True, squeeze=False)
+    figure, axes = plots.panels(1, len(names), width=5.6, height=2.05, squeeze=False)
     scores = {row.method: row for row in record.scores()}
-    for axis, name in zip(axes[0], names, strict=True):
+    for axis, name in zip(axes[:, 0], names, strict=True):
         for place, (method, colour) in enumerate(colours.items()):
             row = scores[f"{name}: {method}"]
             axis.plot([row.low, row.high], [place, place], color=colour)
             axis.plot(row.value, place, "o", color=colour, markersize=6)
         axis.set_yticks(range(len(colours)), list(colours))
-        axis.set(title=name, xlabel="accuracy on test images (%)")
+        axis.set_title(name)
         axis.grid(visible=False, axis="y")
-    axes[0, 0].invert_yaxis()
+        axis.invert_yaxis()
+    axes[-1, 0].set_xlabel("accuracy on test images (%)")
     return figure
 
 
-def draw_errors(
-    errors: dict[str, dict[str, list[float]]], sizes: dict[str, list[int]], styles: dict[str, tuple[str, bool]]
-) -> Figure:
-    """One panel per set: the error by the number of training images.
+def errors_by_size(record: LessonRecord, name: str, method: str, sizes: Sequence[int]) -> list[Interval]:
+    """A method's test errors on a set by the number of training images, in %, over all seeds; the last is of all."""
+    facts = record.findings()
+    (row,) = (row for row in record.scores() if row.method == f"{name}: {method}" and row.metric == "accuracy")
+    few = [facts[f"{name}, {n} images: error of {method}"][0] for n in sizes[:-1]]
+    return [*few, Interval(100 - row.value, 100 - row.high, 100 - row.low)]
 
-    errors: by set and method, in %. styles: each method's colour, and whether it learns its features.
+
+def draw_errors(record: LessonRecord, sizes: dict[str, list[int]], colours: dict[str, str]) -> Figure:
+    """One panel per set: the error by the number of training images, over all seeds, with its interval.
+
+    sizes: numbers of training images, by set. colours: of the hand-crafted and of the learned method, side by side.
     """
-    figure, axes = plots.panels(len(sizes), width=3.7, height=3.3, squeeze=False)
-    for axis, name in zip(axes[0], sizes, strict=True):
-        for method, values in errors[name].items():
-            colour, deep = styles[method]
-            line = "o-" if deep else "o--"
-            axis.plot(sizes[name], values, line, color=colour, markersize=4, linewidth=1.6, label=method)
-        axis.set(title=name, xlabel="training images", xscale="log", yscale="log")
-        axis.set_xticks(sizes[name], [f"{n:,}" for n in sizes[name]], fontsize=8)
-        axis.tick_params(which="minor", labelleft=False, left=False, bottom=False, labelbottom=False)
-        low, high = min(map(min, errors[name].values())), max(map(max, errors[name].values()))
-        marks = [mark for mark in (0.5, 1, 2, 5, 10, 15, 20, 30, 40, 50, 70) if low * 0.8 < mark < high * 1.2]
+    figure, axes = plots.panels(len(sizes), width=2.0, height=3.3, squeeze=False)
+    for axis, (name, counts) in zip(axes[0], sizes.items(), strict=True):
+        ends = []
+        for (method, colour), line, shift in zip(colours.items(), ("--", "-"), (0.94, 1.06), strict=True):
+            x, errors = shift * np.array(counts), errors_by_size(record, name, method, counts)
+            values, lows, highs = np.array([error.ends for error in errors]).T
+            axis.plot(x, values, line, color=colour, linewidth=1.6)
+            axis.plot(x, values, "o", color=colour, markersize=4.5)
+            axis.vlines(x, lows, highs, color=colour)
+            ends += [*values, *lows[lows > 0], *highs[highs > 0]]
+        low, high = min(ends) / 1.15, max(ends) * 1.15
+        axis.set(title=name, xscale="log", yscale="log", xlim=(counts[0] / 1.5, counts[-1] * 1.5), ylim=(low, high))
+        axis.set_xticks(counts, [f"{n:,}" for n in counts], fontsize=8.5)
+        marks = [mark for mark in (0.5, 1, 2, 5, 10, 15, 20, 30, 40, 50, 70) if low < mark < high]
         axis.set_yticks(marks, [f"{mark:g}" for mark in marks])
+        axis.tick_params(which="minor", labelleft=False, left=False, bottom=False, labelbottom=False)
     axes[0, 0].set_ylabel("error on test images (%)")
-    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    figure.supxlabel("training images", fontsize=10)
+    corners = (0.97, 0.97, "right", "top"), (0.04, 0.03, "left", "bottom")  # where falling curves leave room
+    for (method, colour), (x, y, across, up) in zip(colours.items(), corners, strict=True):
+        place = {"ha": across, "va": up, "transform": axes[0, 0].transAxes}
+        axes[0, 0].text(x, y, method.replace(" ", "\n", 2), color=colour, fontsize=9, **place)
     return figure

@@ -28,13 +28,18 @@ def draw_words(patches: Patches, counts: Int[np.ndarray, "words"], columns: int 
 
 
 def draw_lost(columns: dict[str, Sequence[Float[np.ndarray, "side side"]]]) -> Figure:
-    """A row for each digit; columns: by title, a picture of each digit."""
-    figure, axes = plots.panels(len(columns), len(next(iter(columns.values()))), width=1.5, height=1.55)
+    """A row for each digit; columns: by title, a picture of each digit. Where "quarters" are named, they are drawn."""
+    figure, axes = plots.panels(len(columns), len(next(iter(columns.values()))), width=0.97, height=1.02)
     for column, (title, pictures) in zip(axes.T, columns.items(), strict=True):
-        column[0].set_title(title, fontsize=9)
+        column[0].set_title(title, fontsize=9, fontweight="normal")
         for axis, picture in zip(column, pictures, strict=True):
             axis.imshow(-picture, vmin=-1, vmax=0)
             axis.set(xticks=[], yticks=[])
+            axis.grid(visible=False)
+            axis.spines[:].set_visible(True)
+            if "quarters" in title:
+                axis.axhline(len(picture) / 2 - 0.5, color=plots.BLUE, linewidth=0.8)
+                axis.axvline(len(picture) / 2 - 0.5, color=plots.BLUE, linewidth=0.8)
     return figure
 
 

@@ -42,7 +42,7 @@ SHAPES = (  # of weights and biases of H1, H2, H3 and the output
 )
 
 
-def neighbours(side: int) -> Int[np.ndarray, "units taps"]:
+def connected_cells(side: int) -> Int[np.ndarray, "units taps"]:
     """The cells of a map of side × side connected to each unit of the next layer; the last index is the border."""
     seen = STRIDE * np.arange(side // STRIDE)[:, None] - BEFORE + np.arange(KERNEL)
     inside = (seen >= 0) & (seen < side)
@@ -88,7 +88,7 @@ class DigitByDigit:
         total = sum(map(np.prod, SHAPES))
         self.weights, self.gradient = np.zeros(total, np.float32), np.zeros(total, np.float32)
         self.layers, self.slopes = views(self.weights), views(self.gradient)
-        self.H1_sees, self.H2_sees = neighbours(SIDE), neighbours(SIDE // STRIDE)
+        self.H1_sees, self.H2_sees = connected_cells(SIDE), connected_cells(SIDE // STRIDE)
         self.connected = connection_mask().astype(np.float32)
         reached = np.eye(H1_UNITS + 1, dtype=np.float32)[:H1_UNITS, self.H2_sees.ravel()]
         self.reached = np.ascontiguousarray(reached)  # (unit of H1, gathered value of H2): 1 if gathered from it

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from ch05_cnn.seeing.units import receptive_field
+from ch05_cnn.seeing.units import Stack, receptive_field
 from common import data
 
 UNITS, TOPS = 4, 3  # shown per layer; images per unit
@@ -17,7 +17,6 @@ PHOTOS = (
     "motorcycle", "page", "rocket", "text",
 )  # fmt: skip
 
-Stack = Float[Tensor, "n channels side side"]
 Tiles = Float[np.ndarray, "units tops patch patch 3"]
 
 

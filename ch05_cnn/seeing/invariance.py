@@ -12,11 +12,11 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ch05_cnn.drawings.deconvnet import draw_invariance
+from ch05_cnn.seeing.units import Stack
 from common.features.hog import HOG
 from common.image_classifier import Pixels
 from common.run import Run
@@ -24,7 +24,6 @@ from common.run import Run
 SHIFTS = (0, 1, 2, 3, 4, 6, 8)  # pixels
 ANGLES = (0, 10, 20, 30, 45, 60, 90)  # degrees
 
-Stack = Float[Tensor, "n channels side side"]
 Features = Callable[[Tensor], Tensor]
 
 

@@ -10,12 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ch05_cnn.seeing.units import find_strongest, pixels_in_field
+from ch05_cnn.seeing.units import Stack, find_strongest, pixels_in_field
 
 COVERED = 0.1  # share of the pixels in a unit's field
 MEAN = 0.0  # of standardised pixels
 
-Stack = Float[Tensor, "n channels side side"]
 Units = Int[Tensor, "n"]
 
 

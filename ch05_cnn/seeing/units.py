@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+Stack = Float[Tensor, "n channels side side"]
+
 
 def receptive_field(layers: nn.Module) -> tuple[int, int, int]:
     """(size, step, start) in pixels: the field of the unit in row i has `size` rows from start + i·step on.

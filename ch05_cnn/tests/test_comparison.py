@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from ch05_cnn import comparison
-from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors
+from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors, errors_by_size
 from common.record import Fact, LessonRecord
 from common.results import Row
 
@@ -49,11 +50,15 @@ def test_figures_show_the_means_over_seeds():
     axis = draw_accuracies(record, ["A"], {name: how.colour for name, how in comparison.CONTENDERS.items()}).axes[0]
     dots = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "o"]
     assert dots == [91.0 + place for place in range(len(comparison.CONTENDERS))]
-    curves = comparison.mean_errors(record, "A", [100, 500])
-    assert set(curves) == set(comparison.CURVED)
-    places = list(comparison.CONTENDERS)
-    assert all(curve == [22, 9 - places.index(method)] for method, curve in curves.items())
-    draw_errors({"A": curves}, {"A": [100, 500]}, dict.fromkeys(curves, ("black", True)))
+    half = t.ppf(0.975, 2) / 3**0.5  # of the interval of three values with standard deviation 1
+    for method in comparison.CURVED:
+        few, every = errors_by_size(record, "A", method, [100, 500])
+        place = list(comparison.CONTENDERS).index(method)
+        assert few.ends == pytest.approx((22, 22 - 2 * half, 22 + 2 * half))
+        assert every.ends == pytest.approx((9 - place, 9 - place - half, 9 - place + half))
+    axis = draw_errors(record, {"A": [100, 500]}, dict.fromkeys(comparison.CURVED, "black")).axes[0]
+    dots = [line.get_ydata().tolist() for line in axis.lines if line.get_marker() == "o"]
+    assert dots == [[22, 9 - list(comparison.CONTENDERS).index(method)] for method in comparison.CURVED]
 
 
 def test_every_contender_says_what_it_is():

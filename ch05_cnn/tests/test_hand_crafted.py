@@ -13,6 +13,7 @@ from ch05_cnn.hand_crafted import (
     average_patches,
     build_svms,
     cut_word_patches,
+    find_nearest,
     find_telling_words,
     redraw,
     shuffle_words,
@@ -76,6 +77,11 @@ def test_with_a_word_for_each_patch_the_digit_is_rebuilt(images, sift):
     picture = redraw(np.arange(144), patches, sift, 28)
     assert_allclose(picture, images[0] / 255, atol=1e-12)
     assert_array_equal(redraw(np.full(144, -1), patches, sift, 28), 0)
+
+
+def test_the_nearest_histogram_is_another_image_s():
+    histograms = np.array([[4.0, 0, 1], [9, 0, 0], [4, 0, 1], [0, 5, 0], [1, 4, 0]])
+    assert find_nearest(histograms, [0, 2, 3, 1]) == [2, 0, 4, 0]
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])

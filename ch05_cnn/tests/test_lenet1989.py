@@ -18,7 +18,6 @@ from ch05_cnn.lenet1989 import (
     LeNet1989,
     build_dense_rival,
     build_rivals,
-    build_seeded,
     error_rate,
     read_digits,
     reduction_errors,
@@ -29,6 +28,7 @@ from common.console import Console
 from common.data import Scale
 from common.record import LessonRecord
 from common.run import Run
+from common.seeding import build_seeded
 
 
 class Says(nn.Module):

@@ -14,11 +14,11 @@ from ch05_cnn.lenet1989 import (
     FeatureMaps,
     LeNet1989,
     ScaledTanh,
-    build_seeded,
     read_digits,
     squared_error,
     targets,
 )
+from common.seeding import build_seeded
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch import nn
 
 from ch05_cnn import modernised
 from ch05_cnn.drawings.modernised import draw_ladder
-from ch05_cnn.modernised import STEPS, TOP, Variant, draw_steps, errors_of_rungs, ladder, lesson, verdicts
+from ch05_cnn.modernised import STEPS, TOP, Variant, draw_steps, errors_of_rungs, ladder, lesson, summarise_verdicts
 from common.console import Console
 from common.data import Scale
 from common.paired import Comparison
@@ -35,8 +35,8 @@ def comparison(a: str, difference: float, p_value: float, b: str = "base") -> Co
 
 def test_verdicts_follow_the_test():
     found = [comparison("+ a", 1.0, 0.01), comparison("+ b", -2.0, 0.01), comparison("c", 0.5, 0.4)]
-    assert verdicts(found) == "helps: a (+1.0); does harm: b (-2.0); no significant difference: c (+0.5)"
-    assert verdicts(found[:1]) == "helps: a (+1.0)"
+    assert summarise_verdicts(found) == "helps: a (+1.0); does harm: b (-2.0); no significant difference: c (+0.5)"
+    assert summarise_verdicts(found[:1]) == "helps: a (+1.0)"
 
 
 def test_the_ladder_is_drawn_over_all_seeds():

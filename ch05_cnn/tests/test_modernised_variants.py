@@ -10,8 +10,9 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from ch05_cnn.lenet1989 import LeNet1989, ScaledTanh, build_seeded, squared_error
+from ch05_cnn.lenet1989 import LeNet1989, ScaledTanh, squared_error
 from ch05_cnn.modernised import MOVES, RATES, Variant, build_network, train_variant
+from common.seeding import build_seeded
 from common.train import Training
 
 TODAY = Variant(cross_entropy=True, relu=True, adam=True, layers="pooled")

@@ -33,7 +33,9 @@ LIGHT = 0.2  # the largest change of colours by change_light
 NARROWEST = 2.0  # pixels: smaller rests of an object are ignored
 
 
-def uniform(low: float | Tensor, high: float | Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def uniform_between(
+    low: float | Tensor, high: float | Tensor, shape: tuple[int, ...], generator: torch.Generator
+) -> Tensor:
     """Uniform random numbers."""
     return low + (high - low) * torch.rand(shape, generator=generator)
 
@@ -43,9 +45,9 @@ def random_parts(
 ) -> Float[Tensor, "batch tries 4"]:
     """Windows within each canvas: of size smallest … 1 relative to it, with aspect ratios up to 1 : 2. §2.2."""
     shape = len(canvas), tries
-    size = uniform(smallest, 1.0, shape, generator)
+    size = uniform_between(smallest, 1.0, shape, generator)
     widest = torch.minimum(torch.tensor(2.0).log(), -2 * size.log())  # log of the ratio; a wider one would not fit
-    root = torch.exp(uniform(-widest, widest, shape, generator) / 2)
+    root = torch.exp(uniform_between(-widest, widest, shape, generator) / 2)
     share = torch.stack([size * root, size / root], dim=-1).clamp(max=1)
     corner = torch.rand((*shape, 2), generator=generator) * (1 - share)
     start, extent = canvas[:, None, :2], (canvas[:, 2:] - canvas[:, :2])[:, None]
@@ -91,7 +93,7 @@ class Colours:
 
     def __call__(self, images: Stack, generator: torch.Generator) -> Stack:
         n = len(images)
-        change = uniform(-1.0, 1.0, (4, n), generator) * (torch.rand((4, n), generator=generator) < 0.5)
+        change = uniform_between(-1.0, 1.0, (4, n), generator) * (torch.rand((4, n), generator=generator) < 0.5)
         limits = torch.tensor([self.brightness, self.contrast, self.saturation, math.radians(self.hue)])
         brightness, contrast, saturation, angle = (change * limits[:, None])[..., None, None]
         grey, same = torch.full((3, 3), 1 / 3), torch.eye(3)
@@ -138,7 +140,7 @@ class BoxCrops:
         """The part of each image, xyxy in its pixels, that replaces the image."""
         n, (height, width) = len(boxes), size
         extent = torch.tensor([float(width), float(height)])
-        ratio = uniform(1.0, self.zoom_out, (n, 1), generator)
+        ratio = uniform_between(1.0, self.zoom_out, (n, 1), generator)
         ratio = ratio.where(torch.rand((n, 1), generator=generator) < self.zoom_chance, 1.0)
         start = -torch.rand((n, 2), generator=generator) * (ratio - 1) * extent
         canvas = torch.cat([start, start + ratio * extent], dim=1)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ch06_detection.augmentation.box_crops import Stack, mirror_boxes, sample_windows, uniform
+from ch06_detection.augmentation.box_crops import Stack, mirror_boxes, sample_windows, uniform_between
 from common.data.boxed import Target
 from common.data.checked_inputs import precise
 
@@ -31,7 +31,7 @@ class FrameWindows:
     ) -> tuple[Float[Tensor, "batch channels rows columns"], list[Target]]:
         """The windows, and the people whose centre lies in them, clipped to their borders."""
         n, (height, width) = len(images), self.size
-        zoom = torch.exp(uniform(math.log(self.zoom[0]), math.log(self.zoom[1]), (n, 1), generator))
+        zoom = torch.exp(uniform_between(math.log(self.zoom[0]), math.log(self.zoom[1]), (n, 1), generator))
         extent = torch.tensor([float(width), float(height)]) / zoom
         room = torch.tensor(images.shape[:1:-1]) - extent
         corner = (torch.rand(n, 2, generator=generator) * (room + 1)).floor().minimum(room)  # whole pixels stay sharp

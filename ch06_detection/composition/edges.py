@@ -36,12 +36,12 @@ def brightness_by_depth(items: Items, deepest: int = 6) -> Float[np.ndarray, "it
     left, shells = (items.alphas > 127) & (items.labels > 0)[:, None, None], []
     for _ in range(deepest):
         inner = ndimage.binary_erosion(left, EACH)
-        shells.append(mean_of(items.values, left & ~inner))
+        shells.append(masked_mean(items.values, left & ~inner))
         left = inner
-    return np.stack(shells, axis=1) / mean_of(items.values, left).clip(1)[:, None]
+    return np.stack(shells, axis=1) / masked_mean(items.values, left).clip(1)[:, None]
 
 
-def mean_of(
+def masked_mean(
     values: UInt8[np.ndarray, "n height width"], which: Bool[np.ndarray, "n height width"]
 ) -> Float[np.ndarray, "n"]:
     """The mean of some pixels of each image; NaN if there are none."""

@@ -148,7 +148,7 @@ class PastedPeople:
         source = self.yard if rng.random() < self.yards else self.photographs[rng.integers(len(self.photographs))]
         part = [min(own, int(side * rng.uniform(0.6, 1.3))) for own, side in zip(source.shape[1:], size, strict=True)]
         top, left = (rng.integers(own - side + 1) for own, side in zip(source.shape[1:], part, strict=True))
-        window = resized(source[:, top : top + part[0], left : left + part[1]], size)
+        window = resize_to(source[:, top : top + part[0], left : left + part[1]], size)
         window = window.flip(2) if rng.random() < 0.5 else window
         return window * rng.uniform(0.7, 1.2) + rng.uniform(-15, 15)
 
@@ -159,7 +159,7 @@ class PastedPeople:
         scale = float(np.clip(height / float(person.box[3] - person.box[1]), 0.55, 2.4))
         high, wide = person.alpha.shape[1:]
         size = round(high * scale), round(wide * scale * rng.uniform(0.9, 1.1))
-        image, alpha = resized(person.image, size), resized(person.alpha, size)
+        image, alpha = resize_to(person.image, size), resize_to(person.alpha, size)
         box = person.box * torch.tensor([size[1] / wide, size[0] / high]).repeat(2)
         if rng.random() < 0.5:
             image, alpha = image.flip(2), alpha.flip(2)
@@ -211,7 +211,7 @@ def as_picture(image: UInt8[np.ndarray, "height width 3"]) -> Picture:
     return torch.tensor(image).permute(2, 0, 1).float()
 
 
-def resized(image: Float[Tensor, "c height width"], size: tuple[int, int]) -> Float[Tensor, "c rows columns"]:
+def resize_to(image: Float[Tensor, "c height width"], size: tuple[int, int]) -> Float[Tensor, "c rows columns"]:
     """The image at this size (height, width)."""
     return interpolate(image[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SURE = 0.5  # the least score of a drawn detection
+
 
 def outline(
     axis: Axes, boxes: Float[Tensor, "n 4"], colour: str, width: float = 1.6, alpha: float = 1, *, dashed: bool = False

@@ -9,14 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ch06_detection.drawings.boxes import outline
+from ch06_detection.drawings.boxes import SURE, outline
 from common import plots
 from common.data.boxed import BoxedImages, Target
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-SURE = 0.5  # the least score of a drawn detection
 
 
 def draw_loss(smooth_l1: Callable, losses: Float[np.ndarray, "steps"]) -> Figure:

@@ -31,7 +31,7 @@ def draw_matching(
 ) -> Figure:
     """A scene's objects, the default boxes matched to each, and the HARDEST of the mined negatives, by their loss.
 
-    matched: each default box's label (0 for background) and object index, from match.
+    matched: each default box's label (0 for background) and object index, from match_boxes.
     mined: whether each is a mined negative, and its loss as background.
     """
     size, (labels, which), (negatives, losses) = len(image), matched, mined

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from ch06_detection.boxes import Boxes, area, iou
-from ch06_detection.drawings.boxes import outline
+from ch06_detection.drawings.boxes import SURE, outline
 from ch06_detection.scoring.overlaps import spread_out
 from ch06_detection.trunk.crops import cut
 from common import plots
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SURE = 0.5  # the score from which on a detection is drawn
 EACH = 3  # proposals of each kind that are drawn
 COLOURS = {"object": plots.GREEN, "part": plots.ORANGE, "background": plots.BLUE}
 CLOSE = 14  # pixels between the corners of two detections, below which their numbers would cover each other

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ch06_detection.boxes import Boxes
-from ch06_detection.drawings.boxes import outline
-from ch06_detection.multibox import match
+from ch06_detection.drawings.boxes import SURE, outline
+from ch06_detection.multibox import match_boxes
 from common import plots
 from common.data.boxed import BoxedImages, Target
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ch06_detection.ssd import SSDDetector
-
-
-SURE = 0.5  # the least score of a drawn box
 
 
 def draw_image(axis: Axes, image: UInt8[np.ndarray, "height width 3"], title: str) -> None:
@@ -52,7 +49,7 @@ def draw_steps(part: BoxedImages, detector: SSDDetector) -> Figure:
     image, target, size = part.images[item], part.targets[item], part.images.shape[1:3]
     defaults, grids = detector.defaults(size), detector.network_.grids(size)
     boxes, scores = next(detector.predict_boxes(image[None]))
-    labels, _ = match(target["boxes"], target["labels"], defaults)
+    labels, _ = match_boxes(target["boxes"], target["labels"], defaults)
     final = detector.select(boxes, scores)
     final = {key: values[final["scores"] > SURE] for key, values in final.items()}
 
@@ -88,17 +85,6 @@ def draw_moves(axis: Axes, image: UInt8[np.ndarray, "height width 3"], defaults:
         axis.quiver(
             *(part.numpy() for part in arrows), angles="xy", scale_units="xy", scale=1, color="white", width=0.006
         )
-
-
-def draw_training(losses: list[float], epochs: int) -> Figure:
-    """The loss of every step and its running mean."""
-    figure, axis = plots.panels(width=5.4, height=3.0)
-    steps, width = np.arange(len(losses)) * epochs / len(losses), max(1, len(losses) // 50)
-    mean = np.convolve(losses, np.full(width, 1 / width), mode="valid")
-    axis.plot(steps, losses, color=plots.PALE, linewidth=0.8)
-    axis.plot(steps[width // 2 :][: len(mean)], mean, color=plots.BLUE)
-    axis.set(xlabel="epochs", ylabel="multibox loss", ylim=(0, float(np.quantile(losses, 0.99))))
-    return figure
 
 
 def draw_scenes(images: UInt8[np.ndarray, "n height width 3"], found: list[Target], classes: tuple[str, ...]) -> Figure:

@@ -12,11 +12,11 @@ from ch06_detection.fast_rcnn import FastRCNN, FastRCNNNetwork
 from ch06_detection.geometry.half_size import HalfSize
 from ch06_detection.rcnn import RCNN, RegionNetwork, RidgeBoxes
 from ch06_detection.ssd import SSDDetector
-from ch06_detection.trunk.building import build_seeded
 from common.errors import Problem
 from common.hog_detection.detector import HOGDetector
 from common.hog_detection.windows import Window
 from common.image_classifier import Pixels
+from common.seeding import build_seeded
 
 Detector = HOGDetector | RCNN | FastRCNN | SSDDetector
 State = dict[str, Any]

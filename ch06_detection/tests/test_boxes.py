@@ -12,7 +12,7 @@ from torchvision import ops
 from torchvision.models.detection._utils import BoxCoder
 
 from ch06_detection import boxes as ours
-from ch06_detection.boxes import count_errors, neighbours
+from ch06_detection.boxes import adjacent_crowd, count_errors
 
 
 def some_boxes(n: int, seed: int, side: float = 100.0) -> torch.Tensor:
@@ -171,7 +171,7 @@ def test_of_many_classes_none_touches_another(pairs):
 
 def test_neighbours_have_the_overlap_that_was_asked_for():
     rng = np.random.default_rng(0)
-    said = neighbours(0.5, 3, rng)
+    said = adjacent_crowd(0.5, 3, rng)
     assert set(said.objects.tolist()) <= set(range(6))
     means = torch.stack([said.boxes[said.objects == k].mean(dim=0) for k in range(2)])
     assert (means[1, 0] - means[0, 0]).item() == pytest.approx(1 / 3, abs=0.12)  # aside by (1 − q) / (1 + q)

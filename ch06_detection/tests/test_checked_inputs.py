@@ -26,7 +26,7 @@ from ch06_detection.default_boxes import GRIDS, RATIOS, SIZES, default_boxes
 from ch06_detection.fast_rcnn import FastRCNN, multi_task_sum
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.geometry.half_size import HalfSize, halve, scale_boxes
-from ch06_detection.multibox import match, match_batch
+from ch06_detection.multibox import match_batch, match_boxes
 from ch06_detection.proposals.labelled import LabelledProposals
 from ch06_detection.proposals.search import Proposals
 from ch06_detection.rcnn import RCNN
@@ -111,8 +111,8 @@ def test_suppression_by_class_is_torchvision_s_in_any_precision(dtype, n):
 def test_matching_is_that_of_single_precision(dtype):
     defaults = 3 * default_boxes((128, 128), GRIDS, SIZES, RATIOS).round()
     boxes, labels = boxes_of(dtype), torch.tensor([3, 1, 2, 1])
-    exact = match(boxes.float(), labels, defaults)
-    for found, expected in zip(match(boxes, labels, defaults), exact, strict=True):
+    exact = match_boxes(boxes.float(), labels, defaults)
+    for found, expected in zip(match_boxes(boxes, labels, defaults), exact, strict=True):
         assert torch.equal(found, expected)
     said, offsets = match_batch([{"boxes": boxes, "labels": labels}], defaults)
     assert torch.equal(said[0], exact[0])
@@ -182,7 +182,7 @@ def test_suppression_by_class_and_matching_want_a_label_for_each_box():
     few, defaults = torch.ones(2, dtype=torch.long), torch.tensor([[0.0, 0, 9, 9]])
     for work in (
         lambda: nms_by_class(boxes, torch.ones(3), few, 0.5),
-        lambda: match(boxes, few, defaults),
+        lambda: match_boxes(boxes, few, defaults),
         lambda: match_batch([{"boxes": boxes, "labels": few}], defaults),
     ):
         with pytest.raises(ValueError, match=r"3 boxes need labels of shape \(3,\), got \(2,\)"):

@@ -29,7 +29,7 @@ from ch06_detection.multibox import match_batch
 from ch06_detection.proposals.rivals import measure_shapes, window_grid
 from ch06_detection.scoring.protocol import CROWDED, training_scenes
 from ch06_detection.ssd import SceneSSD, SSDDetector, build_scenes_ssd
-from ch06_detection.trunk.building import build_seeded, measure_pixels
+from ch06_detection.trunk.building import measure_pixels
 from common.ablation import BASE
 from common.console import Console
 from common.data import Scale
@@ -40,6 +40,7 @@ from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.paired import Comparison
 from common.record import LessonRecord
 from common.run import Run
+from common.seeding import build_seeded
 from common.train import History, Training
 
 
@@ -499,7 +500,7 @@ def compared(name, difference, p):
 
 def test_ablations_say_what_is_largest():
     record = record_of(compared("a", -2.0, 0.5), compared("b", -9.5, 0.01), compared("c", 4.5, 0.01))
-    assert hog_choices.describe(hog_choices.extreme(record, min)) == "b (-9.5 points, from -10.5 to -8.5)"
-    assert hog_choices.describe(hog_choices.extreme(record, max)) == "c (+4.5 points, from +3.5 to +5.5)"
+    assert hog_choices.describe_change(hog_choices.extreme(record, min)) == "b (-9.5 points, from -10.5 to -8.5)"
+    assert hog_choices.describe_change(hog_choices.extreme(record, max)) == "c (+4.5 points, from +3.5 to +5.5)"
     assert ssd_choices.effects(record) == "2 of 3 changes show an effect; the largest: b (-9.5 points)."
     assert ssd_choices.effects(record_of(compared("a", -2.0, 0.5))) == "0 of 1 changes show an effect."

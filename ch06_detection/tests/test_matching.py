@@ -11,7 +11,7 @@ from torchvision.ops import box_iou
 
 from ch06_detection.boxes import decode
 from ch06_detection.default_boxes import GRIDS, RATIOS, SIZE, SIZES, default_boxes
-from ch06_detection.multibox import is_first, match, match_batch, own_boxes
+from ch06_detection.multibox import is_first, match_batch, match_boxes, own_boxes
 
 NONE = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
 
@@ -54,7 +54,7 @@ def test_matches_are_torchvision_s_where_no_two_objects_want_the_same_box(defaul
         target = random_target(1 + seed % 6, seed)
         best = box_iou(target["boxes"], defaults).argmax(dim=1)
         if len(best.unique()) == len(best):
-            said, which = match(target["boxes"], target["labels"], defaults, threshold)
+            said, which = match_boxes(target["boxes"], target["labels"], defaults, threshold)
             labels, matched = torchvision_s(target, defaults, threshold)
             assert_close(said, labels)
             assert_close(which[said > 0], matched[matched >= 0])
@@ -65,7 +65,7 @@ def test_matches_are_torchvision_s_where_no_two_objects_want_the_same_box(defaul
 def test_two_objects_that_want_the_same_box_both_get_one(defaults):
     box = defaults[700]
     target = {"boxes": torch.stack([box + 0.5, box, box - 1]), "labels": torch.tensor([1, 2, 3])}
-    said, which = match(target["boxes"], target["labels"], defaults, threshold=0.999)
+    said, which = match_boxes(target["boxes"], target["labels"], defaults, threshold=0.999)
     assert sorted(said[said > 0].tolist()) == [1, 2, 3]
     assert said[700] == 2  # which overlaps it most
     assert which[700] == 1
@@ -91,15 +91,15 @@ def test_first_to_ask():
 def test_the_threshold_itself_matches_and_the_better_object_has_the_box():
     defaults = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 5], [20, 20, 30, 30]])
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 4]])
-    said, which = match(boxes, torch.tensor([4, 7]), defaults, 0.5)
+    said, which = match_boxes(boxes, torch.tensor([4, 7]), defaults, 0.5)
     assert said.tolist() == [4, 7, 0]  # the second box: IoU 0.5 with the first object, 0.8 with the second
     assert which.tolist() == [0, 1, 0]
-    said, _ = match(boxes[:1], torch.tensor([4]), defaults, 0.5)
+    said, _ = match_boxes(boxes[:1], torch.tensor([4]), defaults, 0.5)
     assert said.tolist() == [4, 4, 0]
 
 
 def test_an_image_without_objects_is_background(defaults):
-    said, which = match(NONE["boxes"], NONE["labels"], defaults)
+    said, which = match_boxes(NONE["boxes"], NONE["labels"], defaults)
     assert said.shape == which.shape == (len(defaults),)
     assert not said.any()
     for targets in ([NONE], [NONE, NONE, NONE]):
@@ -121,7 +121,7 @@ def test_a_batch_is_its_images_one_by_one(defaults):
     targets = [random_target(3, 0), NONE, random_target(6, 1), random_target(1, 2), NONE]
     said, offsets = match_batch(targets, defaults)
     for target, labels, found in zip(targets, said, offsets, strict=True):
-        expected, which = match(target["boxes"], target["labels"], defaults)
+        expected, which = match_boxes(target["boxes"], target["labels"], defaults)
         assert_close(labels, expected)
         positive = labels > 0
         assert not found[~positive].any()
@@ -139,6 +139,6 @@ def test_a_batch_is_its_images_one_by_one(defaults):
 def test_every_object_has_a_box(n, seed):
     defaults = default_boxes((SIZE, SIZE), GRIDS, SIZES, RATIOS)
     target = random_target(n, seed, smallest=2.0)
-    said, which = match(target["boxes"], target["labels"], defaults)
+    said, which = match_boxes(target["boxes"], target["labels"], defaults)
     assert set(which[said > 0].tolist()) == set(range(n))
     assert_close(said[said > 0], target["labels"][which[said > 0]])

@@ -21,8 +21,8 @@ from ch06_detection.multibox import (
     count_positives,
     hard_negative_mining,
     lesson,
-    match,
     match_batch,
+    match_boxes,
     multibox_loss,
     multibox_losses,
 )
@@ -174,7 +174,7 @@ def test_positives_are_counted_and_drawn(targets, defaults):
     assert numbers[2] == (labels[1] > 0).sum()
     losses = torch.rand(labels.shape)
     mined = hard_negative_mining(losses, labels)
-    matched = match(targets[0]["boxes"], targets[0]["labels"], defaults)
+    matched = match_boxes(targets[0]["boxes"], targets[0]["labels"], defaults)
     figure = draw_matching(part.images[0], targets[0], defaults, matched, (mined[0], losses[0]))
     drawn = [[len(lines.get_paths()) for lines in axis.collections] for axis in figure.axes[:3]]
     assert drawn == [[1, 1], numbers[:2].tolist(), [1, 1] + [1] * HARDEST]

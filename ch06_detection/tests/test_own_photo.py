@@ -23,7 +23,7 @@ from common.errors import Problem
 def test_a_photo_is_resized_to_whole_cells(size, shape):
     (_, columns), picture = shape, np.zeros((*size, 3), np.uint8)
     picture[:, : size[1] // 2] = 200
-    small = own_photo.resize(picture, 128)
+    small = own_photo.resize_to_cells(picture, 128)
     assert small.shape == (*shape, 3)
     assert (small[:, : columns // 2 - 6] == 200).all()
     assert (small[:, columns // 2 + 6 :] == 0).all()

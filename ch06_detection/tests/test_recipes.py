@@ -19,7 +19,7 @@ from ch06_detection.default_boxes import GRIDS, RATIOS, SIZES, default_boxes
 from ch06_detection.fast_rcnn import RoiBatches, build_scenes_fast_rcnn
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.geometry.half_size import HalfSize
-from ch06_detection.multibox import hard_negative_mining, match
+from ch06_detection.multibox import hard_negative_mining, match_boxes
 from ch06_detection.pedestrians import build_pedestrians_fast_rcnn, build_pedestrians_rcnn, build_pedestrians_ssd
 from ch06_detection.proposals.crop_batches import CropBatches
 from ch06_detection.proposals.labelled import LabelledProposals
@@ -163,7 +163,7 @@ def test_a_third_of_the_crops_that_are_kept_are_objects_and_a_quarter_of_a_batch
 
 
 def test_a_default_box_answers_from_an_iou_of_a_half_on():
-    said, _ = match(**SQUARE, defaults=shares(95, 49, 50, 60))
+    said, _ = match_boxes(**SQUARE, defaults=shares(95, 49, 50, 60))
     assert said.tolist() == [1, 0, 1, 1]
 
 

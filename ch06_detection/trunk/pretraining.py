@@ -19,7 +19,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from ch06_detection.augmentation.box_crops import change_light
-from ch06_detection.trunk.building import build_seeded, measure_pixels
+from ch06_detection.trunk.building import measure_pixels
 from ch06_detection.trunk.crops import Crops, Pictures, cut_from
 from ch06_detection.trunk.layers import small_trunk, stage_channels
 from common.augment import Crops as Shifts
@@ -30,6 +30,7 @@ from common.detector import Detector
 from common.image_classifier import LabelledImages, Pixels, outputs
 from common.muon import Muon, hidden_filters
 from common.run import Run
+from common.seeding import build_seeded
 from common.train import History, Training
 
 SIDE = (32, 32)  # rows and columns of an object's crop; an article of Fashion-MNIST has 28

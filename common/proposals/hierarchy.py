@@ -130,8 +130,13 @@ def reduced(image: UInt8[np.ndarray, "height width 3"], step: int) -> UInt8[np.n
     return (blocks.mean(axis=(1, 3), dtype=np.float32) + 0.5).astype(np.uint8)
 
 
-def hierarchies(image: UInt8[np.ndarray, "height width 3"], settings: Settings) -> Iterator[Hierarchy]:
-    """One for each colour space, k and set of similarities, in pixels of the reduced picture."""
+def grouped_maps(
+    image: UInt8[np.ndarray, "height width 3"], settings: Settings
+) -> Iterator[tuple[Int[np.ndarray, "rows columns"], Hierarchy]]:
+    """For each colour space, k and set of similarities: a map of segments, and the hierarchy that is grown from it.
+
+    In pixels of the reduced picture.
+    """
     asked = "".join(settings.similarities)
     for space in settings.spaces:
         picture = in_space(reduced(image, settings.step), space)
@@ -139,7 +144,7 @@ def hierarchies(image: UInt8[np.ndarray, "height width 3"], settings: Settings) 
         for k in settings.ks:
             labels = cut_up(picture, k, settings.sigma, settings.min_size)
             for which in settings.similarities:
-                yield grow(measured(labels, {kind: bins[kind] for kind in bins if kind in which}), which)
+                yield labels, grow(measured(labels, {kind: bins[kind] for kind in bins if kind in which}), which)
 
 
 def ranked(found: Sequence[Float[np.ndarray, "_ 4"]], rng: np.random.Generator) -> Float[np.ndarray, "n 4"]:
@@ -156,7 +161,7 @@ def ranked(found: Sequence[Float[np.ndarray, "_ 4"]], rng: np.random.Generator) 
 
 def proposals(image: UInt8[np.ndarray, "height width 3"], settings: Settings, seed: int) -> Float[np.ndarray, "n 4"]:
     """Boxes xyxy that may hold an object, the likeliest first; all, where none has the size that is wanted."""
-    found = [tree.boxes * settings.step for tree in hierarchies(image, settings)]
+    found = [tree.boxes * settings.step for _, tree in grouped_maps(image, settings)]
     boxes = ranked(found, np.random.default_rng(seed))
     sides = boxes[:, 2:] - boxes[:, :2]
     wanted = (sides.min(axis=1) >= settings.smallest) & (sides.max(axis=1) <= settings.largest)

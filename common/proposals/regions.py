@@ -6,7 +6,6 @@ to it, so that a picture's regions take a few kilobytes; masks are made when the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,8 +15,7 @@ from jaxtyping import Bool, Float, Int, Int16, UInt8
 
 from common.data.checked_inputs import Given, colour_picture, colour_pictures
 from common.pools import map_chunks
-from common.proposals.hierarchy import FAST, Hierarchy, Settings, grow, reduced
-from common.proposals.segments import colour_bins, cut_up, in_space, measured, texture_bins
+from common.proposals.hierarchy import FAST, Hierarchy, Settings, grouped_maps
 
 LARGEST_SHARE = 0.7  # of the picture's pixels, that a proposed region covers at most: more is no object
 
@@ -78,20 +76,6 @@ def members_of(tree: Hierarchy) -> Bool[np.ndarray, "regions segments"]:
     for union, (a, b) in enumerate(tree.parts):
         members[tree.segments + union] = members[a] | members[b]
     return members
-
-
-def grouped_maps(
-    image: UInt8[np.ndarray, "height width 3"], settings: Settings
-) -> Iterator[tuple[Int[np.ndarray, "rows columns"], Hierarchy]]:
-    """hierarchies (hierarchy.py), each with the map of segments that it was grown from."""
-    asked = "".join(settings.similarities)
-    for space in settings.spaces:
-        picture = in_space(reduced(image, settings.step), space)
-        bins = {kind: into(picture) for kind, into in [("c", colour_bins), ("t", texture_bins)] if kind in asked}
-        for k in settings.ks:
-            labels = cut_up(picture, k, settings.sigma, settings.min_size)
-            for which in settings.similarities:
-                yield labels, grow(measured(labels, {kind: bins[kind] for kind in bins if kind in which}), which)
 
 
 def propose_regions(image: Given, settings: Settings = FAST, seed: int = 0) -> Regions:

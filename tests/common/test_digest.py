@@ -6,7 +6,8 @@ import re
 import pytest
 
 from common import digest as digests
-from common.digest import COMMON, DRAWINGS, dependencies, digest
+from common.digest import COMMON, DRAWINGS, dependencies, digest, sources
+from common.statements import as_text
 from tests.checkout import CHAPTERS, ROOT, SOURCES, lessons
 
 LESSON = '''"""What?"""
@@ -235,12 +236,20 @@ def test_drawings_are_left_out(toys):
     assert toys.digest() == before
 
 
+def test_the_sources_are_those_of_the_covered_statements(toys):
+    toys.replace("ch90_toy/deep.py", "STEP = 0.5", "STEP = 0.5  # the step\nOTHER = 1")
+    found = list(sources("ch90_toy.what", toys.roots))
+    assert "STEP = 0.5  # the step" in found
+    assert all("OTHER" not in source and "def wine" not in source for source in found)
+    assert any('run.fact("slope"' in source for source in found)
+
+
 def test_the_text_of_a_tree_keeps_all_that_computes():
     one = "def f(x, *, y: int = 1): return {**x, 'a': [None, ..., 1j, b'c', -0.0, f'{x!r:>4}']}[::2]"
     two = "def f(x, *, y: int = 1): return {**x, 'a': [None, ..., 1j, b'c', +0.0, f'{x!r:>4}']}[::2]"
-    texts = {digests._text(ast.parse(code)) for code in (one, two, one.replace("!r", "!s"), one.replace("::", ":"))}
+    texts = {as_text(ast.parse(code)) for code in (one, two, one.replace("!r", "!s"), one.replace("::", ":"))}
     assert len(texts) == 4
-    assert digests._text(ast.parse("x = None")) != digests._text(ast.parse("x = ()"))
+    assert as_text(ast.parse("x = None")) != as_text(ast.parse("x = ()"))
 
 
 # The repository itself

@@ -19,7 +19,7 @@ from skimage.transform import downscale_local_mean
 from common import data, pools
 from common.errors import Problem
 from common.proposals.grouping import FAST, QUALITY, Settings, propose, propose_all
-from common.proposals.hierarchy import grow, hierarchies, likeness, ranked, reduced
+from common.proposals.hierarchy import grouped_maps, grow, likeness, ranked, reduced
 from common.proposals.segments import (
     BINS,
     DIRECTIONS,
@@ -253,7 +253,7 @@ def test_a_smaller_picture_is_scikit_image_s(photo):
 
 def test_there_is_a_hierarchy_for_every_choice(photo):
     asked = Settings(("HSV", "I"), ks=(20.0, 60.0, 90.0), similarities=("ctsf", "sf"))
-    assert len(list(hierarchies(photo, asked))) == 2 * 3 * 2
+    assert len(list(grouped_maps(photo, asked))) == 2 * 3 * 2
 
 
 class Ones(np.random.Generator):

@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch05_cnn.lenet.by_hand import DigitByDigit, add_border, connection_mask, neighbours, slope, squash
+from ch05_cnn.lenet.by_hand import DigitByDigit, add_border, connected_cells, connection_mask, slope, squash
 from ch05_cnn.lenet.sixteen_pixels import shrink_ink_box
 from ch05_cnn.lenet1989 import (
     LeNet1989,
     ScaledTanh,
-    build_seeded,
     read_digits,
     squared_error,
     targets,
@@ -23,6 +22,7 @@ from ch05_cnn.lenet1989 import (
 from common import data
 from common.data import Scale
 from common.errors import LossNotFinite
+from common.seeding import build_seeded
 
 
 def some(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +92,7 @@ def test_neighbours_are_those_that_torch_unfolds():
     x = np.random.default_rng(0).normal(size=(1, 16, 16)).astype(np.float32)
     padded = torch.nn.functional.pad(torch.tensor(x[None]), (2, 1, 2, 1), value=-1.0)
     expected = torch.nn.functional.unfold(padded, 5, stride=2)[0].T
-    assert_array_equal(add_border(x)[0][neighbours(16)], expected)
+    assert_array_equal(add_border(x)[0][connected_cells(16)], expected)
 
 
 def test_squash_and_its_slope():
