@@ -1,11 +1,14 @@
 """The last lesson: the pairs of contests, the rule for them, the results that are read, and the slide's verdicts."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from ch07_applications import whole_course
-from ch07_applications.summary.contest import LOST, TIED, WON
+from ch07_applications.summary.contest import LOST, SINGLE_LAYER, TIED, WON
+from ch07_applications.summary.newest_results import newest_results
 from ch07_applications.tests.summary.made_results import a_run, chapter, compared, put, row
 from ch07_applications.whole_course import all_contests, contests_of, linked
 from common.adopt import ROOT
@@ -243,3 +246,23 @@ def test_what_is_committed_of_this_lesson_is_what_the_committed_results_say(comm
     again = "other results than it read: take whole_course out of ch07_applications/results.json, and `make results`"
     assert {fact.name: fact.value for fact in there.facts} == facts(committed), again
     assert there.claims == committed.record.claims, again
+
+
+def test_the_page_explains_every_contest_that_a_network_of_chapters_4_to_7_lost():
+    """The third cell of each row of its table holds the two scores of a contest, as marks; some rows have two pairs."""
+    course = newest_results(ROOT, Path("nothing"), "whole_course", print)
+    lost = {
+        (each.package, each.metric, each.ours.method, each.rival.method)
+        for each in all_contests(course)
+        if each.package not in SINGLE_LAYER and each.outcome == LOST
+    }
+    page = (ROOT / "ch07_applications" / "README.md").read_text(encoding="utf-8")
+    table = page.partition("### Where the networks lost")[2].partition("### ")[0]
+    explained = set()
+    for line in table.splitlines():
+        if "<!-- score:" in line:
+            scores = re.findall(r"<!-- score: (ch\d\d_\w+)/(.+?)/([^/]+?)/([^/]+?) -->", line.split("|")[3])
+            for (package, _, ours, metric), (_, _, rival, same) in zip(scores[::2], scores[1::2], strict=True):
+                assert metric == same
+                explained.add((package, metric, ours, rival))
+    assert explained == lost
