@@ -173,7 +173,7 @@ def lesson(run: Run) -> None:
         saturated,
         caption="Before training, by hidden layer. Left and middle: the root mean square of the activations; dotted, "
         "by the factor that theory predicts for ReLU. The values of tanh stay within ±1 whatever its weights. Right: "
-        f"the share of them beyond ±{SATURATED:g}, where tanh is nearly flat and hardly passes a delta back.",
+        f"the share of them beyond ±{SATURATED:g}, where tanh is nearly flat.",
     )
 
     starts = {

@@ -110,7 +110,7 @@ def _number_detections(
 
 
 def draw_regression(
-    before: Float[np.ndarray, "n"], after: Float[np.ndarray, "n"], ap: dict[str, list[float]]
+    before: Float[np.ndarray, "proposed"], after: Float[np.ndarray, "moved"], ap: dict[str, list[float]]
 ) -> Figure:
     """IoU of proposals with their object, before and after regression; mAP by threshold of each variant."""
     figure, axes = plots.panels(2, width=4.6, height=3.4)
