@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -306,8 +306,8 @@ def chapter_traces(
 ) -> dict[str, Trace | Exception]:
     """The traces of a chapter's lessons, which share models that were fitted once, as in a run of the chapter.
 
-    Image sets are smaller than at smoke. keeping: also keep the runs, with their pictures drawn, for the tests of what
-    lessons say.
+    In chapter 7, which has most lessons, image sets are smaller than at smoke. keeping: also keep the runs, with their
+    pictures drawn, for the tests of what lessons say.
     """
     traces: dict[str, Trace | Exception] = {}
     shared: dict = {}
@@ -316,7 +316,7 @@ def chapter_traces(
         module = importlib.import_module(f"{chapter}.{name.replace('/', '.')}")
         run = smoke_recordings.recording(name, folder, shared) if keeping else None
         try:
-            with few_images():
+            with few_images() if chapter == "ch07_applications" else nullcontext():
                 traces[name] = traced(module.lesson, name, folder, shared, run=run)
             if keeping:
                 smoke_recordings.keep(chapter, run)

@@ -27,7 +27,9 @@ def draw_words(patches: Patches, counts: Int[np.ndarray, "words"], columns: int 
     return figure
 
 
-def draw_lost(columns: dict[str, Sequence[Float[np.ndarray, "side side"]]]) -> Figure:
+def draw_lost(
+    columns: dict[str, Sequence[Float[np.ndarray, "side side"]] | Float[np.ndarray, "rows side side"]],
+) -> Figure:
     """A row for each digit; columns: by title, a picture of each digit. Where "quarters" are named, they are drawn."""
     figure, axes = plots.panels(len(columns), len(next(iter(columns.values()))), width=0.97, height=1.02)
     for column, (title, pictures) in zip(axes.T, columns.items(), strict=True):
