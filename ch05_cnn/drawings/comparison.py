@@ -36,24 +36,24 @@ def draw_accuracies(record: LessonRecord, names: Sequence[str], colours: dict[st
     return figure
 
 
-def errors_by_size(record: LessonRecord, name: str, method: str, sizes: Sequence[int]) -> list[Interval]:
-    """A method's test errors on a set by the number of training images, in %, over all seeds; the last is of all."""
-    facts = record.findings()
-    (row,) = (row for row in record.scores() if row.method == f"{name}: {method}" and row.metric == "accuracy")
-    few = [facts[f"{name}, {n} images: error of {method}"][0] for n in sizes[:-1]]
-    return [*few, Interval(100 - row.value, 100 - row.high, 100 - row.low)]
-
-
 def draw_errors(record: LessonRecord, sizes: dict[str, list[int]], colours: dict[str, str]) -> Figure:
     """One panel per set: the error by the number of training images, over all seeds, with its interval.
 
     sizes: numbers of training images, by set. colours: of the hand-crafted and of the learned method, side by side.
     """
+
+    def intervals(name: str, method: str, counts: Sequence[int]) -> list[Interval]:
+        """The method's errors on a set, the last of them with all training images."""
+        few = [facts[f"{name}, {n} images: error of {method}"][0] for n in counts[:-1]]
+        (row,) = (row for row in record.scores() if row.method == f"{name}: {method}" and row.metric == "accuracy")
+        return [*few, Interval(100 - row.value, 100 - row.high, 100 - row.low)]
+
     figure, axes = plots.panels(len(sizes), width=2.0, height=3.3, squeeze=False)
+    facts = record.findings()
     for axis, (name, counts) in zip(axes[0], sizes.items(), strict=True):
         ends = []
         for (method, colour), line, shift in zip(colours.items(), ("--", "-"), (0.94, 1.06), strict=True):
-            x, errors = shift * np.array(counts), errors_by_size(record, name, method, counts)
+            x, errors = shift * np.array(counts), intervals(name, method, counts)
             values, lows, highs = np.array([error.ends for error in errors]).T
             axis.plot(x, values, line, color=colour, linewidth=1.6)
             axis.plot(x, values, "o", color=colour, markersize=4.5)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import t
 
 from ch05_cnn import comparison
-from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors, errors_by_size
+from ch05_cnn.drawings.comparison import draw_accuracies, draw_errors
 from common.record import Fact, LessonRecord
 from common.results import Row
 
@@ -51,14 +51,14 @@ def test_figures_show_the_means_over_seeds():
     dots = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "o"]
     assert dots == [91.0 + place for place in range(len(comparison.CONTENDERS))]
     half = t.ppf(0.975, 2) / 3**0.5  # of the interval of three values with standard deviation 1
-    for method in comparison.CURVED:
-        few, every = errors_by_size(record, "A", method, [100, 500])
-        place = list(comparison.CONTENDERS).index(method)
-        assert few.ends == pytest.approx((22, 22 - 2 * half, 22 + 2 * half))
-        assert every.ends == pytest.approx((9 - place, 9 - place - half, 9 - place + half))
     axis = draw_errors(record, {"A": [100, 500]}, dict.fromkeys(comparison.CURVED, "black")).axes[0]
     dots = [line.get_ydata().tolist() for line in axis.lines if line.get_marker() == "o"]
-    assert dots == [[22, 9 - list(comparison.CONTENDERS).index(method)] for method in comparison.CURVED]
+    ends = [[segment[:, 1].tolist() for segment in bars.get_segments()] for bars in axis.collections]
+    for k, method in enumerate(comparison.CURVED):
+        error = 9 - list(comparison.CONTENDERS).index(method)
+        assert dots[k] == [22, error]
+        assert ends[k][0] == pytest.approx([22 - 2 * half, 22 + 2 * half])
+        assert ends[k][1] == pytest.approx([error - half, error + half])
 
 
 def test_every_contender_says_what_it_is():
