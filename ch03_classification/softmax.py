@@ -101,9 +101,8 @@ class Cost:
 
 
 def gradient_descent(cost: Cost, steps: int) -> tuple[Theta, list[float]]:
-    """θ ← θ − η ∇C from θ = 0. No curvature exceeds L = ½ λ_max(XᵀX) + max λ (Böhning 1992), so η = 1/L is safe.
-
-    Returns the last θ and C before each step.
+    """θ ← θ − η ∇C from θ = 0, and C before each step. No curvature exceeds L = ½ λ_max(XᵀX) + max λ (Böhning 1992), so
+    η = 1/L is safe.
     """
     theta, costs, L = cost.start, [], np.linalg.eigvalsh(cost.X.T @ cost.X)[-1] / 2 + cost.penalty.max()
     for _ in range(steps):
@@ -164,7 +163,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The likeliest class of each row, (n,)."""
-        return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
+        best = self.predict_log_proba(X).argmax(axis=1)  # which raises for a model that is not fitted
+        return self.classes_[best]
 
 
 def score_classes(method: Method, part: Table) -> None:

@@ -217,11 +217,9 @@ def lesson(run: Run) -> None:
     fitted, held_out = train.take(slice(300)), train.take(slice(300, 400))
     starts, steps = run.pick(smoke=2, lecture=5), run.pick(smoke=50, lecture=1200)
     networks, misses = {}, {}
-    for name, (sizes, spread) in SHAPES.items():
+    for name, shape in SHAPES.items():
         with run.method(name, kind="from scratch") as method:
-            networks[name] = [
-                method.time(train_on_points, sizes, spread, fitted, steps, run.rng) for _ in range(starts)
-            ]
+            networks[name] = [method.time(train_on_points, *shape, fitted, steps, run.rng) for _ in range(starts)]
             misses[name] = [float(rms((predict(n, held_out.features) - held_out.targets) ** 2)) for n in networks[name]]
             network = method.model = choose(networks[name], misses[name])
             off = method.score(test, predict=lambda x, network=network: predict(network, x)) - test.targets
@@ -241,12 +239,10 @@ def lesson(run: Run) -> None:
         run.compare("wide", rival, "absolute error")
     run.floor("wide", "RMSE", at_most=0.033)
     run.figure_over_seeds(
-        "learned",
-        draw_learned,
-        networks,
+        "learned", draw_learned, networks,
         caption=f"Networks of 241 weights learn a sawtooth from noisy points: {starts} starts each, of the first seed. "
         "Right: how many starts found all teeth, a dot per seed, a bar for the mean.",
-    )
+    )  # fmt: skip
     run.note(
         f"On paper depth is cheap: {2 * SHARP} ReLUs draw what {2**SHARP} in one layer do. But weights must be found: "
         f"of {starts} starts each, {found['wide']} wide and {found['deep']} deep networks found all teeth."

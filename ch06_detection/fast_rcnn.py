@@ -24,8 +24,7 @@ from torch import Tensor, nn
 
 from ch06_detection.augmentation.box_crops import change_light, mirror_boxes
 from ch06_detection.boxes import Boxes, clip, decode, encode
-from ch06_detection.drawings.boxes import SURE
-from ch06_detection.drawings.fast_rcnn import draw_detections, draw_loss
+from ch06_detection.drawings.fast_rcnn import SURE, draw_detections, draw_loss
 from ch06_detection.geometry.detections import select_detections
 from ch06_detection.proposals.labelled import FOREGROUND, LabelledProposals, evenly_spaced, sample_balanced
 from ch06_detection.proposals.search import ProposalDetector, shared_proposals
@@ -94,8 +93,7 @@ class FastRCNNNetwork(RegionNetwork):
     """The first stage once per image; RoI Align; the second stage and both heads for each RoI. Fig. 1.
 
     side: rows and columns of an RoI's features. enlarge: factor by which images are enlarged first (§3.1: s = 600
-    pixels), so that the map's cells are small relative to the objects. classes: without background. width: of the
-    trunk.
+    pixels), so that cells of the map are small relative to objects. classes: without background. width: the trunk's.
     """
 
     def __init__(self, classes: int, side: Side = (4, 4), enlarge: float = 1.5, width: int = 16) -> None:

@@ -274,8 +274,7 @@ def lesson(run: Run) -> None:
     each = run.fact("milliseconds a scene, proposals", 1000 * proposals.seconds(test.images) / len(test), "ms")
     run.fact("proposals a scene", float(np.mean([len(boxes) for boxes in proposals(test.images)])))
 
-    found, scores = {}, {}
-    features, seconds = [], 0.0
+    found, scores, features, seconds = {}, {}, [], 0.0
     for name, (scorer, regress) in VARIANTS.items():
         with run.method(name, kind="deep") as method:
             detector = learn(method, "R-CNN, scenes", lambda: build_scenes_rcnn(run), train)

@@ -21,6 +21,7 @@ import torch
 from sklearn.model_selection._search import BaseSearchCV
 from threadpoolctl import threadpool_limits
 
+from ch06_detection.scoring.protocol import training_scenes
 from ch07_applications.images_and_text.captioned_scenes import CaptionedScenes, CaptionedSets
 from ch07_applications.images_and_text.placed_scenes import PlacedScenes, PlacedSets
 from ch07_applications.video import activity
@@ -337,5 +338,5 @@ def few_images() -> Iterator[None]:
 
 def forget_scenes() -> None:
     """Scenes that were composed of one test part are none of another."""
-    scenes.scenes.cache_clear()
-    scenes.composers.cache_clear()
+    for made in (scenes.scenes, scenes.composers, training_scenes):
+        made.cache_clear()

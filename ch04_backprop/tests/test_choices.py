@@ -147,7 +147,7 @@ def test_a_learning_rate_is_the_best_on_digits_held_out_and_is_used(name, watch)
         on_all = [event for event in before if isinstance(event, Trained) and len(event.rows) == 1000]
         assert len(on_all) <= 1  # the network of the choice before
         assert len(final.rows) == (1000 if more else 200)  # all training digits of smoke; or the few
-    for fact in (fact for fact in found.facts if "earning rate that" in fact or "best learning rate" in fact):
+    for fact in (fact for fact in found.facts if fact.startswith("best learning rate")):
         assert found.facts[fact] in rates
 
 
@@ -208,7 +208,7 @@ def test_the_network_at_the_best_strength_is_scored(module, names, place, watch)
         if module is penalties:
             assert found.facts[f"λ, {name}"] == sweep.strengths[best]
         if module is dropout:
-            assert found.facts["p"] == sweep.strengths[best]
+            assert found.facts["best p"] == sweep.strengths[best]
 
 
 def test_the_best_shifts_and_the_best_turns_are_put_together(watch):
@@ -238,7 +238,7 @@ def test_the_race_chooses_hidden_layers_on_digits_that_it_was_not_trained_on(wat
         assert len(final.rows) == 1000
         normed = any(isinstance(layer, BatchNorm) for layer in final.network.layers)
         assert normed == choice.taken.startswith("BatchNorm")
-    assert found.run.methods["perceptron"].model is next(e for e in made[0][2] if isinstance(e, Trained)).network
+    assert found.run.methods["multilayer perceptron"].model is next(e for e in made[0][2] if isinstance(e, Trained)).network
 
 
 @pytest.mark.parametrize("best", list(race.HIDDEN))
