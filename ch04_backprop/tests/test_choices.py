@@ -238,7 +238,10 @@ def test_the_race_chooses_hidden_layers_on_digits_that_it_was_not_trained_on(wat
         assert len(final.rows) == 1000
         normed = any(isinstance(layer, BatchNorm) for layer in final.network.layers)
         assert normed == choice.taken.startswith("BatchNorm")
-    assert found.run.methods["multilayer perceptron"].model is next(e for e in made[0][2] if isinstance(e, Trained)).network
+    assert (
+        found.run.methods["multilayer perceptron"].model
+        is next(e for e in made[0][2] if isinstance(e, Trained)).network
+    )
 
 
 @pytest.mark.parametrize("best", list(race.HIDDEN))
