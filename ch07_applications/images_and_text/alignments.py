@@ -231,15 +231,16 @@ def train(
     return Alignment(network.cpu(), vocabulary)
 
 
-def train_on_photographs(run: Run, photographs: Photographs, epochs: int) -> Alignment:
-    """Train on regions with given features: there are few photographs, so words have no context."""
+def train_on_photographs(run: Run, photographs: Photographs, epochs: int, decay: float = 0.01) -> Alignment:
+    """Train on regions with given features: there are few photographs, so words have no context. decay: AdamW's."""
     vocabulary = photographs.vocabulary()
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
         regions = FeatureNetwork(photographs.regions.crops, SHARED)
         network = Aligner(regions, len(vocabulary), context=False)
     batches = DescribedPhotographs.of(photographs, vocabulary)
-    Training(epochs, 0.002, BATCH, loss=ranking_loss, device=run.device, say=run.say_step)(network, batches, run.seed)
+    how = {"loss": ranking_loss, "device": run.device, "say": run.say_step}
+    Training(epochs, 0.002, BATCH, partial(torch.optim.AdamW, weight_decay=decay), **how)(network, batches, run.seed)
     return Alignment(network.cpu(), vocabulary)
 
 

@@ -7,16 +7,28 @@ import pytest
 import torch
 from torch import nn
 
+from ch07_applications.images_and_text import photograph_rivals as rivals
 from ch07_applications.images_and_text.alignments import train_on_photographs
 from ch07_applications.images_and_text.photograph_regions import (
     DescribedPhotographs,
     FeatureNetwork,
     Photographs,
+    PhotographSets,
     boxes_in,
     look_at,
     regions_of,
 )
-from ch07_applications.images_and_text.photograph_rivals import fit_correlation, found_both_ways
+from ch07_applications.images_and_text.photograph_rivals import (
+    CORRELATED,
+    LEARNED,
+    SHRUNK,
+    UNSHRUNK,
+    fit_correlation,
+    found_both_ways,
+    photographs_to_learn,
+    study_shrinking,
+    with_ridge,
+)
 from ch07_applications.images_and_text.retrieval import ranks_of
 from ch07_applications.images_and_text.vocabulary import MARKS, UNKNOWN
 from ch07_applications.tests.images_and_text.small_scenes import run_of
@@ -133,3 +145,53 @@ def test_the_same_seed_gives_the_same_model(tmp_path):
     train = photographs(30)
     first, second = (train_on_photographs(run_of(tmp_path), train, 2) for _ in range(2))
     assert np.array_equal(first.regions(train.regions), second.regions(train.regions))
+
+
+def test_another_ridge_leaves_features_and_words_as_they_are():
+    train, validation = photographs(60), photographs(12, 1)
+    model = fit_correlation(train, validation)
+    again, weak = with_ridge(model, train, model.cca.ridge), with_ridge(model, train, rivals.WEAK)
+    np.testing.assert_allclose(again.scores(validation), model.scores(validation), atol=1e-8)
+    assert weak.cca.ridge == rivals.WEAK
+    assert weak.cca.correlations_[0] > model.cca.correlations_[0]  # a ridge shrinks them
+    assert (weak.scale, weak.counter, weak.pooled) == (model.scale, model.counter, model.pooled)
+
+
+def test_one_of_the_trainings_has_the_larger_weight_decay(tmp_path, monkeypatch):
+    sets = PhotographSets(*(photographs(12, seed) for seed in range(3)))
+    monkeypatch.setattr(rivals, "photographs_or_none", lambda run: sets)
+    found, works = photographs_to_learn(
+        run_of(tmp_path), lambda run, photographs, epochs, decay=0.01: (photographs, decay)
+    )
+    assert found is sets
+    assert {name: work(None)[1] for name, work in works.items()} == {LEARNED: 0.01, SHRUNK: 1.0}
+    assert all(work(None)[0] is sets.train for work in works.values())
+
+
+def test_weight_decay_shrinks_weights(tmp_path):
+    sizes = []
+    for decay in (0.01, 50.0):
+        model = train_on_photographs(run_of(tmp_path), photographs(60), 20, decay)
+        sizes.append(float(model.network.words.embed.weight.detach().norm()))
+    assert sizes[1] < 0.7 * sizes[0]
+
+
+def test_what_shrinking_is_worth_is_not_asked_of_test_photographs(tmp_path, monkeypatch):
+    sets = PhotographSets(*(photographs(n, seed) for seed, n in enumerate((60, 12, 18))))
+    run, asked = run_of(tmp_path), []
+    model, rival = train_on_photographs(run, sets.train, 1), fit_correlation(sets.train, sets.validation)
+    monkeypatch.setattr(
+        rivals, "scores_by", lambda model, part: asked.append(part) or np.zeros((len(part), 5 * len(part)))
+    )
+    study_shrinking(run, sets, {LEARNED: model, SHRUNK: model}, rival)
+    assert [len(part) for part in asked] == [18, 18, 12, 12]  # as many training photographs as there are test ones
+    assert [part is sets.validation for part in asked] == [False, False, True, True]
+    assert np.array_equal(asked[0].regions.crops, sets.train.regions.crops[:18])
+    facts = {fact.name: fact.value for fact in run.record.facts}
+    names = [LEARNED, SHRUNK, CORRELATED, UNSHRUNK]
+    assert list(facts) == [
+        f"R@10, both ways, of {k} photographs: {n}" for k in ("training", "validation") for n in names
+    ]
+    weak = with_ridge(rival, sets.train, rivals.WEAK).scores(sets.validation)
+    expected = np.mean(found_both_ways(weak, sets.validation.owners))
+    assert facts[f"R@10, both ways, of validation photographs: {UNSHRUNK}"] == pytest.approx(expected)
