@@ -52,7 +52,7 @@ from ch07_applications.reconstruction.inpainting_verdicts import (
     measure_terms,
     state_verdicts,
 )
-from ch07_applications.reconstruction.network_inpainting import fill_picture, score_network
+from ch07_applications.reconstruction.network_inpainting import compare_learned, fill_picture, score_network
 from ch07_applications.reconstruction.own_inpainting import fill_own
 from ch07_applications.reconstruction.training_crops import TrainingCrops, learned_images
 from common.data.vgg import Vgg, vgg_or_none
@@ -311,6 +311,7 @@ def lesson(run: Run) -> None:
             found[name] = score_network(method, networks[name], judged)
     if (vgg := vgg_or_none(run.scale, run.note)) is not None:
         measure_terms(run, InpaintingLoss(Features(vgg)).terms, changes[0], {k: networks[k] for k in (PARTIAL, OVER)})
+    compare_learned(run, PARTIAL, networks[PARTIAL], bank)
     state_verdicts(run, claims, parts, changes)
     study_fashion(run)
     draw_all(run, parts[0], exemplars, found, networks[PARTIAL])

@@ -60,6 +60,10 @@ class TrainingCrops:
         known = torch.from_numpy(~holes.repeat(PER_HOLE, axis=0))[:, None]
         return cls(*both, known)
 
+    def first(self, count: int) -> TrainingCrops:
+        """The first crops of the bank."""
+        return TrainingCrops(self.crops[:count], self.fills[:count], self.known[:count])
+
     def batch(self, index: Int[Tensor, "batch"], generator: torch.Generator) -> tuple:
         """Inputs (known pixels, fills, known) and target, rotated and mirrored in the same way."""
         order = torch.randperm(3, generator=generator)

@@ -27,6 +27,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ch07_applications.segmentation.boundary_causes import measure_classes
 from ch07_applications.segmentation.box_rival import RIVAL, score_rival
 from ch07_applications.segmentation.checked_pictures import Pictures, check_pictures
 from ch07_applications.segmentation.column_maps import Images, MakeMaps, Map, Maps, TrunkMaps, hand_made_maps
@@ -286,6 +287,7 @@ def lesson(run: Run) -> None:
             method.model, method.fit_seconds = model, run.methods[ALL].fit_seconds
             method.share(OURS, model)
             predicted[OURS] = judge_semantic(method, sets.test)
+        measure_classes(run, sets.test, {OURS: predicted[OURS]})
 
     sample = sample_pixels(partial(columns_at, hand_made_maps), sets.train, run.seed)
     choose_on = sets.validation.take(slice(choosing))

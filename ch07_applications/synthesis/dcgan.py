@@ -15,7 +15,7 @@ Rival      Principal components with a mixture of Gaussians or with kernels. For
            al. 2011), principal components, HOG, and a discriminator that never learned.
 Differs    32 × 32 pixels and widths of 32 to 128, not 64 × 64 and 128 to 1024. A learning rate of 0.002, not 0.0002,
            falling to 0, and batches of 32, not 128, for there are minutes; samples come from a moving average of G.
-Costs      160 s on two cores.
+Costs      170 s on two cores.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ def lesson(run: Run) -> None:
         untrained = Discriminator(RECIPE.plan)
     labelled = few_labelled(run, parts, run.pick(smoke=100, lecture=LABELLED))
     networks = {FEATURES: partial(features_of, gan.discriminator), UNTRAINED: partial(features_of, untrained)}
-    score_features(run, parts, labelled, networks)
+    score_features(run, parts, labelled, networks, [stage[0].out_channels for stage in untrained.stages])
     claims.compared(
         "Features of the discriminator recognise better than k-means", source="Table 1", paper="82.8 against 80.6 %",
         ours=FEATURES, against=PATCHES,

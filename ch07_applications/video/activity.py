@@ -51,7 +51,7 @@ from ch07_applications.video.person_folds import (
     train_by_fold,
 )
 from ch07_applications.video.skeleton_clips import Clips, DrawnClips, clips_of, padded
-from ch07_applications.video.skeleton_rivals import fit_by_fold, fit_svm, flat, score_clips, without_order
+from ch07_applications.video.skeleton_rivals import FEW_FRAMES, JOINTS_LSTM, RESAMPLED, study_skeletons
 from ch07_applications.video.watch_rivals import FOREST, KERNELS, SVM, WARPING, score_rivals
 from ch07_applications.video.watch_studies import LSTM
 from ch07_applications.video.watch_windows import RATE, Change, DrawnWindows, Samples, checked, resampled
@@ -67,7 +67,6 @@ UNIDIRECTIONAL, BIDIRECTIONAL, CASCADED = (False, False), (True, True), (True, F
 RAW = "raw samples + forest"
 LAST, UNCHANGED, SHUFFLED = "last step's scores", "windows as recorded", "steps shuffled"
 BOTH_WAYS, BOTH_THEN_ONE = "bidirectional", "cascaded"
-JOINTS_LSTM, JOINTS_SVM, NO_ORDER = "skeletons: LSTM", "skeletons: SVM", "skeletons: SVM without order"
 CHANGE = Change(turn=10, speed=0.1, strength=0.2, noise=0.02, mirrored=True)
 Steps = Float[Tensor, "batch steps channels"]
 Scores = Float[Tensor, "batch classes"]
@@ -240,19 +239,10 @@ def score_networks(run: Run, folds: Sequence[Fold], made: FoldModels) -> list[Fl
     return whole
 
 
-def fit_clips(run: Run, part: Clips) -> Callable:
-    """Train a network on clips of their own lengths, 5 to 174 frames. Returns the function that predicts."""
-    return partial(labels_of, learn(run, DrawnClips(part), np.concatenate(part.inputs), SKELETONS, None))
-
-
-def study_skeletons(run: Run, claims: PaperClaims, clips: Clips, networks: FoldModels) -> None:
-    """Compare the networks with an SVM on 16 frames of each clip."""
-    score_clips(run, JOINTS_LSTM, "deep", clips, networks)
-    for name, features in ((JOINTS_SVM, flat), (NO_ORDER, without_order)):
-        score_clips(run, name, "classical", clips, fit_by_fold(partial(fit_svm, features), clips))
-        text = f"{JOINTS_LSTM} is better than {name}"
-        claims.compared(text, source="§1", paper="not compared", ours=JOINTS_LSTM, against=name)
-    run.floor(JOINTS_LSTM, "accuracy", at_least=80)
+def fit_clips(run: Run, part: Clips, speed: float = 0.2) -> Callable:
+    """Train a network on clips of any lengths. speed: of DrawnClips. Returns the function that predicts."""
+    batches = DrawnClips(part, speed=speed)
+    return partial(labels_of, learn(run, batches, np.concatenate(part.inputs), SKELETONS, None))
 
 
 def labels_of(network: DeepLSTM, clips: Sequence[Float[np.ndarray, "_ columns"]]) -> Int[np.ndarray, "items"]:
@@ -287,6 +277,8 @@ def all_works(folds: Sequence[Fold], held_out: Sequence[Fold], clips: Clips | No
     works = {LSTM: [partial(learn, part=fold.train, checkpoint=f"fold{k}") for k, fold in enumerate(folds)]}
     if clips is not None:
         works[JOINTS_LSTM] = [partial(fit_clips, part=part) for part, _ in clips.folds()]
+        few_frames = clips.of_length(RESAMPLED).folds()  # stretching in time would make other lengths of them again
+        works[FEW_FRAMES] = [partial(fit_clips, part=part, speed=0.0) for part, _ in few_frames]
     for name, (few, share) in studies.few_people(folds).items():
         works[name] = [partial(learn, part=fold.train, share=share) for fold in few]
     for name, recipe in CHOICES.items():
@@ -310,7 +302,7 @@ def lesson(run: Run) -> None:
         score_models(run, name, held_out, made[name])
     claims_of_paper(run, claims)
     if clips is not None:
-        study_skeletons(run, claims, clips, made[JOINTS_LSTM])
+        study_skeletons(run, claims, clips, made)
     shown = studies.best_median_worst(folds, whole)
     over_time = [models[fold].over_time(part.series[0]) for fold, part in shown]
     run.figure(

@@ -29,10 +29,10 @@ from torch import Tensor, nn
 from torch.nn.functional import conv3d
 
 from ch07_applications.blocks.counting import parameters_of
+from ch07_applications.video import motion_rivals as rivals
 from ch07_applications.video.drawn_conv3d import draw_bars, draw_confusions, draw_kinds, draw_moving, draw_strips
 from ch07_applications.video.films import Films
 from ch07_applications.video.hardwired import KINDS, FilmArray, FilmMaps, Maps, hardwired, mirrored, spread
-from ch07_applications.video.motion_rivals import THRESHOLDS, fit_best, history_features, hog_hof, with_mirrored
 from ch07_applications.video.motions import ACTIONS, PAIRS
 from ch07_applications.video.people import Studio
 from common.muon import Muon
@@ -154,7 +154,8 @@ class ActionNetwork(nn.Module):
         self.score = nn.LazyLinear(classes)
 
     def forward(self, maps: Float[Tensor, "films 5 frames side columns"]) -> Float[Tensor, "films classes"]:
-        found = self.layers(self.first(maps[:, self.kinds])).mean(dim=(3, 4))  # films, maps, times
+        maps = maps[:, self.kinds].contiguous(memory_format=torch.channels_last_3d)  # which is faster
+        found = self.layers(self.first(maps)).mean(dim=(3, 4))  # films, maps, times
         if self.flat:
             return self.score(self.drop(found.transpose(1, 2))).mean(dim=1)
         return self.score(self.drop(found.flatten(1)))
@@ -232,18 +233,19 @@ def count_published(run: Run, claims: PaperClaims) -> None:
 
 
 def score_rivals(run: Run, maps: dict[str, Maps], parts: dict[str, Films]) -> None:
-    """Both rivals, which learn from mirrored films, too, as the networks do. Settings: chosen on validation films."""
+    """Both rivals, which learn and predict from mirrored films, too, as the networks do; settings by validation."""
     ways = {
-        HISTOGRAMS: [hog_hof],
-        HISTORY: [lambda maps, threshold=each: history_features(maps, threshold) for each in THRESHOLDS],
+        HISTOGRAMS: [rivals.hog_hof],
+        HISTORY: [lambda maps, threshold=each: rivals.history_features(maps, threshold) for each in rivals.THRESHOLDS],
     }
+    learned = ("train", "validation")
+    labels = [np.tile(parts[part].labels, 2) for part in learned]
     for name, describe in ways.items():
         with run.method(name, kind="classical") as method:
-            rows = [(method.time(with_mirrored, way, maps["train"]), way(maps["validation"])) for way in describe]
-            labels = (np.tile(parts["train"].labels, 2), parts["validation"].labels)
-            best, method.model = method.time(fit_best, rows, *labels)
-            test = describe[best](maps["test"])
-            method.score(parts["test"], lambda films, model=method.model, rows=test: model.predict(rows))
+            rows = [[method.time(rivals.with_mirrored, way, maps[part]) for part in learned] for way in describe]
+            best, method.model = method.time(rivals.fit_best, rows, *labels)
+            test = rivals.with_mirrored(describe[best], maps["test"])
+            method.score(parts["test"], lambda films, model=method.model, rows=test: rivals.predict_both(model, rows))
 
 
 def study_order(run: Run, claims: PaperClaims, maps: dict[str, Maps], parts: dict[str, Films]) -> None:

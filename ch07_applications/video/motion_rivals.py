@@ -92,6 +92,12 @@ def with_mirrored(describe: Callable[[Maps], Rows], maps: Maps) -> Float32[np.nd
     return np.concatenate([describe(maps), *(describe(mirrored(part)) for part in maps.split(500))])
 
 
+def predict_both(model: SVC, rows: Float32[np.ndarray, "both features"]) -> Int64[np.ndarray, "films"]:
+    """The class with the highest decision value, summed over each film and its mirror image. rows: with_mirrored."""
+    films, mirrors = np.split(model.decision_function(rows), 2)
+    return model.classes_[(films + mirrors).argmax(axis=1)]
+
+
 def fit_best(
     rows: Sequence[tuple[Float32[np.ndarray, "films _"], Float32[np.ndarray, "others _"]]],
     labels: Int64[np.ndarray, "films"],

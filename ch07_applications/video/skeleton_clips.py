@@ -8,7 +8,7 @@ the time of each frame, and frames in random order could be sorted again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,10 @@ class Clips:
         return Clips(
             tuple(self.inputs[place] for place in chosen), self.answers[chosen], self.ids[chosen], self.groups[chosen]
         )
+
+    def of_length(self, steps: int) -> Clips:
+        """The same clips with this number of frames each."""
+        return replace(self, inputs=tuple(resampled(clip, steps) for clip in self.inputs))
 
     def folds(self) -> list[tuple[Clips, Clips]]:
         """Four times (train, test): each person in one test part. Raises Problem for fewer people."""

@@ -11,9 +11,18 @@ from torch.nn.functional import conv2d, unfold
 from torchvision.models import vgg16
 
 from ch07_applications.blocks.counting import parameters_of
-from ch07_applications.reconstruction import inpainting_verdicts, partial_convolutions
-from ch07_applications.reconstruction.hidden_crops import HiddenCrops
-from ch07_applications.reconstruction.network_inpainting import fill_crops, fill_picture, masks_by_layer
+from ch07_applications.reconstruction import inpainting_verdicts, network_inpainting, partial_convolutions
+from ch07_applications.reconstruction.hidden_crops import HiddenCrops, psnr_in_holes
+from ch07_applications.reconstruction.inpainting_rivals import HARMONIC, MEAN, fill_all, harmonic, mean_fill
+from ch07_applications.reconstruction.network_inpainting import (
+    LEARNED,
+    UNSEEN,
+    compare_learned,
+    fill_crops,
+    fill_picture,
+    masks_by_layer,
+    psnr_of_bank,
+)
 from ch07_applications.reconstruction.partial_convolutions import (
     PUBLISHED_KERNELS,
     PUBLISHED_WIDTHS,
@@ -27,7 +36,7 @@ from ch07_applications.reconstruction.partial_convolutions import (
     log_error,
     total_variation,
 )
-from ch07_applications.reconstruction.training_crops import inputs_of
+from ch07_applications.reconstruction.training_crops import TrainingCrops, inputs_of, learned_images
 from ch07_applications.tests.reconstruction.small_runs import a_run
 from common.data.photo_pack import photographs
 from common.data.vgg import Vgg, layer_names
@@ -374,6 +383,44 @@ def test_an_answer_for_a_large_picture_is_the_networks():
     found = network(inputs_of(picture[None], np.zeros((1, 45, 70, 6)), hole[None]))[0].detach().permute(1, 2, 0).numpy()
     wanted = np.where(hole[..., None], (255 * found).clip(0, 255).round(), picture)
     assert_allclose(fill_picture(network, picture, hole), wanted, atol=1)
+
+
+def test_crops_of_a_bank_are_filled_and_judged_like_hidden_crops():
+    images = [own.image for own in photographs().train[:1]]
+    bank, network = TrainingCrops.of(images, 12, 0), UNet(over_fills=True)
+    nn.init.normal_(network.decoder[-1].convolution.weight, 0, 0.01)
+    pictures, holes = bank.crops.permute(0, 2, 3, 1).numpy(), ~bank.known[:, 0].numpy()
+    part = HiddenCrops(pictures, holes, np.zeros(12, np.int64), np.arange(12))
+    found = psnr_of_bank("net", network, bank)
+    wanted = {
+        "net": fill_crops(network, part),
+        HARMONIC: fill_all(harmonic, part),
+        MEAN: fill_all(mean_fill, part),
+    }
+    assert list(found) == list(wanted)
+    for name, filled in wanted.items():
+        assert found[name] == pytest.approx(psnr_in_holes(pictures, filled, holes).mean(), abs=0.02)  # 16 bits
+
+
+def test_learned_crops_are_compared_with_crops_of_held_out_photographs_in_the_same_holes(tmp_path, monkeypatch):
+    banks = []
+    monkeypatch.setattr(
+        network_inpainting, "psnr_of_bank", lambda name, network, bank: banks.append(bank) or {name: 20.0 + len(banks)}
+    )
+    run = a_run(tmp_path)
+    learned = TrainingCrops.of(learned_images(run), 24, run.seed)
+    drawn = []
+    real = TrainingCrops.of
+    monkeypatch.setattr(TrainingCrops, "of", lambda images, *args: drawn.append(images) or real(images, *args))
+    compare_learned(run, "net", UNet(), learned)
+    assert {fact.name: fact.value for fact in run.record.facts} == {f"{LEARNED}, net": 21, f"{UNSEEN}, net": 22}
+    assert len(banks[0]) == len(banks[1]) == 12
+    assert torch.equal(banks[0].crops, learned.crops[:12])
+    assert torch.equal(banks[0].fills, learned.fills[:12])
+    assert torch.equal(banks[0].known, banks[1].known)
+    held_out = {own.image.tobytes() for own in photographs().train[3::4]}
+    assert {image.tobytes() for image in drawn[0]} == held_out
+    assert held_out.isdisjoint(image.tobytes() for image in learned_images(run))
 
 
 def test_the_lesson_scores_all_on_the_same_crops_and_learns_from_none_of_them(tmp_path, monkeypatch):

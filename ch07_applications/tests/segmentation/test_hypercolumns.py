@@ -10,6 +10,7 @@ from torch.nn import functional
 from torchvision.models import mobilenet_v2
 
 from ch07_applications.segmentation import hypercolumns as lesson_file
+from ch07_applications.segmentation.boundary_causes import class_blind
 from ch07_applications.segmentation.column_maps import Map, TrunkMaps, hand_made_maps
 from ch07_applications.segmentation.hypercolumns import (
     BIASES,
@@ -23,6 +24,7 @@ from ch07_applications.segmentation.hypercolumns import (
     sampled,
     scored,
 )
+from ch07_applications.segmentation.labelled_scenes import labelled_scenes
 from ch07_applications.segmentation.pixel_samples import Sample, draw_pixels, sample_pixels
 from common.data.segmented import IGNORE, SegmentedImages
 from common.metrics.segmentation import ConfusionMatrix, mean_iou
@@ -293,6 +295,9 @@ def test_the_lesson_judges_layers_on_validation_scenes_that_chose_nothing(trunk,
     assert judged["hypercolumns"] == judged["hand-made columns"] == 8
     assert [list(ids) for ids in seen] == [[0, 1, 2, 3]] * 2
     assert {"layers", "sums", "strip"} <= set(done.figures)
+    part = labelled_scenes(done.run).test
+    found = class_blind(part.labels, done.run.methods["hypercolumns"].model.predict(part.images))
+    assert done.facts["class-blind boundary F1, hypercolumns"] == pytest.approx(found)
 
 
 def test_without_the_trunk_the_lesson_says_so_and_goes_on(monkeypatch):

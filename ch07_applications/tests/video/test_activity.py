@@ -13,7 +13,7 @@ from ch07_applications.video import activity as module
 from ch07_applications.video.activity import CHOICES, DeepLSTM, Recipe, Recogniser, in_random_order, train
 from ch07_applications.video.person_folds import Fold, held_out_people, pooled, pooled_recordings, summed, train_by_fold
 from ch07_applications.video.skeleton_clips import Clips
-from ch07_applications.video.skeleton_rivals import fit_by_fold, score_clips
+from ch07_applications.video.skeleton_rivals import FEW_FRAMES, accuracy_when_trained, fit_by_fold, score_clips
 from ch07_applications.video.watch_studies import best_median_worst, few_people
 from ch07_applications.video.watch_windows import Windows
 from common import data
@@ -303,12 +303,40 @@ def test_networks_of_skeletons_learn_from_their_fold_s_people_and_are_judged_on_
     rng = np.random.default_rng(0)
     inputs = tuple(rng.normal(size=(6, 60)).astype(np.float32) for _ in range(8))
     clips = Clips(inputs, np.arange(8) % 2, np.arange(8), np.repeat(np.arange(4), 2))
-    works = module.all_works(three_folds(), held_out_people(three_folds()[0], 0), clips)[module.JOINTS_LSTM]
-    for work, (part, _) in zip(works, clips.folds(), strict=True):
-        np.testing.assert_array_equal(work.keywords["part"].ids, part.ids)
+    works = module.all_works(three_folds(), held_out_people(three_folds()[0], 0), clips)
+    for name, lengths in ((module.JOINTS_LSTM, {6}), (FEW_FRAMES, {16})):
+        for work, (part, _) in zip(works[name], clips.folds(), strict=True):
+            np.testing.assert_array_equal(work.keywords["part"].ids, part.ids)
+            assert {len(each) for each in work.keywords["part"].inputs} == lengths
     run = run_at_smoke(tmp_path)
     with_labels = fit_by_fold(lambda part: lambda judged: np.full(len(judged), len(part) % 2), clips)
     score_clips(run, "zeros", "classical", clips, with_labels)
     items = run.methods["zeros"].items["accuracy"]
     assert sorted(items.ids.tolist()) == list(range(8))
     assert items.values.mean() == 50  # every part has six clips: class 0 is predicted for all
+
+
+def eight_clips(length):
+    """Of eight people, two in each fold's test part."""
+    inputs = tuple(np.ones((length, 60), np.float32) for _ in range(8))
+    return Clips(inputs, np.arange(8) // 4, np.arange(8), np.arange(8))
+
+
+def test_equal_clips_stay_of_equal_lengths_in_training(tmp_path, monkeypatch):
+    drawn, folds = [], three_folds()
+    monkeypatch.setattr(module, "learn", lambda run, batches, *_: drawn.append(batches))
+    works = module.all_works(folds, held_out_people(folds[0], 0), eight_clips(9))
+    for name in (module.JOINTS_LSTM, FEW_FRAMES):
+        works[name][0](run_at_smoke(tmp_path))
+    seeds = [torch.Generator().manual_seed(k) for k in range(8)]
+    own, equal = ({each.batch(torch.arange(6), seed)[0].shape[1] for seed in seeds} for each in drawn)
+    assert len(own) > 1
+    assert equal == {16}
+
+
+def test_training_accuracy_is_of_the_clips_that_each_fold_has_learned_from():
+    clips = eight_clips(6)
+    by_heart = fit_by_fold(lambda part: lambda inputs: part.answers if len(inputs) == len(part) else None, clips)
+    assert accuracy_when_trained(clips, by_heart) == 100
+    zeros = fit_by_fold(lambda part: lambda inputs: np.zeros(len(inputs), int), clips)
+    assert accuracy_when_trained(clips, zeros) == 50

@@ -14,6 +14,7 @@ from ch07_applications.video.motion_rivals import (
     history_features,
     hog_hof,
     motion_history,
+    predict_both,
     with_mirrored,
 )
 
@@ -82,3 +83,14 @@ def test_the_way_that_is_right_on_held_out_films_is_taken():
     way, model = fit_best([tuple(noise), tuple(signal)], labels, held)
     assert way == 1
     assert (model.predict(signal[1]) == held).mean() > 0.95
+
+
+def test_a_film_and_its_mirror_image_decide_together():
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    rows = (np.eye(3)[labels] + 0.4 * rng.normal(size=(90, 3))).astype(np.float32)
+    _, model = fit_best([(rows, rows)], labels, labels)
+    sums = model.decision_function(rows[:30]) + model.decision_function(rows[30:60])
+    np.testing.assert_array_equal(predict_both(model, rows[:60]), sums.argmax(axis=1))
+    alone, both = model.predict(rows[:30]), predict_both(model, np.concatenate([rows[:30], rows[60:]]))
+    assert (both == labels[:30]).mean() > (alone == labels[:30]).mean(), "two noisy looks are better than one"

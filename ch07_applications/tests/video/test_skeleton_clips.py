@@ -13,7 +13,7 @@ from ch07_applications.video.skeleton_clips import (
     padded,
     resampled,
 )
-from ch07_applications.video.skeleton_rivals import fit_svm, flat, without_order
+from ch07_applications.video.skeleton_rivals import RESAMPLED, fit_svm, flat, without_order
 from common.data.utkinect import Clip
 from common.errors import Problem
 
@@ -101,6 +101,15 @@ def test_folds_share_nobody_and_a_person_with_a_single_clip_is_judged_once():
     assert sorted(tested) == list(range(6))
     with pytest.raises(Problem, match="there are 3"):
         part.take(np.array([0, 1, 2])).folds()
+
+
+def test_clips_of_the_svm_s_length_are_the_svm_s_inputs():
+    part = clips()
+    equal = part.of_length(RESAMPLED)
+    assert {len(each) for each in equal.inputs} == {16}
+    np.testing.assert_array_equal(np.stack([each.ravel() for each in equal.inputs]), flat(part.inputs))
+    for name in ("answers", "ids", "groups"):
+        np.testing.assert_array_equal(getattr(equal, name), getattr(part, name))
 
 
 def test_padding_comes_after_a_clip_s_end():
