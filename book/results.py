@@ -74,7 +74,7 @@ def stale_note(reason: str, what: str = "These numbers are") -> str:
 
 def board(lesson: LessonRecord) -> str:
     """The scoreboard, as Markdown; "" where nothing was scored."""
-    return tables.markdown(tables.scoreboard(scores)) if (scores := lesson.scores()) else ""
+    return tables.markdowns(tables.scoreboards(scores)) if (scores := lesson.scores()) else ""
 
 
 def facts(lesson: LessonRecord) -> str:

@@ -110,7 +110,7 @@ def _fact(package: str, name: str, fact: str) -> str:
 
 
 def _scoreboard(package: str, name: str) -> str:
-    return tables.markdown(tables.scoreboard(_means(package, name)[1]))
+    return tables.markdowns(tables.scoreboards(_means(package, name)[1]))
 
 
 def _facts(package: str, name: str, *chosen: str) -> str:

@@ -89,7 +89,7 @@ def _lesson(name: str, lesson: LessonRecord, folder: Path, say: Callable[[str], 
             }
             for number, p in enumerate(lesson.pictures, start=1)
         ],
-        "scoreboard": tables.scoreboard(scores) if (scores := lesson.scores()) else None,
+        "scoreboards": tables.scoreboards(scores) if (scores := lesson.scores()) else [],
         "verdicts": tables.verdicts(lesson.comparisons),
         "claims": claims_sheets({name: lesson.claims}),
         "facts": tables.fact_sheet(lesson.findings()) if lesson.facts else None,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}  # which way is better
 
+LONG = 10  # methods; a longer scoreboard is split where methods are judged on different items
+
 TELLING = (  # benchmarks that stand for the rest, two of them lost: by name and peer
     ("a step of 784-128-10, batch 256: our autograd", "PyTorch"),
     ("MNIST, 60,000 digits, until 99% of the test digits are right", "PyTorch's basic MNIST example"),
@@ -104,6 +106,30 @@ def scoreboard(rows: Sequence[Row]) -> Sheet:
     return Sheet([header[i] for i in told], [[line[i] for i in told] for line in cells])
 
 
+def scoreboards(rows: Sequence[Row]) -> list[Sheet]:
+    """The scoreboard; of more than LONG methods, a table for those judged alike, a method by itself in the first."""
+    methods: dict[str, list[Row]] = {}
+    for row in rows:
+        methods.setdefault(row.method, []).append(row)
+    groups: list[list[str]] = []
+    for name, own in methods.items():
+        alike = [group for group in groups if _judged_alike(methods[group[0]], own)]
+        groups = groups if alike else [*groups, []]
+        (alike[0] if alike else groups[-1]).append(name)
+    tables = [set(group) for group in groups if len(group) > 1]
+    if len(methods) <= LONG or not tables:
+        return [scoreboard(rows)]
+    tables[0] |= {group[0] for group in groups if len(group) == 1}
+    return [scoreboard([row for row in rows if row.method in table]) for table in tables]
+
+
+def _judged_alike(one: Sequence[Row], other: Sequence[Row]) -> bool:
+    """Whether two methods share a metric and have equally many items, both or neither of them validation items."""
+    metrics = {row.metric for row in one} & {row.metric for row in other}
+    of_validation = ["validation" in each[0].method for each in (one, other)]
+    return bool(metrics) and one[0].n == other[0].n and of_validation[0] == of_validation[1]
+
+
 def fact_sheet(findings: Mapping[str, tuple[Interval, str]]) -> Sheet:
     """Facts and their values, one a line."""
     return Sheet(["measured", "value"], [[name, with_unit(value, unit)] for name, (value, unit) in findings.items()], 1)
@@ -187,6 +213,11 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def markdowns(sheets: Sequence[Sheet]) -> str:
+    """Sheets below each other, as GitHub tables."""
+    return "\n\n".join(map(markdown, sheets))
+
+
 def terminal(sheet: Sheet, title: str | None = None) -> Table:
     """The sheet as a rich table."""
     from rich import box
@@ -205,4 +236,5 @@ def show_scoreboard(lessons: Mapping[str, LessonRecord], seeds: int, console: Co
     console.rule(f"Scoreboard · {spread(seeds)}")
     for name, lesson in lessons.items():
         if scores := lesson.scores():
-            console.say(terminal(scoreboard(scores), title=name))
+            for number, sheet in enumerate(scoreboards(scores)):
+                console.say(terminal(sheet, title=None if number else name))

@@ -135,7 +135,8 @@ class NotebookRun(Run):
             ours = sheet.header[0] == claims_tables.OWN
             self.console.show(table(sheet, "Our own questions" if ours else "Claims of the paper"))
         if scores := self.record.scores():
-            self.console.show(table(tables.scoreboard(scores), f"Scoreboard ({tables.spread(1)})"))
+            for number, sheet in enumerate(tables.scoreboards(scores)):
+                self.console.show(table(sheet, "" if number else f"Scoreboard ({tables.spread(1)})"))
         return self.record
 
     def stop_here(self) -> NoReturn:

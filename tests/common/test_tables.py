@@ -10,7 +10,20 @@ from common import readme, tables
 from common.console import Console
 from common.paired import Comparison
 from common.results import Interval, Row
-from common.tables import Sheet, count, fact_sheet, markdown, number, plus_minus, scoreboard, seconds, spread, verdicts
+from common.tables import (
+    LONG,
+    Sheet,
+    count,
+    fact_sheet,
+    markdown,
+    number,
+    plus_minus,
+    scoreboard,
+    scoreboards,
+    seconds,
+    spread,
+    verdicts,
+)
 
 NAN = math.nan
 
@@ -95,6 +108,21 @@ def test_scoreboard_has_a_line_a_method_and_a_column_a_metric():
         ["line", "from scratch", "4.68 ± 0.74", "0.62 ± 0.11", "98", "2", "0.5", "<0.001"],
         ["forest", "from scratch", "3.2 ± 1.2", "–", "98", "4,585", "–", "–"],
     ]
+
+
+def test_a_long_scoreboard_is_split_where_methods_are_judged_on_different_items():
+    test = [row(f"method {k}") for k in range(LONG - 2)]
+    choices = [row(f"choice {k}, validation") for k in range(2)]
+    others = [replace(row(f"photographs, {k}", metric="PSNR"), n=12) for k in range(2)]
+    alone = replace(row("on every third item"), n=40)
+    rows = [*test[:4], *choices, *others, alone, *test[4:]]
+    first, second, third = scoreboards(rows)
+    assert [line[0] for line in first.cells] == [r.method for r in rows if r in test or r is alone]
+    assert [line[0] for line in second.cells] == [r.method for r in choices]
+    assert [line[0] for line in third.cells] == [r.method for r in others]
+    assert "PSNR ↓" not in first.header
+    assert scoreboards(rows[:LONG]) == [scoreboard(rows[:LONG])]  # short: one table
+    assert len(scoreboards([row(f"method {k}") for k in range(2 * LONG)])) == 1  # judged alike: one table
 
 
 def test_fact_sheet():
