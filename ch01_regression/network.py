@@ -2,7 +2,7 @@
 
 Question   We chose polynomials, bumps and knots by hand. Which functions does a network with one hidden layer learn?
 Method     f(x) = θ₀ + Σ θ_j tanh(w_j x + b_j): basis functions again, but w and b are fitted along with theta, down the
-           gradient of the squared error. Chapter 4 derives that gradient.
+           gradient of the squared error with a small ridge penalty. Chapter 4 derives that gradient.
 Rival      The cubic of this chapter, and kernel ridge, on the same cars.
 Differs    The network is scikit-learn's; from chapter 4 on, networks are built here.
 Costs      1 s on two cores.

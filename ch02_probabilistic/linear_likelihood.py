@@ -3,7 +3,7 @@
 Question   Least squares was a choice. Under which noise is it maximum likelihood, and how large is that noise?
 Method     y⁽ⁱ⁾ = θᵀx⁽ⁱ⁾ + N(0, σ²): the log-likelihood is −N/2 log 2πσ² − C(θ) / 2σ² (Bishop 2006, Eq. 3.11), so the
            likeliest θ is that of least squares; the likeliest σ² is C(θ) / N (Eq. 3.21), which is too small on average.
-Rival      A Gaussian process (Rasmussen and Williams 2006, ch. 2), which is no plane; BayesianRidge is the reference.
+Rival      A Gaussian process (Rasmussen and Williams 2006, ch. 2), which may curve; BayesianRidge is the reference.
 Differs    The lecture writes y = N(θᵀx, σ²); read "is drawn from". y has a distribution, it is not one.
 Costs      2 s on two cores.
 """

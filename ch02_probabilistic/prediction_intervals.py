@@ -8,7 +8,7 @@ Rival      Quantile regression (Koenker and Bassett 1978), and split conformal p
 Differs    Coverage is counted over all held-out cars, and over the lightest and the heaviest third. Neither a high
            coverage nor a small width is good by itself, so methods are compared by the interval score (Gneiting and
            Raftery 2007).
-Costs      0.6 s on two cores.
+Costs      0.9 s on two cores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What if the noise is not Gaussian? Every assumption about it gives a loss, and some losses limit outliers.
+"""What if the noise is not Gaussian? Every assumption about it gives a loss; some losses limit the pull of outliers.
 
 Question   Laplace noise gives the absolute error, Student's t a loss that flattens out. How are they minimised?
 Method     Iteratively reweighted least squares: weights from the last residuals, a weighted fit, and again.

@@ -7,7 +7,7 @@ Method     Σ −log Pr(y | x, θ) + λ/2 ‖w‖², whose gradient is Xᵀ(p �
            it, and with safeguards for many points, dependent columns and steps that overshoot.
 Rival      Linear discriminant analysis, k nearest neighbours; scikit-learn's LogisticRegression as the reference.
 Differs    The lecture has no penalty; why one is needed is the next lesson. λ is chosen by cross-validation.
-Costs      3 s on two cores, most of it to choose λ and k.
+Costs      3 s on two cores.
 """
 
 from __future__ import annotations
