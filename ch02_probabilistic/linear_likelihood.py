@@ -99,7 +99,7 @@ def lesson(run: Run) -> None:
     process = GaussianProcessRegressor(1.0 * RBF(3.0, (0.3, 30)) + noise, normalize_y=True, random_state=run.seed)
     methods = {
         "Gaussian linear model": ("from scratch", GaussianLinearModel()),
-        "BayesianRidge": ("reference", BayesianRidge()),
+        "BayesianRidge": ("reference", Pipeline([("scale", StandardScaler()), ("ridge", BayesianRidge())])),
         "Gaussian process": ("classical", Pipeline([("scale", StandardScaler()), ("process", process)])),
     }
     for name, (kind, model) in methods.items():

@@ -222,7 +222,7 @@ def lesson(run: Run) -> None:
         draw_steepness,
         [0.5, 1.0, 2.0, 4.0],
         -2.0,
-        caption="The slope at half-way is θ₁ / 4 (dotted). Left, θ₀ = 0: a larger theta_1 steepens and does nothing "
+        caption="The slope at half-way is θ₁ / 4 (dotted). Left, θ₀ = 0: a larger θ₁ steepens and does nothing "
         "else. Right, θ₀ = −2: it moves the half-way point too, to 2 / θ₁.",
     )
     run.figure(
