@@ -205,8 +205,8 @@ def lesson(run: Run) -> None:
         train.select(*TWO),
         two,
         caption="Two of the inputs; malignant tumours are red, benign ones blue. Thin lines join places of equal "
-        "probability; the thick one is the boundary, where it is ½ and xᵀθ = 0. theta (arrow) is perpendicular to it; "
-        "the longer theta, the closer the lines.",
+        "probability; the thick one is the boundary, where it is ½ and xᵀθ = 0. θ (arrow) is perpendicular to it; "
+        "the longer θ, the closer the lines.",
     )
     run.figure(
         "convergence",
