@@ -71,6 +71,7 @@ class Runner:
                 return INTERRUPTED
 
     def _taught(self, out: Path) -> int:
+        machine.recycle_memory()
         chapter, flags, console = self.chapter, self.flags, self.console
         folder = out / chapter.package
         todo, mine = self._begin(folder)

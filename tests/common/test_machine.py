@@ -4,6 +4,7 @@ import json
 import platform
 import re
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -89,3 +90,30 @@ def test_peak_memory_grows_with_use():
     block = np.ones((int(before) + 100) * 2**17)  # that many MiB
     assert machine.peak_memory_mib() >= before + 90
     del block
+
+
+PAGES = """
+import sys, resource, numpy as np
+from common.machine import recycle_memory
+if sys.argv[1] == "recycled" and not recycle_memory():
+    sys.exit("no such setting")
+used = []
+for _ in range(12):
+    np.ones(2**26, np.uint8)  # 64 MiB: above every threshold that glibc would choose
+    used.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(used[-1] - used[1])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
+def test_recycled_memory_needs_no_new_pages():
+    def new_pages(how: str) -> int:
+        done = subprocess.run([sys.executable, "-c", PAGES, how], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert new_pages("recycled") < 100 < 1000 < new_pages("as usual")
+
+
+def test_memory_is_left_alone_where_the_c_library_has_no_setting(monkeypatch):
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: object())
+    assert not machine.recycle_memory()
