@@ -3,7 +3,7 @@
 Question   Two measurements, two probabilities: how does the cost at the end influence the weights at the start?
 Method     Three layers: linear, softmax and log-likelihood. δ⁴ = ∂C/∂C = 1, and each layer computes the δ before it
            from the δ after it; then the lecture's recipe: forward, backward, update θ, repeat.
-Rival      Logistic regression, fitted by Newton's method: softmax of two classes is the same model, written twice.
+Rival      Logistic regression, fitted by L-BFGS: softmax of two classes is the same model, with twice the weights.
 Differs    The lecture's classifier has a θ_0 and a θ_1, the weights of either class, and so do we; the biases, which it
            hides in a column of ones, are separate here.
 Costs      0.2 s on two cores.

@@ -4,7 +4,7 @@ Question   What is the effect of switching off random hidden units in every step
            networks?
 Method     Dropout (Srivastava et al. 2014): a unit is kept with probability 1 − p, drawn anew for every image of every
            batch. 2ⁿ networks share their weights; one pass with all units approximates the mean of their predictions
-           (§2), which is also computed here over 50 of them. p is chosen by the accuracy on validation digits.
+           (§1), which is also computed here over 50 of them (§7.5). p is chosen by the accuracy on validation digits.
 Rival      Five networks from different initial weights, averaged; a random forest, which averages, too.
 Differs    Kept units are divided by 1 − p in training, so that nothing changes in prediction; the paper multiplies the
            weights by 1 − p in prediction. Hidden units only, and no limit on the norm of a unit's weights.

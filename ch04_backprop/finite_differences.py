@@ -1,8 +1,8 @@
 """Finite differences: change a weight, evaluate the cost, undo it; slow, and the check of every fast gradient.
 
 Question   Is a gradient right, and what would it cost without a better way to compute it?
-Method     Central differences, (C(θ + h) − C(θ − h)) / 2h: the error is O(h²), because the cost is curved, and O(ε/h),
-           because a computer rounds; best near h = ε^⅓ (Press et al. 2007, §5.7). A gradient of P weights needs 2P
+Method     Central differences, (C(θ + h) − C(θ − h)) / 2h: the error is O(h²), by the third derivative, and O(ε/h),
+           because a computer rounds; h is best near h = ε^⅓ (Press et al. 2007, §5.7). A gradient of P weights needs 2P
            evaluations.
 Rival      Backpropagation: one forward and one backward pass, for any number of weights.
 Differs    The lecture does not check its deltas; here they are checked before they are used.

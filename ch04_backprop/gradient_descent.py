@@ -4,8 +4,8 @@ Question   How long should a step be, and what does momentum gain?
 Method     Cauchy 1847: θ ← θ − η ∇C. With momentum in the lecture's form, Δ ← α Δ + (1 − α)(−η ∇C) and θ ← θ + Δ.
 Rival      Conjugate gradients (Hestenes and Stiefel 1952), which choose step and memory anew each time; and chapter 1's
            way, which solves for the lowest point directly.
-Differs    The lecture's Δ is PyTorch's −lr v with v ← μ v + g, if μ = α and lr = (1 − α) η: see `pytorch_settings`. It
-           continues until the loss stops decreasing; here, until C is within 10⁻⁶ of the least.
+Differs    The lecture's Δ is PyTorch's −lr v with v ← μ v + g, if μ = α and lr = (1 − α) η: see `pytorch_settings`. The
+           lecture stops where the loss stops decreasing; here, steps are counted until C is CLOSE to its least.
 Costs      1 s on two cores.
 """
 

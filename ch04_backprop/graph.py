@@ -5,7 +5,7 @@ Method     autograd.py: run the expression, keep the graph, and walk it back fro
            their gradients add up. That is the chain rule of two paths, ∂f/∂u = ∂f/∂g ∂g/∂u + ∂f/∂h ∂h/∂u, once per
            node.
 Rival      PyTorch, on the same expressions; and finite differences.
-Differs    The lecture names automatic differentiation in passing. All that frameworks do is in autograd.py.
+Differs    The lecture names automatic differentiation in passing. autograd.py shows how frameworks do it.
 Costs      3 s on two cores.
 """
 

@@ -5,8 +5,8 @@ Question   Sigmoid, tanh, or one of ReLU's family: which hidden unit is best, an
 Method     ReLU (Nair and Hinton 2010), leaky ReLU (Maas et al. 2013), ELU (Clevert et al. 2016), concatenated ReLU
            (Shang et al. 2016), sigmoid, tanh, maxout (Goodfellow et al. 2013): each with its derivative, in one
            network, at its own best learning rate.
-Rival      No hidden unit at all, which makes the network a linear classifier; an RBF-SVM. What separates the network
-           of ReLUs from the SVM is looked for in its training accuracy, in more epochs, and in an average over starts.
+Rival      No hidden unit at all, which makes the network a linear classifier; an RBF-SVM. Why does the network of
+           ReLUs lose to the SVM? Its training accuracy, more epochs and an average over starts are measured.
 Differs    Concatenated ReLU doubles the units it passes on and maxout halves them: the layers beside them fit that,
            and the number of weights is shown. All start from He's weights, which were made for ReLU.
 Costs      12 s on two cores, most of it to choose a learning rate for each unit.

@@ -5,9 +5,9 @@ Method     The layered view. Forward: z^{l+1} = f^l(z^l; θ^l). Backward, with �
            layer: δ_i^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂z_i^l and ∂C/∂θ^l = Σ_k δ_k^{l+1} ∂z_k^{l+1}/∂θ^l (Dreyfus 1962;
            Rumelhart, Hinton and Williams 1986).
 Rival      PyTorch, whose layers and autograd do the same on the same numbers.
-Differs    The lecture writes δ_{j+1}^{l+1} in one sum: the component is j, only the layer is l + 1. A row is a point
-           here, so that a batch goes through at once. Softmax and log-likelihood are two layers, as drawn there; where
-           a probability reaches 0 that breaks, and output_units.py joins them.
+Differs    The lecture writes δ_{j+1}^{l+1} in two sums: the component is j, only the layer is l + 1. A row is a point
+           here, so that a batch goes through at once. Softmax and log-likelihood are two layers, as drawn there; that
+           fails where a probability is rounded to 0, so output_units.py joins them.
 Costs      4 s on two cores.
 """
 

@@ -4,7 +4,7 @@ Question   For how many steps does a network remember what it has read, and does
 Method     The temporal order problem (Hochreiter and Schmidhuber 1997, §5.6; sequences/temporal_order.py), with lags of
            5 to 40 steps. An LSTM and a tanh network read a sequence and classify it by their last state. In addition,
            an LSTM is trained on few sequences, without and with noise in the weights (Jim, Giles and Horne 1996; Graves
-           2011, §4): it reads every batch with W + σE in place of W, where E is new each time.
+           2011, §4): it reads every batch with U + σE and W + σE′, where E and E′ are new each time.
 Rival      A hidden Markov model per class (Baum and Welch; sequences/hidden_markov.py). It is the fair rival: it reads
            step by step, has a state, and one set of weights for all steps. Logistic regression on the whole window sees
            all steps at once, and needs a weight for each of them.

@@ -4,8 +4,8 @@ Question   Which rule learns fastest on a network, once each has its own learnin
 Method     784–128–10, batches of 64, a constant rate. The rate is chosen from one grid, by accuracy on 1000 held-out
            training digits, after 2 epochs; then 5 epochs from the same weights, and the test digits.
 Rival      L-BFGS on all digits at once, which gets eight times as many passes through them and makes far fewer steps.
-Differs    The lecture's on-line rule takes one example per step: batch size 1 in the second picture. That it shuffles
-           matters: a fact shows what happens to digits that come in order, first all zeros, then all ones.
+Differs    The lecture's on-line rule takes one example per step: batch size 1 in the second picture. It shuffles
+           them, and that matters: a fact shows what is learned from digits in order, first all zeros, then all ones.
 Costs      24 s on two cores.
 """
 

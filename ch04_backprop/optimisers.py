@@ -111,7 +111,7 @@ class Nesterov(Momentum):
 
 
 class AdaGrad(Optimiser):
-    """s ← s + g², step η g / (√s + ε): a weight that has moved much moves less. s only grows, so steps tend to 0."""
+    """s ← s + g², step η g / (√s + ε), by the root of all squared gradients so far: s only grows, so steps shrink."""
 
     remembers = ("s",)
     epsilon = 1e-10

@@ -4,7 +4,7 @@ Question   All results of the last lessons are combined in one network. Is it be
 Method     784–256–128–10 with ReLU, He's initialisation, momentum and one cycle of the learning rate; dropout, with or
            without BatchNorm, as chosen on held-out training digits. Then the same with digits that are moved each time.
 Rival      Logistic regression, k nearest neighbours, a random forest, an RBF-SVM on 50 principal components, tuned on
-           held-out digits too; the SVM with a moved copy of every digit, as in Schölkopf et al. 1996.
+           held-out digits too; the SVM with a moved copy of each digit (Schölkopf et al. 1996: of each support vector).
 Differs    In the lecture, deep learning wins by scale. Here are 7291 digits and two cores.
 Costs      30 s on two cores.
 """

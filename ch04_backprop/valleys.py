@@ -4,7 +4,7 @@ Question   What does each rule of optimisers.py do where the ground is bent, fla
 Method     SGD, momentum, Nesterov, AdaGrad, RMSProp and Adam on Rosenbrock's and Beale's functions, gradients by our
            autograd. Each rule gets the learning rate, of the same grid, that ends lowest.
 Rival      L-BFGS (Liu and Nocedal 1989), the classical choice where gradients are exact.
-Differs    The lecture lists the rules for networks; two variables can be drawn. "Stochastic" plays no part yet.
+Differs    The lecture lists the rules for networks; two variables can be drawn. Gradients are exact, not stochastic.
 Costs      2.5 s on two cores.
 """
 

@@ -2,10 +2,10 @@
 
 Question   How large is δ^l = ∂C/∂z^l far below the output, and what does a network with such a vanishing gradient
            learn?
-Method     A layer whose weights have variance g / inputs multiplies the root mean square of δ by √g · rms f′ (Glorot
-           and Bengio 2010, §4.2). The sigmoid's f′ is at most ¼ (Hochreiter 1991). It is measured through thirty
-           layers, and in the accuracy of networks that grow deeper. Where δ keeps its size, the training accuracy, and
-           ten times as many epochs, tell whether the deep network lacks training.
+Method     A layer of as many outputs as inputs, with weights of variance g / inputs, multiplies the root mean square
+           of δ by √g · rms f′ (Glorot and Bengio 2010, §4.2). The sigmoid's f′ is at most ¼ (Hochreiter 1991).
+           Measured: δ through thirty layers, and accuracy by depth. Where δ keeps its size but the deep network is less
+           accurate, its training accuracy, and ten times as many epochs, show whether it lacks training.
 Rival      Logistic regression, which has no hidden layer: is a deep network that can't learn worse than none?
 Differs    Each unit has its own initialisation: g = 1 for sigmoid and tanh (Xavier), 2 for ReLU and leaky ReLU (He).
 Costs      11 s on two cores, nearly all of it to train 106 networks.

@@ -1,8 +1,8 @@
 """Characters as vectors, characters as images: what does a network gain by knowing which pixels are neighbours?
 
 Question   To a fully connected network a digit is 784 numbers in any order; to a convolutional one it is an image. With
-           equal numbers of parameters, which recognises more digits, also if they are shifted a little? And is
-           structure the reason?
+           nearly equal numbers of parameters, which recognises more digits, also if they are shifted a little? And is
+           the neighbourhood structure the reason?
 Method     Dense: 784–78–10. Convolutional: LeNet-5 (LeCun et al. 1998, §II.B). Both are trained on upright digits; then
            the test digits are shifted by 1 to 4 pixels. Then both are trained anew on digits with permuted pixels, the
            same permutation for all: no information is lost, except which pixels were neighbours.

@@ -5,7 +5,7 @@ Method     LeNet-5 (LeCun et al. 1998) and a small modern network (models/networ
            All are trained on the same images; and on 100 and 1000 of them, to show where learned features overtake.
 Rival      Pixels with k nearest neighbours and with an RBF-SVM; HOG, SIFT words and Fisher vectors with an RBF-SVM
            (common/features/pipelines.py), their settings chosen on images held out of the training packs.
-Differs    The lecture states that hand-crafted features are redundant since 2012. That was with 1.2 million images.
+Differs    The lecture calls hand-crafted features redundant. In 2012 the networks had 1.2 million training images.
 Costs      150 s on two cores, half of it for the networks.
 """
 

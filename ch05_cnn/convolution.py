@@ -1,15 +1,15 @@
 """The convolutional layer: the same few weights at every place of the image, forward and backward.
 
-Question   What does a convolutional layer compute in its feature maps, what does it learn from a delta, and what does
-           it save?
+Question   What does a convolutional layer compute in its feature maps, which gradients follow from a delta, and what
+           does it save?
 Method     The lecture's convolutional layer, y_{i'j'f'} = b_{f'} + Σ_ijf x_{i'+i−1, j'+j−1, f} θ_{ijff'}, as loops, and
            its three gradients as loops. The same numbers by matrix products: layers/conv2d.py. Then its properties:
            equivariance; its matrix, which for one channel is a Toeplitz matrix of Toeplitz blocks; the receptive field
            (Araujo, Norris and Sim 2019), whose middle has most influence (Luo et al. 2016).
 Rival      The loops; the same layer as a fully connected one; PyTorch, over a whole training of a small network.
-Differs    The lecture counts from 1, and has neither stride nor padding. It calls a convolution, as everybody does,
-           what is a cross-correlation: filters.py. It gives a 100×100 image 1,000,000 values; it has 10,000, and what
-           explodes is the weights: 100,000,000 for a fully connected layer of 10,000 units.
+Differs    The lecture counts from 1, and has neither stride nor padding. Like everybody, it calls convolution what is
+           strictly a cross-correlation (filters.py). It gives a 100×100 image 1,000,000 values; it has 10,000. The
+           number of weights explodes: 100,000,000 for a fully connected layer of 10,000 units.
 Costs      3 s on two cores.
 """
 

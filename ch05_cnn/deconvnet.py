@@ -6,11 +6,11 @@ Method     Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Ne
            rectified, and filtered with the same filters transposed, layer by layer; biases are left out. Then the
            picture is tested (seeing/masking.py): cover the tenth of the pixels in which a projection is strongest, and
            compute the unit again.
-Rival      The gradient (Simonyan et al. 2014), also times the input, and guided backpropagation (Springenberg et al.
-           2015) find pixels to cover, too; so do a pixel's contrast, and chance. HOG, for invariance.
+Rival      Other rankings of the pixels: by the gradient (Simonyan et al. 2014), also times the input, by guided
+           backpropagation (Springenberg et al. 2015), by contrast, and by chance. HOG, for invariance.
 Differs    Two networks: five convolutional layers with three poolings, our own, for clothes of 28×28 pixels; and
-           MobileNetV2 with ImageNet's weights, on 128×128 crops of photos. The latter has no pooling, so no switches
-           (strided filters are transposed), shortcuts (the signal takes both paths) and BatchNorm (a scaling).
+           MobileNetV2 with ImageNet's weights, on 128×128 crops of photos. The latter has no pooling, so no switches;
+           strided filters are transposed, a shortcut is a second path of the signal, and BatchNorm is a scaling.
 Costs      12 s on two cores, half of it training; once a download of 14 MB, not at smoke.
 """
 

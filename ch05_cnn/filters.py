@@ -6,8 +6,8 @@ Method     y_ij = Σ_uv k_uv x_{i+u, j+v}, at every pixel. By hand: means (box, 
            kernels is trained on tiles of a photo and the outputs of four known filters, by gradient descent with
            momentum on ½ the mean of Σ_f (y_f − t_f)².
 Rival      Linear least squares on the same patches: a convolutional layer with a squared error is a linear regression.
-Differs    The sum above is the lecture's, and PyTorch's: a cross-correlation. A convolution flips the kernel, to
-           x_{i−u, j−v}; only this is associative. From a convolution's outputs, the layer learns the flipped kernel.
+Differs    The sum above is the lecture's, and PyTorch's: a cross-correlation. A convolution has
+           x_{i−u, j−v}; only it is associative. From a convolution's outputs, the layer learns the flipped kernel.
 Costs      2 s on two cores.
 """
 

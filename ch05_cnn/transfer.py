@@ -3,7 +3,7 @@
 Question   With few images of one's own: reuse a trained network's features, tune them, or learn from scratch?
 Method     MobileNetV2 (Sandler et al. 2018) was trained on ImageNet; here its input is CIFAR-10, enlarged. Frozen: its
            1280 features and logistic regression (Donahue et al. 2014, DeCAF). Last blocks: those after the first 14 are
-           tuned (Yosinski et al. 2014). All: every weight is.
+           tuned (Yosinski et al. 2014). All: every weight is tuned.
 Rival      SIFT words with an RBF-SVM, and the small modern network from random weights, on the unchanged images.
 Differs    96 pixels, not ImageNet's 224, at which an image costs five times as much; 64 to tune every weight.
 Costs      90 s on two cores.
