@@ -1,10 +1,10 @@
 """Average precision by hand: five detections in one picture, from boxes to a number.
 
-Question   A detector predicts boxes, each with a score. Some lie on objects, some do not. Which number measures how
+Question   A detector predicts boxes, each with a score. Some lie on objects, others do not. Which number measures how
            good the detector is, independent of a score threshold?
 Method     Everingham et al. 2010 (PASCAL VOC), §4.2: detections are matched to objects in the order of their scores;
-           precision and recall after each detection; average precision is the area under the envelope of their curve.
-Rival      The mean at 11 recalls (VOC until 2009), and at 101 (Lin et al. 2014, COCO).
+           precision and recall after each detection; average precision: the area under their curve's envelope.
+Rival      The mean at 11 recalls (the paper's own, VOC until 2009), and at 101 (Lin et al. 2014, COCO).
 Differs    A detection may take its second-best object if the best is taken, as in COCO's code; in VOC's it is false.
            common/metrics computes the same for many images, classes and thresholds at once.
 Costs      A second.

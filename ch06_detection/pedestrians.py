@@ -14,7 +14,7 @@ Differs    The networks learn from as many composed frames as real ones (lesson 
 Costs      240 s on two cores; nothing without the film.
 
 All settings were chosen by cross-validation within frames 1 to 320: trained on one or two quarters of this film, judged
-on a quarter that is not their neighbour. Nothing was chosen by the test frames.
+on a quarter that is not their neighbour. Nothing was chosen on the test frames.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def opencv_people(frames: UInt8[np.ndarray, "n height width 3"]) -> list[Target]
 
 
 def build_pedestrians_rcnn(run: Run, proposals: Proposals) -> RCNN:
-    """One class, so that there is nothing to name first: the network starts from random weights."""
+    """With one class there is no classification to pretrain on: the network starts from random weights."""
     epochs, file = run.pick(smoke=1, lecture=2), run.checkpoint("rcnn")
     training = Training(epochs, 0.005, 128, Muon, hidden_filters, device=run.device, checkpoint=file, say=run.say_step)
     return RCNN(

@@ -7,8 +7,8 @@ Method     Girshick, Donahue, Darrell and Malik 2014. Selective search proposes 
            objects (trunk/pretraining.py) is fine-tuned on the crops and computes their features (§2.3); a linear SVM
            per class scores them, ridge regression corrects the box (appendix C), and non-maximum suppression follows.
 Rival      The network's own softmax in place of the SVMs (appendix B); boxes that stay where they were proposed.
-Differs    Crops of 32 × 32 pixels, and a network of a hundredth of the size, which has not seen ImageNet: it first
-           learns what the objects of the training scenes are. It ends in a mean over its last map (Lin et al. 2014,
+Differs    Crops of 32 × 32 pixels, and a network of half a percent of the size, not trained on ImageNet: it first
+           learns to classify the objects of the training scenes. It ends in a mean over its last map (Lin et al. 2014,
            §3.2), not in dense layers.
 Costs      120 s on two cores, a minute of them for proposals and 20 s for the trunk that others start from, too.
 """
@@ -113,8 +113,8 @@ class RidgeBoxes:
     def fit(
         self, features: Float[Tensor, "n d"], offsets: Float[Tensor, "n 4"], labels: Int64[Tensor, "n"], classes: int
     ) -> RidgeBoxes:
-        """Eq. (5): argmin Σ ‖t − Wᵀφ − b‖² + λ ‖W‖² for each class. The intercept b is not penalised: the paper's code
-        subtracts the mean of the targets instead. A class without boxes moves none."""
+        """Eq. (5): argmin Σ ‖t − Wᵀφ − b‖² + λ ‖W‖² for each class. The intercept b is not penalised; the paper's code
+        penalises it, but subtracts the mean of the targets first. A class without boxes moves none."""
         self.weights_ = torch.zeros(classes, features.shape[1] + 1, 4)
         penalties = self.penalty * torch.eye(features.shape[1] + 1, dtype=torch.double)
         penalties[-1, -1] = 0.0

@@ -2,7 +2,7 @@
 
 Question   The paper removes one component after the other from a detector that was trained for days. Which of its
            findings hold for ours, and how reliable are they?
-Method     Liu et al. 2016 (SSD), §3.1, Tables 2 and 3: augmentation, the shapes of default boxes, the number of feature
+Method     Liu et al. 2016 (SSD), §3.2, Tables 2 and 3: augmentation, the shapes of default boxes, the number of feature
            maps; and, from §2.2, hard negatives at 3 : 1. One change at a time to the recipe of lesson `ssd`, scored on
            validation scenes, once each and at one scale. In addition, two choices that are not the paper's: the path
            from coarser maps to finer ones, and a trunk that is first trained to classify.

@@ -1,14 +1,13 @@
 """The whole course in one table: where networks beat the best method without one, where they do not, and at what cost.
 
 Question   Every chapter set what it taught beside classical methods that learned from the same items. Who won how
-           often, and what did it cost? And the lecture's summary slide: does the course bear it out, point by point?
-Method     Nothing is trained. Read are the results of all chapters: the committed ones, and lesson by lesson those that
-           the run which this lesson is part of has made since, smoke aside. A *contest* is the fairest pair that a
+           often, and at what cost? And does the course support the lecture's summary slide, point by point?
+Method     Nothing is trained. The results of all chapters are read: the committed ones, replaced lesson by lesson by
+           those that this lesson's own run has made since (unless at smoke). A *contest* is the fairest pair that a
            lesson tested:
-           1. Taken are its paired tests by one metric. Methods that tests link, directly or through others, were scored
-              on the same items; each such group is looked at by itself. What is judged on validation data, by the name
-              of the metric or of a method, does not count: nothing that is chosen may be judged on what it was chosen
-              by.
+           1. Its paired tests by one metric are taken. Methods that tests link, directly or through others, were scored
+              on the same items; each such group is considered by itself. Tests on validation data, known by the name
+              of the metric or of a method, do not count: nothing may be judged on the data that it was chosen on.
            2. On one side stand learned networks (kind "deep" or "network"; in chapters 1 to 4 also what is written from
               scratch there), on the other classical methods (kind "classical").
            3. Of the classical methods that were tested against a network, the one with the best score is the rival; of
@@ -17,11 +16,11 @@ Method     Nothing is trained. Read are the results of all chapters: the committ
            4. The verdict is that of their paired test, with the lesson's correction by Holm's method: the network is
               better (won), worse (lost), or not significantly different (tied).
            Where two lessons of a task hold the same contest, with the same names and metric, the later one counts.
-           Chapters 1 to 3 teach models of one layer or none. They are drawn, and summed apart from the others.
+           Chapters 1 to 3 teach models of one layer or none. They are drawn and counted separately.
            Points of the slide are listed, with their evidence, in summary/slide_points.py.
 Rival      Of each contest, its own. Of the slide, the numbers that contradict it.
-Differs    Only what has a value per item has a paired test: Fréchet distances, for one, are in no contest. Contests by
-           several metrics share their methods and items, so that the tally counts them as more than they are. Some
+Differs    Only a metric with a value per item has a paired test: Fréchet distances, for example, are in no contest.
+           Contests of the same methods by several metrics depend on each other, but the tally counts each of them. Some
            lessons show how a network fails (sixteen layers of tanh, say): their contests count like all others.
            Seconds are those of the committed results' machine, which the lessons shared.
 Costs      2 s.
@@ -152,7 +151,7 @@ def described(contest: Contest) -> str:
 
 
 def not_won(contests: Sequence[Contest]) -> Point:
-    """The slide's last point: how often a network would be taken for the best, wrongly, if nobody compared."""
+    """The slide's last point: in how many contests the network does not beat the best rival."""
 
     def count(_: Course) -> tuple[int, int]:
         return sum(contest.outcome != WON for contest in contests), len(contests)

@@ -1,11 +1,11 @@
-"""Four networks of four years in a minute each, beside hand-crafted features.
+"""Four networks of the years 2012 to 2015 in a minute each, beside hand-crafted features.
 
-Question   AlexNet, VGG, GoogLeNet and ResNet won or nearly won a year's competition each. If each is trained for a
+Question   AlexNet, VGG, GoogLeNet and ResNet came first or second in ImageNet's contests. If each is trained for a
            minute on 5000 images, with at most 300,000 parameters, is their order the same, and do they beat Fisher
            vectors?
 Method     Each lesson's own small network with its own recipe (epochs are fixed there; seconds are measured), fitted
            once per run. All are scored on the same test images. A paired test over seeds and images compares each
-           network with that of the year before.
+           network with the one before it in the order of CONTENDERS.
 Rival      Fisher vectors with an SVM, which AlexNet beat in 2012, and HOG with an SVM.
 Differs    The papers compare networks of 5 to 144 million parameters on 1.3 million images of 1000 classes.
 Costs      4 minutes on two cores if the lessons before have not run, otherwise seconds.

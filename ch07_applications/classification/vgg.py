@@ -1,6 +1,6 @@
 """VGG: nothing but 3×3 convolutions in stacks, and how deep a plain stack can be.
 
-Question   What do small filters and depth buy, and where does depth alone stop helping?
+Question   What do small filters and depth gain, and where does depth alone stop helping?
 Method     Simonyan & Zisserman 2015, Table 1. Networks A to E differ in depth alone: five stages of 3×3 convolutions,
            each followed by ReLU, each stage ended by 2×2 max pooling, and three dense layers. Three 3×3 layers have a
            receptive field of 7×7 with 27 C² weights; one 7×7 layer has 49 C² (§2.3). A bad initialisation can stall

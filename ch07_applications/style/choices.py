@@ -4,8 +4,8 @@ Question   The loss of gatys.py leaves open where the search begins, which optim
            is compared. What does each choice change, and do we find what the authors report?
 Method     Gatys, Ecker and Bethge 2016, §4: the layer of content (Fig. 5: a low one keeps the photograph's details, a
            high one admits the style), the start (Fig. 6: photograph, style or noise, with similar results); average
-           pooling, from the paper of 2015, §4; L-BFGS, which the authors found to work best; coarse to fine for large
-           pictures (Gatys et al. 2017, §3.3). Each is changed alone, on photographs that score nothing else, and the
+           pooling (the paper of 2015, Methods); L-BFGS, which the authors found to work best; coarse to fine for large
+           pictures (Gatys et al. 2017, §6). Each is changed alone, on photographs that score nothing else, and the
            base is printed beside it.
 Rival      The base itself.
 Differs    The score is a distance in SqueezeNet and the loss that is reached; the papers show pictures.

@@ -2,7 +2,7 @@
 
 Question   A network that recognises objects has never been trained on style. Do its activations separate what is shown
            from how it is painted?
-Method     Gatys, Ecker and Bethge 2015, §2. In layer l, F_ik is the activation of filter i at place k, of N filters and
+Method     Gatys, Ecker and Bethge 2015. In layer l, F_ik is the activation of filter i at place k, of N filters and
            M places; P is F of the photograph. Content is the activations themselves. Style is their correlations over
            all places, the Gram matrix, in which places no longer occur; A is that of the painting:
 
@@ -83,7 +83,7 @@ Gram = Float[Tensor, "filters filters"]
 class Activations(nn.Module):
     """The activations of a stack of layers by name, up to the last of `layers`.
 
-    average: average pooling replaces max pooling, so that gradients reach all four pixels of a window. 2015, §4.
+    average: average pooling replaces max pooling, so that gradients reach all four pixels of a window. 2015, Methods.
     """
 
     def __init__(self, network: Vgg, layers: Sequence[str], average: bool = True) -> None:
