@@ -1,12 +1,12 @@
 """GrabCut: the object within a box, by colour mixtures and a minimum cut, in turn.
 
 Question   A box is drawn around an object. Which of the pixels within it belong to the object?
-Method     Rother, Kolmogorov and Blake 2004. α_n is 1 if pixel n belongs to the object. The energy (§3.2, Eq. 7)
+Method     Rother, Kolmogorov and Blake 2004. α_n is 1 if pixel n belongs to the object. The energy (§3.1, Eq. 7)
 
                E(α) = Σ_n D(α_n, z_n) + γ Σ_{m,n neighbours} [α_m ≠ α_n] exp(−β ‖z_m − z_n‖²) / dist(m, n)
 
            has a data term, D(α, z) = −log p(z | α), with one mixture of Gaussians per label, and a contrast term: a
-           border costs little where colours change much (Boykov and Jolly 2001, Eq. 4).
+           border costs little where colours change much (Eq. 4, after Boykov and Jolly 2001).
            β = 1 / (2 ⟨‖z_m − z_n‖²⟩), the mean over all pairs, adapts it to the picture's contrast; γ = 50. Pixels
            outside the box stay background. Iteration (Fig. 3): fit both mixtures to the present labels; cut; until
            nothing changes.

@@ -1,15 +1,15 @@
 """Hypercolumns: a pixel described by the activations above it in several layers of a network, and a linear classifier.
 
-Question   The last layer of a classifier knows which class is there but hardly where; the first layers the reverse. Is
-           a pixel classified better by all of them together, and by how much more than by the best single one?
+Question   The last layer of a classifier encodes which class is there but hardly where; the first layers the reverse.
+           Is a pixel classified better from all layers together, and how much better than from the best single one?
 Method     Hariharan, Arbeláez, Girshick and Malik 2015, §3: the hypercolumn of a pixel is the vector of the activations
            of all chosen layers at its place, each map interpolated bilinearly. §3.2: a linear classifier on it is the
            sum of one classifier per layer, computed at the layer's own resolution and then upsampled. The trunk is
            MobileNetV2, trained on ImageNet and frozen; the classifier is multinomial logistic regression on sampled
            pixels.
 Differs    The paper refines the masks of detected objects (AP^r), with AlexNet and VGG and a grid of classifiers; here
-           every pixel of a picture gets a class, by one classifier for all places. The picture is enlarged twice, so
-           that a map of stride 8 has a value per 4 pixels.
+           every pixel of a picture gets a class, by one classifier for all places. The picture is enlarged to twice
+           its size, so that a map of stride 8 has a value per 4 pixels.
 Rival      The same classifier on hand-made columns: blurred colours, and HOG of three sizes of cells with their
            neighbours. And HOG + SVM boxes filled by GrabCut.
 Costs      105 s on two cores if an earlier lesson has run the rival, else 50 s more.
