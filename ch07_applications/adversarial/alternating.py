@@ -8,7 +8,7 @@ Method     Goodfellow et al. 2014, Algorithm 1. For each batch:
 
            If fakes were not detached, the first step would compute the generator's gradients and discard them; if the
            discriminator were not frozen, the second would leave gradients in it that its next step would use.
-Average    A moving average of the generator's weights (Karras et al. 2018, §4) averages the oscillation of the two
+Average    A moving average of the generator's weights (Karras et al. 2018, A.1) averages the oscillation of the two
            players, and usually gives better samples than the last weights.
 Resuming   As in common/train.py, every epoch draws all random numbers from (seed, epoch): an interrupted training
            resumes after its last whole epoch and reaches the same weights.

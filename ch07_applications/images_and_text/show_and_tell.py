@@ -97,7 +97,7 @@ class ImageCaptioner(nn.Module):
     @torch.no_grad()
     def open_memory(self, hidden: int, memory: int) -> None:
         """Biases to begin with: every forget gate is rather open; the first `memory` cells take in the picture and
-        nothing else, and keep it. Input 0 tells them which it is: 1 for a picture, 0 for a word."""
+        nothing else, and keep it. Input 0 distinguishes the two: 1 for a picture, 0 for a word."""
         weights, biases = self.lstm.weight_ih_l0, self.lstm.bias_ih_l0.zero_()
         self.lstm.bias_hh_l0.zero_()
         self.image.weight[0], self.image.bias[0], self.word.weight[:, 0] = 0.0, 1.0, 0.0
@@ -105,7 +105,7 @@ class ImageCaptioner(nn.Module):
         weights[:memory, 0], biases[:memory], biases[hidden : hidden + memory] = 2 * KEEP, -KEEP, KEEP
 
     def look(self, vectors: Float[Tensor, "n numbers"]) -> Float[Tensor, "n hidden"]:
-        """x₋₁ = W_I CNN(I), Eq. 10. Standardised: else what all pictures share would drown what sets them apart."""
+        """x₋₁ = W_I CNN(I), Eq. 10. Standardised, because pictures' vectors differ little beside their mean."""
         return self.image(self.drop((vectors - self.mean) / self.deviation))
 
     def read(self, words: Int64[Tensor, "*n"], seen: Float[Tensor, "... hidden"]) -> Float[Tensor, "*n hidden"]:
@@ -251,7 +251,7 @@ def train(
     how = {"loss": caption_loss, "warm_up": 0.2, "device": run.device, "say": run.say_step}
     training = Training(epochs, RATE, BATCH, partial(Muon, weight_decay=DECAY), matrices_and_others, **how)
     training(built, batches, run.seed)
-    built.share = 0.0 if fade else built.share  # its last step had it already
+    built.share = 0.0 if fade else built.share  # as in the last step of training
     return Captioner(built.cpu(), vocabulary)
 
 

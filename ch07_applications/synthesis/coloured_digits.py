@@ -1,7 +1,7 @@
 """Where CycleGAN fails: coloured digits on photographs to grey ones, and back to what nobody can know.
 
-Question   The cycle loss keeps a translation close to its source image. What does it do if one domain has no room for
-           most of what the other one shows?
+Question   The cycle loss keeps a translation close to its source image. What does it do if images of one domain cannot
+           contain most of what those of the other show?
 Method     CycleGAN (Zhu et al. 2017, Eq. (3)) as in the last lesson, with weights λ of its cycle loss:
 
                λ (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁)          x a grey digit, y a coloured one on a photograph

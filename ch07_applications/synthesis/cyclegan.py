@@ -13,7 +13,7 @@ Method     Zhu, Park, Isola & Efros 2017. Generators G: X → Y and F: Y → X, 
            second half. X are grey clothes, Y striped ones; partners of test images are hidden, and serve to score F.
 Rival      Transport of grey levels, Otsu's thresholds, whitening and colouring of patches (CORAL), smoothing filters:
            none of them needs pairs either.
-Differs    λ = 3, μ = 0.5, not 10 and 5: with a larger λ, F leaves stripes in, from which G restores them. 32 × 32
+Differs    λ = 3, μ = 0.5, not 10 and 5: with a larger λ, F leaves stripes, from which G restores them. 32 × 32
            pixels; two sizes of maps, narrow, and discriminators of 16 × 16 pixels. No InstanceNorm after the first
            layer: it would remove an image's brightness. A moving average of the generators translates.
 Costs      180 s on two cores, of which CycleGAN takes 60 and its variants 75.

@@ -7,14 +7,14 @@ Method     Radford, Metz & Chintala 2015. Generator G makes an image of noise z,
 
                D descends  −log D(x) − log(1 − D(G(z)))        G descends  −log D(G(z))
 
-           The paper's guidelines (§3): strided and transposed convolutions in place of pooling, BatchNorm in both,
+           The paper's guidelines (§3, §4): strided and transposed convolutions in place of pooling, BatchNorm in both,
            no hidden dense layer, ReLU and tanh in G, LeakyReLU in D; Adam with β₁ = 0.5, weights from N(0, 0.02²).
            Samples are judged by the Fréchet distance in the features of a recogniser, by precision and recall, and by
-           their nearest training images (sample_judge.py). D's features go to a linear SVM (§4).
+           their nearest training images (sample_judge.py). D's features go to a linear SVM (§5.1).
 Rival      Principal components with a mixture of Gaussians or with kernels. For features: k-means on patches (Coates et
            al. 2011), principal components, HOG, and a discriminator that never learned.
 Differs    32 × 32 pixels and widths of 32 to 128, not 64 × 64 and 128 to 1024. A learning rate of 0.002, not 0.0002,
-           falling to 0, and batches of 32, not 128, for there are minutes; samples come from a moving average of G.
+           falling to 0, and batches of 32, not 128, to train in a minute; samples come from a moving average of G.
 Costs      170 s on two cores.
 """
 
@@ -230,7 +230,7 @@ def settle(generator: Generator, noise: Noise) -> None:
 
 
 def features_of(discriminator: Discriminator, images: Grey) -> Float[np.ndarray, "n features"]:
-    """Every stage's maps, the largest of each of 4 × 4 cells, side by side. §4."""
+    """Every stage's maps, the largest of each of 4 × 4 cells, side by side. §5.1."""
     device = next(discriminator.parameters()).device
     discriminator.eval()
     with torch.inference_mode():

@@ -1,9 +1,9 @@
 """Features that k-means learns from unlabelled patches, for comparison with the discriminator's.
 
-Method     Coates, Ng & Lee 2011. Patches of 6 × 6 pixels are normalised in brightness and contrast (§3.1.2, whitened),
-           and clustered. A patch's code is "triangle" (§4.2): how much nearer a centre is than the average centre,
+Method     Coates, Ng & Lee 2011. Patches of 6 × 6 pixels are normalised in brightness and contrast, whitened (§3.1.1),
+           and clustered. A patch's code is "triangle" (§3.1.2): how much nearer a centre is than the average centre,
 
-               f_k = max(0, μ(z) − z_k),   z_k = ‖x − c_k‖                                          (§3.2.1)
+               f_k = max(0, μ(z) − z_k),   z_k = ‖x − c_k‖
 
            Codes of all patches of an image, one pixel apart, are summed over its four quadrants.
 """

@@ -1,9 +1,9 @@
 """Convolutions over space and time: what a film shows that none of its frames does.
 
-Question   Sitting down and standing up have the same frames in reverse order. What has a network to be like to see the
-           difference, and does it beat descriptors of motion that were made by hand?
+Question   Sitting down and standing up have the same frames in reverse order. What does a network need to tell the two
+           apart, and does it beat descriptors of motion that were made by hand?
 Method     Ji, Xu, Yang & Yu 2010 ("3D Convolutional Neural Networks for Human Action Recognition"). A filter reaches
-           over neighbouring frames, too, §2.2: the unit at (x, y, z) of map j in layer i is
+           over neighbouring frames, too, §2.1: the unit at (x, y, z) of map j in layer i is
 
                v = tanh(b + Σ_m Σ_p Σ_q Σ_r  w_pqr · v_m(x + p, y + q, z + r)),   r over frames          (2)
 
@@ -55,7 +55,7 @@ TIMED = tuple(name for pair in PAIRS for name in pair)
 
 
 class KindConvolution(nn.ModuleList):
-    """Filters for each kind of maps on its own, over rows, columns and three frames; the sets do not mix. §3.2.
+    """Filters for each kind of maps on its own, over rows, columns and three frames; the sets do not mix. §2.2.
 
     sets: how many there are, each of which gets `more` sets of filters of its own. kernel: rows and columns.
     """
@@ -68,7 +68,7 @@ class KindConvolution(nn.ModuleList):
 
 
 class Subsampling(nn.Module):
-    """The mean of square × square pixels of each map, times a coefficient and plus a bias, both its own. §2.1."""
+    """The mean of square × square pixels of each map, times a coefficient and plus a bias, both its own. §2.2."""
 
     def __init__(self, square: int, sets: int, frames: Sequence[int]) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Subsampling(nn.Module):
 
 
 class Dense(nn.Conv2d):
-    """Every output is connected to every map, each connection with a bias of its own. C6 of §3.2.
+    """Every output is connected to every map, each connection with a bias of its own. C6 of §2.2.
 
     The paper's 289,536 = 128 · 78 · (7 · 4 + 1) parameters ask for that; of these biases only their sum matters.
     """

@@ -1,6 +1,6 @@
 """The hardwired layer: grey levels, their gradients and optical flow, in place of a first layer that learns.
 
-Method     Ji, Xu, Yang & Yu 2010, §3.2 (H1): every frame becomes five kinds of maps, which encode prior knowledge of
+Method     Ji, Xu, Yang & Yu 2010, §2.2 (H1): every frame becomes five kinds of maps, which encode prior knowledge of
            films: edges matter, and motion does.
 Differs    The film's mean is subtracted from grey levels, and each frame's median from flow, which removes the camera's
            shake. The last frame has no next one, and gets the flow of the frame before.

@@ -1,8 +1,8 @@
 """Recognising actions without a network: histograms of gradients and flow, and motion history images, with an SVM.
 
-Method     HOG and HOF (Laptev et al. 2008, §3.2): in every cell of a grid over space and time, a histogram of the
+Method     HOG and HOF (Laptev et al. 2008, §3.1): in every cell of a grid over space and time, a histogram of the
            directions of gradients, and one of the directions of flow with a bin for what stands still; the root of the
-           histograms, all cells side by side (§3.3's grids), an SVM. Motion history images (Bobick & Davis 2001, §3):
+           histograms, all cells side by side (§3.2's grids), an SVM. Motion history images (Bobick & Davis 2001, §3):
 
                H(t) = 1 where something moves in frame t,   else max(0, H(t − 1) − 1/τ)
 

@@ -1,6 +1,6 @@
 """Human pose by heat maps: a stacked hourglass network predicts, for each joint, a map of where it is.
 
-Question   Wrists and ankles are small, move far, and look like much else. Does a network that sees the whole person at
+Question   Wrists and ankles are small, move far, and look much alike. Does a network that sees the whole person at
            every scale find them better than templates of the joints that springs tie together?
 Method     Newell, Yang & Deng 2016 ("Stacked Hourglass Networks for Human Pose Estimation"). An hourglass (§3.1, Fig.
            3) halves the maps down to 4 × 4, doubles them again, and adds at each size what was there on the way down.

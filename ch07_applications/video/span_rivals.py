@@ -1,7 +1,7 @@
 """Actions over a long span without a network: a temporal pyramid of histograms of gradients and flow, with an SVM.
 
 Method     HOG and HOF (motion_rivals.py) of sixteen consecutive parts of a film. Level l of a pyramid (Laptev et al.
-           2008, §3.3; Lazebnik et al. 2006 for pictures) sums them to l parts of equal length; all levels are
+           2008, §3.2; Lazebnik et al. 2006 for pictures) sums them to l parts of equal length; all levels are
            concatenated, each kind is divided by its sum over the film, and the square root taken; then an SVM.
            A bag of clips uses the mean of the clips' pyramids: what no single clip shows is lost.
 Differs    Dense cells, as there are no interest points. Its maps have four times as many pixels as the full-length
