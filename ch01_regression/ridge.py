@@ -1,4 +1,4 @@
-"""A curve with many knots, and few cars to fit it to: must knots be removed, or can their weights be held back?
+"""A curve with many knots, and few cars to fit it to: must knots be removed, or can their weights be kept small?
 
 Question   How strongly should the weights of a flexible curve be held back, and what decides it?
 Method     Ridge: the cost plus λ‖θ‖² (Hoerl and Kennard 1970); λ by 5-fold cross-validation.
@@ -105,7 +105,7 @@ def lesson(run: Run) -> None:
     run.fact("length of theta, λ = 10⁻¹²", float(np.linalg.norm(free[-1].coef_)))
     run.fact("length of theta, chosen λ", float(np.linalg.norm(held[-1].coef_)))
     run.claim(
-        f"{KNOTS} knots need not be removed: with their weights held back by ridge the error on test cars is lower.",
+        f"{KNOTS} knots need not be removed: with their weights kept small by ridge the error on test cars is lower.",
         beats(ridge, unpenalised),
     )
     if run.first:

@@ -205,7 +205,7 @@ def show_mobilenet(run: Run, mobilenet: nn.Module) -> None:
         shown[name] = make_tiles(layers, inputs, crops / 255, chosen, ways)
     for way, rule in ways.items():
         same = correlate_with_other_image(layers, inputs[chosen[:, 1]], chosen[:, 0], rule)
-        run.fact(f"correlation with another image's way go_down, MobileNetV2's last layer, {way}", same)
+        run.fact(f"correlation with another image's projection, MobileNetV2's last layer, {way}", same)
     run.figure(
         "mobilenet_early",
         draw_units,

@@ -39,9 +39,9 @@ CHANGES = {
 CLAIMS = (  # text, source, the paper's finding, better, worse, metric
     ("Content in a low layer keeps more of the photograph", "2016, Fig. 5", "pictures", LOW, BASE, TO_CONTENT),
     ("… and content in a high layer lets more of the style in", "2016, Fig. 5", "pictures", BASE, LOW, TO_STYLE),
-    ("Average pooling gives better pictures than max pooling", "2015, §4", "“slightly”", BASE, "max pooling", TO_STYLE),
+    ("Average pooling gives better pictures than max pooling", "2015, Methods", "“slightly”", BASE, "max pooling", TO_STYLE),
     ("L-BFGS reaches a lower loss than Adam", "authors' code", "no number", BASE, "Adam", LOSS),
-    ("A search at half the size first comes nearer to the style", "2017, §3.3", "pictures", COARSE, BASE, TO_STYLE),
+    ("A search at half the size first comes nearer to the style", "2017, §6.2", "pictures", COARSE, BASE, TO_STYLE),
 )  # fmt: skip
 
 

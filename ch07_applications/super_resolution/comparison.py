@@ -1,4 +1,4 @@
-"""Five ways to enlarge a picture four times, with what each costs: decibels, looks, seconds, and size.
+"""Six ways to enlarge a picture four times, with what each costs: decibels, looks, seconds, and size.
 
 Question   Which method should one choose? That depends on whether a picture is measured or looked at, on the time
            available, and on whether there are other pictures to learn from.

@@ -1,4 +1,4 @@
-"""Where CycleGAN fails: coloured digits on photographs to grey ones, and back to what nobody can know.
+"""Where CycleGAN fails: coloured digits on photographs to grey ones, and back to colours that nothing determines.
 
 Question   The cycle loss keeps a translation close to its source image. What does it do if images of one domain cannot
            contain most of what those of the other show?

@@ -1,4 +1,4 @@
-"""Activities from a watch and from skeletons: recurrent networks whose per-step scores are summed over time.
+"""Activities from a watch and from skeletons: recurrent networks whose per-step scores are averaged over time.
 
 Question   Which exercise does a person with a watch do? Can a network classify raw samples, for inputs of any length,
            where other methods need hand-designed features?

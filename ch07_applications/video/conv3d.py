@@ -227,7 +227,7 @@ def count_published(run: Run, claims: PaperClaims) -> None:
     counts = {name: parameters_of(layer) for name, layer in network.named_children()}
     run.fact("parameters of the published network", sum(counts.values()))
     claims.counted(
-        "The network has 295,458 parameters", source="§3.2", paper="295,458", ours=f"{sum(counts.values()):,}",
+        "The network has 295,458 parameters", source="§2.2", paper="295,458", ours=f"{sum(counts.values()):,}",
         against=f"{counts['C6']:,} in C6, a bias for each pair of maps", holds=sum(counts.values()) == 295_458,
     )  # fmt: skip
 
@@ -262,8 +262,8 @@ def study_order(run: Run, claims: PaperClaims, maps: dict[str, Maps], parts: dic
             method.model = model = method.time(train, run, shown, train_part.labels, epochs, **change)
             method.score(held_out, lambda films, model=model, maps=held: model.predict_maps(maps))
     for text, source, against in (
-        ("Hardwired maps are better than a first layer that learns", "§3.2", LEARNED),
-        ("Filters over frames are better than filters over one, on the same maps", "§2.2", ONE_FRAME),
+        ("Hardwired maps are better than a first layer that learns", "§2.2", LEARNED),
+        ("Filters over frames are better than filters over one, on the same maps", "§2.1", ONE_FRAME),
         ("… and ordered films better than shuffled ones, in training, too", "not tested", NO_ORDER),
     ):
         sides = {"ours": f"{BASE}, validation", "against": f"{against}, validation"}

@@ -246,7 +246,7 @@ def study_stacks(run: Run, claims: PaperClaims, people: PosedPeople, held_out: P
         ("Two hourglasses are better than a wider one", ONE),
     ):
         sides = {"ours": f"{BASE}, validation", "against": f"{against}, validation"}
-        claims.compared(text, source="§4.3", paper="better; no number for two", **sides)
+        claims.compared(text, source="§4.2", paper="better; no number for two", **sides)
 
 
 def study_readings(run: Run, claims: PaperClaims, model: PoseEstimator, held_out: PosedPeople) -> None:
