@@ -5,7 +5,7 @@ Method     The plane through seven inputs; then a plane through their squares an
 Rival      k nearest neighbours (Fix and Hodges 1951), a tree (Breiman et al. 1984), a random forest (Breiman 2001) and
            kernel ridge (Saunders et al. 1998), each tuned by 5-fold cross-validation on the same training cars.
 Differs    The rivals are scikit-learn's: the lesson measures them, it does not explain them.
-Costs      2.5 s on two cores, nearly all of it to tune.
+Costs      3 s on two cores, nearly all of it to tune.
 """
 
 from __future__ import annotations

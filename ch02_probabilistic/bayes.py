@@ -6,7 +6,7 @@ Method     Bayes' rule: a Gaussian prior N(0, τ²) on each weight, times the li
            (MacKay 1992; Bishop 2006, §3.5.2).
 Rival      Ridge with λ by cross-validation; scikit-learn's BayesianRidge as the reference.
 Differs    In the lecture theta is a fixed unknown, which its ";" expresses. Here theta is random, with a distribution.
-Costs      0.6 s on two cores.
+Costs      0.8 s on two cores.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Method     McCulloch and Pitts (1943): 1 where wᵀx ≥ θ, that is, wᵀx + b 
            Δw = y x, for what fires together. Rosenblatt (1958, 1962): the same, but only after a mistake, and at most
            (R/γ)² of these (Novikoff 1962).
 Rival      Logistic regression and a linear support vector machine on the same tumours; scikit-learn's Perceptron is the
-           reference. Where nothing separates, the average of all weights met (Freund and Schapire 1999).
+           reference. Also the average of all weights met (Freund and Schapire 1999).
 Differs    Rosenblatt's machine had units with random connections in front, and motors set its weights. The gates are
            in threshold_logic/gates.py.
 Costs      3 s on two cores.

@@ -8,7 +8,7 @@ Rival      k nearest neighbours (Fix and Hodges 1951), naive Bayes, the linear d
            1995), a random forest (Breiman 2001).
 Differs    The rivals are scikit-learn's. SVMs have no probabilities: they get Platt's sigmoids (1999) on scores
            of points held out, from CalibratedClassifierCV, for SVC(probability=True) is deprecated.
-Costs      10 s on two cores, nearly all of it to tune.
+Costs      9 s on two cores, nearly all of it to tune.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Columns in units in which no curvature of the logistic loss is above 1, so that one step length suits all weights."""
+"""Columns in units in which the logistic loss curves by at most 1 along each weight: one step length suits them all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The logistic loss of many inputs, its gradient and its Hessian, quickly; a step that survives dependent columns.
 
-The equations are those of `textbook_newton` in logistic.py. Here sums run over blocks that stay in the cache, and
-labels are ±1, so that no probability is subtracted from 1. A system without a unique solution gets the shortest.
+The equations are those of `textbook_newton` in logistic.py. Here the Hessian sums over blocks that stay in the cache;
+labels are ±1: loss and gradient subtract no probability from 1. A system without a unique solution gets the shortest.
 """
 
 from __future__ import annotations
