@@ -1,7 +1,7 @@
 """All systems of this task on the same scenes: labels per pixel, and masks of objects.
 
 Question   Which system is best on composed scenes, how far is each from rivals without a deep network, at what cost?
-Method     Labels: FCN (Long et al. 2015), SegNet (Badrinarayanan et al. 2016), hypercolumns (Hariharan et al. 2015), by
+Method     Labels: FCN (Long et al. 2015), SegNet (Badrinarayanan et al. 2017), hypercolumns (Hariharan et al. 2015), by
            mean IoU and boundary F1. Masks: SDS (Hariharan et al. 2014) and Mask R-CNN (He et al. 2017), by mask AP at
            IoUs of 0.5 and 0.75; and the labels of Mask R-CNN, its masks painted onto the scene. Each system is what its
            own lesson trained.
