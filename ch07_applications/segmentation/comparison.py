@@ -7,8 +7,8 @@ Method     Labels: FCN (Long et al. 2015), SegNet (Badrinarayanan et al. 2017), 
            own lesson trained.
 Rival      HOG + SVM boxes filled by GrabCut, in both tasks; a forest on filter responses for labels; SVMs on HOG and
            colours of proposed regions for masks.
-Differs    Systems were published with trunks, data and budgets of their own. Here they learn from the same scenes, in a
-           minute or two; hypercolumns and SDS borrow a trunk that has learned ImageNet, and see a part of the scenes.
+Differs    Systems were published with trunks, data and budgets of their own; here they learn for a minute or two.
+           Hypercolumns and SDS borrow a trunk trained on ImageNet; they and all rivals see only a part of the scenes.
 Costs      135 s on two cores where the other lessons have run, most of it for SegNet; else what they cost together.
 """
 
