@@ -9,7 +9,7 @@ Rival      No hidden unit at all, which makes the network a linear classifier; a
            ReLUs lose to the SVM? Its training accuracy, more epochs and an average over starts are measured.
 Differs    Concatenated ReLU doubles the units it passes on and maxout halves them: the layers beside them fit that,
            and the number of weights is shown. All start from He's weights, which were made for ReLU.
-Costs      12 s on two cores, most of it to choose a learning rate for each unit.
+Costs      10 s on two cores, nearly half of it to choose a learning rate for each unit.
 """
 
 from __future__ import annotations

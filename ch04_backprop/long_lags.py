@@ -11,7 +11,7 @@ Rival      A hidden Markov model per class (Baum and Welch; sequences/hidden_mar
 Differs    One matrix of noise per batch; Graves draws one per sequence. All methods use the same sequences; each
            chooses its learning rate, number of states or C by the accuracy on the same held-out ones. With noise in
            the weights one of three σ is chosen; without it, one of three random starts, so that both choose alike.
-Costs      35 s on two cores.
+Costs      45 s on two cores.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Method     The LSTM (Hochreiter and Schmidhuber 1997; with forget gates, Gers, S
              ∂C/∂c_t = ∂C/∂h_t ∘ o ∘ (1 − tanh² c_t) + ∂C/∂c_{t+1} ∘ f_{t+1}                                     (3)
            Through the last term a gradient reaches the step before without a matrix or tanh, multiplied by f only,
            which may be nearly 1. So the forget gate's bias determines how far gradients flow back before training.
-Rival      A tanh network whose recurrent matrix is orthogonal, the start that keeps most; torch.nn.LSTM as a check.
+Rival      A tanh network whose recurrent matrix is orthogonal: only tanh shrinks gradients; torch.nn.LSTM as a check.
 Differs    No peepholes from cells to gates. The cell of 1997 has no forget gate: f = 1.
 Costs      1 s on two cores.
 """

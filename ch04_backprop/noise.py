@@ -6,7 +6,7 @@ Method     Layers that add Gaussian noise in training (Bishop 1995: on a linear 
            label smoothing (Szegedy et al. 2016, §7). Augmentation: digits shifted and rotated (moves.py).
 Rival      The RBF-SVM on the same 1000 digits, and on these with two moved copies of each.
 Differs    One fixed σ for all weights of a layer; Graves learns a σ for each weight.
-Costs      7 s on two cores.
+Costs      8 s on two cores.
 """
 
 from __future__ import annotations

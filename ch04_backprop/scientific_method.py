@@ -12,7 +12,7 @@ Caveat     One factor at a time: all others keep the values that were chosen for
            shows the effect of replacing the unit alone, not which unit is better.
 Differs    The lecture asks for the scientific method and for ablation studies. Bouthillier et al. 2021 measure how many
            published differences one seed could have caused; here that is repeated at small scale.
-Costs      20 s on two cores.
+Costs      27 s on two cores.
 """
 
 from __future__ import annotations

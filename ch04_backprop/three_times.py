@@ -6,7 +6,7 @@ Method     784–128–10 with ReLU and the softmax cross entropy, in double pre
 Rival      Each of the other two. The race against classical methods is the next lesson.
 Differs    PyTorch stores a linear layer's weights as (outputs, inputs), so they are transposed. In single precision a
            ReLU's input is sometimes rounded to the other side of 0, and curves separate: facts state how far.
-Costs      3 s on two cores.
+Costs      5 s on two cores.
 """
 
 from __future__ import annotations

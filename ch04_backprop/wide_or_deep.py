@@ -6,7 +6,7 @@ Method     Cybenko 1989; Hornik 1991: sums of bumps approximate every continuous
            pieces, while one hidden layer bends at most once per unit.
 Rival      k nearest neighbours and a tree, on noisy points of a sawtooth that networks of 241 weights learn too.
 Differs    The theorems state that weights exist. Here they are constructed; then gradient descent has to find some.
-Costs      4 s on two cores, nearly all of it to train.
+Costs      3 s on two cores, nearly all of it to train.
 """
 
 from __future__ import annotations

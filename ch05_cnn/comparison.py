@@ -6,7 +6,7 @@ Method     LeNet-5 (LeCun et al. 1998) and a small modern network (models/networ
 Rival      Pixels with k nearest neighbours and with an RBF-SVM; HOG, SIFT words and Fisher vectors with an RBF-SVM
            (common/features/pipelines.py), their settings chosen on images held out of the training packs.
 Differs    The lecture calls hand-crafted features redundant. In 2012 the networks had 1.2 million training images.
-Costs      150 s on two cores, half of it for the networks.
+Costs      140 s on two cores, half of it for the networks.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ Method     Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Ne
 Rival      Other rankings of the pixels: by the gradient (Simonyan et al. 2014), also times the input, by guided
            backpropagation (Springenberg et al. 2015), by contrast, and by chance. HOG, for invariance.
 Differs    Two networks: five convolutional layers with three poolings, our own, for clothes of 28×28 pixels; and
-           MobileNetV2 with ImageNet's weights, on 128×128 crops of photos. The latter has no pooling, so no switches;
+           MobileNetV2 with ImageNet's weights, on 128×128 crops of photos. It has no max pooling, so no switches;
            strided filters are transposed, a shortcut is a second path of the signal, and BatchNorm is a scaling.
-Costs      12 s on two cores, half of it training; once a download of 14 MB, not at smoke.
+Costs      8 s on two cores, a quarter of it training; once a download of 14 MB, not at smoke.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def rank_pixels(
         "deconvnet": project(layers, images, units, deconvnet_rule)[0].abs(),
         "gradient": gradient.abs(),
         "guided backpropagation": project(layers, images, units, guided_rule)[0].abs(),
-        "gradient × input": gradient * images,  # to first order the loss if a pixel is set to 0
+        "gradient × input": gradient * images,  # to first order the activation's fall if a pixel is set to 0
         "contrast": images.abs(),
         "chance": torch.rand(images.shape, generator=generator),
     }

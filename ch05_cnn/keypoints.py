@@ -11,7 +11,7 @@ Rival      The pixels of the same patches, minus their mean, divided by their le
 Differs    The views are computed, so that true matches are known. scikit-image finds keypoints, scales and
            orientations; the latter lie 5° beyond the peak, half a bar of the histogram, in every picture alike. Lowe
            rotates the gradients; here the photo is rotated, 4 pixels per bin. Blobs wider than σ = 12 are excluded.
-Costs      4 s on two cores.
+Costs      3 s on two cores.
 """
 
 from __future__ import annotations

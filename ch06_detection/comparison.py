@@ -5,7 +5,7 @@ Question   Eleven years lie between a template of gradients and a single-shot ne
 Method     HOG + SVM (Dalal & Triggs 2005), R-CNN (Girshick et al. 2014), Fast R-CNN (Girshick 2015) and SSD (Liu et
            al. 2016), as trained in the lessons before. Kinds of errors: Hoiem et al. 2012, §2.1.
 Protocol   All detectors are trained on the same scenes, those with at least three objects (scoring/protocol.py): HOG +
-           SVM on all objects, with negatives from some of the scenes; both R-CNNs on proposals in all of them; the
+           SVM on the objects off their borders, with negatives from some; both R-CNNs on proposals in all of them; the
            trunk that the networks start from, on all objects. Training times are of the same order (see the table).
            Each detector predicts for a test scene once, at one size and not mirrored; only HOG needs a pyramid to find
            objects of other sizes. SSD with six looks is a row of its own. All settings were chosen on validation

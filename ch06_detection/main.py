@@ -11,7 +11,7 @@ CHAPTER = Chapter(
         "average_precision",  # five detections of one picture, from boxes to a number, by hand
         "sliding_window",  # the classical detector: HOG, a linear SVM, a pyramid, hard negatives
         "evaluate",  # what average precision notices of a detector's errors, and how reliable it is
-        "hog_choices",  # what each of its design choices contributes
+        "hog_choices",  # what each design choice of the classical detector contributes
         "selective_search",  # proposals: image segments that are merged step by step
         "rcnn",  # a network classifies every proposal
         "roi_pooling",  # one feature map serves all proposals
@@ -27,7 +27,7 @@ CHAPTER = Chapter(
         "own_photo",  # what the trained detectors find in the reader's photograph
     ),
     tour=("sliding_window", "multibox"),
-    seeds=1,  # it takes thirteen minutes
+    seeds=1,  # it takes a quarter of an hour
     keeper="ch06_detection.kept.detectors",
 )
 

@@ -39,7 +39,7 @@ View = UInt8[np.ndarray, "_ _ 3"]
 
 
 def resize_to_cells(picture: UInt8[np.ndarray, "height width 3"], longer: int) -> View:
-    """The picture with a longer side of about `longer` pixels, in proportion; both sides are multiples of CELL."""
+    """The picture with a longer side of about `longer` pixels; both sides are rounded to multiples of CELL."""
     height, width = picture.shape[:2]
     rows, columns = (CELL * max(1, round(longer * side / max(height, width) / CELL)) for side in (height, width))
     return np.array(Image.fromarray(picture).resize((columns, rows), Image.Resampling.LANCZOS))

@@ -9,8 +9,8 @@ Rival      OpenCV's people detector, HOG + SVM with the weights of Dalal & Trigg
            people, in other places.
 Differs    The networks learn from as many composed frames as real ones (lesson `still_camera`); the template learns
            from real frames alone, for composed ones do not help it significantly (`still_camera`). R-CNN and Fast R-CNN
-           classify the template's windows, for people are too small to be segments of their own. SSD works on frames of
-           half the size. MobileNetV2's first four blocks keep their weights.
+           classify the template's windows, for people are too small to be segments of their own; they learn from those
+           of every second frame. SSD works at half the size. MobileNetV2's first four blocks keep their weights.
 Costs      240 s on two cores; nothing without the film.
 
 All settings were chosen by cross-validation within frames 1 to 320: trained on one or two quarters of this film, judged

@@ -56,10 +56,10 @@ def train_in_rounds(
     """Train the detector on all these images: first on random windows, then also on its own false alarms. §4.
 
     A round searches some images with the present templates. For each class, the windows that score above the floor and
-    overlap no object of the class are false alarms; the highest-scoring ones become negatives, and all templates are
-    trained again. The result equals detector.fit, which does not record the rounds.
+    have an IoU below `apart` with its objects are false alarms; the highest-scoring ones become negatives, and all
+    templates are trained again. The result equals detector.fit, which does not record the rounds.
     """
-    positives = detector.positives(images, targets)  # HOG of every object, in a window of its class's shape
+    positives = detector.positives(images, targets)  # HOG of whole objects that fit a window of their class's shape
     order = np.random.default_rng(detector.seed).permutation(len(images))
     negatives, rounds, detector.coef_ = [np.empty((0, yes.shape[1]), np.float32) for yes in positives], [], []
     for turn in range(detector.rounds + 1):
@@ -170,7 +170,7 @@ def cell_weights(
 
 
 def build_scenes_hog(run: Run) -> HOGDetector:
-    """The unfitted detector for scenes. Its positives are the objects of all training scenes, without shifted copies.
+    """The unfitted detector for scenes. Its positives are objects of all training scenes, without shifted copies.
 
     A round searches twice as many scenes as in the recipe for fewer positives; chosen on validation scenes.
     """

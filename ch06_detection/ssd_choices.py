@@ -13,8 +13,8 @@ Differs    The paper trains each variant from the start. Here all variants share
            It trains for one epoch over two stored versions of 1500 scenes, in batches of 16; the recipe has five epochs
            over all training scenes, in batches of 32. Augmentation is the recipe's (crops, mirror images, other light),
            but the versions are drawn once, where the recipe draws a new one at every pass.
-           Fewer maps keep all shapes of default boxes, on the finest map that is left, where the paper keeps the number
-           of boxes.
+           Fewer maps: the finest are dropped, and their shapes of default boxes move to the finest that is left; the
+           paper drops the coarsest first, and keeps the number of boxes.
 Costs      60 s on two cores if the lesson's detector is trained; two minutes more if it has to be trained.
 """
 

@@ -1,7 +1,7 @@
 """The network of this chapter's lessons, and its training loop: shuffle, take a batch, step, repeat.
 
 Method     Mini-batch stochastic gradient descent: the lecture's on-line rule, θ ← θ − η ∇C of one example, with the
-           mean over some examples in place of one, because a matrix product of 64 rows hardly costs more than one of 1.
+           mean over some examples in place of one, because one product of 64 rows costs far less than 64 of one row.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train a detector, time it on test images, and score its mean average precisions.
 
-Method     Everingham et al. 2010 for mAP at an IoU of 0.5; Lin et al. 2014 for the mean over ten thresholds.
+Method     Everingham et al. 2010 for mAP at an IoU of 0.5; Lin et al. 2014 for 101 recalls and for ten thresholds.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from common.data.boxed import BoxedImages, Target
 
 
 def overlaps_with_objects(found: list[Target], part: BoxedImages, least: float) -> Float[np.ndarray, "n"]:
-    """The IoU of each detection of at least this score with the object of its class that it overlaps most."""
+    """The IoU of each detection of at least this score with the best object of its class; if any, those above 0.3."""
     overlaps = []
     for detections, target in zip(found, part.targets, strict=True):
         same = detections["labels"][:, None] == target["labels"]

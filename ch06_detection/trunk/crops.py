@@ -2,8 +2,8 @@
 
 Method     Girshick et al. 2014 (R-CNN), appendix A, (D): the box with some context around it, warped to one size. So
            the crop shows all four edges of the box, and its score can distinguish a tight box from a loose one.
-Differs    The context is a share of the box's sides, here a tenth at each of them; the paper's p = 16 of 227 pixels are
-           a thirteenth.
+Differs    The context is a share of the box's sides, here a tenth at each of them; the paper's p = 16 of 227 pixels
+           leave 195 for the box, of which they are a twelfth.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ Method     Goodfellow et al. 2014, Algorithm 1. For each batch:
                the discriminator's step, on fakes detached from the generator
                the generator's step, through a frozen discriminator
 
-           If fakes were not detached, the first step would compute the generator's gradients and discard them; if the
-           discriminator were not frozen, the second would leave gradients in it that its next step would use.
+           Were fakes not detached, the first step would free the graph that the second needs; were the discriminator
+           not frozen, the second would compute gradients of it in vain, which its next step would have to clear.
 Average    A moving average of the generator's weights (Karras et al. 2018, A.1) averages the oscillation of the two
            players, and usually gives better samples than the last weights.
 Resuming   As in common/train.py, every epoch draws all random numbers from (seed, epoch): an interrupted training

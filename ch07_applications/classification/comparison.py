@@ -7,8 +7,8 @@ Method     Each lesson's own small network with its own recipe (epochs are fixed
            once per run. All are scored on the same test images. A paired test over seeds and images compares each
            network with the one before it in the order of CONTENDERS.
 Rival      Fisher vectors with an SVM, which AlexNet beat in 2012, and HOG with an SVM.
-Differs    The papers compare networks of 5 to 144 million parameters on 1.3 million images of 1000 classes.
-Costs      4 minutes on two cores if the lessons before have not run, otherwise seconds.
+Differs    The papers compare networks of 7 to 144 million parameters on 1.3 million images of 1000 classes.
+Costs      200 s on two cores if the lessons before have not run, otherwise seconds.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Question   Objects appear at several scales. What does a layer that filters at a
            a plain layer of 3×3 filters at the same cost?
 Method     Szegedy et al. 2014, "Going deeper with convolutions". Inception modules (inception.py; §4) apply 1×1, 3×3
            and 5×5 convolutions and a pooling side by side; 1×1 convolutions first reduce the number of channels. A
-           module with C channels of input, r of reduction and N filters of k×k costs, per place of the map,
+           branch with C channels of input, r of reduction and N filters of k×k costs, per place of the map,
 
                C r + k² r N   multiplications instead of   k² C N.
 

@@ -60,7 +60,7 @@ class Style:
 
     large: kernel of the branch that the paper calls 5×5. batch_norm: BatchNorm after every convolution, which then has
     no bias. response_norm: LRN beside the first two poolings. last_pool: kernel of the pooling before 5a. dropout:
-    before the last layer. adaptive: heads pool into 4×4 windows of unequal size, instead of 5×5 windows with stride 3.
+    before the last layer. adaptive: heads pool into 4×4 windows of 4×4 cells, instead of 5×5 windows with stride 3.
     """
 
     large: int = 5

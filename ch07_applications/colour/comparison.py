@@ -53,6 +53,7 @@ SYSTEMS = {L2: "squared error", OURS: "Colorful", LABELS: "Let there be Color", 
 COLORFUL, LET_THERE, DEEP = (SYSTEMS[name] for name in (OURS, LABELS, REFINED))
 NEIGHBOURS, TREES = "nearest neighbours", "trees"
 RECOGNISED, ON_PHOTOGRAPHS = "recognised", "RMSE on photographs"
+MORE_PIXELS = 100_000  # training pixels in the trial of more than PIXELS
 SHOWN = 4  # photographs
 Predict = Callable[[Lightness], Chroma]
 Classes = Int[np.ndarray, "n"]
@@ -91,6 +92,16 @@ def colour_photographs(method: Method, predict: Predict, part: PhotographPart) -
         pictures.append(rgb_of(lightness[None], found[None])[0])
     method.score_items(ON_PHOTOGRAPHS, np.array(errors), part)
     return pictures
+
+
+def study_pixels(run: Run, parts: ColourParts) -> None:
+    """State the validation error of ridge and trees, fitted to as many pixels as for the scoreboard, and to more."""
+    for pixels in run.pick(smoke=(500, 1000), lecture=(PIXELS, MORE_PIXELS)):
+        for name in ("ridge", TREES):
+            model = rivals(run.seed, pixels)[name].fit(parts.train.lightness, parts.train.chroma)
+            difference = model.predict(parts.validation.lightness) - parts.validation.chroma
+            error = float(np.sqrt((difference.astype(float) ** 2).mean()))
+            run.fact(f"{ERROR} on validation pictures, {name} fitted to {pixels:,} pixels", error)
 
 
 def state_claims(run: Run, claims: PaperClaims) -> None:
@@ -138,6 +149,7 @@ def lesson(run: Run) -> None:
     with run.method(LEVIN, kind="reference") as method:
         score(method, method.time(assisted, parts.test.lightness, parts.test.chroma, run.seed))
 
+    study_pixels(run, parts)
     state_claims(run, claims)
     shown = (GREY, NEIGHBOURS, TREES, *SYSTEMS.values(), LEVIN)
     rows = [int(np.flatnonzero(parts.test.labels == k)[0]) for k in np.unique(parts.test.labels)]

@@ -19,7 +19,7 @@ Differs    Composed scenes of 32 × 32 pixels, stages of 8, 16 and 32, not of 64
            described picture at each stage is the only loss in the first epochs; then the other losses are added.
            Vectors of words and sentences are normalised to mean 0 and variance 1. Filters are trained with Muon.
            Pictures are scored by what they show, not by how real they look.
-Costs      290 s on two cores.
+Costs      290 to 390 s on two cores.
 """
 
 from __future__ import annotations

@@ -59,12 +59,11 @@ def claim_against(claims: PaperClaims, ours: str, rivals: Iterable[tuple[str, st
             claims.compared(text, source=source, paper="no number", ours=pair[0], against=pair[1], metric=SLOTS)
     for metric in (BLEU, CIDER):
         claims.compared(
-            f"{metric} is higher than of the nearest neighbours", source="Table 1", ours=ours, against=NEIGHBOURS,
+            f"{metric} is higher than that of the nearest neighbours", source="Table 1", ours=ours, against=NEIGHBOURS,
             paper=PUBLISHED[metric], metric=metric,
         )  # fmt: skip
-        claims.compared(
-            f"… and than of {DETECTOR}", source="not compared", paper="–", ours=ours, against=DETECTOR, metric=metric
-        )
+        sides = {"ours": ours, "against": DETECTOR, "metric": metric}
+        claims.compared(f"… and than that of {DETECTOR}", source="not compared", paper="–", **sides)
 
 
 def study_choices(

@@ -6,7 +6,7 @@ then on whole scenes for a short while, to predict which of ten classes, six col
 Attention      A map of weights, by a softmax over all cells of a region, pools the maps (cells on the object count). In
                training a region is a crop; in a scene it is a quarter, of which four make the scene's vector.
 Held-out pairs The class is recognised from edges without colours, as in HOG; the colour by separate layers with a small
-               receptive field, which mostly use a cell's colours. So "red is never a boot" cannot be learned.
+               receptive field, which mostly use a cell's colours. So "red is never a boot" can hardly be learned.
 """
 
 from __future__ import annotations

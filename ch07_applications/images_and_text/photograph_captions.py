@@ -119,9 +119,12 @@ def study_photographs(run: Run, claims: PaperClaims, found: PhotographSets | Non
     with run.method(HUMAN, kind="reference") as method:
         humans, others = [own[0] for own in references], [own[1:] for own in references]
         score_photographs(method, humans, found.test, others)
-    for against, source in ((SHUFFLED, "not tested"), (NEAREST, "Table 1")):
+    for against, source, what in (
+        (SHUFFLED, "not tested", "another photograph's vector"), (NEAREST, "Table 1", "the nearest neighbours")
+    ):  # fmt: skip
         for metric in (BLEU, CIDER):
-            text, paper = f"{metric} is higher than by {against}", PUBLISHED[metric] if against == NEAREST else "–"
+            text = f"On photographs, {metric} is higher than with {what}"
+            paper = PUBLISHED[metric] if against == NEAREST else "–"
             claims.compared(text, source=source, paper=paper, ours=LEARNED, against=against, metric=metric)
     if run.photo is not None:
         caption_photo(run, model)

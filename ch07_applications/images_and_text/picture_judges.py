@@ -143,7 +143,7 @@ def train_judges(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, epochs:
 
 
 def learn_to_judge(run: Run, scenes: PlacedScenes, vocabulary: Vocabulary, parts: Mapping[str, PlacedScenes]) -> Judges:
-    """Train reader and matcher, and score them on the real pictures of some parts: the upper bound for drawn ones.
+    """Train reader and matcher, and score them on the real pictures of some parts, beside which drawn ones stand.
 
     parts: by the suffix of the method's name.
     """

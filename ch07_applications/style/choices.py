@@ -25,10 +25,10 @@ from common.data.vgg import vgg_or_none
 from common.paper_claims import PaperClaims
 from common.run import Run
 
-BASE, LOW, COARSE = "base", "content in relu2_2", "half size first"
+BASE, LOW, COARSE, POOLED = "base", "content in relu2_2", "half size first", "max pooling"
 PHOTOGRAPH, NOISE = "from the photograph", "from noise"
 CHANGES = {
-    "max pooling": {"average": False},
+    POOLED: {"average": False},
     LOW: {"content": "relu2_2"},
     PHOTOGRAPH: {"start": "photograph"},
     NOISE: {"start": "noise"},
@@ -39,7 +39,7 @@ CHANGES = {
 CLAIMS = (  # text, source, the paper's finding, better, worse, metric
     ("Content in a low layer keeps more of the photograph", "2016, Fig. 5", "pictures", LOW, BASE, TO_CONTENT),
     ("… and content in a high layer lets more of the style in", "2016, Fig. 5", "pictures", BASE, LOW, TO_STYLE),
-    ("Average pooling gives better pictures than max pooling", "2015, Methods", "“slightly”", BASE, "max pooling", TO_STYLE),
+    ("Average pooling gives better pictures than max pooling", "2015, Methods", "“slightly”", BASE, POOLED, TO_STYLE),
     ("L-BFGS reaches a lower loss than Adam", "authors' code", "no number", BASE, "Adam", LOSS),
     ("A search at half the size first comes nearer to the style", "2017, §6.2", "pictures", COARSE, BASE, TO_STYLE),
 )  # fmt: skip

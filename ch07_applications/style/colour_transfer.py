@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from ch07_applications.style.pixels import Picture
 
-RIDGE = 1e-3  # added to the content's variances, on colours of 0 … 1: a picture of one colour has none
+RIDGE = 1e-3  # its square is added to the content's variances, on colours of 0 … 1: one colour alone has none
 
 
 def root(matrix: Float[np.ndarray, "n n"], power: float = 0.5) -> Float[np.ndarray, "n n"]:

@@ -10,8 +10,8 @@ Method     Efros and Freeman 2001. Blocks are laid row by row; each overlaps tho
            the overlap plus 1 − α times the difference of its blurred luminance from the photograph's at this place.
            Several passes use smaller and smaller blocks, and the overlap includes what the pass before has laid: α
            grows from 0.1 to 0.9.
-Differs    All candidates of all places are compared at once, as matrix products. Luminance is matched to the texture's
-           distribution first; otherwise a dark photograph would consist of the texture's few darkest blocks.
+Differs    A third of a block overlaps, not a sixth. Candidates of many places are compared at once, as matrix products.
+           Luminance is first matched to the texture's: else dark photographs would be its few darkest blocks.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The memory of backpropagation grows with the picture: 3 GB for 1024 × 1024 pixe
 be computed tile by tile. Style cannot, because a Gram matrix is squared *after* its sum over all places. But its
 gradient depends on the whole picture only through that sum:
 
-    G = Σ_tiles F_t F_tᵀ,   ∂L/∂F_t = ∂L/∂G-terms (G) · F_t
+    G = Σ_tiles F_t F_tᵀ,   ∂L/∂F_t = 2 (∂L/∂G) F_t
 
 So a first pass sums Gram matrices without storing activations, and a second one backpropagates through one tile after
 the other. Every tile is computed with a margin as wide as the receptive field, and only the middle of its maps counts:

@@ -10,7 +10,7 @@ Rival      For clothes: Gaussians and kernels in principal components. For strip
            digits: boosted trees, mixtures of Bernoullis, and kernels around the training digits, whose limit copies.
 Differs    No paper compares these side by side. Row LSTM and Diagonal BiLSTM need a full pass over the rows so far for
            each pixel; both PixelCNNs cache their maps.
-Costs      85 s on two cores after the lessons whose models it reuses; 7 minutes by itself, as it trains them first.
+Costs      85 s on two cores after the lessons whose models it reuses; 6 minutes by itself, as it trains them first.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ from ch07_applications.synthesis.sampler_bench import FRECHET, Bench, learn_to_j
 from common.paper_claims import PaperClaims
 from common.run import Run
 
-SHOWN, LABELLED, SHORT = 14, 1000, 400  # images in a row; labelled images; steps of the ablation
+SHOWN, LABELLED, SHORT = 14, 1000, 500  # images in a row; labelled images; steps of the ablation
 DCGAN, FEATURES, UNTRAINED = "DCGAN", "discriminator's features", "untrained discriminator's"
 SHORT_RUNS = f"distance after {SHORT} steps"
 NEIGHBOURS = "The first samples of two samplers, each above the training image that is nearest in pixels."

@@ -1,9 +1,9 @@
 """The message that a translation hides for the way back (Chu, Zhmoginov & Sandler 2017), and what destroys it.
 
-A grey image has many striped partners. Yet the cycle loss demands that G(F(y)) be y, stripe for stripe. Generators can
-satisfy this in one way: F(y) looks grey, and faint differences encode which stripes were there. Disturbing or removing
-these differences shows how much is hidden: by rounding to 256 grey levels, by noise, and with y's hidden partner x,
-which is a true grey image and contains nothing of the stripes.
+A grey image has many striped partners. Yet the cycle loss demands that G(F(y)) be y, stripe for stripe. To satisfy it,
+F(y) has to differ from a true grey image in a way that encodes which stripes were there, visibly or not. Disturbing or
+removing these differences shows how much is hidden, and how faintly: by rounding to 256 grey levels, by noise, and with
+y's hidden partner x, which is a true grey image and contains nothing of the stripes.
 """
 
 from __future__ import annotations

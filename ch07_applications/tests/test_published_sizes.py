@@ -117,8 +117,8 @@ def test_hypercolumns_of_vgg_16():
 
 
 def test_neural_style_in_vgg_19():
-    """Sixteen convolutions (Gatys et al. 2015, Methods), 20,024,384 parameters, of which style and content need those up to
-    conv5_1: nine weights per pair of maps and a bias per map. Gram matrices of 64, 128, 256, 512 and 512 maps."""
+    """Sixteen convolutions (Gatys et al. 2015, Methods), 20,024,384 parameters, of which style and content need those
+    up to conv5_1: nine weights per pair of maps and a bias per map. Gram matrices of 64, 128, 256, 512 and 512 maps."""
     with torch.device("meta"):
         features = vgg19().features
         network = Activations(Vgg("VGG-19", features, layer_names(features)), [CONTENT, *STYLE])

@@ -14,7 +14,7 @@ Rival      Designed features with an SVM or a forest, random kernels with ridge 
 Differs    140 recordings of ten people, not thousands of windows of thirty. Four samples of the watch are one step,
            because steps are sequential. Training windows lie at random places and are rotated, mirrored to the other
            arm, stretched in time and rescaled, because ten wrists are few.
-Costs      130 to 200 s on two cores, whose speed varies; half of them for the networks.
+Costs      130 to 210 s on two cores, whose speed varies; half of them for the networks.
 """
 
 from __future__ import annotations

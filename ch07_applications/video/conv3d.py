@@ -311,7 +311,8 @@ def lesson(run: Run) -> None:
     )
     walk = ACTIONS.index("walk")  # which is the number of the first film of this class, too
     walker = (test.films[walk], maps["test"][walk].float().numpy(), KINDS)
-    run.figure("kinds", draw_kinds, *walker, caption=f"A test film, and its hardwired maps. {credit}")
+    caption = f"A test film, and its hardwired maps: dark below zero, bright above. {credit}"
+    run.figure("kinds", draw_kinds, *walker, caption=caption)
     moving = shown.take(slice(0, 8, 2))
     run.figure("moving", draw_moving, moving, caption=f"The first test film of four classes. {credit}")
     caption = "The class of test films (rows) and the predicted one (columns), in per cent."

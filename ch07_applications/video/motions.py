@@ -191,8 +191,8 @@ def jumping_jack(pose: Pose, time: Time, habits: Habits) -> None:
 def one_after_the_other(first: str, second: str) -> Callable[[Pose, Time, Habits], None]:
     """Two quick gestures, with at least 0.24 films before the first, between them, and after the second.
 
-    A gesture is symmetric in time. So a window of less than 0.24 films, which contains at most one of their beginnings
-    or ends, and no end of the film beside it, does not show their order.
+    A gesture is symmetric in time. So a window of less than 0.24 films, which contains something of one gesture at
+    most, and if so neither end of the film, does not show their order.
     """
 
     def move(pose: Pose, time: Time, habits: Habits) -> None:

@@ -80,6 +80,6 @@ def study_skeletons(run: Run, claims: PaperClaims, clips: Clips, networks: Mappi
         score_clips(run, name, kind, given, made)
         run.fact(f"accuracy on training clips, {name}", accuracy_when_trained(given, made), "%")
     for name in rivals:
-        text = f"{JOINTS_LSTM} is better than {name}"
+        text = f"The LSTM recognises more skeletons than the {name.removeprefix('skeletons: ')}"
         claims.compared(text, source="§1", paper="not compared", ours=JOINTS_LSTM, against=name)
     run.floor(JOINTS_LSTM, "accuracy", at_least=80)

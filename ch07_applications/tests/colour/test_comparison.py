@@ -9,6 +9,7 @@ from ch07_applications.colour.comparison import RECOGNISED, classical, colour_ph
 from ch07_applications.colour.deep_colorization import REFINED
 from ch07_applications.colour.lab_pictures import ColourParts, lab_of
 from ch07_applications.colour.let_there_be_color import ALPHA, LABELS, VARIANTS
+from ch07_applications.colour.luminance_rivals import PIXELS
 from ch07_applications.colour.photographs import photograph_part
 from ch07_applications.tests.colour.small_runs import coloured_squares, pictures, run_of
 from common.method import Method
@@ -50,3 +51,30 @@ def test_photographs_are_scored_one_by_one_by_the_root_of_their_mean_error(tmp_p
     assert values[1] == pytest.approx(np.sqrt((chroma**2).mean()), rel=1e-4)
     assert found[1].shape == part.inputs[1].shape
     assert np.ptp(found[1].astype(int), axis=-1).max() <= 1
+
+
+def test_more_pixels_are_tried_on_validation_pictures(tmp_path, monkeypatch):
+    asked, given = [], parts()
+
+    class Grey:
+        def fit(self, lightness, chroma):
+            assert lightness is given.train.lightness
+            assert chroma is given.train.chroma
+            return self
+
+        def predict(self, lightness):
+            assert lightness is given.validation.lightness
+            return np.zeros_like(given.validation.chroma)
+
+    def rivals(seed, pixels):
+        asked.append(pixels)
+        return {"ridge": Grey(), "trees": Grey()}
+
+    run = run_of("colour/comparison", tmp_path)
+    monkeypatch.setattr(comparison, "rivals", rivals)
+    monkeypatch.setattr(run, "pick", lambda *, smoke, lecture: lecture)
+    comparison.study_pixels(run, given)
+    assert asked == 2 * [PIXELS] + 2 * [100_000]
+    assert len(run.record.facts) == 4
+    expected = np.sqrt((given.validation.chroma.astype(float) ** 2).mean())
+    assert [fact.value for fact in run.record.facts] == pytest.approx(4 * [expected])
