@@ -16,7 +16,7 @@ Rival      The same network with squared error, also with its chroma times 1.5; 
 Differs    32 × 32 pixels and 4000 training pictures in place of 224 × 224 and 1.3 million; ten 3×3 convolutions in
            place of 21; and Q = 261, because the paper's text does not determine its 313 bins. Bins are predicted at
            half the resolution in place of a quarter.
-Costs      150 s on two cores, 120 of them for the three networks.
+Costs      150 s on two cores, 90 of them to train the three networks.
 """
 
 from __future__ import annotations

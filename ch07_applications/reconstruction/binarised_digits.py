@@ -1,8 +1,8 @@
 """Binarised digits: every pixel drawn as 0 or 1 with its grey value as the probability of 1.
 
-Method     Salakhutdinov and Murray 2008, §5. A threshold gives other data: it removes a pixel's randomness, about 25
-           nats per digit, so that results for one binarisation say nothing about the other. Held-out digits are
-           drawn once, with a fixed seed; training digits are drawn anew each time they are used.
+Method     Salakhutdinov and Murray 2008, §5. A threshold gives other data: it removes a pixel's randomness, some 25
+           nats per digit for a good model, so that results for one binarisation say nothing about the other. Held-out
+           digits are drawn once, with a fixed seed; training digits are drawn anew each time they are used.
 
 The drawing itself has an entropy, Σ H(p) over the pixels. On average no model can need fewer nats per digit than one
 that knows the grey values, and that one needs exactly this entropy.

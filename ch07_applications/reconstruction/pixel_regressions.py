@@ -1,7 +1,7 @@
 """A logistic regression per pixel, on all pixels before it: the fully visible sigmoid belief network (FVSBN).
 
-Method     p(x_i = 1 | x_1 … x_{i−1}) = σ(b_i + Σ_{j<i} W_ij x_j). Neal 1992; the name is from Gan et al. 2015. The
-           regressions share no weights, yet together they are one linear map, whose matrix is zero on and above its
+Method     p(x_i = 1 | x_1 … x_{i−1}) = σ(b_i + Σ_{j<i} W_ij x_j). Neal 1992; so named by Larochelle and Murray 2011.
+           The regressions share no weights, yet are together one linear map, whose matrix is zero on and above its
            diagonal, so that they are trained at once. The penalty is AdamW's weight decay, chosen on held-out digits.
 """
 

@@ -1,14 +1,14 @@
 """All systems of this task on the same scenes: labels per pixel, and masks of objects.
 
 Question   Which system is best on composed scenes, how far is each from rivals without a deep network, at what cost?
-Method     Labels: FCN (Long et al. 2015), SegNet (Badrinarayanan et al. 2016), hypercolumns (Hariharan et al. 2015), by
+Method     Labels: FCN (Long et al. 2015), SegNet (Badrinarayanan et al. 2017), hypercolumns (Hariharan et al. 2015), by
            mean IoU and boundary F1. Masks: SDS (Hariharan et al. 2014) and Mask R-CNN (He et al. 2017), by mask AP at
            IoUs of 0.5 and 0.75; and the labels of Mask R-CNN, its masks painted onto the scene. Each system is what its
            own lesson trained.
 Rival      HOG + SVM boxes filled by GrabCut, in both tasks; a forest on filter responses for labels; SVMs on HOG and
            colours of proposed regions for masks.
-Differs    Systems were published with trunks, data and budgets of their own. Here they learn from the same scenes, in a
-           minute or two; hypercolumns and SDS borrow a trunk that has learned ImageNet, and see a part of the scenes.
+Differs    Systems were published with trunks, data and budgets of their own; here they learn for a minute or two.
+           Hypercolumns and SDS borrow a trunk trained on ImageNet; they and all rivals see only a part of the scenes.
 Costs      135 s on two cores where the other lessons have run, most of it for SegNet; else what they cost together.
 """
 

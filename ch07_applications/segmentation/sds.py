@@ -13,7 +13,7 @@ Differs    Selective search's regions, ranked as MCG ranks its own (ranked_regio
            One frozen MobileNetV2 up to stride 16 instead of two AlexNets, fine-tuned for box and region. Classes share
            the refinement, and its last stage decides about pixels, not whole superpixels, which here are coarse.
 Rival      The same proposals and SVMs on HOG and colour histograms; and HOG + SVM boxes filled by GrabCut.
-Costs      150 s on two cores, most of it for some 50,000 crops of 64 pixels in the trunk.
+Costs      150 s on two cores if an earlier lesson has run the rival; 50,000 crops are described by trunk and by HOG.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ Method     Keys 1981: a pixel of the new grid is a weighted mean of its neighbou
            / s) / s: it then averages, and frequencies that the new grid cannot represent do not fold back as a pattern
            (aliasing). Both axes are separate, so that an enlargement is two matrix products: R picture Cᵀ.
 Differs    Pillow's BICUBIC has the same kernel and ignores what lies beyond the border, where MATLAB mirrors the
-           picture. PyTorch's bicubic has a = −3/4, and does not widen the kernel unless antialias=True; nor does
-           OpenCV.
+           picture. PyTorch's bicubic has a = −3/4 and does not widen the kernel, unless antialias=True, which takes
+           a = −1/2. OpenCV's has a = −3/4 and never widens it.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def draw_crops(crops: Sequence[Crop]) -> Figure:
 def draw_pyramid(
     pictures: Mapping[str, Float[np.ndarray, "_ _"]], residuals: Mapping[str, Float[np.ndarray, "_ _"]]
 ) -> Figure:
-    """Above, the levels of the pyramid; below, what each level adds: dark is less, bright is more."""
+    """Above, the levels of the pyramid; below, what each level adds: blue is darker, red is brighter."""
     figure, axes = plots.panels(len(pictures), 2, width=2.6, height=2.1, squeeze=False)
     for axis, (name, picture) in zip(axes[0], pictures.items(), strict=True):
         show(axis, picture, name, cmap="gray", vmin=16, vmax=235)

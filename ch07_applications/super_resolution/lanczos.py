@@ -1,8 +1,8 @@
 """Reducing a picture by Lanczos's filter of two lobes: a known linear map D, with its adjoint.
 
 Method     Turkowski 1990. Before a picture is reduced by a factor s, it has to be low-pass filtered, or fine detail
-           would appear as coarse. Lanczos2 is the ideal filter sinc(t), windowed by its own first two lobes, stretched
-           to the coarse grid:
+           would appear as coarse. Lanczos2 is the ideal filter sinc(t), windowed by the main lobe of sinc(t / 2), and
+           stretched to the coarse grid:
 
                k(t) = sinc(t) sinc(t / 2)  for |t| < 2,   t = (i − c) / s
 
