@@ -9,7 +9,7 @@ Method     Each lesson's own network, fitted once a run, and the rivals without 
 Rival      Nearest neighbours, similar pictures, ridge, trees. Levin et al. 2004 with the true colour of 20 points per
            picture is no rival but a reference: it shows what a few strokes by a person are worth.
 Differs    The papers asked people, and showed VGG-16 pictures of 1000 classes.
-Costs      3 minutes on two cores where the lessons before have not run, else 80 s.
+Costs      4 minutes on two cores where the lessons before have not run.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ def study_groups(run: Run, features: PixelFeatures, parts: ColourParts, claims: 
             Judgement(parts.validation, Colours.of(parts.train.chroma)).score(method, chroma)
     for k in (1, 2):
         claims.compared(
-            f"{GROUPS[k]} beyond the levels below it lowers the error", source="Fig. 4", paper="pictures",
+            f"Adding {GROUPS[k]} to the levels below lowers the error", source="Fig. 4", paper="pictures",
             ours=names[k], against=names[k - 1], metric=ERROR,
         )  # fmt: skip
 

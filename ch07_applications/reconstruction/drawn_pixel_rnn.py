@@ -23,7 +23,7 @@ CAPTIONS = {
     "curves": "Nats per validation digit against seconds of training. Lines across are methods without a network, "
     "fitted: lower is better.",
     "skewing": "Numbers are the order in which pixels are read. Skewed, each row begins one column later than the one "
-    "above: a column is a diagonal of the map, and its states need those of the column before alone. Right: the places "
+    "above: a column is a diagonal of the map, and its states need only those of the column before. Right: the places "
     "(orange) whose features reach the framed place, in the stream from the left corner, and in that from the right "
     "corner after it was moved down by a row.",
     "fields": "Blue: pixels that the network's output at the black pixel depends on, at 28 × 28. Grey: earlier pixels "

@@ -54,8 +54,8 @@ CAPTIONS = {
     "layers": "Mean IoU and boundary F1 of classifiers on single layers, on two and on all, on validation scenes: "
     "means over seeds with 95 % intervals.",
     "sums": "The validation scene with the largest object, and what each layer adds to the score of its class over the "
-    "background's: red adds, blue subtracts, all on one scale; the last is the sum.",
-    "strip": "Of the test scenes, the one with the best, the median and the worst mean IoU of the first prediction.",
+    "background's, less its median over the scene: red adds, blue subtracts, all on one scale; the last is the sum.",
+    "strip": "The test scenes on which hypercolumns are best, at the median and worst, by the mean IoU of the scene.",
 }
 BIASES = np.linspace(-1, 4, 11)  # candidates for the background's bias
 

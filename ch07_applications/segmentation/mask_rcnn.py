@@ -313,7 +313,7 @@ def lesson(run: Run) -> None:
     run.figure(
         "sampling", draw_sampling, test, {"RoI pooling": heads.roi_pool, "RoI Align": roi_align}, STRIDES[1], MASK_SIDE,
         caption="The first object of the test scenes and its box (green) on a map of stride 8, which is the picture "
-        "itself, reduced. RoI pooling rounds the box and its cells (red); RoI Align samples where they are (red).",
+        "itself, reduced. RoI pooling rounds the box and its cells (red lines); RoI Align samples at red dots.",
     )  # fmt: skip
     claims = PaperClaims(run)
     for claim, source, paper, ours, against, metric in CLAIMS:

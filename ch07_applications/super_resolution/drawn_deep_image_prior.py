@@ -22,8 +22,9 @@ CAPTIONS = {
     "noise: thin for each test photograph, thick for their mean. On the right, the first of each. Picture:",
     "restored": "The first two test photographs as they were seen and as they were restored, with PSNR: reduced by a "
     "factor of four, noisy, with holes. Pictures:",
-    "progress": "PSNR of the answer by steps, a mean over test photographs. Ring: the best step. Dotted: the step that "
-    "was fixed beforehand. On the right, answers for the first photograph with noise. Picture:",
+    "progress": "PSNR of the answer by steps, a mean over test photographs. Ring: the best of the steps that were "
+    "run. Dotted: the step that was fixed beforehand. On the right, answers for the first photograph with noise. "
+    "Picture:",
 }
 
 

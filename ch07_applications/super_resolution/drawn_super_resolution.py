@@ -21,7 +21,7 @@ LOOKS = {  # captions
     "crops": "Of the first crop of three test photographs, the 96 × 96 pixels where bicubic interpolation is furthest "
     "off. All are at one scale. ",
     "plane": "Perceptual distance against PSNR, by method: means over crops and seeds with 95 % intervals. Low "
-    "distances lie on the left; the line joins SRResNet, SRGAN and all of its weights.",
+    "distances lie on the left; the line joins SRResNet, SRGAN with the chosen share, and SRGAN with a share of 1.",
     "spectra": "Power by spatial frequency, averaged over directions and crops. The low resolution holds what lies to "
     "the left of the line.",
 }
