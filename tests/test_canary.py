@@ -67,7 +67,6 @@ ABOUT_TEST = {
     "ch07_applications/colour/let_there_be_color": "v_global",
     "ch07_applications/colour/deep_colorization": "test pictures whose class",
     "ch07_applications/colour/comparison": "work of Levin",
-    "ch07_applications/images_and_text/attngan": "class as stated: ",
     "ch07_applications/images_and_text/show_and_tell": "right: (?!.*validation)|pairs are new",
     "ch07_applications/reconstruction/pixel_rnn": "entropy of the binarisation|as PNG",
     "ch07_applications/segmentation/fcn": "boundary F1|mean IoU of true labels|classes per scene that",

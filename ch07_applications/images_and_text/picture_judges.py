@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS
-from ch07_applications.images_and_text.classes_and_colours import trained_pairs
 from ch07_applications.images_and_text.placed_scenes import CROP, PlacedScenes, crops_of
 from ch07_applications.images_and_text.vocabulary import Vocabulary
 from ch07_applications.images_and_text.word_region_matching import (
@@ -169,16 +168,3 @@ def judge(method: Method, judges: Judges, images: Pictures, scenes: PlacedScenes
     shares[PRECISION] = ranked_first(judges.matcher, judges.vocabulary, images, scenes)
     for metric, each in shares.items():
         method.score_items(metric, 100.0 * each, scenes, unit="%", higher_is_better=True)
-
-
-def judge_pairs(run: Run, judges: Judges, name: str, images: Pictures, scenes: PlacedScenes) -> None:
-    """Whether the class of a thing is lost because its pair is new: as facts, the share of things whose class the
-    reader finds as stated, of things of new pairs and of things of known pairs in the same scenes; in drawn and in real
-    pictures. name: of the method that has drawn the images.
-    """
-    known = trained_pairs()[scenes.labels, scenes.colours]
-    for source, shown in ((name, images), (REAL, scenes.images)):
-        right = judges.read(shown, scenes.places)[..., 0] == scenes.labels
-        for kind, which in (("of new pairs", ~known), ("of known pairs beside them", known)):
-            share = float(np.mean(right[which & (scenes.places >= 0)]))
-            run.fact(f"things {kind}, class as stated: {source}", 100 * share, "%")

@@ -10,7 +10,6 @@ from torch.nn.functional import cross_entropy
 
 from ch07_applications.images_and_text import picture_judges as module
 from ch07_applications.images_and_text.caption_grammar import COLOURS, NOUNS
-from ch07_applications.images_and_text.classes_and_colours import trained_pairs
 from ch07_applications.images_and_text.picture_judges import (
     BINDING,
     CLASS,
@@ -20,7 +19,6 @@ from ch07_applications.images_and_text.picture_judges import (
     ReadBatches,
     Reader,
     judge,
-    judge_pairs,
     ranked_first,
     reading_loss,
     smooth,
@@ -56,27 +54,6 @@ def test_a_scene_counts_where_every_thing_is_as_stated(monkeypatch):
     wrong = {name: set(np.flatnonzero(method.items[name].values == 0)) for name in (BINDING, CLASS, COLOUR)}
     assert wrong == {BINDING: {*two, one}, CLASS: {two[0], one}, COLOUR: {two[1], one}}
     assert set(method.items) == {BINDING, CLASS, COLOUR, PRECISION}
-
-
-def test_classes_of_new_and_of_known_pairs_are_counted_apart(monkeypatch):
-    part = small_sets().held_out
-    truth, drawn = np.stack([part.labels, part.colours], axis=2), part.images // 2
-    kept, there = trained_pairs(), part.places >= 0
-    known = np.array([[kept[label, colour] for label, colour in scene] for scene in truth])
-    lost, changed = np.argwhere(there & ~known)[:3], np.argwhere(there & known)[:2]
-    read = truth.copy()
-    read[*lost.T, 0] += 1  # classes of new pairs
-    read[*changed.T, 1] += 1  # colours of known pairs, which do not count here
-    monkeypatch.setattr(Judges, "read", lambda self, images, _: read if images is drawn else truth)
-    run = run_of(Path())
-    judge_pairs(run, judges(), "drawn", drawn, part)
-    new = 100 * (1 - 3 / (there & ~known).sum())
-    assert {fact.name: fact.value for fact in run.record.facts} == {
-        "things of new pairs, class as stated: drawn": pytest.approx(new),
-        "things of known pairs beside them, class as stated: drawn": 100,
-        "things of new pairs, class as stated: real pictures": 100,
-        "things of known pairs beside them, class as stated: real pictures": 100,
-    }
 
 
 def test_pictures_and_scenes_are_as_many():
