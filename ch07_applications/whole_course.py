@@ -7,7 +7,8 @@ Method     Nothing is trained. The results of all chapters are read: the committ
            lesson tested:
            1. Its paired tests by one metric are taken. Methods that tests link, directly or through others, were scored
               on the same items; each such group is considered by itself. Tests on validation data, known by the name
-              of the metric or of a method, do not count: nothing may be judged on the data that it was chosen on.
+              of the metric, of a method or of the lesson (NOT_TESTS), do not count: nothing may be judged on the data
+              that it was chosen on.
            2. On one side stand learned networks (kind "deep" or "network"; in chapters 1 to 4 also what is written from
               scratch there), on the other classical methods (kind "classical").
            3. Of the classical methods that were tested against a network, the one with the best score is the rival; of
@@ -46,6 +47,7 @@ from common.run import Run
 from common.tables import number
 
 VALIDATION = "validation"
+NOT_TESTS = {("ch06_detection", "still_camera")}  # judges on frames on which the settings of its detectors were chosen
 NETWORKS, SINGLE = "chapters 4 to 7", "chapters 1 to 3"
 COMPARE = "Do not forget to compare your work with approaches that do not use deep learning"
 CHANCE = 0.05  # how often any verdict of this course may be wrong
@@ -95,6 +97,8 @@ def fairest_pair(
 def contests_of(package: str, chapter: ChapterRecord) -> Iterator[Contest]:
     """The contests of a chapter, lesson by lesson."""
     for name, lesson in chapter.lessons.items():
+        if (package, name) in NOT_TESTS:
+            continue
         judged = [c for c in lesson.comparisons if not any(VALIDATION in text for text in (c.a, c.b, c.metric))]
         scores = lesson.scores()
         for group in linked(judged):

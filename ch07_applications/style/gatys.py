@@ -176,7 +176,8 @@ def search(
     """Minimise the loss with `evaluations` evaluations of it and its gradient. Returns the last pixels and all losses.
 
     optimiser: "L-BFGS", the authors' choice, or "Adam". Pixels are unconstrained here, and are clipped to 0 … 255 only
-    in the result: clipping at each step would invalidate L-BFGS's estimate of the curvature.
+    in the result: clipping at each step would invalidate L-BFGS's estimate of the curvature. The last loss is that of
+    the last pixels: L-BFGS may have rejected those that it tried at last, and Adam evaluates before its steps.
     """
     pixels, losses = start.clone(memory_format=torch.contiguous_format).requires_grad_(), []
     if optimiser == "L-BFGS":
@@ -196,6 +197,8 @@ def search(
 
     for _ in range(steps):
         method.step(evaluate)
+    with torch.no_grad():
+        losses.append(float(loss(pixels)))
     return pixels.detach(), losses
 
 
@@ -220,7 +223,7 @@ class Recipe:
     tile: int | None = None
 
     def restyle(self, network: Vgg, content: Picture, style: Picture, seed: int = 0) -> tuple[Picture, list[float]]:
-        """Restyle the content. Returns the picture and the losses of the last search."""
+        """Restyle the content. Returns the picture and the losses of the last search, before pixels are clipped."""
         starts = {
             "colours": lambda: inputs_of(transfer_colours(content, style)),
             "photograph": lambda: inputs_of(content),

@@ -80,6 +80,12 @@ def test_what_is_judged_on_validation_data_does_not_count(ours, metric):
     assert contests(rows, [compared(ours, "forest", None, metric)]) == []
 
 
+def test_a_lesson_that_judges_on_data_on_which_settings_were_chosen_holds_no_contest():
+    rows, comparisons = [row("net", "deep", 80), row("x", "classical", 82)], [compared("net", "x", "x")]
+    assert contests(rows, comparisons, "ch06_detection", "still_camera") == []
+    assert len(contests(rows, comparisons, "ch06_detection", "comparison")) == 1
+
+
 def test_methods_on_other_items_are_another_contest():
     rows = [row("net, digits", "deep", 80), row("net, clothes", "deep", 60)]
     rows += [row("forest, digits", "classical", 70), row("forest, clothes", "classical", 65)]
@@ -229,6 +235,11 @@ def test_at_smoke_nothing_is_claimed(course, tmp_path):
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
     return taught(tmp_path_factory.mktemp("nothing"))
+
+
+def test_lessons_that_hold_no_contest_are_known_by_the_names_that_they_have():
+    for package, name in whole_course.NOT_TESTS:
+        assert name in load(ROOT / package / "results.json").lessons
 
 
 def test_every_point_of_the_slide_finds_its_evidence_in_the_committed_results(committed):

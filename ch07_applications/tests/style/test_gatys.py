@@ -155,10 +155,26 @@ def test_the_search_evaluates_as_often_as_it_says_and_changes_neither_start_nor_
     start, before = inputs_of(picture()), [p.clone() for p in network.features.parameters()]
     kept = start.clone()
     _, losses = search(Loss(network, picture(0), picture(1)), start, 12, optimiser)
-    assert 12 <= len(losses) <= 13  # a line search may end one later
+    assert 13 <= len(losses) <= 14  # with that of the result; a line search may end one later
     assert torch.equal(start, kept)
     assert all(torch.equal(a, b) for a, b in zip(before, network.features.parameters(), strict=True))
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("optimiser", ["L-BFGS", "Adam"])
+@pytest.mark.parametrize("evaluations", [5, 6, 7])
+def test_the_last_loss_is_that_of_the_pixels_that_are_returned(optimiser, evaluations):
+    """At the kinks of this loss, L-BFGS rejects the pixels of its fifth and seventh evaluation."""
+    start = torch.tensor([-1.2, 1.0]).repeat(1, 3, 1, 1)
+    pixels, losses = search(lambda x: x.abs().sum(), start, evaluations, optimiser)
+    assert losses[-1] == float(pixels.abs().sum())
+
+
+def test_restyling_returns_the_loss_of_its_picture(network):
+    """Almost: the picture's pixels are clipped and rounded."""
+    found, losses = Recipe(evaluations=3, optimiser="Adam").restyle(network, picture(0), picture(1))
+    own = float(Loss(network, picture(0), picture(1))(inputs_of(found)))
+    assert abs(losses[-1] - own) < 0.1 * abs(losses[-2] - own)
 
 
 def test_a_picture_comes_back_as_it_was():
