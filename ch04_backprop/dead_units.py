@@ -106,9 +106,9 @@ def draw_dead(outcomes: dict[str, dict[float, Outcomes]], watch: dict[str, list[
         axis.set(xlabel="learning rate", xscale="log")
         axis.set_xticks(list(by_rate), [f"{rate:g}" for rate in by_rate], fontsize=8)
         axis.minorticks_off()
-    dead.set(title="Units that no image lifts above 0", ylabel="hidden units (%)", ylim=(-2, 102))
+    dead.set(title="Dead units", ylabel="hidden units (%)", ylim=(-2, 102))
     right.set(title="Accuracy", ylabel="held-out digits right (%)", ylim=(0, 101))
-    away.set(title="Networks whose loss ran away", ylabel="networks")
+    away.set(title="Networks whose loss diverged", ylabel="networks")
     steps.set(title=f"One network at learning rate {LARGE}", xlabel="step", ylabel="dead units (%)", ylim=(-2, 102))
     dead.legend()
     return figure
@@ -169,9 +169,10 @@ def lesson(run: Run) -> None:
         draw_dead,
         outcomes,
         {name: watch_dead_units(name, fitted, held_out[0][:SOME], run) for name in UNITS},
-        caption=f"Means of {repetitions} networks per learning rate, with 95 % intervals: dead units, accuracy, and "
-        f"the number of networks whose loss diverged. Last: dead units step by step at a learning rate of {LARGE}; a ✕ "
-        "marks the step at which the loss diverged.",
+        caption="Above, by learning rate: the share of dead units and the accuracy, as means over those of "
+        f"{repetitions} networks that did not diverge, with 95 % intervals. Below: the number of networks whose loss "
+        f"diverged; and dead units step by step at a learning rate of {LARGE}, where a ✕ marks the step at which the "
+        "loss diverged.",
     )
     worst, dead = rates[-1], outcomes["ReLU"][rates[-1]].dead
     run.note(

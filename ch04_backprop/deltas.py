@@ -35,15 +35,17 @@ def two_class_softmax(inputs: int, rng: np.random.Generator) -> Network:
 def descend_on_all(
     network: Network, x: Float[np.ndarray, "n inputs"], answers: Shaped[np.ndarray, "n ..."], rate: float, steps: int
 ) -> Iterator[float]:
-    """θ ← θ − η ∂C/∂θ over all points. Yields the cost before each step; the parameters store the gradients."""
+    """θ ← θ − η ∂C/∂θ over all points. Yields the cost before each step, and after the last: `steps` + 1 numbers. At
+    each of them the parameters store its gradient."""
     for _ in range(steps):
         yield network.gradient(x, answers)
         for parameter in network.parameters():
             parameter.data -= rate * parameter.grad
+    yield network.gradient(x, answers)
 
 
 def train_classifier(network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> list[float]:
-    """Take STEPS steps over all points. Returns the cost before each of them."""
+    """Take STEPS steps over all points. Returns the cost before each of them, and after the last."""
     return list(descend_on_all(network, x, answers, LEARNING_RATE, STEPS))
 
 

@@ -87,10 +87,17 @@ def ridge(
     return np.linalg.solve(H + penalties[:, None, None] * np.eye(len(g)), g[:, None])[..., 0]
 
 
-def draw_epochs(losses: np.ndarray, accuracies: np.ndarray, stopping: EarlyStopping) -> Figure:
-    """Log losses and accuracies by epoch; shaded: from the best epoch until patience ended."""
+def draw_epochs(
+    losses: Float[np.ndarray, "epochs 3"],
+    accuracies: Float[np.ndarray, "epochs 3"],
+    counts: list[int],
+    stopping: EarlyStopping,
+) -> Figure:
+    """Log losses and accuracies by epoch, of three parts of so many digits; shaded: from the best epoch until patience
+    ended."""
     figure, axes = plots.panels(2, height=3.3)
-    names = ("training (800)", "held out for stopping (200)", "other digits (2000)")
+    kinds = ("training", "held out for stopping", "other digits")
+    names = [f"{kind} ({count})" for kind, count in zip(kinds, counts, strict=True)]
     for axis, curves in zip(axes, (losses, accuracies), strict=True):
         for name, values, colour in zip(names, curves.T, (plots.GREY, plots.ORANGE, plots.BLUE), strict=True):
             axis.plot(1 + np.arange(len(values)), values, color=colour, label=name)
@@ -184,6 +191,7 @@ def lesson(run: Run) -> None:
             "epochs",
             draw_epochs,
             *np.moveaxis(curves, 2, 0),
+            [len(labels) for _, labels in parts],
             stopping,
             caption="Log loss and accuracy by epoch, on the training digits, on those held out for stopping, and "
             "on others. Shaded: from the best epoch to the one where patience ends.",
@@ -205,7 +213,7 @@ def lesson(run: Run) -> None:
     run.claim(
         "Early stopping costs the digits that it holds out: a network trained on these, too, and to the end, is more "
         "accurate.",
-        beats("all digits, no early stopping", "early stopping"),
+        beats("all digits, no early stopping", "early stopping", "accuracy"),
     )
     run.claim(
         "Early stopping makes the network less overconfident: its log loss is smaller than with the same training "

@@ -77,9 +77,9 @@ class OneUnit:
         return 0.5 * float(e[0, -1, 0]) ** 2
 
     def descend(self, w: float, b: float, most: float) -> Float[np.ndarray, "points 4"]:
-        """The w, b, C and ‖∇C‖ at every point of gradient descent with gradients clipped at most."""
+        """The w, b, C and ‖∇C‖ after 0, 1, … DESCENT steps of gradient descent with gradients clipped at most."""
         points = []
-        for _ in range(DESCENT):
+        for _ in range(DESCENT + 1):
             cost = self.cost(w, b)
             points.append((w, b, cost, clip([self.layer.W, self.layer.b], most)))
             w, b = w - RATE * self.layer.W.grad[0, 0], b - RATE * self.layer.b.grad[0]

@@ -243,7 +243,7 @@ def lesson(run: Run) -> None:
     run.note(f"Test accuracy: sigmoid {right['sigmoid']:.1f} %, ReLU {right['ReLU']:.1f} %.")
     run.claim(
         "The lecture advises against the sigmoid. With two hidden layers, and at its own best learning rate, it is not "
-        "significantly different from ReLU. The next lesson adds layers.",
+        "significantly different from ReLU. A later lesson, vanishing, adds layers.",
         level("ReLU", "sigmoid"),
     )
     run.claim("Any hidden unit bends the boundary; without one the network is less accurate.", beats("ReLU", "none"))

@@ -125,7 +125,7 @@ def draw_training(losses: dict[str, list[float]], right: dict[str, list[float]])
     figure, (loss, score) = plots.panels(2)
     for place, name in enumerate(STARTS):
         curve = np.convolve(losses[name] or [np.nan], np.full(10, 0.1), "valid")
-        label, width = name if losses[name] else f"{name}: runs away", 6 if name == "zeros" else 2
+        label, width = name if losses[name] else f"{name}: diverges", 6 if name == "zeros" else 2
         loss.plot(curve, color=COLOURS[name], linewidth=width, label=label)  # wide: "0.01" lies on top of "zeros"
         score.plot(right[name], np.full(len(right[name]), place), "o", color=COLOURS[name], alpha=0.5, markersize=4)
         mean = mean_interval(right[name])

@@ -64,7 +64,7 @@ def first_failures(dtype: type) -> dict[str, int]:
 def follow_descent(
     network: Network, x: Float[np.ndarray, "n m"], answers: Shaped[np.ndarray, "n ..."], rate: float
 ) -> Curve:
-    """Gradient descent on all points. For each step: the accuracy in %, and the length of ∂C/∂W."""
+    """Gradient descent on all points. After 0, 1, … STEPS steps: the accuracy in %, and the length of ∂C/∂W."""
     unit, right, length = network.layers[0], [], []
     for _ in descend_on_all(network, x, answers, rate, STEPS):
         right.append(100 * float(np.mean((unit.forward(x) > 0).ravel() == answers.ravel())))
@@ -112,13 +112,15 @@ def draw_numbers() -> Figure:
 
 
 def draw_recovery(curves: dict[str, Curve]) -> Figure:
-    """Accuracy and length of the gradient, step by step."""
+    """Accuracy and length of the gradient, by the number of steps taken."""
     figure, axes = plots.panels(2)
     for (name, curve), colour in zip(curves.items(), (plots.BLUE, plots.RED, plots.ORANGE), strict=True):
         for axis, values in zip(axes, curve, strict=True):
-            axis.plot(np.arange(1, STEPS + 1), values, color=colour, label=name)
-    axes[0].set(title="After training on inverted labels", xlabel="step", xscale="log", ylabel="accuracy (%)")
-    axes[1].set(title="Length of the gradient", xlabel="step", xscale="log", ylabel="‖∂C/∂W‖", yscale="log")
+            axis.plot(values, color=colour, label=name)
+            axis.set_xscale("symlog", linthresh=1)  # a logarithm from 1 on, with room for 0
+            axis.set(xlabel="steps taken", xlim=(0, STEPS))
+    axes[0].set(title="After training on inverted labels", ylabel="accuracy (%)")
+    axes[1].set(title="Length of the gradient", ylabel="‖∂C/∂W‖", yscale="log")
     axes[1].legend(loc="lower left")
     return figure
 
@@ -143,7 +145,7 @@ def lesson(run: Run) -> None:
         draw_recovery,
         curves,
         caption="A sigmoid unit has learned the opposite of every label, and now learns the labels themselves: "
-        "accuracy and length of the gradient, by step, for each loss.",
+        "accuracy and length of the gradient, by the number of steps taken, for each loss.",
     )
 
     digits, epochs = data.mnist(run.scale), run.pick(smoke=1, lecture=6)

@@ -1,4 +1,4 @@
-"""All regularisers, each alone and several together, compared on the same thousand digits, over five seeds.
+"""All regularisers, each alone and several together, compared on the same digits, over five seeds per run.
 
 Question   Which of them help a network that has memorised its digits, by how much, and in which combinations?
 Method     Ablation: the recipe with one thing added, then with several. Each of five seeds draws its own 1000 digits

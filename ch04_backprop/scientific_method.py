@@ -191,7 +191,7 @@ def lesson(run: Run) -> None:
         draw_families,
         sizes,
         alarms,
-        caption=f"Each test compares {group} runs of one program with {group} others of the same program, at 5 % "
+        caption=f"Each test compares two groups of {group} runs of one program, drawn with replacement, at 5 % "
         "(black line). Shares of families of m such tests in which at least one calls them different.",
     )
     run.figure_over_seeds(

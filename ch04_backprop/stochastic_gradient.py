@@ -85,7 +85,7 @@ def descend_full_batch(
     network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"], epochs: int
 ) -> list[float]:
     """θ ← θ − η ∇C, a step per epoch, at a rate 20 times as large. The cost of all, before and after each step."""
-    return [*descend_on_all(network, x, answers, FULL_RATE, epochs), full_cost(network, x, answers)]
+    return list(descend_on_all(network, x, answers, FULL_RATE, epochs))
 
 
 def full_cost(network: Network, x: Float[np.ndarray, "n inputs"], answers: Int[np.ndarray, "n"]) -> float:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 TALL, BROAD, SOME = 30, 128, 256  # layers, units and images for measuring δ
 SHALLOW, DEEP, WIDTH = 2, 16, 32  # layers and units of the trained networks
 LONGER, TRAINED_LONGER = 10, ("tanh", "ReLU")  # times the epochs, for the deep networks of these units
+LEARNED = 50  # % of the training digits: far above guessing
 RATES = [0.005, 0.02, 0.08, 0.32]  # of momentum, at its peak
 EXPLODING = "ReLU, weights twice as large"
 COLOURS = {"sigmoid": plots.RED, "tanh": plots.ORANGE, "ReLU": plots.BLUE, "leaky ReLU": plots.GREEN}
@@ -110,17 +111,18 @@ def lesson(run: Run) -> None:
 
     def train_network(
         name: str, depth: int, rate: float, x: np.ndarray, labels: np.ndarray, *, epochs: int = epochs
-    ) -> Network:
+    ) -> tuple[Network, bool]:
+        """The network, and whether its loss diverged: it is then as it was at its last finite loss."""
         rng = np.random.default_rng(run.seed)
         unit, g = UNITS[name]
         network = deep_network(unit, by_inputs(g), depth, WIDTH, rng)
-        by_momentum(rate, epochs, batch_size=128).attempt(network, x, labels, rng)
-        return network
+        losses = by_momentum(rate, epochs, batch_size=128).attempt(network, x, labels, rng)
+        return network, not losses
 
     fitted, held_out = ((pixels(part.images), part.labels) for part in digits.split(seed=run.seed))
     depths = run.pick(smoke=[SHALLOW, DEEP], lecture=[0, 1, SHALLOW, 4, 8, DEEP])
     right = {
-        (name, depth): [accuracy(train_network(name, depth, rate, *fitted), *held_out) for rate in RATES]
+        (name, depth): [accuracy(train_network(name, depth, rate, *fitted)[0], *held_out) for rate in RATES]
         for name in UNITS
         for depth in run.track(depths, name)
     }
@@ -129,7 +131,8 @@ def lesson(run: Run) -> None:
         for name in UNITS:
             with run.method(f"{name}, {depth} hidden layers", kind="from scratch") as method:
                 rate = rates[name, depth] = choose(RATES, right[name, depth], highest=True)
-                network = method.model = method.time(train_network, name, depth, rate, x, train.labels)
+                network, _ = method.time(train_network, name, depth, rate, x, train.labels)
+                method.model = network
                 method.score(test, predict=lambda images, network=network: predict(network, pixels(images)))
     with run.method("logistic regression", kind="classical") as method:
         logistic = method.model = LogisticRegression(C=0.01, tol=1e-3, max_iter=1000)
@@ -144,8 +147,11 @@ def lesson(run: Run) -> None:
     for name in TRAINED_LONGER:
         deep, longer = f"{name}, {DEEP} hidden layers", LONGER * epochs
         run.fact(f"training accuracy, {deep}, {epochs} epochs", accuracy(run.methods[deep].model, x, train.labels), "%")
-        network = train_network(name, DEEP, rates[name, DEEP], x, train.labels, epochs=longer)
-        run.fact(f"training accuracy, {deep}, {longer} epochs", accuracy(network, x, train.labels), "%")
+        network, diverged = train_network(name, DEEP, rates[name, DEEP], x, train.labels, epochs=longer)
+        reached = run.fact(f"training accuracy, {deep}, {longer} epochs", accuracy(network, x, train.labels), "%")
+        learned = f"networks with a training accuracy above {LEARNED} %, {deep}, {longer} epochs"
+        run.fact(learned, 100.0 * (reached > LEARNED), "%")
+        run.fact(f"networks whose loss diverged, {deep}, {longer} epochs", 100.0 * diverged, "%")
         run.fact(f"test accuracy, {deep}, {longer} epochs", accuracy(network, pixels(test.images), test.labels), "%")
 
     scores = {name: [max(right[name, depth]) for depth in depths] for name in UNITS}

@@ -184,7 +184,7 @@ def draw_learned(record: LessonRecord, fitted: dict[str, list[Network]]) -> Figu
         counts = [fact.value for fact in record.facts if fact.name == fact_name]
         axes[3].plot(np.linspace(place - 0.25, place + 0.25, len(counts)), counts, "o", color=colour, markersize=4)
         axes[3].hlines(np.mean(counts), place - 0.35, place + 0.35, color=colour)
-    axes[3].set(title=f"Of {starts} starts found all teeth", xlim=(-0.5, 2.5), ylim=(-0.3, starts + 0.3))
+    axes[3].set(title="Found all teeth", ylabel=f"starts, of {starts}", xlim=(-0.5, 2.5), ylim=(-0.3, starts + 0.3))
     axes[3].set_xticks(range(3), ["wide", "deep", "biases 0"])
     return figure
 

@@ -156,7 +156,8 @@ def lesson(run: Run) -> None:
     photo = data.photo("camera")[None, None, ::4, ::4] / 255 - 0.5
     for stride in (1, 2):
         error = 100 * equivariance_error(photo, run.rng.normal(size=(1, 1, 3, 3)), stride)
-        run.fact(f"image shifted by a pixel, stride {stride}: share of the output that no shift explains", error, "%")
+        shifted = f"image shifted by a pixel, stride {stride}"
+        run.fact(f"{shifted}: relative difference from the nearest shifted output", error, "%")
 
     costs = layer_costs(channels=1, filters=8, kernel=5, image=28)
     run.fact("weights, fully connected over convolution", costs["fully connected"][0] / costs["convolution"][0])

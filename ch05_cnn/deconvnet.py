@@ -210,8 +210,8 @@ def show_mobilenet(run: Run, mobilenet: nn.Module) -> None:
         "mobilenet_early",
         draw_units,
         {name: {way: found[:3] for way, found in shown[name].items()} for name in list(shown)[:3]},
-        caption="MobileNetV2, early layers; one row per unit. It has no pooling, so no switches: the deconvnet draws "
-        "the same for every image. Guided backpropagation depends on the image through the ReLUs.",
+        caption="MobileNetV2, early layers; one row per unit. It has no max pooling, so no switches: the deconvnet "
+        "draws the same for every image. Guided backpropagation depends on the image through the ReLUs.",
     )
     run.figure(
         "mobilenet_late",

@@ -101,6 +101,13 @@ def correlate_maps(a: Maps, b: Float[np.ndarray, "..."]) -> float:
     return float(np.mean((a * b).sum(axis=1)[lengths > 0] / lengths[lengths > 0]))
 
 
+def remove_line(maps: Maps, given: Maps) -> Maps:
+    """What is left of each map without its least-squares line in `given`: residuals, whose correlation is partial."""
+    maps, given = (each - each.mean(axis=(1, 2), keepdims=True) for each in (maps, given))
+    slope = (maps * given).sum(axis=(1, 2)) / np.square(given).sum(axis=(1, 2))
+    return maps - slope[:, None, None] * given
+
+
 def crop_photo(name: str) -> UInt8[np.ndarray, "224 224 3"]:
     """The middle of a photo, the largest square, at MobileNetV2's training size."""
     from skimage.transform import resize
@@ -209,6 +216,9 @@ def lesson(run: Run) -> None:
     for name, others in {**maps, "the covered ink": ink}.items():
         if name != "LeNet-5":
             same[name] = run.fact(f"correlation with LeNet-5's map, {name}", correlate_maps(maps["LeNet-5"], others))
+    run.fact("correlation with the covered ink, HOG + linear SVM", correlate_maps(maps["HOG + linear SVM"], ink))
+    given_ink = correlate_maps(*(remove_line(maps[name], ink) for name in models))
+    run.fact("partial correlation of LeNet-5's and HOG + linear SVM's maps, given the covered ink", given_ink)
     if not run.first:
         return
 

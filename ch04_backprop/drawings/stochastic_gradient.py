@@ -29,7 +29,7 @@ def draw_estimates(
     for (name, values), colour in zip(spreads.items(), plots.CYCLE, strict=False):
         spread.loglog(sizes, values, "o", color=colour, label=name)
         spread.loglog(sizes, theory[name], "--", color=colour, linewidth=1.2)
-    spread.set(title="Distance of a batch's from ∇C", xlabel="batch size B", ylabel="root mean square")
+    spread.set(title="A batch's gradient", xlabel="batch size B", ylabel="rms distance from ∇C")
     spread.set_xticks(sizes, [str(size) for size in sizes])
     spread.minorticks_off()
     spread.legend(fontsize=8)

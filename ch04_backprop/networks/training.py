@@ -67,7 +67,11 @@ def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Int[np.
 
 
 def one_cycle(share: float) -> float:
-    """The learning rate as a share of its peak (Smith 2018): up for a quarter of the training, then down to 0."""
+    """The learning rate as a share of its peak (Smith 2018): up for a quarter of the training, then down to 0.
+
+    share: of the steps that are finished. It is 0 at the first step, whose rate is therefore 0: that step changes no
+    weight. (`rate_at` in common/train.py gives no step the rate 0.)
+    """
     return share / 0.25 if share < 0.25 else (1 - share) / 0.75
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 
+from ch04_backprop import early_stopping
 from ch04_backprop.batchnorm import batchnorm_then_relu
 from ch04_backprop.digits.few_digits import few_digits, new_network
-from ch04_backprop.early_stopping import EarlyStopping, mean_loss, ridge, train_at_constant_rate
+from ch04_backprop.early_stopping import EarlyStopping, draw_epochs, mean_loss, ridge, train_at_constant_rate
 from ch04_backprop.gradient_descent import descend
 from ch04_backprop.layers import Linear, Network
 from ch04_backprop.networks.costs import SoftmaxCrossEntropy
@@ -21,6 +23,8 @@ from common.console import Console
 from common.data import Scale
 from common.record import LessonRecord
 from common.run import Run
+from tests import smoke_recordings
+from tests.recorded_lesson import recorded
 
 
 def make_run() -> Run:
@@ -161,3 +165,29 @@ def test_stopped_descent_and_ridge_differ_by_a_fifth_of_the_way_at_most():
     s = rate * steps[:, None] * h
     assert gap[(s < 0.01) | (s > 100)].max() < 0.0101
     assert s.ravel()[gap.argmax()] == pytest.approx(2.51, rel=0.1)
+
+
+@smoke_recordings.worker("ch04_backprop")
+@pytest.mark.parametrize(("p_of_accuracy", "claimed"), [(1e-4, True), (0.06, False)])
+def test_the_digits_lost_are_claimed_by_the_accuracy_whatever_the_log_loss(p_of_accuracy, claimed):
+    run = smoke_recordings.recorded("ch04_backprop", "early_stopping")
+    (holds,) = next(conditions for text, conditions in run.claims if text.startswith("Early stopping costs the digits"))
+    pair = {"early stopping", "all digits, no early stopping"}
+    decided = []
+    for each in run.record.comparisons:
+        p = p_of_accuracy if {each.a, each.b} == pair and each.metric == "accuracy" else 1.0  # the log losses are level
+        ahead = 1.0 if (each.a != "early stopping") == each.higher_is_better else -1.0
+        decided.append(replace(each, difference=ahead, p_value=p))
+    assert holds(replace(run.record, comparisons=decided)) is claimed
+
+
+def test_the_legend_counts_the_digits_of_each_part(monkeypatch):
+    found = recorded(early_stopping, monkeypatch)
+    few = few_digits(found.run, 0)
+    legend = draw_epochs(*found.figures["epochs"]).axes[1].get_legend()
+    kept = round(0.8 * len(few.x))
+    assert [text.get_text() for text in legend.get_texts()] == [
+        f"training ({kept})",
+        f"held out for stopping ({len(few.x) - kept})",
+        f"other digits ({len(few.x_validation)})",
+    ]

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ch04_backprop.exploding import BALANCED, WALL_STEPS, OneUnit, balancing_bias, clip, jacobian_norms, spectral
+from ch04_backprop.exploding import (
+    BALANCED,
+    DESCENT,
+    RATE,
+    WALL_STEPS,
+    OneUnit,
+    balancing_bias,
+    clip,
+    jacobian_norms,
+    spectral,
+)
 from ch04_backprop.layers import Parameter
 from ch04_backprop.recurrent import TanhRecurrent, orthogonal
 
@@ -101,3 +111,14 @@ def test_clipped_steps_are_short_and_unclipped_ones_leave():
     assert_allclose(near[0], far[0])
     assert np.linalg.norm(np.diff(near[:, :2], axis=0), axis=1).max() <= 0.1 * (1 + 1e-9)
     assert np.linalg.norm(far[1, :2] - far[0, :2]) > 10
+
+
+def test_the_last_point_is_after_all_steps_of_the_descent():
+    unit, w, b = OneUnit(), 2.0, balancing_bias(2.0)
+    path = unit.descend(w, b, 1.0)
+    for _ in range(DESCENT):
+        unit.cost(w, b)
+        clip([unit.layer.W, unit.layer.b], 1.0)
+        w, b = w - RATE * unit.layer.W.grad[0, 0], b - RATE * unit.layer.b.grad[0]
+    assert path.shape == (DESCENT + 1, 4)
+    assert_allclose(path[-1, :3], (w, b, unit.cost(w, b)), rtol=1e-9)

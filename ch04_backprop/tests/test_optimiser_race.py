@@ -96,7 +96,7 @@ def test_the_best_rate_is_the_best_on_points_that_it_has_not_learned(digits):
     rates = (1e-4, 0.1, 1e6)
     best, found = best_rate("SGD", rates, 1, digits, seed=0)
     assert best == 0.1
-    assert np.isnan(found[2])  # it ran away
+    assert np.isnan(found[2])  # it diverged
     for rate, accuracy_found in zip(rates[:2], found[:2], strict=True):
         network, _ = train_by_rule("SGD", rate, 1, (x[:-120], y[:-120]), seed=0)
         assert accuracy_found == accuracy(network, x[-120:], y[-120:])

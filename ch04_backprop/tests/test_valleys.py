@@ -13,7 +13,8 @@ from scipy.optimize import check_grad, minimize, rosen, rosen_der
 from ch04_backprop import valleys
 from ch04_backprop.autograd import Tensor
 from ch04_backprop.optimisers import OPTIMISERS
-from ch04_backprop.valleys import VALLEYS, descend_by_lbfgs, race
+from ch04_backprop.valleys import VALLEYS, descend_by_lbfgs, lbfgs_needs_few_gradients, race
+from common.record import Fact, LessonRecord
 
 BY_TORCH = {  # on an array of two numbers
     "Rosenbrock": lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2,
@@ -115,3 +116,24 @@ def test_quasi_newton_is_scipy_s_and_gets_there(valley):
     assert_allclose(points[-1], least, atol=1e-3)
     assert heights[0] == height_and_slope(height, start)[0]
     assert_allclose(min(heights), peer.fun, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("distances", "gradients", "holds"),
+    [
+        ((1.5e-6, 2.6e-6), (49, 18), True),  # as measured; Adam's 1.5e-6 on Beale's function does not count
+        ((1.5e-6, 2e-4), (49, 18), False),
+        ((1.5e-6, 2.6e-6), (49, 75), False),
+    ],
+)
+def test_l_bfgs_needs_few_gradients_if_it_arrives_in_both_valleys_within_a_quarter_of_the_steps(
+    distances, gradients, holds
+):
+    record = LessonRecord("", "")
+    for valley, distance, count in zip(VALLEYS, distances, gradients, strict=True):
+        record.facts += [
+            Fact(f"{valley}, L-BFGS: distance from the bottom", distance),
+            Fact(f"{valley}, L-BFGS: gradients until it stopped", count),
+            Fact(f"{valley}, Adam: distance from the bottom", 1e-6),
+        ]
+    assert lbfgs_needs_few_gradients(record, 300) is holds

@@ -16,6 +16,7 @@ from ch04_backprop.layers import Linear, ReLU
 from ch04_backprop.networks.training import Pixels, accuracy, by_momentum
 from ch04_backprop.vanishing import (
     DEEP,
+    LEARNED,
     LONGER,
     SHALLOW,
     TRAINED_LONGER,
@@ -120,7 +121,19 @@ def test_deep_networks_are_trained_ten_times_as_long_at_the_rate_chosen_for_them
             by_momentum(rates[DEEP, name], LONGER, batch_size=128)(network, *train, rng)  # smoke: of 1 epoch
             assert found.facts[f"training accuracy, {deep}, {LONGER} epochs"] == accuracy(network, *train)
             assert found.facts[f"test accuracy, {deep}, {LONGER} epochs"] == accuracy(network, *test)
+            learned = f"networks with a training accuracy above {LEARNED} %, {deep}, {LONGER} epochs"
+            assert found.facts[learned] == 100 * (accuracy(network, *train) > LEARNED)
+            assert found.facts[f"networks whose loss diverged, {deep}, {LONGER} epochs"] == 0
             usual = accuracy(found.run.methods[deep].model, *train)
             assert found.facts[f"training accuracy, {deep}, 1 epochs"] == usual != accuracy(network, *train)
     logistic = found.run.methods["logistic regression"].model
     assert_allclose(found.facts["training accuracy, logistic regression"], 100 * logistic.score(*train))
+
+
+def test_a_deep_network_whose_loss_diverged_is_counted_and_has_not_learned(monkeypatch):
+    monkeypatch.setattr(vanishing, "RATES", [1e9])
+    found = recorded(vanishing, monkeypatch)
+    for name, diverged in (("tanh", 0), ("ReLU", 100)):  # tanh never exceeds 1, and so its loss stays finite
+        trained = f"{name}, {DEEP} hidden layers, {LONGER} epochs"
+        assert found.facts[f"networks whose loss diverged, {trained}"] == diverged
+        assert found.facts[f"networks with a training accuracy above {LEARNED} %, {trained}"] == 0

@@ -137,3 +137,14 @@ def test_a_digit_stands_where_no_square_turns_it(monkeypatch):
             assert (grey == 0) == (colour == "black")
             stands = 100 * np.mean([(digit > 0).all() for digit in maps])
             assert_allclose(found.value(name, f"correct under every {colour} square"), stands)
+
+    part, (black, hog) = found.scored["LeNet-5"][0].args[0], (given[0][1], given[2][1])  # both under black squares
+    images = part.inputs[: len(black)].astype(float)
+    masks = occlusion.make_masks(28, occlusion.DIGIT_SQUARE, occlusion.DIGIT_STEP).reshape(-1, 28, 28)
+    ink = np.array([[image[~mask].sum() for mask in masks] for image in images])  # what is not covered
+    pairs = np.array([np.corrcoef([a.ravel(), b.ravel(), c]) for a, b, c in zip(black, hog, ink, strict=True)])
+    both, lenet, svm = pairs[:, 0, 1], pairs[:, 0, 2], pairs[:, 1, 2]
+    assert_allclose(found.facts["correlation with the covered ink, HOG + linear SVM"], svm.mean())
+    partial = (both - lenet * svm) / np.sqrt((1 - lenet**2) * (1 - svm**2))
+    name = "partial correlation of LeNet-5's and HOG + linear SVM's maps, given the covered ink"
+    assert_allclose(found.facts[name], partial.mean())

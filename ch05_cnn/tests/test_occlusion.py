@@ -22,6 +22,7 @@ from ch05_cnn.occlusion import (
     margin_maps,
     occlude_photos,
     predict_fall,
+    remove_line,
 )
 from common.console import Console
 from common.data import Images, Scale, photo, weights
@@ -88,6 +89,17 @@ def test_agreement_is_numpys_correlation():
     assert correlate_maps(a, b) == pytest.approx(np.mean(expected))
     flat = np.concatenate([a, np.ones((1, 3, 5))])
     assert correlate_maps(flat, np.concatenate([b, b[:1]])) == pytest.approx(np.mean(expected))
+
+
+def test_without_the_line_in_a_third_map_the_correlation_is_the_partial_one():
+    a, b, c = np.random.default_rng(5).normal(size=(3, 6, 3, 5))
+    a, b = a + 2 * c, b - c
+    expected = []
+    for x, y, z in zip(a, b, c, strict=True):
+        (_, xy, xz), (_, _, yz), _ = np.corrcoef([x.ravel(), y.ravel(), z.ravel()])
+        expected.append((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)))
+    assert correlate_maps(remove_line(a, c), remove_line(b, c)) == pytest.approx(np.mean(expected))
+    assert_allclose(remove_line(3 * c + 1, c), 0, atol=1e-12)
 
 
 def test_a_pipeline_can_be_asked():
