@@ -6,8 +6,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import metrics
 
-from ch03_classification import bernoulli, calibration, logistic, neuron, no_line, rivals, separable, softmax
+from ch03_classification import (
+    bernoulli,
+    calibration,
+    logistic,
+    logistic_line,
+    neuron,
+    no_line,
+    rivals,
+    separable,
+    softmax,
+)
+from ch03_classification.baselines.tuned_rivals import classical_rivals
 from common.data import breast_cancer, digits
 from tests.recorded_lesson import recorded
 
@@ -44,6 +56,30 @@ def test_all_logistic_regressions_have_the_penalty_that_was_chosen(monkeypatch):
     assert models["logistic, two inputs"]["model"].penalty == best
     assert_allclose(models["logistic, scikit-learn"]["model"].C, 1 / best)
     assert found.fitted["logistic, two inputs"][0].args[1].names == logistic.TWO
+
+
+@pytest.mark.parametrize(
+    ("module", "names"), [(logistic_line, ("k nearest neighbours",)), (logistic, logistic.RIVALS)], ids=["line", "many"]
+)
+def test_settings_of_rivals_are_chosen_by_the_log_loss_of_the_probabilities_that_are_scored(module, names, monkeypatch):
+    found = recorded(module, monkeypatch)
+    for name in names:
+        search = found.run.methods[name].model
+        assert search.scoring == "neg_log_loss"
+        assert all(len(values) > 1 for values in search.param_grid.values())
+        part = found.scored[name][0].args[0]
+        loss = metrics.log_loss(part.labels, search.predict_proba(part.features))
+        assert_allclose(found.value(name, "log loss"), loss, rtol=1e-9)
+
+
+def test_logistic_regression_meets_the_rivals_as_they_are_in_the_lesson_on_rivals(monkeypatch):
+    found = recorded(logistic, monkeypatch)
+    for name, rival in classical_rivals(found.run).items():
+        if name in logistic.RIVALS:
+            search, part = found.fitted[name][0].args
+            assert search.param_grid == rival.param_grid
+            assert repr(search.estimator) == repr(rival.estimator)
+            assert_array_equal(part.ids, breast_cancer(seed=0).train.ids)
 
 
 def test_the_starts_counted_are_those_of_the_network_named_on_its_training_points(monkeypatch):
