@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
 from ch03_classification import (
     bernoulli,
@@ -93,6 +94,32 @@ def test_the_starts_counted_are_those_of_the_network_named_on_its_training_point
             assert model.hidden == hidden
             expected = 100 * (hidden + train.features.sum() / 1e6)
             assert_allclose(found.facts[no_line.starts_that_solve(problem, hidden)], expected)
+
+
+def test_networks_have_the_penalty_that_is_best_on_points_left_out(monkeypatch):
+    monkeypatch.setattr(no_line, "PENALTIES", [10.0, 0.0, 0.0, 0.01])  # without the default; smoke takes every third
+    found = recorded(no_line, monkeypatch)
+    folds = StratifiedKFold(2, shuffle=True, random_state=0)
+    for problem in ("XOR", "rings"):
+        for hidden in (2, 3):
+            name = f"{hidden} hidden, {problem}"
+            _, _, train, _ = found.timed[name][0].args
+            model, part = found.fitted[name][0].args
+            assert part is train  # and the penalty's choice is among the seconds to fit
+            grid = no_line.PENALTIES[::3]
+            few = [no_line.HiddenUnits(hidden, penalty, starts=1, random_state=0) for penalty in grid]
+            scores = [cross_val_score(m, part.features, part.labels, cv=folds, scoring="accuracy").mean() for m in few]
+            best = grid[int(np.argmax(scores))]
+            assert found.run.methods[name].model.penalty == model.penalty == best
+            assert found.facts[f"penalty λ chosen, {problem}, {hidden} hidden"] == best
+
+
+def test_rivals_of_hidden_units_are_tuned_for_the_accuracy_that_is_scored(monkeypatch):
+    found = recorded(no_line, monkeypatch)
+    searches = {name: calls[0].args[0] for name, calls in found.fitted.items()}
+    searches = {name: model for name, model in searches.items() if isinstance(model, GridSearchCV)}
+    assert {name.partition(",")[0] for name in searches} == {"RBF-SVM", "k nearest neighbours", "tree"}
+    assert {search.scoring for search in searches.values()} == {"accuracy"}
 
 
 def test_a_start_is_solved_where_nearly_all_points_are_right(monkeypatch):
