@@ -132,5 +132,5 @@ def lesson(run: Run) -> None:
     )
     run.note(
         f"Powers 0 to {degree} of horsepower have the condition number {conditions_of['horsepower']:.0e}, those of "
-        f"horsepower scaled to size 1 {conditions_of['horsepower, scaled']:.0f}."
+        f"horsepower less its mean and divided by its range: {conditions_of['horsepower, scaled']:.0f}."
     )

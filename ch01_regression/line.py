@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Shaped
 from sklearn.dummy import DummyRegressor
-from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 
 from ch01_regression.drawings.line import draw_gradient
@@ -23,6 +22,7 @@ from common import data, plots
 from common.answers import check_same_shape
 from common.run import Run
 from common.scales import powers_of_two
+from common.tuning import tuned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -166,8 +166,7 @@ def lesson(run: Run) -> None:
         theta = method.model = method.time(fit_line, x, y)
         method.score(test, predict=lambda weight: theta[0] + theta[1] * weight[:, 0] / POUNDS)
     with run.method("k nearest neighbours", kind="classical") as method:
-        search = GridSearchCV(KNeighborsRegressor(), {"n_neighbors": NEIGHBOURS})
-        method.fit(search, train)
+        method.fit(tuned(KNeighborsRegressor(), {"n_neighbors": NEIGHBOURS}, run), train)
         method.score(test)
     run.compare("line", "mean")
     run.compare("line", "k nearest neighbours")

@@ -57,8 +57,8 @@ def posterior(
 class EvidenceRidge(RegressorMixin, BaseEstimator):
     """Ridge whose λ = σ²/τ² maximises p(y | σ², τ²), the probability of the targets with theta integrated out.
 
-    No validation data is needed. fit sets coef_ (m,), intercept_, noise_variance_ (σ²), prior_variance_ (τ²),
-    covariance_ (m, m) of theta, and n_iter_.
+    No validation data is needed. The intercept has a flat prior. fit sets coef_ (m,), intercept_, noise_variance_ (σ²),
+    prior_variance_ (τ²), covariance_ (m, m) of theta, and n_iter_.
     """
 
     def __init__(self, max_iter: int = 300, tol: float = 1e-6) -> None:
@@ -96,21 +96,25 @@ class EvidenceRidge(RegressorMixin, BaseEstimator):
                 break
         coef, self._covariance = posterior(X, y, noise, prior)
         self.intercept_ = float(y_mean - self.mean_ @ coef) * self.y_factor_
-        self._noise, size = noise, self.y_factor_ / self.factor_
+        self.n_points_, self._noise, size = len(X), noise, self.y_factor_ / self.factor_
         with np.errstate(over="ignore", under="ignore"):
             self.coef_, self.covariance_ = coef * size, self._covariance * size * size
             self.noise_variance_, self.prior_variance_ = noise * self.y_factor_ * self.y_factor_, prior * size * size
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """The mean of y at each row, (n,); with return_std also its standard deviation (Bishop 2006, Eq. 3.59)."""
+        """The mean of y at each row, (n,); with return_std also the standard deviation of a new y there, (n,).
+
+        √(σ² + σ²/N + (x − x̄)ᵀ S (x − x̄)): the noise and the weights' uncertainty (Bishop 2006, Eq. 3.59), and between
+        them the intercept's, which scikit-learn's BayesianRidge leaves out.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         mean = X @ self.coef_ + self.intercept_
         if not return_std:
             return mean
         off = X / self.factor_ - self.mean_
-        variance = self._noise + np.einsum("ij,jk,ik->i", off, self._covariance, off)
+        variance = self._noise * (1 + 1 / self.n_points_) + np.einsum("ij,jk,ik->i", off, self._covariance, off)
         return mean, self.y_factor_ * np.sqrt(variance)
 
 

@@ -5,8 +5,10 @@ Method     Σ −log Pr(y | x, θ) + λ/2 ‖w‖², whose gradient is Xᵀ(p �
            A Newton step is a weighted least squares fit to xᵀθ + (y − p) / p (1 − p), hence its other name, iteratively
            reweighted least squares (Nelder and Wedderburn 1972; Rubin 1983). It stands here twice: as the textbook has
            it, and with safeguards for many points, dependent columns and steps that overshoot.
-Rival      Linear discriminant analysis, k nearest neighbours; scikit-learn's LogisticRegression as the reference.
-Differs    The lecture has no penalty; why one is needed is the next lesson. λ is chosen by cross-validation.
+Rival      Linear discriminant analysis with its covariance shrunk, k nearest neighbours; scikit-learn's
+           LogisticRegression as the reference.
+Differs    The lecture has no penalty; why one is needed is the next lesson. λ, the shrinkage and k are chosen by
+           cross-validation.
 Costs      3 s on two cores.
 """
 
@@ -17,17 +19,15 @@ import warnings
 import numpy as np
 from jaxtyping import Float, Real, Shaped
 from numpy.typing import ArrayLike
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as Reference
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ch03_classification.baselines.tuned_rivals import classical_rivals
 from ch03_classification.bernoulli import malignant_as_1, score_probability
 from ch03_classification.drawings.logistic import draw_boundary, draw_convergence, draw_unit
 from ch03_classification.estimators.two_classes import TwoClassClassifier
-from ch03_classification.logistic_line import NEIGHBOURS, neighbours_probability
 from ch03_classification.optimisation.accelerated_gradient import accelerated_gradient
 from ch03_classification.optimisation.column_units import scale_columns
 from ch03_classification.optimisation.logistic_loss import Descent, Objective, few_threads, is_separated, solve
@@ -42,6 +42,7 @@ MANY = 1000  # points for each weight, from which on a sixteenth of them shows w
 SLACK = 1e-12  # a loss that rises by a smaller share of itself rises by rounding
 PENALTIES = np.logspace(-3, 3, 13).tolist()
 TWO = ("worst radius", "worst concave points")
+RIVALS = ("linear discriminant", "k nearest neighbours")
 SEPARABLE = (
     "the classes are separable: without a penalty the loss falls for ever as the weights grow, and no finite weights "
     "are best; these are where it stopped; use penalty > 0"
@@ -151,22 +152,20 @@ def lesson(run: Run) -> None:
         ours = method.fit(tuned(scaled(LogisticRegression()), {"model__penalty": PENALTIES}, run), train)
         score_probability(method, test, lambda X: ours.predict_proba(X)[:, 1])
     penalty = run.fact("penalty λ that cross-validation chooses", ours.best_params_["model__penalty"])
+    reference = Reference(C=1 / penalty, solver="newton-cholesky", tol=1e-12)
+    rivals = classical_rivals(run)
     others = {
-        "logistic, gradient": ("from scratch", LogisticRegression(penalty, "gradient")),
-        "logistic, scikit-learn": ("reference", Reference(C=1 / penalty, solver="newton-cholesky", tol=1e-12)),
-        "linear discriminant": ("classical", LinearDiscriminantAnalysis()),
-    }
+        "logistic, gradient": ("from scratch", scaled(LogisticRegression(penalty, "gradient"))),
+        "logistic, scikit-learn": ("reference", scaled(reference)),
+    } | {name: ("classical", rivals[name]) for name in RIVALS}
     for name, (kind, model) in others.items():
         with run.method(name, kind=kind) as method:
-            fitted = method.fit(scaled(model), train)
+            fitted = method.fit(model, train)
             score_probability(method, test, lambda X, fitted=fitted: fitted.predict_proba(X)[:, 1])
-    with run.method("k nearest neighbours", kind="classical") as method:
-        search = tuned(scaled(KNeighborsClassifier()), {"model__n_neighbors": NEIGHBOURS}, run)
-        score_probability(method, test, neighbours_probability(method.fit(search, train)))
     with run.method("logistic, two inputs", kind="from scratch") as method:
         two = method.fit(scaled(LogisticRegression(penalty)), train.select(*TWO))
         score_probability(method, test.select(*TWO), lambda X: two.predict_proba(X)[:, 1])
-    for rival in ("linear discriminant", "k nearest neighbours"):
+    for rival in RIVALS:
         run.compare("logistic, Newton", rival, "log loss")
     run.floor("logistic, Newton", "log loss", at_most=0.12)
     run.floor("logistic, Newton", "accuracy", at_least=95.9)

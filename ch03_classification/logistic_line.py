@@ -3,7 +3,8 @@
 Question   Which θ₀ and θ₁ make the observed labels most probable, and how is that pair found?
 Method     The mean of −log Pr(y | x, θ) is convex in θ. Its gradient is Σ (p − y) (1, x) / n. Gradient descent follows
            it with a fixed learning rate; Newton's method divides it by the Hessian, Σ p (1 − p) (1, x) (1, x)ᵀ / n.
-Rival      k nearest neighbours on the same input; scikit-learn's LogisticRegression without a penalty as reference.
+Rival      k nearest neighbours on the same input, k by cross-validation; scikit-learn's LogisticRegression without a
+           penalty as reference.
 Differs    The lecture multiplies probabilities; after the first picture we add their logarithms. The input is
            standardised, so that one learning rate suits both weights; a fact measures what happens without.
 Costs      1 s on two cores.
@@ -17,10 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Real, Shaped
 from sklearn.linear_model import LogisticRegression as Reference
-from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsClassifier
 
-from ch03_classification.bernoulli import laplace_rule, malignant_as_1, score_probability
+from ch03_classification.baselines.tuned_rivals import Neighbours
+from ch03_classification.bernoulli import malignant_as_1, score_probability
 from ch03_classification.sigmoid import INPUT, log_sigmoid, sigmoid
 from common import data, plots
 from common.answers import check_labels
@@ -83,15 +83,6 @@ def path(step: Callable, start: Float[np.ndarray, "2"], steps: int) -> Path:
     for _ in range(steps):
         thetas.append(step(thetas[-1]))
     return np.array(thetas)
-
-
-def neighbours_probability(search: GridSearchCV) -> Callable:
-    """The probability of label 1 from k nearest neighbours, by Laplace's rule, because they are often all of one kind.
-
-    search: over n_neighbors of a KNeighborsClassifier, or of one that stands last in a Pipeline.
-    """
-    (k,) = search.best_params_.values()
-    return lambda X: laplace_rule(k * search.predict_proba(X)[:, 1], k)
 
 
 def draw_four(x: Float[np.ndarray, "n"], y: Labels, thetas: list[np.ndarray]) -> Figure:
@@ -164,9 +155,8 @@ def lesson(run: Run) -> None:
         reference = method.fit(Reference(C=np.inf, solver="newton-cholesky", tol=1e-10), train)
         score_probability(method, test, lambda X: reference.predict_proba(X)[:, 1])
     with run.method("k nearest neighbours", kind="classical") as method:
-        search = method.fit(tuned(KNeighborsClassifier(), {"n_neighbors": NEIGHBOURS}, run), train)
-        neighbours = neighbours_probability(search)
-        score_probability(method, test, neighbours)
+        search = method.fit(tuned(Neighbours(), {"n_neighbors": NEIGHBOURS}, run), train)
+        score_probability(method, test, lambda X: search.predict_proba(X)[:, 1])
     run.compare("Newton's method", "k nearest neighbours", "log loss")
     run.floor("Newton's method", "log loss", at_most=0.335)
 
@@ -221,7 +211,7 @@ def lesson(run: Run) -> None:
         x,
         y,
         paths["Newton's method"][:6],
-        neighbours,
+        lambda X: search.predict_proba(X)[:, 1],
         caption="Left: the sigmoid at the start and after each of five Newton steps. Right: the last of them, and the "
         f"probability from {search.best_params_['n_neighbors']} nearest neighbours, which assume no shape.",
     )

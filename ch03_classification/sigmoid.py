@@ -204,7 +204,7 @@ def lesson(run: Run) -> None:
 
     theta = curves["sigmoid"].theta
     middle = run.fact("radius at which malignant and benign are equally probable", half_way(theta), "pixels")
-    rise = run.fact("slope of the probability at that radius", float(100 * theta[1] / 4), "% per pixel")
+    rise = run.fact("slope of the probability at that radius", float(100 * theta[1] / 4), "percentage points per pixel")
     share, means, variance = two_gaussians(x, y)
     grid = np.linspace(x.min(), x.max(), 1000)
     joint = norm.pdf(grid[:, None], means, np.sqrt(variance)) * [1 - share, share]

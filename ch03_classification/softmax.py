@@ -240,9 +240,9 @@ def lesson(run: Run) -> None:
     run.figure(
         "steps", draw_walks, walked,
         caption="The cost above the lowest that was reached, as a share of it, against the step: of L-BFGS in the "
-        "inputs' own coordinates, in coordinates rounded by Böhning's bound on the curvature, and in coordinates "
-        "rounded by the measured curvature; and of gradient descent. Left: pixels, which share a unit. Right: "
-        "measurements of tumours in their thirty units.",
+        "inputs' own coordinates, in coordinates made nearly round by Böhning's bound on the curvature, and in "
+        "coordinates made nearly round by the measured curvature; and of gradient descent. Left: pixels, which share a "
+        "unit. Right: measurements of tumours in their thirty units.",
     )  # fmt: skip
     run.note(
         f"{100 * len(wrong) / len(P):.0f} % of the large test digits are misclassified: in a linear score, what a "

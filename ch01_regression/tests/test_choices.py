@@ -64,7 +64,7 @@ def test_ridge_has_the_penalty_that_is_best_on_cars_left_out(monkeypatch):
     ("module", "name", "grid", "columns"),
     [
         (rivals, "plane over products", {"plane__ridge": rivals.RIDGES[::3]}, None),
-        (line, "k nearest neighbours", {"n_neighbors": line.NEIGHBOURS}, "weight"),
+        (line, "k nearest neighbours", {"n_neighbors": line.NEIGHBOURS[::3]}, "weight"),
     ],
 )
 def test_a_search_is_over_the_stated_grid_and_all_training_cars(module, name, grid, columns, monkeypatch):
@@ -74,6 +74,8 @@ def test_a_search_is_over_the_stated_grid_and_all_training_cars(module, name, gr
     train = auto_mpg(seed=0).train
     assert_array_equal(part.features, (train.select(columns) if columns else train).features)
     assert_array_equal(part.targets, train.targets)
+    assert search.scoring == "neg_root_mean_squared_error"  # the error that the scoreboard shows
+    assert repr(search.cv) == repr(FOLDS)
 
 
 def test_each_plane_is_found_by_the_solver_of_its_name(monkeypatch):

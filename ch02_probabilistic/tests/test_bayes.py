@@ -113,8 +113,22 @@ def test_the_evidence_is_highest_where_bayesianridge_says(data):
     assert_allclose(ours.noise_variance_, 1 / other.alpha_, rtol=1e-3)
     assert_allclose(ours.prior_variance_, 1 / other.lambda_, rtol=1e-3)
     assert_allclose(ours.covariance_, other.sigma_, rtol=1e-3, atol=1e-3 * np.abs(other.sigma_).max())
-    for a, b in zip(ours.predict(X, return_std=True), other.predict(X, return_std=True), strict=True):
-        assert_allclose(a, b, rtol=1e-3)
+    mean, std = ours.predict(X, return_std=True)
+    peer_mean, peer_std = other.predict(X, return_std=True)
+    assert_allclose(mean, peer_mean, rtol=1e-3)
+    assert_allclose(std**2, peer_std**2 + 1 / other.alpha_ / len(X), rtol=1e-3)  # it takes the intercept as known
+
+
+def test_a_new_target_is_as_uncertain_as_with_a_flat_prior_on_a_column_of_ones():
+    X, y = problem(12, 12, 3)
+    model = EvidenceRidge().fit(X, y)
+    new = 3 * np.random.default_rng(13).normal(size=(6, 3))
+    design, at = (np.column_stack([np.ones(len(part)), part]) for part in (X, new))
+    noise, prior = model.noise_variance_, model.prior_variance_
+    covariance = np.linalg.inv(np.diag([0, *np.full(3, 1 / prior)]) + design.T @ design / noise)
+    mean, std = model.predict(new, return_std=True)
+    assert_allclose(mean, at @ covariance @ design.T @ y / noise, rtol=1e-8)
+    assert_allclose(std**2, noise + np.einsum("ij,jk,ik->i", at, covariance, at), rtol=1e-8)
 
 
 def log_evidence(X, y, noise, prior) -> float:

@@ -96,3 +96,4 @@ def test_residuals_are_judged_on_cars_that_nothing_was_fitted_to(monkeypatch):
     mean, spread = found.run.methods["Gaussian residuals"].model
     density = -0.5 * np.log(2 * np.pi * spread**2) - (held_out - mean) ** 2 / (2 * spread**2)
     assert_allclose(found.value("Gaussian residuals", "log density per car"), density.mean())
+    assert {row.kind for row in found.run.record.rows} == {"classical"}  # scipy fits all three

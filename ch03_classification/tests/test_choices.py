@@ -6,8 +6,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import metrics
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
-from ch03_classification import bernoulli, calibration, logistic, neuron, no_line, rivals, separable, softmax
+from ch03_classification import (
+    bernoulli,
+    calibration,
+    logistic,
+    logistic_line,
+    neuron,
+    no_line,
+    rivals,
+    separable,
+    softmax,
+)
+from ch03_classification.baselines.tuned_rivals import classical_rivals
 from common.data import breast_cancer, digits
 from tests.recorded_lesson import recorded
 
@@ -46,6 +59,30 @@ def test_all_logistic_regressions_have_the_penalty_that_was_chosen(monkeypatch):
     assert found.fitted["logistic, two inputs"][0].args[1].names == logistic.TWO
 
 
+@pytest.mark.parametrize(
+    ("module", "names"), [(logistic_line, ("k nearest neighbours",)), (logistic, logistic.RIVALS)], ids=["line", "many"]
+)
+def test_settings_of_rivals_are_chosen_by_the_log_loss_of_the_probabilities_that_are_scored(module, names, monkeypatch):
+    found = recorded(module, monkeypatch)
+    for name in names:
+        search = found.run.methods[name].model
+        assert search.scoring == "neg_log_loss"
+        assert all(len(values) > 1 for values in search.param_grid.values())
+        part = found.scored[name][0].args[0]
+        loss = metrics.log_loss(part.labels, search.predict_proba(part.features))
+        assert_allclose(found.value(name, "log loss"), loss, rtol=1e-9)
+
+
+def test_logistic_regression_meets_the_rivals_as_they_are_in_the_lesson_on_rivals(monkeypatch):
+    found = recorded(logistic, monkeypatch)
+    for name, rival in classical_rivals(found.run).items():
+        if name in logistic.RIVALS:
+            search, part = found.fitted[name][0].args
+            assert search.param_grid == rival.param_grid
+            assert repr(search.estimator) == repr(rival.estimator)
+            assert_array_equal(part.ids, breast_cancer(seed=0).train.ids)
+
+
 def test_the_starts_counted_are_those_of_the_network_named_on_its_training_points(monkeypatch):
     monkeypatch.setattr(no_line, "share_solved", lambda model, part: model.hidden + part.features.sum() / 1e6)
     found = recorded(no_line, monkeypatch)
@@ -57,6 +94,32 @@ def test_the_starts_counted_are_those_of_the_network_named_on_its_training_point
             assert model.hidden == hidden
             expected = 100 * (hidden + train.features.sum() / 1e6)
             assert_allclose(found.facts[no_line.starts_that_solve(problem, hidden)], expected)
+
+
+def test_networks_have_the_penalty_that_is_best_on_points_left_out(monkeypatch):
+    monkeypatch.setattr(no_line, "PENALTIES", [10.0, 0.0, 0.0, 0.01])  # without the default; smoke takes every third
+    found = recorded(no_line, monkeypatch)
+    folds = StratifiedKFold(2, shuffle=True, random_state=0)
+    for problem in ("XOR", "rings"):
+        for hidden in (2, 3):
+            name = f"{hidden} hidden, {problem}"
+            _, _, train, _ = found.timed[name][0].args
+            model, part = found.fitted[name][0].args
+            assert part is train  # and the penalty's choice is among the seconds to fit
+            grid = no_line.PENALTIES[::3]
+            few = [no_line.HiddenUnits(hidden, penalty, starts=1, random_state=0) for penalty in grid]
+            scores = [cross_val_score(m, part.features, part.labels, cv=folds, scoring="accuracy").mean() for m in few]
+            best = grid[int(np.argmax(scores))]
+            assert found.run.methods[name].model.penalty == model.penalty == best
+            assert found.facts[f"penalty λ chosen, {problem}, {hidden} hidden"] == best
+
+
+def test_rivals_of_hidden_units_are_tuned_for_the_accuracy_that_is_scored(monkeypatch):
+    found = recorded(no_line, monkeypatch)
+    searches = {name: calls[0].args[0] for name, calls in found.fitted.items()}
+    searches = {name: model for name, model in searches.items() if isinstance(model, GridSearchCV)}
+    assert {name.partition(",")[0] for name in searches} == {"RBF-SVM", "k nearest neighbours", "tree"}
+    assert {search.scoring for search in searches.values()} == {"accuracy"}
 
 
 def test_a_start_is_solved_where_nearly_all_points_are_right(monkeypatch):

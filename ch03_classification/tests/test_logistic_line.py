@@ -9,8 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize
 from sklearn import metrics
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsClassifier
 
 from ch03_classification.bernoulli import malignant_as_1
 from ch03_classification.logistic_line import (
@@ -20,7 +18,6 @@ from ch03_classification.logistic_line import (
     gradient,
     hessian,
     mean_log_loss,
-    neighbours_probability,
     newton_step,
     path,
     safe_learning_rate,
@@ -163,14 +160,3 @@ def test_four_points():
     found = optimize.minimize(lambda theta: mean_log_loss(theta, X, y), np.zeros(2), tol=1e-10)
     assert_allclose(path(lambda theta: newton_step(theta, X, y), np.zeros(2), 8)[-1], found.x, atol=1e-5)
     assert_allclose(np.exp(-4 * mean_log_loss(np.zeros(2), X, y)), 1 / 16)
-
-
-# --- the rival --------------------------------------------------------------------------------------------------------
-
-
-def test_neighbours_are_counted_and_smoothed_by_hand():
-    rng = np.random.default_rng(4)
-    x, y, at = rng.normal(size=(30, 1)), rng.integers(0, 2, 30), rng.normal(size=(7, 1))
-    search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [5]}, cv=2).fit(x, y)
-    nearest = np.argsort(np.abs(at - x.T), axis=1)[:, :5]
-    assert_allclose(neighbours_probability(search)(at), (y[nearest].sum(axis=1) + 1) / 7, rtol=1e-12)
