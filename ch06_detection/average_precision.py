@@ -40,10 +40,10 @@ def match_by_score(
     """The object that each detection takes, −1 if it takes none. §4.2.
 
     The detection with the highest score chooses first. It takes the free object with the highest IoU, if that reaches
-    the threshold. An object is taken only once.
+    the threshold. An object is taken only once. Where there are no objects, none is taken.
     """
     overlaps, taken = iou(boxes, objects), torch.full((len(boxes),), -1)
-    for detection in scores.argsort(descending=True, stable=True).tolist():
+    for detection in scores.argsort(descending=True, stable=True).tolist() if len(objects) else ():
         best = int(overlaps[detection].argmax())
         if overlaps[detection, best] >= threshold:
             taken[detection] = best
@@ -75,7 +75,7 @@ def mean_at_recalls(precision: Float[Tensor, "n"], recall: Float[Tensor, "n"], p
     """The mean of the envelope at recalls 0, 1 / (points − 1), …, 1; it is 0 at those never reached. Eq. (1)."""
     highest, total = envelope(precision), 0.0
     for wanted in np.linspace(0, 1, points).tolist():
-        reached = recall >= wanted
+        reached = recall >= wanted - 1e-9  # linspace gives 0.30000000000000004, more than 3/10
         total += float(highest[reached][0]) if reached.any() else 0.0
     return total / points
 

@@ -226,7 +226,7 @@ def lesson(run: Run) -> None:
     lost, twice = wrong[10, :, 0], wrong[0, :, 1]
     for k, threshold in enumerate(THRESHOLDS):
         run.fact(f"neighbours of IoU 0.5 that are lost at {threshold}", lost[k], "%")
-        run.fact(f"duplicates kept at {threshold}, objects far apart", twice[k], "%")
+        run.fact(f"duplicates kept at {threshold}, objects side by side", twice[k], "%")
     run.figure(
         "neighbours", draw_neighbours, NEIGHBOURS, wrong, THRESHOLDS,
         caption="Pairs of equal objects, ten boxes around each: objects that suppression loses, and duplicates.",
@@ -246,5 +246,5 @@ def lesson(run: Run) -> None:
     )
     run.note(
         f"Of equal neighbours that share a half, suppression at 0.3 loses {lost[0]:.0f} % and at 0.7 {lost[2]:.0f} %; "
-        f"round a hundred lone objects, it leaves {twice[0]:.0f} and {twice[2]:.0f} boxes more than there are objects."
+        f"of a hundred objects side by side (IoU 0), it leaves {twice[0]:.0f} and {twice[2]:.0f} boxes too many."
     )

@@ -264,7 +264,7 @@ def lesson(run: Run) -> None:
         run.fact(f"multiply-adds, {name}", multiplied[name] / 1e9, "10⁹")
     run.fact("multiply-adds", sum(multiplied.values()) / 1e9, "10⁹")
     for name, field in zip(MAPS, receptive_fields(counted), strict=True):
-        run.fact(f"pixels that a head on {name} sees", field)
+        run.fact(f"receptive field of the head on {name}", field, "px")
     first = next(iter(multiplied))
     share = 100 * multiplied[first] / sum(multiplied.values())
     run.note(f"{first} does {share:.0f} % of all products.")

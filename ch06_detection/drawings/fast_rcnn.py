@@ -29,8 +29,8 @@ def draw_loss(smooth_l1: Callable, losses: Float[np.ndarray, "steps"]) -> Figure
         (slope,) = torch.autograd.grad(loss.sum(), x)
         for axis, values in zip(axes, (loss, slope), strict=False):
             axis.plot(x.detach().numpy(), values.detach().numpy(), color=colour, label=name)
-    axes[0].set(title="loss of an offset", xlabel="miss", ylim=(0, 3))
-    axes[1].set(title="its slope", xlabel="miss", ylim=(-2, 2))
+    axes[0].set(title="loss of an offset", xlabel="error of the offset", ylim=(0, 3))
+    axes[1].set(title="its slope", xlabel="error of the offset", ylim=(-2, 2))
     axes[0].legend(loc="upper center")
     width = max(1, len(losses) // 60)
     smoothed = losses[: len(losses) // width * width].reshape(-1, width).mean(axis=1)

@@ -74,5 +74,5 @@ def draw_fields(names: Iterable[str], photo: UInt8[np.ndarray, "height width 3"]
             place = centre - wide / 2, centre - high / 2
             axis.add_patch(Rectangle(place, wide, high, fill=False, edgecolor=plots.ORANGE, lw=1.3))
         axis.set(xlim=(0, SIDE), ylim=(SIDE, 0), xticks=[], yticks=[])
-        axis.set_title(f"{name}, {rows}×{rows}\nsees {side} pixels", fontsize=8.5)
+        axis.set_title(f"{name}, {rows}×{rows}\nreceptive field {side} pixels", fontsize=7.5)
     return figure

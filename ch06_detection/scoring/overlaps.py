@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from ch06_detection.boxes import Boxes, iou
 from common.data.boxed import BoxedImages, Target

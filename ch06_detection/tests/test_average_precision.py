@@ -66,10 +66,11 @@ def test_the_order_in_which_detections_come_does_not_matter():
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("points", [11, 101, None])
 def test_the_three_conventions_are_those_of_the_metrics(seed, points):
+    """The metrics round recalls as pycocotools does, and miss 3/10, unless it is a little more."""
     rng = np.random.default_rng(seed)
     true, more = torch.from_numpy(rng.random(30) < 0.5), int(rng.integers(0, 5))
     precision, recall = precision_and_recall(true, int(true.sum()) + more)
-    theirs = average_precision(recall.numpy(), precision.numpy(), points)
+    theirs = average_precision(recall.numpy() + (1e-9 if points else 0), precision.numpy(), points)
     assert by_convention(precision, recall, points) == pytest.approx(theirs, abs=1e-12)
 
 
@@ -95,6 +96,17 @@ def test_a_perfect_ranking_has_an_average_precision_of_one_and_none_has_nought()
         assert by_convention(*precision_and_recall(torch.ones(4).bool(), 4), points) == pytest.approx(1)
         assert by_convention(*precision_and_recall(torch.zeros(4).bool(), 4), points) == 0
     assert area_under(*precision_and_recall(torch.tensor([True]), 3)) == pytest.approx(1 / 3)
+
+
+def test_a_recall_that_is_reached_exactly_counts():
+    """Three of ten objects are found: recalls 0, 0.1, 0.2 and 0.3 of 11 are reached, all with a precision of 1."""
+    assert mean_at_recalls(*precision_and_recall(torch.ones(3).bool(), 10), 11) == pytest.approx(4 / 11)
+
+
+def test_where_there_are_no_objects_no_detection_takes_one():
+    boxes, scores = torch.tensor(DETECTIONS)[:, :4], torch.tensor(DETECTIONS)[:, 4]
+    assert match_by_score(boxes, scores, torch.zeros(0, 4)).tolist() == [-1] * len(boxes)
+    assert match_by_score(torch.zeros(0, 4), torch.zeros(0), torch.tensor(OBJECTS)).tolist() == []
 
 
 def test_the_lesson_gives_the_numbers_of_the_text(tmp_path):

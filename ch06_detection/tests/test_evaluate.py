@@ -5,12 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from scipy import stats
 
+from ch06_detection import evaluate
 from ch06_detection.boxes import iou
-from ch06_detection.evaluate import PLAIN, overestimate, with_ties
+from ch06_detection.evaluate import (
+    ADDED,
+    ADDED_ERROR,
+    PLAIN,
+    evaluate_sets,
+    exceeds,
+    overestimate,
+    with_ties,
+    without_envelope,
+)
 from ch06_detection.scoring.made_up import MadeUp
+from common.console import Console
+from common.data import Scale
+from common.data.boxed import BoxedImages
+from common.data.scenes import scenes
 from common.metrics.detection import Evaluation
+from common.record import Fact, LessonRecord
+from common.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +40,10 @@ def targets() -> list:
         boxes = np.hstack([corner, corner + rng.uniform(20, 48, (n, 2))])
         made.append({"boxes": torch.tensor(boxes).float(), "labels": torch.tensor(rng.integers(1, 4, n))})
     return made
+
+
+def a_run(folder) -> Run:
+    return Run("evaluate", 0, Scale("smoke"), LessonRecord("", ""), folder, Console(quiet=True))
 
 
 def test_a_detector_without_errors_finds_everything(targets):
@@ -63,3 +84,39 @@ def test_the_overestimate_of_small_sets_has_a_standard_error():
     more, error = overestimate(np.array([draws + 0.2, draws + 9, draws]))
     assert more == pytest.approx(0.2)
     assert error == pytest.approx(np.hypot(stats.sem(draws), stats.sem(draws)))
+
+
+def test_without_the_envelope_every_recall_has_the_precision_where_it_is_reached():
+    """One false detection before two true ones: precision 0, 1/2, 2/3 at recalls 0, 1/2, 1. No object has class 2."""
+    boxes = torch.tensor([[0.0, 0, 8, 8], [20, 0, 28, 8], [40, 0, 48, 8]])
+    found = {"boxes": boxes, "labels": torch.tensor([1, 1, 1]), "scores": torch.tensor([0.9, 0.8, 0.7])}
+    evaluation = Evaluation([found], [{"boxes": boxes[1:], "labels": torch.tensor([1, 1])}], 2)
+    assert evaluation.mean_average_precision(0.5) == pytest.approx(2 / 3)
+    assert without_envelope(evaluation) == pytest.approx((1 * 0 + 50 * 1 / 2 + 50 * 2 / 3) / 101)
+
+
+def test_sets_are_evaluated_with_the_envelope_and_without(targets, tmp_path):
+    part = BoxedImages(np.zeros((400, 128, 128, 3), np.uint8), tuple(targets), ("a", "b", "c"))
+    values = evaluate_sets(part, [20, 200], 3, a_run(tmp_path))
+    assert values.shape == (2, 2, 3)
+    assert (values[0] >= values[1]).all()
+    assert (values[0] > values[1]).any()
+
+
+def test_what_is_within_two_standard_errors_is_not_claimed():
+    record = LessonRecord("", "")
+    record.facts = [Fact(ADDED, 0.4), Fact(ADDED_ERROR, 0.1)]
+    assert exceeds(ADDED, ADDED_ERROR, record)
+    record.facts[1] = Fact(ADDED_ERROR, 0.3)
+    assert not exceeds(ADDED, ADDED_ERROR, record)
+
+
+def test_intervals_resample_photographs_in_the_figure_as_in_the_table(tmp_path, monkeypatch):
+    drawn = {}
+    run = a_run(tmp_path)
+    monkeypatch.setattr(run, "figure", lambda name, draw, *args, caption, **more: drawn.update({name: args}))
+    evaluate.lesson(run)
+    groups = scenes(Scale("smoke")).validation.groups
+    assert len(np.unique(groups)) < len(groups)
+    for evaluation in drawn["thresholds"][0].values():
+        assert_array_equal(evaluation.groups, groups)

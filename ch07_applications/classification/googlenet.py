@@ -269,7 +269,7 @@ def study_modules(run: Run, parts: Cifar, claims: PaperClaims) -> None:
     )
     claims.compared(
         "Inception modules are better than plain layers of as many parameters",
-        source="§3",
+        source="abstract",
         paper="more depth and width at a constant budget",
         ours=BASE,
         against=AS_LARGE,

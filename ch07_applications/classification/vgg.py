@@ -164,10 +164,13 @@ def paper_sgd(parameters: Any, lr: float) -> torch.optim.Optimizer:
 
 
 def trained(
-    run: Run, parts: Cifar, name: str, build: Callable[[], nn.Module], epochs: int, **settings: Any
-) -> ImageClassifier:
-    """Train a variant on the training images and score it on the validation images."""
+    run: Run, parts: Cifar, name: str, build: Callable[[], nn.Module], epochs: int, *,
+    first: ImageClassifier | None = None, **settings: Any,
+) -> ImageClassifier:  # fmt: skip
+    """Train a variant on the training images, after the one that it begins as, and score it on validation images."""
     with run.method(name, kind="deep") as method:
+        if first is not None:
+            method.time(first.fit, parts.train.images, parts.train.labels)
         settings = {"learning_rate": RATE, "checkpoint": name, **settings}
         model = method.fit(classifier(run, build, epochs, **settings), parts.train)
         method.score(parts.validation)
@@ -224,10 +227,10 @@ def study_starts(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> di
     shallow_epochs = max(1, epochs // 2)
     alone = trained(run, parts, SCRATCH, partial(deep, FIXED), epochs, **sgd)
     shallow = classifier(run, partial(small_network, DEPTHS[4], FIXED), shallow_epochs, checkpoint="4, SGD", **sgd)
-    shallow.fit(parts.train.images, parts.train.labels)
     grown = trained(
-        run, parts, GROWN, lambda: begin_as(deep(FIXED), shallow.network_), max(1, epochs - shallow_epochs), **sgd
-    )
+        run, parts, GROWN, lambda: begin_as(deep(FIXED), shallow.network_), max(1, epochs - shallow_epochs),
+        first=shallow, **sgd,
+    )  # fmt: skip
     scaled = trained(run, parts, SCALED, deep, epochs, **sgd)
     claims.compared(
         "A deep network trains when begun as a trained shallow one", source="§3.1", paper="done for deeper ones",
@@ -237,11 +240,8 @@ def study_starts(run: Run, parts: Cifar, claims: PaperClaims, epochs: int) -> di
         "A start scaled to each layer makes this needless", source="§3.1 (Glorot & Bengio 2010)", paper="yes",
         ours=SCALED, against=SCRATCH,
     )  # fmt: skip
-    return {
-        SCRATCH: alone.history_.losses,
-        GROWN: shallow.history_.losses + grown.history_.losses,
-        SCALED: scaled.history_.losses,
-    }
+    losses = alone.history_.losses, shallow.history_.losses + grown.history_.losses, scaled.history_.losses
+    return dict(zip((SCRATCH, GROWN, SCALED), losses, strict=True))
 
 
 def measure_starts(run: Run, parts: Cifar) -> dict[str, list[float]]:
@@ -254,8 +254,8 @@ def measure_starts(run: Run, parts: Cifar) -> dict[str, list[float]]:
         with torch.random.fork_rng():
             torch.manual_seed(run.seed)
             network = start(VGG(row, side=32, dense=dense), deviation)
-        spread[name] = deviations(network, inputs)
-        run.fact(f"D untrained, {name}: log10 of the last outputs' deviation", np.log10(spread[name][-1]))
+        spread[name] = own = deviations(network, inputs)
+        run.fact(f"D for 32×32 pixels, untrained, {name}: log10 of the last outputs' deviation", np.log10(own[-1]))
     return spread
 
 
@@ -289,7 +289,7 @@ def draw_all(
     )  # fmt: skip
     run.figure(
         "deviations", draw_deviations, spread,
-        caption="Standard deviation of the outputs of every weight layer of untrained D, by the start of its weights.",
+        caption="Standard deviation of the outputs of every weight layer of D for 32×32 pixels, untrained, by start.",
     )  # fmt: skip
     run.figure_over_seeds(
         "changes", draw_changes, (OURS, FISHER, HOG),

@@ -15,6 +15,7 @@ from ch07_applications.classification.weight_starts import stages_of, weighted
 from common.ablation import BASE
 from common.console import Console
 from common.data import Scale
+from common.method import Method
 from common.muon import Muon
 from common.paper_claims import PaperClaims
 from common.record import LessonRecord
@@ -95,6 +96,12 @@ def test_what_begins_as_a_shallow_network_takes_as_many_steps_in_all(monkeypatch
         made.append((build, unkept(run, build, epochs, **settings)))
         return made[-1][1]
 
+    def noting(method, work, *args):
+        timed.append((method.name, work))
+        return as_before(method, work, *args)
+
+    timed, as_before = [], Method.time
+    monkeypatch.setattr(Method, "time", noting)
     monkeypatch.setattr(vgg, "classifier", noted)
     run = Run("vgg", 0, Scale("smoke"), LessonRecord("", ""), Path(), Console(quiet=True), device_name="cpu")
     parts = vgg.cifar(run)
@@ -103,6 +110,7 @@ def test_what_begins_as_a_shallow_network_takes_as_many_steps_in_all(monkeypatch
     scratch, shallow, grown, scaled = (model for _, model in made)
     assert [model.training.epochs for model in (scratch, shallow, grown, scaled)] == [4, 2, 2, 4]
     assert {len(values) for values in losses.values()} == {4}
+    assert (vgg.GROWN, shallow.fit) in timed  # its seconds count the shallow network's
     assert [len(weighted(model.network_)) for model in (scratch, shallow, grown, scaled)] == [8, 4, 8, 8]
     begun = made[2][0]()
     for own, theirs in zip(stages_of(begun), stages_of(shallow.network_), strict=True):
@@ -117,6 +125,7 @@ def test_what_the_lesson_counts():
     assert facts["parameters of D"] == pytest.approx(138.357544)
     assert facts["D: receptive field after the last pooling"] == 212
     assert facts["D: share of parameters in dense layers"] == pytest.approx(89.37, abs=0.01)
-    outputs = [facts[f"D untrained, {name}: log10 of the last outputs' deviation"] for name in vgg.STARTS]
+    what = "D for 32×32 pixels, untrained"
+    outputs = [facts[f"{what}, {name}: log10 of the last outputs' deviation"] for name in vgg.STARTS]
     assert outputs[2] < -3 < outputs[0] < 1
     assert all(earlier < later for earlier, later in pairwise(DEPTHS))
