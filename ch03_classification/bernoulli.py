@@ -154,7 +154,7 @@ def draw_coverage(p: Float[np.ndarray, "ps"], covered: dict[str, Float[np.ndarra
     axis.axhline(95, color=plots.GREY, linewidth=1)
     for (name, share), colour in zip(covered.items(), (plots.ORANGE, plots.BLUE), strict=True):
         axis.plot(p, 100 * share, color=colour, linewidth=1.4, label=name)
-    axis.set(title=f"Intervals from {n} tosses", xlabel="the true p", ylabel="contain it (%)", ylim=(50, 101))
+    axis.set(title=f"Intervals from {n} tosses", xlabel="the true p", ylabel="contain p (%)", ylim=(50, 101))
     axis.legend(loc="lower center")
     return figure
 

@@ -132,7 +132,7 @@ def draw_training(losses: dict[str, list[float]], right: dict[str, list[float]])
         score.plot([mean.low, mean.high], [place, place], color=COLOURS[name], linewidth=5, alpha=0.4)
     loss.set(title="Training from each start", xlabel="step", ylabel="loss (nats)", ylim=(0, 3))
     loss.legend(loc="lower left")
-    score.set(title="What is learned", xlabel="held-out digits right (%)", xlim=(0, 100))
+    score.set(title="Accuracy after training", xlabel="held-out digits right (%)", xlim=(0, 100))
     score.set_yticks(range(len(STARTS)), STARTS)
     score.invert_yaxis()
     return figure

@@ -234,7 +234,7 @@ def lesson(run: Run) -> None:
         paths,
         few.losses(base),
         caption="Log losses of training and validation digits by λ; dotted: no penalty; red: the λ that was chosen. "
-        "Right: the share of weights that are 0, or nearly, for both ways to L1.",
+        "Right: the share of weights that are 0, or nearly, for both methods with L1.",
     )
     run.claim(
         "A network that has memorised its training digits is overconfident on others. The L2 penalty reduces that: "

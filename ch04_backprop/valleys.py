@@ -115,7 +115,7 @@ def lesson(run: Run) -> None:
         f"{steps} steps. Last panel of each valley: the lowest height so far by the number of gradients computed.",
     )
     run.claim(
-        "In two dimensions and with exact gradients, L-BFGS reaches the minimum with far fewer gradients than the other "
-        "rules take steps.",
+        "In two dimensions and with exact gradients, L-BFGS reaches the minimum with far fewer gradients than the "
+        "other rules take steps.",
         lambda record: lbfgs_needs_few_gradients(record, steps),
     )

@@ -164,7 +164,7 @@ def draw_sawtooth() -> Figure:
     cost.loglog(2**k, 2**k, "o-", color=plots.BLUE, label="in one layer")
     cost.loglog(2**k, 2 * k, "o-", color=plots.ORANGE, label="in layers of two")
     teeth.set(title="A tent, folded again and again", xlabel="x", ylim=(0, 1.45))
-    cost.set(title="What pieces cost", xlabel="straight pieces", ylabel="hidden ReLUs")
+    cost.set(title="Units for a number of pieces", xlabel="straight pieces", ylabel="hidden ReLUs")
     teeth.legend(ncols=3, fontsize=8, loc="upper center")
     cost.legend()
     return figure

@@ -107,7 +107,7 @@ def lesson(run: Run) -> None:
     run.floor(CONVOLUTIONAL, "accuracy", at_least=97.4)
     run.floor(DENSE, "accuracy", at_least=94.9)
     few = slice(10)
-    shown = {"as they are": test.images[few], "shifted by 4": moved[4][few]}
+    shown = {"not shifted": test.images[few], "shifted by 4": moved[4][few]}
     run.figure(
         "digits",
         draw_digit_rows,

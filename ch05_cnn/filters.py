@@ -175,12 +175,12 @@ def lesson(run: Run) -> None:
     for name, combine in (("cross-correlation", signal.correlate), ("convolution", signal.convolve)):
         run.fact(f"{name}: (x∘a)∘b against x∘(a∘b), relative", grouping_error(combine, photo, SOBEL_X, letter))
     wanted = 2 * correlate(photo, letter) - 3 * correlate(photo.T, letter)
-    run.fact("linear: largest error", np.abs(correlate(2 * photo - 3 * photo.T, letter) - wanted).max())
+    run.fact("linearity: largest error", np.abs(correlate(2 * photo - 3 * photo.T, letter) - wanted).max())
     moved = correlate(np.roll(photo, (9, 5), (0, 1)), letter) - np.roll(correlate(photo, letter), (9, 5), (0, 1))
-    run.fact("equivariant: largest error, away from the borders", np.abs(moved[12:-3, 8:-3]).max())
+    run.fact("equivariance: largest error, away from the borders", np.abs(moved[12:-3, 8:-3]).max())
     gain, apart = separable_gain(photo, 4.0, 12)
-    run.fact("Gaussian of 25×25: seconds of one square kernel over a row after a column", gain)
-    run.fact("Gaussian of 25×25: largest difference between the two ways", apart)
+    run.fact("Gaussian of 25×25: seconds with one square kernel over seconds with a column and a row", gain)
+    run.fact("Gaussian of 25×25: largest difference between the two outputs", apart)
     run.figure(
         "by_hand",
         draw_by_hand,

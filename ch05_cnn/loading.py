@@ -123,15 +123,17 @@ def lesson(run: Run) -> None:
     shares = {}
     for name, rate in trained.items():
         run.fact(f"{name}: share of its time that whole batches take", 100 * rate / whole, "%")
-        shares[name] = run.fact(f"{name}: share that single images take", 100 * rate / (rate + single_file), "%")
+        shares[name] = run.fact(
+            f"{name}: share of its time that single images take", 100 * rate / (rate + single_file), "%"
+        )
     run.figure(
         "rates",
         draw_rates,
         rates,
         trained,
-        caption="Images per second that each way of loading delivers; dark: as they are, light: moved at random. "
-        "Dashed: what either network trains on. A dot to the left of a dashed line is too slow for that network, even "
-        "if it loads while the network computes.",
+        caption="Images per second that each way of loading delivers; dark: unchanged, light: shifted, rotated, scaled "
+        "and sheared at random. Dashed: what either network trains on. A dot to the left of a dashed line is too slow "
+        "for that network, even if it loads while the network computes.",
     )
     run.note(
         f"Whole batches come {times:.0f} times as fast as single images, {times_moved:.0f} times if they are moved. "

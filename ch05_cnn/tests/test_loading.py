@@ -123,7 +123,7 @@ def test_worker_processes_start_at_the_lecture_preset_only(preset, workers, tmp_
     facts = {fact.name: fact.value for fact in record.facts}
     assert facts["whole batches over single images"] == 100
     assert facts["LeNet-5: share of its time that whole batches take"] == pytest.approx(3)
-    assert facts["LeNet-5: share that single images take"] == pytest.approx(75)  # 1/10 of 1/10 + 1/30 seconds
+    assert facts["LeNet-5: share of its time that single images take"] == pytest.approx(75)  # 1/10 of 1/10 + 1/30
     if workers:
         assert facts["two workers over one process"] == 3
         assert facts["whole batches over two workers"] == pytest.approx(1000 / 30)

@@ -242,7 +242,7 @@ def test_layers_are_told_when_they_are_fitted_and_when_they_are_used():
     assert not any(layer.training for layer in network.layers)
 
 
-# --- A loss that diverges -----------------------------------------------------------------------------------------------
+# --- A loss that diverges ---------------------------------------------------------------------------------------------
 
 
 def run_away(training_of, network, data):
