@@ -166,7 +166,7 @@ def lesson(run: Run) -> None:
     run.floor("Student t", "RMSE", at_most=4.25)
     ours, exact = (run.methods[name].model for name in ("Laplace (absolute error)", "QuantileRegressor(½)"))
     cost = [np.abs(cars.train.targets - model.predict(cars.train.features)).sum() for model in (ours, exact)]
-    run.fact("our Σ|r| over the linear programme's, minus 1", float(cost[0] / cost[1] - 1))
+    run.fact("relative excess of our Σ|r| over the linear programme's", float(cost[0] / cost[1] - 1))
     run.figure(
         "losses",
         draw_losses,

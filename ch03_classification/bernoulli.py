@@ -131,8 +131,8 @@ def draw_log_loss(share: float, sizes: list[int], costs: dict[str, list[float]])
     """The log loss against the predicted probability; and that of estimates, against how many tumours they use."""
     figure, (surprise, learning) = plots.panels(2)
     p = np.linspace(0.002, 0.998, 499)
-    surprise.plot(p, log_loss(1, p), color=plots.RED, label="it was malignant")
-    surprise.plot(p, log_loss(0, p), color=plots.BLUE, label="it was benign")
+    surprise.plot(p, log_loss(1, p), color=plots.RED, label="of a malignant tumour")
+    surprise.plot(p, log_loss(0, p), color=plots.BLUE, label="of a benign tumour")
     surprise.plot(p, log_loss(share, p), "--", color=plots.INK, label=f"mean, {100 * share:.0f} % malignant")
     surprise.plot(share, entropy(share), "o", color=plots.INK, markersize=7)
     surprise.set(title="Log loss", xlabel="predicted probability of malignant", ylabel="nats", ylim=(0, 4))
@@ -154,7 +154,9 @@ def draw_coverage(p: Float[np.ndarray, "ps"], covered: dict[str, Float[np.ndarra
     axis.axhline(95, color=plots.GREY, linewidth=1)
     for (name, share), colour in zip(covered.items(), (plots.ORANGE, plots.BLUE), strict=True):
         axis.plot(p, 100 * share, color=colour, linewidth=1.4, label=name)
-    axis.set(title=f"Intervals from {n} tosses", xlabel="the true p", ylabel="contain p (%)", ylim=(50, 101))
+    axis.set(
+        title=f"Intervals from {n} tosses", xlabel="the true p", ylabel="intervals that contain p (%)", ylim=(50, 101)
+    )
     axis.legend(loc="lower center")
     return figure
 

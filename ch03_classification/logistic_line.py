@@ -124,13 +124,13 @@ def draw_steps(x: Float[np.ndarray, "n"], y: Labels, thetas: Path, neighbours: C
     for i, curve in enumerate(curves):
         steps.plot(grid, curve, color=plots.BLUE, alpha=(i + 1) / len(curves), label=f"after {i} steps")
     rival.plot(grid, curves[-1], color=plots.BLUE, label="sigmoid")
-    rival.plot(grid, neighbours(grid[:, None]), color=plots.ORANGE, linewidth=1.4, label="nearest neighbours")
+    rival.plot(grid, neighbours(grid[:, None]), color=plots.ORANGE, linewidth=1.4, label="k nearest neighbours")
     for axis in (steps, rival):
         plots.dots(axis, x, y + np.linspace(-0.03, 0.03, len(y)))
         axis.set_xlabel(f"{INPUT} (pixels)")
         axis.legend(loc=(0.62, 0.3), fontsize=8)
     steps.set_title("Newton's method, step by step")
-    rival.set_title("The last step, and the rival")
+    rival.set_title("After the last step, and the rival")
     return figure
 
 

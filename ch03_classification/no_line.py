@@ -174,9 +174,14 @@ def share_solved(model: HiddenUnits, part: Table) -> float:
     return float(np.mean(right.mean(axis=1) >= SOLVED))
 
 
+def network_name(hidden: int) -> str:
+    """The name of a network."""
+    return f"{hidden} hidden unit{'s' * (hidden > 1)}"
+
+
 def starts_that_solve(problem: str, hidden: int) -> str:
     """The name of a fact."""
-    return f"starts that solve {problem}, {hidden} hidden"
+    return f"starts that solve {problem}, {network_name(hidden)}"
 
 
 def lesson(run: Run) -> None:
@@ -185,7 +190,7 @@ def lesson(run: Run) -> None:
     problems = {"XOR": xor_clouds, "rings": disc_in_ring}
     for problem, make in problems.items():
         train, test = make(200, run.rng), make(n, run.rng)
-        networks = {f"{h} hidden": HiddenUnits(h, starts=starts, random_state=run.seed) for h in counts}
+        networks = {network_name(h): HiddenUnits(h, starts=starts, random_state=run.seed) for h in counts}
         ours = {
             "line": LogisticRegression(),
             "products": make_pipeline(FunctionTransformer(products), LogisticRegression()),
@@ -204,19 +209,21 @@ def lesson(run: Run) -> None:
                 method.fit(model, train)
                 method.score(test)
         for rival in ("line", "products", "RBF-SVM"):
-            run.compare(f"3 hidden, {problem}", f"{rival}, {problem}")
-        run.floor(f"3 hidden, {problem}", "accuracy", at_least=94.4)
+            run.compare(f"3 hidden units, {problem}", f"{rival}, {problem}")
+        run.floor(f"3 hidden units, {problem}", "accuracy", at_least=94.4)
         run.floor(f"products, {problem}", "accuracy", at_least={"XOR": 97.5, "rings": 98.9}[problem])
         for h in counts:
-            run.fact(starts_that_solve(problem, h), 100 * share_solved(networks[f"{h} hidden"], train), "%")
-            run.fact(f"penalty λ chosen, {problem}, {h} hidden", networks[f"{h} hidden"].penalty)
-        shown = {"line": ours["line"], "products": ours["products"], "2 hidden": networks["2 hidden"]}
+            run.fact(starts_that_solve(problem, h), 100 * share_solved(networks[network_name(h)], train), "%")
+            run.fact(f"penalty λ chosen, {problem}, {network_name(h)}", networks[network_name(h)].penalty)
+        shown = {"line": ours["line"], "products": ours["products"], "2 hidden units": networks["2 hidden units"]}
         if problem == "rings":
-            shown["3 hidden"] = networks["3 hidden"]
+            shown["3 hidden units"] = networks["3 hidden units"]
         run.figure(problem.lower(), draw_models, shown, train, caption=CAPTIONS[problem])
 
-    size = run.fact("parameters, 3 hidden", count_parameters(2, 3))
-    spent = run.fact("evaluations of the loss per start, rings, 3 hidden", networks["3 hidden"].evaluations_ / starts)
+    size = run.fact("parameters, 3 hidden units", count_parameters(2, 3))
+    spent = run.fact(
+        "evaluations of the loss per start, rings, 3 hidden units", networks["3 hidden units"].evaluations_ / starts
+    )
     run.figure_over_seeds(
         "units",
         draw_units,
@@ -232,5 +239,5 @@ def lesson(run: Run) -> None:
     )
     run.claim(
         "On both problems three hidden units have a significantly higher accuracy than a line.",
-        *(beats(f"3 hidden, {problem}", f"line, {problem}") for problem in problems),
+        *(beats(f"3 hidden units, {problem}", f"line, {problem}") for problem in problems),
     )

@@ -182,8 +182,8 @@ def methods() -> dict[str, tuple[str, Callable]]:
         "sigmoid": ("from scratch", lambda x, y: Curve(sigmoid, fit_curve(log_sigmoid, x, y))),
         "probit": ("classical", lambda x, y: Curve(ndtr, fit_curve(log_ndtr, x, y))),
         "two Gaussians": ("classical", lambda x, y: Curve(sigmoid, gaussian_theta(*two_gaussians(x, y)))),
-        "line, clipped": ("classical", clipped_line),
-        "staircase": ("classical", staircase),
+        "least-squares line, clipped": ("classical", clipped_line),
+        f"staircase of {BINS} bins": ("classical", staircase),
     }
 
 

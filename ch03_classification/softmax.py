@@ -196,7 +196,7 @@ def lesson(run: Run) -> None:
             run.compare(ours, f"{name}, {size}", "accuracy")
             run.compare(ours, f"{name}, {size}", "log loss")
     small_fit, large_fit = (run.methods[f"softmax, {size}"].model.best_estimator_ for size in PENALTIES)
-    with run.method("scikit-learn's, 8×8", kind="reference") as method:
+    with run.method("scikit-learn's softmax, 8×8", kind="reference") as method:
         method.fit(Reference(C=1 / small_fit.penalty, max_iter=5000), small[0])
         score_classes(method, small[1])
     run.floor("softmax, 8×8", "accuracy", at_least=95.8)

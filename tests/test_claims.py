@@ -94,7 +94,7 @@ def test_a_claim_is_made_of_some_records_and_not_of_others(chapter, name):
     [
         ("ch01_regression", "basis", "20 knots", "cubic", "20 knots"),
         ("ch02_probabilistic", "prediction_intervals", "The logarithm", "Gaussian on log mileage", "Gaussian"),
-        ("ch03_classification", "no_line", "On both problems", "3 hidden, XOR", "line, XOR"),
+        ("ch03_classification", "no_line", "On both problems", "3 hidden units, XOR", "line, XOR"),
     ],
 )
 def test_a_claim_is_gone_with_its_verdict(chapter, name, start, a, b):

@@ -63,7 +63,7 @@ def draw_models(models: dict[str, BaseEstimator], part: Table) -> Figure:
         theta_0, *theta = last.theta_[-3:]
         draw_points(axes[-1], last.unit_values(part.features), part)
         axes[-1].axline(-theta_0 * np.array(theta) / np.dot(theta, theta), slope=-theta[0] / theta[1], color=plots.INK)
-        axes[-1].set(title="Its units' values", xlabel="unit 1", ylabel="unit 2", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1))
+        axes[-1].set(title="Values of its units", xlabel="unit 1", ylabel="unit 2", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1))
     return figure
 
 
@@ -75,7 +75,7 @@ def draw_units(record: LessonRecord, counts: list[int], solved_facts: dict[str, 
     figure, axes = plots.panels(2, height=3)
     accuracy = {row.method: row.interval for row in record.scores() if row.metric == "accuracy"}
     for problem, facts in solved_facts.items():
-        best = [accuracy[f"{h} hidden, {problem}"] for h in counts]
+        best = [accuracy[f"{h} hidden unit{'s' * (h > 1)}, {problem}"] for h in counts]
         solved = [record.findings()[name][0] for name in facts]
         for axis, intervals in zip(axes, (best, solved), strict=True):
             value, low, high = np.array([interval.ends for interval in intervals]).T

@@ -88,7 +88,7 @@ def test_the_starts_counted_are_those_of_the_network_named_on_its_training_point
     found = recorded(no_line, monkeypatch)
     for problem in ("XOR", "rings"):
         for hidden in (2, 3):
-            name = f"{hidden} hidden, {problem}"
+            name = f"{hidden} hidden units, {problem}"
             model, train = found.fitted[name][0].args
             assert model is found.run.methods[name].model
             assert model.hidden == hidden
@@ -102,7 +102,7 @@ def test_networks_have_the_penalty_that_is_best_on_points_left_out(monkeypatch):
     folds = StratifiedKFold(2, shuffle=True, random_state=0)
     for problem in ("XOR", "rings"):
         for hidden in (2, 3):
-            name = f"{hidden} hidden, {problem}"
+            name = f"{hidden} hidden units, {problem}"
             _, _, train, _ = found.timed[name][0].args
             model, part = found.fitted[name][0].args
             assert part is train  # and the penalty's choice is among the seconds to fit
@@ -111,7 +111,7 @@ def test_networks_have_the_penalty_that_is_best_on_points_left_out(monkeypatch):
             scores = [cross_val_score(m, part.features, part.labels, cv=folds, scoring="accuracy").mean() for m in few]
             best = grid[int(np.argmax(scores))]
             assert found.run.methods[name].model.penalty == model.penalty == best
-            assert found.facts[f"penalty λ chosen, {problem}, {hidden} hidden"] == best
+            assert found.facts[f"penalty λ chosen, {problem}, {hidden} hidden units"] == best
 
 
 def test_rivals_of_hidden_units_are_tuned_for_the_accuracy_that_is_scored(monkeypatch):
@@ -125,7 +125,7 @@ def test_rivals_of_hidden_units_are_tuned_for_the_accuracy_that_is_scored(monkey
 def test_a_start_is_solved_where_nearly_all_points_are_right(monkeypatch):
     found = recorded(no_line, monkeypatch)
     for problem in ("XOR", "rings"):
-        model, train = found.fitted[f"2 hidden, {problem}"][0].args
+        model, train = found.fitted[f"2 hidden units, {problem}"][0].args
         right = []
         for end in model.ends_:
             first = end[: 3 * model.hidden].reshape(3, model.hidden)
@@ -155,7 +155,7 @@ def test_softmax_chooses_among_the_penalties_of_its_size(size, monkeypatch):
     best = search.param_grid["penalty"][int(np.argmax(search.cv_results_["mean_test_score"]))]
     assert found.facts[f"penalty λ chosen, {size}"] == best
     if size == "8×8":
-        assert_allclose(found.run.methods["scikit-learn's, 8×8"].model.C, 1 / best)
+        assert_allclose(found.run.methods["scikit-learn's softmax, 8×8"].model.C, 1 / best)
 
 
 def test_separable_compares_the_chosen_penalty_with_next_to_none(monkeypatch):
