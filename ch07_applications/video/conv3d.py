@@ -306,9 +306,8 @@ def lesson(run: Run) -> None:
     study_order(run, claims, maps, parts)
     rival = run.methods[HISTOGRAMS].predictions
     shown, credit = test.take(slice(len(ACTIONS))), f"Photographs: {'; '.join(test.credits)}."
-    run.figure(
-        "films", draw_strips, shown, caption=f"Every second frame of the first test film of every class. {credit}"
-    )
+    caption = f"Every second frame of the first test film of every class. {credit}"
+    run.figure("films", draw_strips, shown, caption=caption)
     walk = ACTIONS.index("walk")  # which is the number of the first film of this class, too
     walker = (test.films[walk], maps["test"][walk].float().numpy(), KINDS)
     caption = f"A test film, and its hardwired maps: dark below zero, bright above. {credit}"
