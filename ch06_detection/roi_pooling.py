@@ -97,7 +97,6 @@ def roi_pool(
     start = top.clamp(max=height - 1)[:, :, None] * width + left.clamp(max=width - 1)[:, None]
     bins = (which * (height * width) + start).flatten()
     empty = (bottom <= top)[:, :, None] | (right <= left)[:, None]
-
     pooled = []
     for part in features.split(CHANNELS, dim=1):
         cells = part.permute(0, 2, 3, 1)
@@ -186,16 +185,9 @@ def median_seconds(work: Callable[[], Tensor], times: int) -> float:
     return float(np.median(taken))
 
 
-def relative_changes(
-    pooled: Float[Tensor, "positions features"],
-) -> tuple[Float[np.ndarray, "positions"], float]:
-    """How far features are from those at the first position, and at most from those at the position before.
-
-    Both relative to the length of the features at the first position.
-    """
-    length = pooled[0].norm()
-    away, steps = (pooled - pooled[0]).norm(dim=1) / length, pooled.diff(dim=0).norm(dim=1) / length
-    return away.numpy().astype(float), float(steps.max())
+def largest_change(pooled: Float[Tensor, "positions features"]) -> float:
+    """Between neighbouring positions, relative to the length of the features at the first."""
+    return float(pooled.diff(dim=0).norm(dim=1).max() / pooled[0].norm())
 
 
 def lesson(run: Run) -> None:
@@ -220,18 +212,18 @@ def lesson(run: Run) -> None:
         same = torch.equal(windows["roi_pool"](), windows["torchvision's roi_pool"]())
         shifts = np.linspace(0, STRIDE, run.pick(smoke=5, lecture=65))
         moved = torch.tensor([0.0, 20.0, 20.0, 70.0, 80.0]) + torch.tensor(shifts[:, None] * [0, 1, 0, 1, 0]).float()
-        changes, steps = {}, {}
-        for name, pool in (("RoI pooling", roi_pool), ("RoI Align", ops.roi_align)):
-            pooled = pool(maps[:1], moved, (SIDE, SIDE), 1 / STRIDE).flatten(1)
-            changes[name], steps[name] = relative_changes(pooled)
+        pools = {"RoI pooling": roi_pool, "RoI Align": ops.roi_align}
+        pooled = {n: pool(maps[:1], moved, (SIDE, SIDE), 1 / STRIDE).flatten(1) for n, pool in pools.items()}
+        changes = {n: ((p - p[0]).norm(dim=1) / p[0].norm()).numpy().astype(float) for n, p in pooled.items()}
+        steps = {name: 100 * largest_change(own) for name, own in pooled.items()}
     for name, value in taken.items():
         run.fact(f"milliseconds an image, {name}", 1000 * value, "ms")
-    run.fact("proposals an image", len(several) / len(inputs))
+    count, theirs = run.fact("proposals an image", len(several) / len(inputs)), 1000 * taken["torchvision's roi_pool"]
     run.fact("equal to torchvision's, 1 for yes", float(same))
     saved = run.fact("a trunk on every crop, over trunk and pooling", taken["the trunk on every crop"]
                      / (taken["the trunk, once an image"] + taken["roi_pool"]), "times")  # fmt: skip
     for name, step in steps.items():
-        run.fact(f"largest change when an RoI moves by {shifts[1]:g} pixels, {name}", 100 * step, "%")
+        run.fact(f"largest change when an RoI moves by {shifts[1]:g} pixels, {name}", step, "%")
     shown = torch.tensor([[36.0, 68.0, 76.0, 108.0], [40.0, 45.0, 60.0, 76.0]])  # 6×6 cells, and 4×5 cells
     edges = edge_map(pixels(image[None]))
     bins = [bin_edges(shown[:, k], shown[:, k + 2], 2, 1 / STRIDE, edges.shape[3 - k]) for k in (0, 1)]
@@ -247,13 +239,12 @@ def lesson(run: Run) -> None:
         caption="How far the features of an RoI are from those before it moved, in per cent of their length. RoI "
         "pooling rounds the RoI to whole cells; RoI Align interpolates.",
     )  # fmt: skip
-    theirs = taken["torchvision's roi_pool"]
     run.note(
-        f"{len(several) / len(inputs):.0f} RoIs of a scene: the trunk once and RoI pooling are {saved:.0f} times as "
+        f"{count:.0f} RoIs of a scene: the trunk once and RoI pooling are {saved:.0f} times as "
         f"fast as the trunk on every crop. Pooling takes {1000 * taken['roi_pool']:.1f} ms, torchvision's "
-        f"{1000 * theirs:.1f} ms, bin by bin {1000 * taken['one by one']:.0f} ms."
+        f"{theirs:.1f} ms, bin by bin {1000 * taken['one by one']:.0f} ms."
     )
     run.note(
-        f"An RoI moves by {shifts[1]:g} pixels: RoI pooling's features change by up to "
-        f"{100 * steps['RoI pooling']:.1f} %, RoI Align's by at most {100 * steps['RoI Align']:.1f} %."
+        f"An RoI moves by {shifts[1]:g} pixels: RoI pooling's features change by up to {steps['RoI pooling']:.1f} %, "
+        f"RoI Align's by at most {steps['RoI Align']:.1f} %."
     )
