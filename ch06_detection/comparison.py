@@ -29,7 +29,6 @@ from ch06_detection.sliding_window import build_scenes_hog
 from ch06_detection.ssd import SIX_LOOKS, build_scenes_ssd, examine_six_looks
 from common.data.scenes import scenes
 from common.metrics.detection import Evaluation
-from common.results import Interval
 from common.run import Run
 
 CONTENDERS: dict[str, tuple[str, Callable[[Run], Any]]] = {
@@ -41,14 +40,10 @@ CONTENDERS: dict[str, tuple[str, Callable[[Run], Any]]] = {
 SIZES = {"small": (0.0, 34.0), "medium": (34.0, 56.0), "large": (56.0, 999.0)}  # √area, pixels
 
 
-def by_size(evaluation: Evaluation) -> list[Interval]:
-    """mAP at 0.5 of small, medium and large objects, in per cent, with its interval over photographs."""
-    values = []
-    for low, high in SIZES.values():
-        these = evaluation.of_size(low**2, high**2)
-        _, *ends = these.interval(0.5).ends
-        values.append(Interval(100 * these.mean_average_precision(0.5), *(100 * end for end in ends)))
-    return values
+def by_size(evaluation: Evaluation) -> list[float]:
+    """mAP at 0.5 of small, medium and large objects, in per cent."""
+    areas = [(low**2, high**2) for low, high in SIZES.values()]
+    return [100 * evaluation.of_size(*limits).mean_average_precision(0.5) for limits in areas]
 
 
 def lesson(run: Run) -> None:
@@ -71,7 +66,7 @@ def lesson(run: Run) -> None:
     sizes = {name: by_size(evaluation) for name, evaluation in judged.items()}
     for name, values in sizes.items():
         for size, value in zip(SIZES, values, strict=True):
-            run.fact(f"mAP of {size} objects, {name}", value.value, "%")
+            run.fact(f"mAP of {size} objects, {name}", value, "%")
     errors = {name: classify_errors(evaluation) for name, evaluation in judged.items()}
     for name, found in errors.items():
         for kind, share in found.shares.items():
@@ -83,7 +78,7 @@ def lesson(run: Run) -> None:
         draw_by_size,
         sizes,
         {name: low for name, (low, _) in SIZES.items()},
-        caption="Mean average precision by the size of the objects, with 95 % intervals over photographs.",
+        caption="Mean average precision by the size of the objects.",
     )
     run.figure(
         "kinds", draw_kinds, errors,

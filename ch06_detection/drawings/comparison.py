@@ -11,7 +11,6 @@ from ch06_detection.drawings.boxes import outline
 from ch06_detection.scoring.errors import Errors
 from common import plots
 from common.data.boxed import BoxedImages
-from common.results import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,21 +19,14 @@ if TYPE_CHECKING:
 COLOURS = {"localisation": plots.BLUE, "confusion": plots.ORANGE, "background": plots.GREY}
 
 
-def draw_by_size(values: dict[str, list[Interval]], sizes: dict[str, float]) -> Figure:
-    """mAP with its interval by the size of the objects. sizes: the classes of size by name, each with its least √area.
-
-    The detectors stand side by side, so that no interval covers another.
-    """
-    figure, axis = plots.panels(width=5.6, height=3.4)
-    beside = 0.11 * (np.arange(len(values)) - (len(values) - 1) / 2)
-    for (name, line), shift, colour in zip(values.items(), beside, plots.CYCLE, strict=False):
-        x = shift + np.arange(len(sizes))
-        axis.plot(x, [value.value for value in line], "o-", color=colour, linewidth=1, label=name)
-        axis.vlines(x, [value.low for value in line], [value.high for value in line], color=colour, linewidth=2.5)
+def draw_by_size(values: dict[str, list[float]], sizes: dict[str, float]) -> Figure:
+    """mAP by the size of the objects. sizes: the classes of size by name, each with its least √area."""
+    figure, axis = plots.panels(width=5.2, height=3.2)
+    for (name, line), colour in zip(values.items(), plots.CYCLE, strict=False):
+        axis.plot(list(sizes), line, "o-", color=colour, label=name)
     axis.set_xticks(range(len(sizes)), [f"{name}\nfrom {low:g} px" for name, low in sizes.items()])
-    axis.set(ylabel="mAP at 0.5 (%)", xlim=(-0.5, len(sizes) - 0.5))
-    axis.grid(visible=False, axis="x")
-    figure.legend(loc="outside upper center", ncols=len(values), columnspacing=1.2, handletextpad=0.4)
+    axis.set(ylabel="mAP at 0.5 (%)", ylim=(0, 100))
+    axis.legend(loc="lower right", ncols=2)
     return figure
 
 

@@ -39,7 +39,6 @@ from common.hog_detection.recipes import scenes_detector
 from common.metrics.detection import COCO_THRESHOLDS, Evaluation
 from common.paired import Comparison
 from common.record import LessonRecord
-from common.results import Interval
 from common.run import Run
 from common.seeding import build_seeded
 from common.train import History, Training
@@ -472,7 +471,7 @@ def test_the_comparison_names_the_most_frequent_kind_of_error(run, monkeypatch):
 
     monkeypatch.setattr(comparison, "examine", examine)
     monkeypatch.setattr(comparison, "examine_six_looks", lambda method, train, test: examine(method))
-    monkeypatch.setattr(comparison, "by_size", lambda evaluation: [Interval(0.0)] * 3)
+    monkeypatch.setattr(comparison, "by_size", lambda evaluation: [0.0, 0.0, 0.0])
     monkeypatch.setattr(comparison, "classify_errors", lambda evaluation: SimpleNamespace(shares=shares))
     monkeypatch.setattr(run, "compare", lambda *pair: None)
     comparison.lesson(run)
