@@ -95,12 +95,11 @@ def study_binding(
 ) -> None:  # fmt: skip
     """What decoders lose where nothing is uncertain, as facts for the validation scenes of each number of objects.
 
-    from_start: a decoder that has had the picture once from the first step of its training, and the seconds of that. It
-    searches as the one that it is compared with.
+    from_start: a decoder that has had the picture once from the first step of its training, and the seconds of that.
     """
     with run.method(FROM_START, kind="deep") as method:
         alone, method.fit_seconds = from_start
-        method.model = alone = replace(alone, beam=models["once"].beam)
+        method.model = alone
         vectors = true_contents(part)
         score_captions(method, alone.predict(vectors), part)
     with run.method(FADED, kind="deep") as method:

@@ -17,14 +17,7 @@ from ch07_applications.images_and_text.caption_batches import (
     remaining,
 )
 from ch07_applications.images_and_text.caption_rivals import fill_template
-from ch07_applications.images_and_text.caption_studies import (
-    FADED,
-    FROM_START,
-    next_words,
-    study_binding,
-    teacher_forced,
-    true_contents,
-)
+from ch07_applications.images_and_text.caption_studies import next_words, teacher_forced, true_contents
 from ch07_applications.images_and_text.show_and_tell import (
     Captioner,
     ImageCaptioner,
@@ -36,7 +29,6 @@ from ch07_applications.images_and_text.stated_slots import EXACT, SLOTS, judge_c
 from ch07_applications.images_and_text.vocabulary import BEGIN, END, MARKS, PADDING, UNKNOWN, Vocabulary
 from ch07_applications.tests.images_and_text.small_scenes import regioned, run_of
 from common.errors import Problem
-from common.paper_claims import PaperClaims
 
 SENTENCES = [("a", "red", "boot"), ("a", "bag"), ("a", "small", "blue", "bag", "above", "a", "boot"), ("boot",)]
 
@@ -293,15 +285,3 @@ def test_true_contents_put_into_the_template_are_true_captions():
     judged = judge_captions(fill_template(true_contents(part), 0), part)
     assert judged[SLOTS].min() == 100
     assert judged[EXACT].min() == 100
-
-
-def test_decoders_that_are_compared_search_alike(tmp_path):
-    part, run = regioned(40, (1, 3)).part, run_of(tmp_path)
-    vocabulary = Vocabulary.of(caption.words for own in part.captions for caption in own)
-    network = network_of(len(vocabulary), numbers=true_contents(part).shape[1])
-    greedy, wide = Captioner(network, vocabulary), Captioner(network, vocabulary, (3, True))
-    study_binding(run, PaperClaims(run), {"once": wide, "at every step": wide}, (greedy, 1.0), part)
-    assert run.methods[FROM_START].model.beam == run.methods[FADED].model.beam == (3, True)
-    scores = [run.methods[name].items[SLOTS].values for name in (FROM_START, FADED)]
-    np.testing.assert_array_equal(*scores)
-    assert greedy.beam == (1, False)
