@@ -210,7 +210,7 @@ def lesson(run: Run) -> None:
                 method.score(test)
         for rival in ("line", "products", "RBF-SVM"):
             run.compare(f"3 hidden units, {problem}", f"{rival}, {problem}")
-        run.floor(f"3 hidden units, {problem}", "accuracy", at_least=94.4)
+        run.floor(f"3 hidden units, {problem}", "accuracy", at_least={"XOR": 94.4, "rings": 96.0}[problem])
         run.floor(f"products, {problem}", "accuracy", at_least={"XOR": 97.5, "rings": 98.9}[problem])
         for h in counts:
             run.fact(starts_that_solve(problem, h), 100 * share_solved(networks[network_name(h)], train), "%")

@@ -246,5 +246,5 @@ def lesson(run: Run) -> None:
     )
     run.note(
         f"Of equal neighbours that share a half, suppression at 0.3 loses {lost[0]:.0f} % and at 0.7 {lost[2]:.0f} %; "
-        f"of a hundred objects side by side (IoU 0), it leaves {twice[0]:.0f} and {twice[2]:.0f} boxes too many."
+        f"of a hundred objects side by side (IoU 0), it leaves {twice[0]:.0f} and {twice[2]:.0f} duplicates."
     )

@@ -56,7 +56,7 @@ ABOUT_TEST = {
     "ch05_cnn/one_minute": "test error",
     "ch05_cnn/comparison": "images: error of|overtakes",
     "ch05_cnn/deconvnet": "correlation with another image's projection|distance after a shift by 2 pixels",
-    "ch05_cnn/occlusion": "correlation with LeNet-5's map",
+    "ch05_cnn/occlusion": "correlation with|partial correlation",
     "ch06_detection/scenes": "steepness of|work of (cut out|composed)",
     "ch06_detection/sliding_window": "AP of",
     "ch06_detection/multibox": "(mined|all) negatives|background's loss",

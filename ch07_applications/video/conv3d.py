@@ -242,7 +242,7 @@ def score_rivals(run: Run, maps: dict[str, Maps], parts: dict[str, Films]) -> No
     labels = [np.tile(parts[part].labels, 2) for part in learned]
     for name, describe in ways.items():
         with run.method(name, kind="classical") as method:
-            rows = [[method.time(rivals.with_mirrored, way, maps[part]) for part in learned] for way in describe]
+            rows = [tuple(method.time(rivals.with_mirrored, way, maps[part]) for part in learned) for way in describe]
             best, method.model = method.time(rivals.fit_best, rows, *labels)
             test = rivals.with_mirrored(describe[best], maps["test"])
             method.score(parts["test"], lambda films, model=method.model, rows=test: rivals.predict_both(model, rows))
