@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -59,6 +60,7 @@ class Links:
         if anchor and page.kind == "text" and anchor not in anchors(self.contents.root / source):
             what = "no term of the glossary" if source == "GLOSSARY.md" else "no heading there"
             raise Problem(f"{self.page.source}, line {number}: a link to {target}, but #{anchor} is {what}")
+        anchor = anchor if source == "GLOSSARY.md" else identifier(anchor)
         return self.page.to(page, anchor) if file else f"#{anchor}"
 
     def url_of_folder(self, folder: str) -> str:
@@ -124,6 +126,12 @@ def heading_anchor(heading: str) -> str:
     """The anchor that GitHub gives to a heading."""
     words = re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", heading).lower())
     return words.strip().replace(" ", "-")
+
+
+def identifier(anchor: str) -> str:
+    """A heading's anchor as Sphinx writes it: no accents, and one hyphen where GitHub has two."""
+    plain = unicodedata.normalize("NFKD", anchor).encode("ascii", "ignore").decode()
+    return re.sub("-{2,}", "-", plain)
 
 
 def _beside(page: Page, source: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from book.contents import Contents, Page
 from book.glossary import Finder, entries, glossary_page, term_anchor
-from book.links import Links, heading_anchor
+from book.links import Links, heading_anchor, identifier
 from book.readme_page import text_page
 from book.results import Results
 from common.errors import Problem
@@ -168,3 +168,10 @@ def test_every_term_has_an_anchor_of_its_own(contents: Contents) -> None:
     page = glossary_page(contents.pages["GLOSSARY.md"], contents)
     assert all(f'id="{term_anchor(entry.term)}"' in page for entry in found)
     assert replace(found[0]) == found[0]
+
+
+def test_an_anchor_loses_accents_and_doubled_hyphens():
+    assert identifier("hypercolumns-hariharan-arbeláez-girshick--malik-2015") == (
+        "hypercolumns-hariharan-arbelaez-girshick-malik-2015"
+    )
+    assert identifier("penalties") == "penalties"
